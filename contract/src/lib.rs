@@ -1,0 +1,15 @@
+//! What the components, the persister and the tests agree on: ids, partitions, Redis keys, scripts and events.
+//!
+//! Everything here is parsed once, at the border; behind it a value of one of these types is valid.
+
+mod event;
+mod id;
+pub mod keys;
+mod partition;
+pub mod scripts;
+mod version;
+
+pub use event::{Cause, Change, DecodeError, Event, OutboxEntry};
+pub use id::{ArticleId, IdError, UserId};
+pub use partition::Partition;
+pub use version::{Version, VersionError};

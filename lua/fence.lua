@@ -1,0 +1,9 @@
+-- Fences a partition for a rebuild: nobody is served from it, and restore.lua may write to it.
+--
+-- KEYS  1 warm
+-- ARGV  1 id of the rebuild
+--
+-- Returns OK
+
+redis.call('HSET', KEYS[1], 'run_id', '', 'rebuild', ARGV[1])
+return { 'OK' }

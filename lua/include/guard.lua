@@ -1,0 +1,17 @@
+-- Microseconds since 1970 by this server's clock.
+local function now_us()
+  local time = redis.call('TIME')
+  return time[1] * 1000000 + time[2]
+end
+
+-- Why nothing may be done here, or nil. The marker names the server whose data is known to be whole: a restarted,
+-- flushed, restored or promoted server has another run id and is fenced until the persister warms it. A deadline in the
+-- server's own time keeps a command that was stuck on its way from taking effect after a later one was acknowledged.
+local function refusal(warm, run_id, now, deadline_ms)
+  if redis.call('HGET', warm, 'run_id') ~= run_id then
+    return 'COLD'
+  end
+  if deadline_ms and now > deadline_ms * 1000 then
+    return 'LATE'
+  end
+end

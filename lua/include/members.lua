@@ -1,0 +1,70 @@
+-- Who likes an article: sets of user ids, small enough to stay intsets (8 bytes a member, looked up by binary search).
+-- An article begins with one set; as it grows, one set at a time is split by linear hashing, so no like ever pays for
+-- moving more than one set, and a lookup is always in exactly one.
+--
+--   <members>          set 0
+--   <members>:<i>      set i, from 1 to n-1
+--   <members>:n        n; absent while it is 1
+--
+-- The keys of sets past the first depend on n and cannot be declared; they carry the same hash tag as the declared one,
+-- which is what Redis Cluster checks.
+
+-- On average per set; a set waiting for its split holds about twice that, below set-max-intset-entries (512).
+local PER_SET = 192
+
+-- 32 bits from a decimal id. The two parts of up to 10 and 9 digits are exact in a double, as is every product below
+-- 2^51; each round mixes high bits into the low ones that choose the set.
+local function hash(id)
+  local high, low = tonumber(string.sub(id, 1, -10)) or 0, tonumber(string.sub(id, -9))
+  local mixed = (high * 40503 + low) % 4294967296
+  for _ = 1, 2 do
+    mixed = bit.bxor(mixed, bit.rshift(mixed, 15)) % 4294967296
+    mixed = mixed * 181683 % 4294967296
+  end
+  return bit.bxor(mixed, bit.rshift(mixed, 16)) % 4294967296
+end
+
+-- The greatest power of two that is not above n.
+local function level(n)
+  local power = 1
+  while power * 2 <= n do
+    power = power * 2
+  end
+  return power
+end
+
+local function set_key(members, index)
+  return index == 0 and members or members .. ':' .. index
+end
+
+local function set_of(members, n, user)
+  if n == 1 then
+    return members
+  end
+  local power, hashed = level(n), hash(user)
+  local index = hashed % (power * 2)
+  return set_key(members, index < n and index or hashed % power)
+end
+
+local function set_count(members)
+  return tonumber(redis.call('GET', members .. ':n') or 1)
+end
+
+-- Adds set n by moving to it its share of the set it splits from. Returns n + 1.
+local function split(members, n)
+  local power = level(n)
+  local from, to, moved = set_key(members, n - power), set_key(members, n), {}
+  for _, user in ipairs(redis.call('SMEMBERS', from)) do
+    if hash(user) % (power * 2) == n then
+      moved[#moved + 1] = user
+    end
+  end
+  -- A few thousand arguments at most fit Lua's stack; a set far past its size is moved in slices.
+  for first = 1, #moved, 1000 do
+    local last = math.min(first + 999, #moved)
+    redis.call('SREM', from, unpack(moved, first, last))
+    redis.call('SADD', to, unpack(moved, first, last))
+  end
+  redis.call('SET', members .. ':n', n + 1)
+  return n + 1
+end

@@ -1,0 +1,22 @@
+-- The PV, UV and reads of articles of one partition, as the snapshot saves them.
+--
+-- KEYS  1 warm, then for each article: pv, uv, reads
+-- ARGV  1 run id
+--
+-- Returns OK, then for each article: pv, uv, uv sketch (the HyperLogLog's bytes, empty for none), reads
+--         COLD   as in like.lua
+
+-- @include guard
+
+local refused = refusal(KEYS[1], ARGV[1])
+if refused then
+  return { refused }
+end
+local answer = { 'OK' }
+for i = 2, #KEYS, 3 do
+  answer[#answer + 1] = tonumber(redis.call('GET', KEYS[i]) or 0)
+  answer[#answer + 1] = redis.call('PFCOUNT', KEYS[i + 1])
+  answer[#answer + 1] = redis.call('GET', KEYS[i + 1]) or ''
+  answer[#answer + 1] = tonumber(redis.call('GET', KEYS[i + 2]) or 0)
+end
+return answer

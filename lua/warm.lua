@@ -1,0 +1,21 @@
+-- Declares a server's data of a partition whole; from here on it is served.
+--
+-- KEYS  1 warm   2 outbox
+-- ARGV  1 run id of the server   2 epoch   3 version that every new one must be above
+--       4 id of the rebuild, empty where nothing was lost   5 the relay's consumer group
+--
+-- Returns OK
+--         STALE   the partition is not fenced for this rebuild, or is fenced for one
+
+if (redis.call('HGET', KEYS[1], 'rebuild') or '') ~= ARGV[4] then
+  return { 'STALE' }
+end
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  redis.call('XGROUP', 'CREATE', KEYS[2], ARGV[5], '0', 'MKSTREAM')
+end
+if ARGV[4] ~= '' then
+  redis.call('XSETID', KEYS[2], ARGV[3])
+end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'epoch', ARGV[2])
+return { 'OK' }
