@@ -1,0 +1,41 @@
+//! The variables of a component.
+
+use std::{cell::OnceCell, rc::Rc, str::FromStr, thread::LocalKey};
+
+use spin_sdk::variables;
+
+use crate::Problem;
+
+/// A component's settings, parsed once an instance.
+pub type Slot<T> = LocalKey<OnceCell<Rc<T>>>;
+
+/// The settings in `slot`, loaded by the first request that asks. (Two that ask at once may both load; one wins.)
+pub async fn once<T>(slot: &'static Slot<T>, load: impl Future<Output = Result<T, Problem>>) -> Result<Rc<T>, Problem> {
+    if let Some(known) = slot.with(|slot| slot.get().cloned()) {
+        return Ok(known);
+    }
+    let loaded = Rc::new(load.await?);
+    Ok(slot.with(|slot| Rc::clone(slot.get_or_init(|| loaded))))
+}
+
+/// A variable of the component, parsed. What is wrong with it goes to the log by its name, never by its value.
+pub async fn setting<T: FromStr>(name: &str) -> Result<T, Problem> {
+    let value = variables::get(name).await.map_err(|error| {
+        eprintln!("variable {name}: {error:?}");
+        Problem::Misconfigured
+    })?;
+    value.parse().map_err(|_| {
+        eprintln!("variable {name}: not of the form that spin.toml describes");
+        Problem::Misconfigured
+    })
+}
+
+/// The same for a secret key, which must be long enough to be one.
+pub async fn secret(name: &str) -> Result<String, Problem> {
+    let key: String = setting(name).await?;
+    if key.len() < 32 {
+        eprintln!("variable {name}: a key needs 32 characters or more");
+        return Err(Problem::Misconfigured);
+    }
+    Ok(key)
+}

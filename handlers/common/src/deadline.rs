@@ -1,0 +1,52 @@
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use futures::future::{Either, select};
+
+/// How long a request may wait for its stores in all.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// When a request stops waiting. Spin sets no time-out on Redis or MySQL, so every call is raced against this.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline of a request that begins now.
+    #[must_use]
+    pub fn of_request() -> Self {
+        Self(Instant::now() + PATIENCE)
+    }
+
+    /// An earlier deadline, for something that the request can do without.
+    #[must_use]
+    pub fn at_most(self, patience: Duration) -> Self {
+        Self(self.0.min(Instant::now() + patience))
+    }
+
+    /// What is left; nothing once it has passed.
+    #[must_use]
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// The deadline by a store's clock, which showed `store_ms` at `learned`.
+    ///
+    /// `learned` is taken after the store's answer came, so the result is never later than the true one and a store that
+    /// compares it with its clock never carries out what the request has given up.
+    #[must_use]
+    pub fn by_clock(self, learned: Instant, store_ms: i64) -> i64 {
+        let ahead = self.0.saturating_duration_since(learned).as_millis();
+        store_ms.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX))
+    }
+
+    /// Waits for `work` until the deadline; `None` if it passed first.
+    pub async fn race<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        let (work, timer) = (pin!(work), pin!(spin_sdk::time::sleep(self.left())));
+        match select(work, timer).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What the components share: identity, answers, and access to Redis and MySQL.
+//!
+//! A component is a table of [`Route`]s and one function that carries out an action; [`serve`] does what every request
+//! needs around it. Data flows one way: request → identity → one script or procedure → answer.
+
+mod client;
+pub mod config;
+mod deadline;
+mod identity;
+mod jws;
+mod limit;
+pub mod mysql;
+mod problem;
+pub mod redis;
+mod reply;
+mod request;
+mod seal;
+mod serve;
+mod view_token;
+mod visitor;
+
+pub use client::Clients;
+pub use deadline::Deadline;
+pub use identity::Identity;
+pub use limit::{Limit, LimitError, LimitState};
+pub use problem::Problem;
+pub use reply::Reply;
+pub use request::Call;
+pub use serve::{Route, serve};
+pub use view_token::{READ_AFTER, VIEW_LIFETIME, ViewToken, Viewer};
+pub use visitor::Visitors;

@@ -1,0 +1,75 @@
+use std::str::FromStr;
+
+/// A frequency limit: a burst passes at once, after it so many requests a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    burst: u32,
+    interval_us: u64,
+}
+
+/// Why a text is not a limit.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LimitError;
+
+impl FromStr for Limit {
+    type Err = LimitError;
+
+    /// From `"<burst>,<per second>"`: `20,2` or `5,0.5`.
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let (burst, rate) = text.split_once(',').ok_or(LimitError)?;
+        let burst: u32 = burst.trim().parse().map_err(|_| LimitError)?;
+        let rate: f64 = rate.trim().parse().map_err(|_| LimitError)?;
+        if burst == 0 || !(0.0001..=1_000_000.0).contains(&rate) {
+            return Err(LimitError);
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 10^10 by the check above")]
+        let interval_us = (1_000_000.0 / rate).round() as u64;
+        Ok(Self { burst, interval_us })
+    }
+}
+
+impl Limit {
+    /// How many requests pass at once.
+    #[must_use]
+    pub fn burst(self) -> i64 {
+        i64::from(self.burst)
+    }
+
+    /// Microseconds between requests after the burst.
+    #[must_use]
+    pub fn interval_us(self) -> i64 {
+        i64::try_from(self.interval_us).unwrap_or(i64::MAX)
+    }
+
+    /// Burst, and the whole seconds until it is full again: `q` and `w` of `RateLimit-Policy`.
+    #[must_use]
+    pub fn policy(self) -> (u64, u64) {
+        let window = (u64::from(self.burst) * self.interval_us).div_ceil(1_000_000);
+        (u64::from(self.burst), window.max(1))
+    }
+}
+
+/// What is left of a limit after a request that it let pass.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitState {
+    /// See [`Limit::policy`].
+    pub policy: (u64, u64),
+    /// How many more would pass now.
+    pub left: i64,
+    /// Milliseconds until the burst is whole again.
+    pub reset_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_burst_and_a_rate() {
+        let limit: Limit = "20,2".parse().expect("a limit");
+        assert_eq!((limit.burst(), limit.interval_us(), limit.policy()), (20, 500_000, (20, 10)));
+        for bad in ["", "20", "0,1", "-1,1", "20,0", "20,x", "20,NaN", "20,1e9", "20,1,1"] {
+            assert_eq!(bad.parse::<Limit>(), Err(LimitError), "{bad}");
+        }
+    }
+}

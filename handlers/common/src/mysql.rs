@@ -1,0 +1,86 @@
+//! MySQL by Spin: one statement at a time, on a connection of its own, raced against the deadline.
+
+use std::{cell::RefCell, time::Instant};
+
+use spin_sdk::mysql::{Connection, Error, ParameterValue, Row};
+
+use crate::{Deadline, Problem};
+
+/// A connection with what it knows of its server's clock.
+struct Mysql {
+    connection: Connection,
+    /// The server's clock, in ms, at `learned`.
+    store_ms: i64,
+    learned: Instant,
+}
+
+thread_local! {
+    /// Connections that no request is using. One belongs to one request at a time, so no transaction ever interleaves with
+    /// another request's statements.
+    static IDLE: RefCell<Vec<Mysql>> = const { RefCell::new(vec![]) };
+}
+
+/// How often a statement is tried: a kept connection may be stale, and a transaction may be the victim of a deadlock.
+const ATTEMPTS: usize = 3;
+
+/// Runs one statement and collects its rows. It must be one that may be run again: a SELECT, or a procedure that changes
+/// nothing the second time.
+///
+/// `parameters` is given the deadline in milliseconds by the server's clock.
+pub async fn query(
+    url: &str,
+    deadline: Deadline,
+    sql: &str,
+    parameters: impl Fn(i64) -> Vec<ParameterValue>,
+) -> Result<Vec<Row>, Problem> {
+    for _ in 0..ATTEMPTS {
+        let attempt = async {
+            let idle = IDLE.with_borrow_mut(Vec::pop);
+            let mysql = match idle {
+                Some(mysql) => mysql,
+                None => Mysql::open(url).await?,
+            };
+            let deadline_ms = deadline.by_clock(mysql.learned, mysql.store_ms);
+            let rows = mysql.connection.query(sql, parameters(deadline_ms)).await?.collect().await?;
+            // Only one whose call has ended well goes back; any other is dropped, and with it closed.
+            IDLE.with_borrow_mut(|idle| idle.push(mysql));
+            Ok::<_, Error>(rows)
+        };
+        match deadline.race(attempt).await {
+            Some(Ok(rows)) => return Ok(rows),
+            Some(Err(error)) => eprintln!("mysql: {error:?}"),
+            None => {
+                eprintln!("mysql: no answer in time");
+                break;
+            }
+        }
+    }
+    Err(Problem::StoreUnavailable)
+}
+
+/// A whole number of a row. Anything else than an integer there is a defect of the statement.
+pub fn integer(row: &Row, column: &str) -> Result<i64, Problem> {
+    row.get::<i64>(column).ok_or_else(|| {
+        eprintln!("mysql: column {column} is no BIGINT");
+        Problem::StoreUnavailable
+    })
+}
+
+impl Mysql {
+    async fn open(url: &str) -> Result<Self, Error> {
+        let connection = Connection::open(url).await?;
+        // A call that we stopped waiting for goes on in the host; it shall not wait for a row lock much longer than we did.
+        connection.execute("SET SESSION innodb_lock_wait_timeout = 2", vec![]).await?;
+        let rows = connection
+            .query("SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms", vec![])
+            .await?
+            .collect()
+            .await?;
+        let learned = Instant::now();
+        let store_ms = rows.first().and_then(|row| row.get::<i64>("now_ms"));
+        match store_ms {
+            Some(store_ms) => Ok(Self { connection, store_ms, learned }),
+            None => Err(Error::MysqlError(spin_sdk::mysql::MysqlError::Other("no clock".to_owned()))),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+use http::StatusCode;
+use serde::Serialize;
+
+/// Why a request was not carried out, and what its caller can do: the only place where that becomes an HTTP status.
+///
+/// Rendered as RFC 9457 `application/problem+json`. Says nothing of what is inside: that goes to the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The article id in the path is none.
+    BadId,
+    /// The query string is not what the route takes; the text says what it takes.
+    BadQuery(&'static str),
+    /// The body is not what the route takes.
+    BadBody(&'static str),
+    /// A token is needed and none was sent.
+    TokenMissing,
+    /// The token that was sent does not verify, for whatever reason.
+    TokenInvalid,
+    /// The user may not do this any more.
+    Barred,
+    /// There is no such path.
+    NotFound,
+    /// The path does not take this method; it takes those.
+    MethodNotAllowed(&'static str),
+    /// The body is over 16 KiB.
+    TooLarge,
+    /// The view token does not verify, or belongs to another article or visitor.
+    ViewTokenInvalid,
+    /// The view was less than 5 s ago; ms to wait.
+    ViewTokenEarly(u64),
+    /// The view was more than 24 h ago, or from before a rebuild.
+    ViewTokenExpired,
+    /// A frequency limit is used up.
+    Limited {
+        /// Milliseconds until one more request passes.
+        wait_ms: u64,
+        /// The limit's burst, and how many seconds it takes to be whole again.
+        policy: (u64, u64),
+    },
+    /// A store is down or does not answer in time.
+    StoreUnavailable,
+    /// The article's partition is not known to be whole.
+    NotWarm,
+    /// The outbox is at its high-water mark.
+    Backlogged,
+    /// A variable of the application is missing or cannot be parsed; the log names it.
+    Misconfigured,
+}
+
+/// The body of a problem.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl Problem {
+    /// Status, stable name, title, and what the caller can do.
+    fn parts(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadId => (
+                S::BAD_REQUEST,
+                "bad-id",
+                "Not an article id",
+                "An article id is an integer from 1 to 9223372036854775807, in decimal digits without leading zeros.",
+            ),
+            Self::BadQuery(detail) => (S::BAD_REQUEST, "bad-query", "Query not understood", detail),
+            Self::BadBody(detail) => (S::BAD_REQUEST, "bad-body", "Body not understood", detail),
+            Self::TokenMissing => (
+                S::UNAUTHORIZED,
+                "token-missing",
+                "Sign-in needed",
+                "Send the user's token: Authorization: Bearer <JWT>.",
+            ),
+            Self::TokenInvalid => (
+                S::UNAUTHORIZED,
+                "token-invalid",
+                "Token not accepted",
+                "The token is malformed, expired, or not meant for this service. Get a new one, or send none where the \
+                 route does not need it.",
+            ),
+            Self::Barred => {
+                (S::FORBIDDEN, "barred", "Not permitted", "This user may not do this. Ask the site's support.")
+            }
+            Self::NotFound => (
+                S::NOT_FOUND,
+                "not-found",
+                "No such path",
+                "Check the path; all paths of this service begin with /v1/articles, /v1/interactions or /v1/me.",
+            ),
+            Self::MethodNotAllowed(_) => (
+                S::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+                "Use one of the methods in the Allow header.",
+            ),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "Body too large", "Send at most 16 KiB."),
+            Self::ViewTokenInvalid => (
+                S::UNPROCESSABLE_ENTITY,
+                "view-token-invalid",
+                "View token not accepted",
+                "The view token is not one of this article and this visitor. Report a view and use the token of its \
+                 answer.",
+            ),
+            Self::ViewTokenEarly(_) => (
+                S::UNPROCESSABLE_ENTITY,
+                "view-token-early",
+                "Too early for a read",
+                "A read counts from 5 seconds after its view. Send it again after Retry-After.",
+            ),
+            Self::ViewTokenExpired => (
+                S::UNPROCESSABLE_ENTITY,
+                "view-token-expired",
+                "View token expired",
+                "A view can be read for 24 hours. Report a new view and use the token of its answer.",
+            ),
+            Self::Limited { .. } => (
+                S::TOO_MANY_REQUESTS,
+                "rate-limited",
+                "Too many requests",
+                "Nothing was changed. Send it again after Retry-After.",
+            ),
+            Self::StoreUnavailable => (
+                S::SERVICE_UNAVAILABLE,
+                "store-unavailable",
+                "Temporarily unavailable",
+                "It is not known whether the change was made; repeating it is safe. Send it again after Retry-After.",
+            ),
+            Self::NotWarm => (
+                S::SERVICE_UNAVAILABLE,
+                "not-warm",
+                "Temporarily unavailable",
+                "The article's data is being checked or rebuilt and nothing was changed. Send it again after \
+                 Retry-After.",
+            ),
+            Self::Backlogged => (
+                S::SERVICE_UNAVAILABLE,
+                "backlogged",
+                "Temporarily unavailable",
+                "Too many changes wait to be stored and nothing was changed. Send it again after Retry-After.",
+            ),
+            Self::Misconfigured => (
+                S::SERVICE_UNAVAILABLE,
+                "misconfigured",
+                "Temporarily unavailable",
+                "The service is not set up completely. Tell its operators.",
+            ),
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
+    /// The headers that go with it.
+    #[must_use]
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::TokenMissing => vec![("www-authenticate", "Bearer".to_owned())],
+            Self::TokenInvalid => vec![("www-authenticate", "Bearer error=\"invalid_token\"".to_owned())],
+            Self::MethodNotAllowed(allow) => vec![("allow", (*allow).to_owned())],
+            Self::ViewTokenEarly(wait_ms) => vec![("retry-after", seconds(*wait_ms))],
+            // https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+            Self::Limited { wait_ms, policy: (burst, window) } => vec![
+                ("retry-after", seconds(*wait_ms)),
+                ("ratelimit-policy", format!("\"default\";q={burst};w={window}")),
+                ("ratelimit", format!("\"default\";r=0;t={}", seconds(*wait_ms))),
+            ],
+            Self::StoreUnavailable | Self::NotWarm => vec![("retry-after", "1".to_owned())],
+            Self::Backlogged | Self::Misconfigured => vec![("retry-after", "5".to_owned())],
+            _ => vec![],
+        }
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        let (status, name, title, detail) = self.parts();
+        let body = Body { r#type: format!("/v1/problems/{name}"), title, status: status.as_u16(), detail };
+        serde_json::to_vec(&body).expect("a struct of texts and a number always serialises")
+    }
+}
+
+/// Whole seconds, never too few.
+fn seconds(ms: u64) -> String {
+    ms.div_ceil(1000).max(1).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_says_what_to_do_and_when() {
+        let limited = Problem::Limited { wait_ms: 1001, policy: (20, 10) };
+        assert_eq!(limited.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(limited.headers()[0], ("retry-after", "2".to_owned()));
+        assert_eq!(
+            String::from_utf8(limited.body()).expect("UTF-8"),
+            r#"{"type":"/v1/problems/rate-limited","title":"Too many requests","status":429,"#.to_owned()
+                + r#""detail":"Nothing was changed. Send it again after Retry-After."}"#
+        );
+        for outage in [Problem::StoreUnavailable, Problem::NotWarm, Problem::Backlogged, Problem::Misconfigured] {
+            assert_eq!(outage.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(outage.headers().iter().any(|(name, _)| *name == "retry-after"), "{outage:?}");
+        }
+    }
+}

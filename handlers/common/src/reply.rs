@@ -1,0 +1,60 @@
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::{LimitState, Problem};
+
+/// An answer before the headers that every answer has.
+#[derive(Debug)]
+pub struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// 200 with a JSON body.
+    #[must_use]
+    pub fn json(body: &impl Serialize) -> Self {
+        Self::status_json(StatusCode::OK, body)
+    }
+
+    /// Another status with a JSON body.
+    #[must_use]
+    pub fn status_json(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("an answer of numbers, texts and lists always serialises");
+        Self { status, headers: vec![], body }.with("content-type", "application/json")
+    }
+
+    /// 204, to a preflight.
+    pub(crate) fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, headers: vec![], body: vec![] }
+    }
+
+    /// The same with a further header. A value that no header can carry is left out.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((HeaderName::from_static(name), value));
+        }
+        self
+    }
+
+    /// The same, telling how much of the caller's limit is left.
+    #[must_use]
+    pub fn with_limit(self, state: &LimitState) -> Self {
+        let (burst, window) = state.policy;
+        let reset = state.reset_ms.div_ceil(1000);
+        self.with("ratelimit-policy", &format!("\"default\";q={burst};w={window}"))
+            .with("ratelimit", &format!("\"default\";r={};t={reset}", state.left))
+    }
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        let reply = Self { status: problem.status(), headers: vec![], body: problem.body() };
+        problem
+            .headers()
+            .into_iter()
+            .fold(reply.with("content-type", "application/problem+json"), |reply, (name, value)| reply.with(name, &value))
+    }
+}

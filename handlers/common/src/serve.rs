@@ -1,0 +1,148 @@
+use std::{cell::OnceCell, rc::Rc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http_body_util::Full;
+use spin_sdk::{
+    http::{IntoResponse, Request},
+    wasip3::{http::types, wit_bindgen},
+};
+
+use crate::{Call, Identity, Problem, Reply, config};
+
+/// A path that a component answers.
+pub struct Route<A> {
+    /// Segments; `:` stands for one of any text.
+    pub path: &'static str,
+    /// The methods, as the `Allow` header lists them.
+    pub allow: &'static str,
+    /// What is done there.
+    pub action: A,
+}
+
+/// What every component reads of its variables.
+struct Settings {
+    identity: Rc<Identity>,
+    origins: Vec<String>,
+}
+
+thread_local! {
+    static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
+}
+
+async fn load() -> Result<Settings, Problem> {
+    let origins: String = config::setting("cors_origins").await?;
+    let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect();
+    Ok(Settings { identity: Rc::new(Identity::load().await?), origins })
+}
+
+/// Answers a request: finds its route, has `act` carry it out, and adds the headers that every answer has.
+pub async fn serve<A: Copy>(
+    request: Request,
+    routes: &[Route<A>],
+    act: impl AsyncFnOnce(Call, A) -> Result<Reply, Problem>,
+) -> Result<types::Response, types::ErrorCode> {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut call = Call::new(request);
+    let request_id = call.request_id.clone();
+    let settings = config::once(&SETTINGS, load()).await;
+    let outcome = match &settings {
+        Ok(settings) => {
+            call.identity = Some(Rc::clone(&settings.identity));
+            answer(call, routes, act).await
+        }
+        Err(problem) => Err(problem.clone()),
+    };
+    let reply = outcome.unwrap_or_else(Reply::from);
+    let origins = settings.as_ref().map_or(&[][..], |settings| &settings.origins);
+    send(reply, &request_id, origin.filter(|origin| origins.iter().any(|known| known.as_bytes() == origin.as_bytes()))).await
+}
+
+async fn answer<A: Copy>(
+    call: Call,
+    routes: &[Route<A>],
+    act: impl AsyncFnOnce(Call, A) -> Result<Reply, Problem>,
+) -> Result<Reply, Problem> {
+    let route = routes.iter().find(|route| matches(route.path, call.path())).ok_or(Problem::NotFound)?;
+    if call.method == Method::OPTIONS {
+        return Ok(Reply::no_content().with("allow", route.allow));
+    }
+    if !route.allow.split(", ").any(|method| method == call.method.as_str()) {
+        return Err(Problem::MethodNotAllowed(route.allow));
+    }
+    call.check_length()?;
+    act(call, route.action).await
+}
+
+/// Spin ignores a trailing slash, so we do.
+fn matches(pattern: &str, path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(":"), Some(segment)) if !segment.is_empty() => {}
+            (Some(want), Some(segment)) if want == segment => {}
+            _ => return false,
+        }
+    }
+}
+
+async fn send(
+    reply: Reply,
+    request_id: &str,
+    allowed_origin: Option<HeaderValue>,
+) -> Result<types::Response, types::ErrorCode> {
+    let length = reply.body.len();
+    let mut response = http::Response::new(Full::new(Bytes::from(reply.body)));
+    *response.status_mut() = reply.status;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.extend(reply.headers);
+    let fixed = |value| HeaderValue::from_static(value);
+    headers.append(header::VARY, fixed("Origin"));
+    headers.insert(header::CACHE_CONTROL, fixed("no-store"));
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    if let Some(origin) = allowed_origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, fixed("true"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            fixed("Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"),
+        );
+        if reply.status == http::StatusCode::NO_CONTENT {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, fixed("PUT, DELETE, POST"));
+            headers
+                .insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fixed("Authorization, Content-Type, X-Request-Id"));
+            headers.insert(header::ACCESS_CONTROL_MAX_AGE, fixed("600"));
+        }
+    }
+    // Always told: a chunked answer's last bytes wait for the client's delayed acknowledgement.
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    let response = response.into_response()?;
+    // The body is written by a task of its own; let it begin before the headers leave, so that both leave together.
+    wit_bindgen::yield_async().await;
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_route_is_matched_by_whole_segments() {
+        for (path, fits) in [
+            ("/v1/articles/42/like", true),
+            ("/v1/articles/42/like/", true),
+            ("/v1/articles/x/like", true),
+            ("/v1/articles//like", false),
+            ("/v1/articles/42", false),
+            ("/v1/articles/42/like/more", false),
+            ("/v1/articles/42/likes", false),
+            ("/", false),
+        ] {
+            assert_eq!(matches("/v1/articles/:/like", path), fits, "{path}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+use contract::{ArticleId, UserId};
+
+use crate::seal;
+
+/// How long after its view a read counts, in milliseconds.
+pub const READ_AFTER: i64 = 5_000;
+
+/// Until when after its view a read counts, in milliseconds.
+pub const VIEW_LIFETIME: i64 = 24 * 60 * 60 * 1000;
+
+/// Who viewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Viewer {
+    /// A signed-in user.
+    User(UserId),
+    /// A visitor, by the random id in its cookie.
+    Visitor([u8; 16]),
+}
+
+impl Viewer {
+    /// A visitor's id as text; nothing for a user.
+    #[must_use]
+    pub fn visitor_text(&self) -> String {
+        match self {
+            Self::User(_) => String::new(),
+            Self::Visitor(id) => seal::hex(id),
+        }
+    }
+}
+
+/// What a view token says: which view it was. Sealed, so nobody but us can make one, and stateless until it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewToken {
+    /// Random; marks the token as used.
+    pub id: [u8; 16],
+    /// The article viewed.
+    pub article: ArticleId,
+    /// Who viewed it.
+    pub viewer: Viewer,
+    /// The partition's epoch at the view: used tokens are not known across a rebuild.
+    pub epoch: i64,
+    /// When, in milliseconds by the clock of the article's Redis, which is also asked when the read comes.
+    pub viewed_ms: i64,
+}
+
+/// Bytes before the seal: format, id, article, epoch, time, kind of viewer, viewer.
+const LENGTH: usize = 1 + 16 + 8 + 8 + 8 + 1 + 16;
+const FORMAT: u8 = 1;
+
+impl ViewToken {
+    /// An id that no other token has.
+    #[must_use]
+    pub fn new_id() -> [u8; 16] {
+        seal::random()
+    }
+
+    /// The token as the client gets it.
+    #[must_use]
+    pub fn seal(&self, key: &str) -> String {
+        let (kind, viewer) = match self.viewer {
+            Viewer::User(id) => (0, u128::from(id.get().cast_unsigned()).to_be_bytes()),
+            Viewer::Visitor(id) => (1, id),
+        };
+        let mut bytes = Vec::with_capacity(LENGTH);
+        bytes.push(FORMAT);
+        bytes.extend(self.id);
+        bytes.extend(self.article.get().to_be_bytes());
+        bytes.extend(self.epoch.to_be_bytes());
+        bytes.extend(self.viewed_ms.to_be_bytes());
+        bytes.push(kind);
+        bytes.extend(viewer);
+        seal::seal(key, &bytes)
+    }
+
+    /// The token of a text that we sealed; `None` for any other text.
+    #[must_use]
+    pub fn open(key: &str, text: &str) -> Option<Self> {
+        let bytes = seal::open(key, text).filter(|bytes| bytes.len() == LENGTH && bytes[0] == FORMAT)?;
+        let number = |from: usize| Some(i64::from_be_bytes(bytes[from..from + 8].try_into().ok()?));
+        let viewer: [u8; 16] = bytes[42..].try_into().ok()?;
+        Some(Self {
+            id: bytes[1..17].try_into().ok()?,
+            article: number(17)?.try_into().ok()?,
+            epoch: number(25)?,
+            viewed_ms: number(33)?,
+            viewer: match bytes[41] {
+                0 => Viewer::User(number(50)?.try_into().ok()?),
+                1 => Viewer::Visitor(viewer),
+                _ => return None,
+            },
+        })
+    }
+
+    /// The id as text, for the key that marks it as used.
+    #[must_use]
+    pub fn id_text(&self) -> String {
+        seal::hex(&self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn says_what_was_sealed(id: [u8; 16], article in 1..=i64::MAX, epoch: i64, viewed_ms: i64, user in 1..=i64::MAX, visitor: [u8; 16], signed_in: bool) {
+            let viewer = if signed_in { Viewer::User(user.try_into().expect("positive")) } else { Viewer::Visitor(visitor) };
+            let token = ViewToken { id, article: article.try_into().expect("positive"), viewer, epoch, viewed_ms };
+            prop_assert_eq!(ViewToken::open("key", &token.seal("key")), Some(token));
+            prop_assert_eq!(ViewToken::open("another", &token.seal("key")), None);
+        }
+    }
+
+    #[test]
+    fn a_visitor_cookie_is_no_view_token() {
+        assert_eq!(ViewToken::open("key", &seal::seal("key", &[1; 16])), None);
+        assert_eq!(ViewToken::open("key", ""), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! Counters and status: from Redis by one script call for each partition concerned, all sent at once; favourites, and what
+//! Redis cannot answer, from MySQL by one query at the same time.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    convert::Infallible,
+    str::FromStr,
+};
+
+use contract::{ArticleId, Partition, UserId, keys, scripts};
+use futures::future::join;
+use handler_common::{
+    Call, Problem, Reply,
+    mysql::{self, integer},
+    redis::{self, Invocation, Resend},
+};
+use serde::Serialize;
+use spin_sdk::mysql::ParameterValue;
+
+use crate::Settings;
+
+/// How many articles one query may ask for.
+const MAX_ARTICLES: usize = 100;
+
+/// An article's counters, and what the caller has done.
+#[derive(Serialize, Clone, Copy)]
+struct Interactions {
+    article_id: ArticleId,
+    likes: i64,
+    /// `None` while MySQL does not answer.
+    collects: Option<i64>,
+    pv: i64,
+    uv: i64,
+    reads: i64,
+    /// `None` for an anonymous caller.
+    liked: Option<bool>,
+    /// `None` for an anonymous caller, and while MySQL does not answer.
+    collected: Option<bool>,
+    /// Whether all but the favourites comes from MySQL and may be a moment old, since Redis does not answer.
+    stale: bool,
+}
+
+#[derive(Serialize)]
+struct Batch {
+    items: Vec<Interactions>,
+}
+
+/// `GET /v1/articles/{id}/interactions`
+pub(crate) async fn one(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
+    let (article, user) = (call.article()?, call.user()?);
+    let items = query(call, settings, &[article], user).await?;
+    Ok(Reply::json(items.first().ok_or(Problem::StoreUnavailable)?))
+}
+
+/// `GET /v1/interactions?article_ids=1,2,3`
+pub(crate) async fn batch(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
+    const TAKES: &str = "Give from 1 to 100 article ids, separated by commas: ?article_ids=1,2,3.";
+    let user = call.user()?;
+    let Articles(articles) = call.query("article_ids", TAKES)?.ok_or(Problem::BadQuery(TAKES))?;
+    let articles = articles.ok_or(Problem::BadQuery(TAKES))?;
+    Ok(Reply::json(&Batch { items: query(call, settings, &articles, user).await? }))
+}
+
+struct Articles(Option<Vec<ArticleId>>);
+
+impl FromStr for Articles {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let ids = text.split(',').map(str::parse).collect::<Result<Vec<_>, _>>().ok();
+        Ok(Self(ids.filter(|ids| ids.len() <= MAX_ARTICLES)))
+    }
+}
+
+/// What each store knows of an article.
+#[derive(Clone, Copy, Default)]
+struct Counters {
+    likes: i64,
+    pv: i64,
+    uv: i64,
+    reads: i64,
+    liked: Option<bool>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Facts {
+    counters: Counters,
+    collects: i64,
+    collected: Option<bool>,
+}
+
+async fn query(
+    call: &Call,
+    settings: &Settings,
+    articles: &[ArticleId],
+    user: Option<UserId>,
+) -> Result<Vec<Interactions>, Problem> {
+    let (hot, facts) =
+        join(from_redis(call, settings, articles, user), from_mysql(call, settings, articles, user)).await;
+    let facts = facts.ok();
+    let item = |article: &ArticleId| {
+        let fact = facts.as_ref().map(|facts| facts.get(article).copied().unwrap_or_else(|| Facts::none(user)));
+        let (counters, stale) = match (hot.get(article), fact) {
+            (Some(counters), _) => (*counters, false),
+            (None, Some(fact)) => (fact.counters, true),
+            (None, None) => return Err(Problem::StoreUnavailable),
+        };
+        let Counters { likes, pv, uv, reads, liked } = counters;
+        let (collects, collected) = (fact.map(|fact| fact.collects), fact.and_then(|fact| fact.collected));
+        Ok(Interactions { article_id: *article, likes, collects, pv, uv, reads, liked, collected, stale })
+    };
+    articles.iter().map(item).collect()
+}
+
+/// The articles whose partition is warm; none if Redis does not answer.
+async fn from_redis(
+    call: &Call,
+    settings: &Settings,
+    articles: &[ArticleId],
+    user: Option<UserId>,
+) -> HashMap<ArticleId, Counters> {
+    let mut partitions: BTreeMap<Partition, Vec<ArticleId>> = BTreeMap::new();
+    for article in articles {
+        partitions.entry(Partition::of(*article)).or_default().push(*article);
+    }
+    let calls: Vec<Invocation> = partitions
+        .iter()
+        .map(|(partition, articles)| {
+            let of = |article: &ArticleId| {
+                [keys::likes, keys::pv, keys::uv, keys::reads, keys::members].map(|key| key(*article))
+            };
+            Invocation {
+                script: scripts::QUERY,
+                keys: std::iter::once(keys::warm(*partition)).chain(articles.iter().flat_map(of)).collect(),
+                args: vec![user.map(|user| user.to_string()).unwrap_or_default()],
+                deadline: false,
+            }
+        })
+        .collect();
+    let Ok(answers) = redis::run(&settings.redis_url, call.deadline, Resend::Once, &calls).await else {
+        return HashMap::new();
+    };
+    let mut found = HashMap::new();
+    for (answer, articles) in answers.into_iter().zip(partitions.values()) {
+        let Ok(answer) = answer.accepted(&[]) else { continue };
+        for (index, article) in articles.iter().enumerate() {
+            let number = |at: usize| answer.number(1 + index * 5 + at);
+            let counters = || {
+                let liked = number(4)?;
+                Ok::<_, Problem>(Counters {
+                    likes: number(0)?,
+                    pv: number(1)?,
+                    uv: number(2)?,
+                    reads: number(3)?,
+                    liked: user.map(|_| liked == 1),
+                })
+            };
+            if let Ok(counters) = counters() {
+                found.insert(*article, counters);
+            }
+        }
+    }
+    found
+}
+
+impl Facts {
+    /// Of an article that nobody has touched.
+    fn none(user: Option<UserId>) -> Self {
+        let no = user.map(|_| false);
+        Self { counters: Counters { liked: no, ..Counters::default() }, collects: 0, collected: no }
+    }
+}
+
+async fn from_mysql(
+    call: &Call,
+    settings: &Settings,
+    articles: &[ArticleId],
+    user: Option<UserId>,
+) -> Result<HashMap<ArticleId, Facts>, Problem> {
+    let sql = format!(
+        "SELECT s.article_id, s.like_count, s.collect_count, s.pv, s.uv, s.read_count,
+                CAST(EXISTS (SELECT 1 FROM user_collect c WHERE c.user_id = ? AND c.article_id = s.article_id)
+                     AS SIGNED) AS collected,
+                CAST(EXISTS (SELECT 1 FROM user_like l
+                             WHERE l.user_id = ? AND l.article_id = s.article_id AND l.status = 1) AS SIGNED) AS liked
+         FROM article_stats s WHERE s.article_id IN (?{})",
+        ", ?".repeat(articles.len() - 1)
+    );
+    // No user has the id 0.
+    let caller = user.map_or(0, UserId::get);
+    let parameters = |_| {
+        let ids = articles.iter().map(|article| article.get());
+        [caller, caller].into_iter().chain(ids).map(ParameterValue::Int64).collect()
+    };
+    let rows = mysql::query(&settings.mysql_url, call.deadline, &sql, parameters).await?;
+    let fact = |row| {
+        let flag = |column| Ok::<_, Problem>(user.is_some().then_some(integer(row, column)? == 1));
+        let counters = Counters {
+            likes: integer(row, "like_count")?,
+            pv: integer(row, "pv")?,
+            uv: integer(row, "uv")?,
+            reads: integer(row, "read_count")?,
+            liked: flag("liked")?,
+        };
+        let article = integer(row, "article_id")?.try_into().map_err(|_| Problem::StoreUnavailable)?;
+        Ok((article, Facts { counters, collects: integer(row, "collect_count")?, collected: flag("collected")? }))
+    };
+    rows.iter().map(fact).collect()
+}
