@@ -1,0 +1,49 @@
+# What one types. The work is in dev/ (scripts) and dev/stack (the running system); `make` alone lists the targets.
+
+CACHE := $(or $(INTERACTION_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/interaction-service)
+# Outside the checkout, so that a fresh clone builds warm.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+STACK := $(CARGO_TARGET_DIR)/release/stack
+# One profile for everything native: an optimised build of wasmtime is slow to make and must not be made twice.
+CARGO_FLAGS := --release --workspace
+
+# In COMPOSE=1, Redis, MySQL and Kafka are containers.
+ifdef COMPOSE
+export INTERACTION_COMPOSE := 1
+UP_FLAGS := --compose
+endif
+
+.PHONY: help setup components natives up down env token test lint
+.NOTPARALLEL:
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
+
+setup: ## installs what is missing on a Debian machine
+	@dev/setup
+
+components: ## builds the wasm components
+	@dev/components
+
+natives:
+	@cargo build $(CARGO_FLAGS) --bins
+
+up: setup components natives ## builds and runs everything until Ctrl-C; COMPOSE=1 for stores in containers
+	@exec $(STACK) up $(UP_FLAGS)
+
+down: ## stops `make up`
+	@$(STACK) down
+
+env: ## where the running system answers, as KEY=value
+	@$(STACK) env
+
+token: ## a token of the dev key: make token USER=7
+	@$(STACK) token --user $(USER)
+
+# Binaries and tests in one build: built apart, their dependencies' features differ and some are compiled twice.
+test: setup components ## every test
+	@cargo build $(CARGO_FLAGS) --bins --tests
+	@cargo test $(CARGO_FLAGS)
+
+lint: setup ## formatting, clippy, shell scripts
+	@dev/lint

@@ -1,0 +1,113 @@
+//! The state behind one instance of a component, and everything a component can import.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use http::Request;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use crate::bindings::Spin;
+use crate::manifest;
+use crate::outbound::AllowedHosts;
+use crate::runtime_config::Limits;
+use crate::variables::Variables;
+
+/// What a component may see and reach, the same for all of its instances.
+#[derive(Debug)]
+pub(crate) struct Component {
+    pub(crate) id: String,
+    /// Values by the component's own names.
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) allowed_hosts: AllowedHosts,
+    pub(crate) limits: Arc<Limits>,
+    environment: Vec<(String, String)>,
+}
+
+impl Component {
+    /// Expands the templates of a component's part of the manifest.
+    pub(crate) fn new(
+        id: &str,
+        manifest: &manifest::Component,
+        values: &Variables,
+        limits: Arc<Limits>,
+    ) -> Result<Self> {
+        let variables = manifest.variables.iter();
+        let variables = variables.map(|(name, template)| Ok((name.clone(), values.expand(template)?)));
+        let hosts = manifest.allowed_outbound_hosts.iter().map(|template| values.expand(template));
+        Ok(Self {
+            id: id.to_owned(),
+            variables: variables.collect::<Result<_>>().with_context(|| format!("component {id}"))?,
+            allowed_hosts: hosts
+                .collect::<Result<Vec<_>>>()
+                .and_then(|hosts| AllowedHosts::parse(&hosts))
+                .with_context(|| format!("component {id}"))?,
+            limits,
+            environment: manifest.environment.clone().into_iter().collect(),
+        })
+    }
+}
+
+/// The state behind one instance.
+pub(crate) struct Guest {
+    pub(crate) component: Arc<Component>,
+    pub(crate) table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outbound_http: Refused,
+}
+
+impl Guest {
+    /// A store for a new instance of `component`. It has no files and no sockets; what it prints, we print.
+    pub(crate) fn store(engine: &Engine, component: Arc<Component>) -> Store<Self> {
+        let wasi = WasiCtx::builder().inherit_stdout().inherit_stderr().envs(&component.environment).build();
+        let (table, http) = (ResourceTable::new(), WasiHttpCtx::new());
+        let mut store = Store::new(engine, Self { component, table, wasi, http, outbound_http: Refused });
+        // A component that computes for long lets others run at each tick, and is never stopped, as in Spin.
+        store.epoch_deadline_async_yield_and_update(1);
+        store.set_epoch_deadline(1);
+        store
+    }
+}
+
+/// Everything a component can import: WASI 0.2 (the standard library uses it), WASI 0.3, and Spin's stores.
+pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    Spin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    Ok(linker)
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound_http }
+    }
+}
+
+/// Outbound HTTP: always denied, as in Spin for a component whose manifest allows none.
+struct Refused;
+
+type Sent<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
+
+impl WasiHttpHooks for Refused {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Sent<()>,
+    ) -> Sent<(http::Response<WasiBody>, Sent<()>)> {
+        tracing::warn!("denied: outbound HTTP to {}", request.uri().authority().map_or("", |host| host.as_str()));
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+}

@@ -1,0 +1,199 @@
+//! `spin:mysql`: one TCP connection for every `open`. Statements on it run one after the other; a query goes on in the
+//! host when the component stops waiting for it, as in Spin.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::TryStreamExt;
+use mysql_async::{Conn, Opts, Params, prelude::Queryable};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot};
+use url::Url;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{
+    Accessor, Destination, FutureReader, HasSelf, Resource, StreamProducer, StreamReader, StreamResult,
+};
+
+use crate::bindings::spin::mysql::mysql as wit;
+use crate::columns::{self, data_type};
+use crate::guest::Guest;
+use crate::outbound::Scheme;
+
+/// What a component's connection resource stands for. A clone is the same connection.
+#[derive(Clone)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Connection {
+    client: Arc<Mutex<Conn>>,
+    _permit: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// Columns; rows as they arrive; and, after the last row, whether all of them came.
+type Answer = (Vec<wit::Column>, StreamReader<wit::Row>, FutureReader<Result<(), wit::Error>>);
+
+/// Rows the host reads ahead of the component, as many as Spin.
+const READ_AHEAD: usize = 4;
+
+impl wit::Host for Guest {}
+
+impl wit::HostConnection for Guest {
+    fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
+fn client<T>(
+    accessor: &Accessor<T, HasSelf<Guest>>,
+    connection: &Resource<Connection>,
+) -> Result<Arc<Mutex<Conn>>, wit::Error> {
+    accessor.with(|mut access| {
+        let connection = access.get().table.get(connection);
+        connection.map(|connection| connection.client.clone()).map_err(|error| wit::Error::Other(error.to_string()))
+    })
+}
+
+// The error text is part of what a component sees (deadlocks are told by it), so it has the form it has in Spin.
+fn failed(error: &mysql_async::Error) -> wit::Error {
+    wit::Error::QueryFailed(format!("{error:?}"))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
+fn other(error: impl ToString) -> wit::Error {
+    wit::Error::Other(error.to_string())
+}
+
+impl<T: Send> wit::HostConnectionWithStore<T> for HasSelf<Guest> {
+    async fn open(accessor: &Accessor<T, Self>, address: String) -> Result<Resource<Connection>, wit::Error> {
+        let component = accessor.with(|mut access| access.get().component.clone());
+        if !component.allowed_hosts.allows(&address, Scheme::Mysql) {
+            return Err(wit::Error::ConnectionFailed("the address is not in allowed_outbound_hosts".into()));
+        }
+        let permit = component.limits.mysql().await;
+        let client = Conn::new(options(&address)?).await;
+        let client = client.map_err(|error| wit::Error::ConnectionFailed(format!("{error:?}")))?;
+        let connection = Connection { client: Arc::new(Mutex::new(client)), _permit: permit };
+        accessor.with(|mut access| access.get().table.push(connection)).map_err(other)
+    }
+
+    async fn execute(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        statement: String,
+        params: Vec<wit::ParameterValue>,
+    ) -> Result<(), wit::Error> {
+        let client = client(accessor, &connection)?;
+        let mut client = client.lock().await;
+        client.exec_drop(statement, columns::parameters(params)).await.map_err(|error| failed(&error))
+    }
+
+    async fn query(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        statement: String,
+        params: Vec<wit::ParameterValue>,
+    ) -> Result<Answer, wit::Error> {
+        let client = client(accessor, &connection)?;
+        let (columns_sender, columns) = oneshot::channel();
+        let (row_sender, rows) = mpsc::channel(READ_AHEAD);
+        let (end_sender, end) = oneshot::channel();
+        tokio::spawn(async move {
+            let params = columns::parameters(params);
+            let end = send_rows(&client, &statement, params, columns_sender, row_sender).await;
+            if let Err(error) = &end {
+                tracing::warn!("MySQL query: {error:?}");
+            }
+            // Nobody may be left to tell.
+            let _ = end_sender.send(end);
+        });
+        // Spin loses the reason of a failure this early too; it is in the log.
+        let columns = columns.await.map_err(|_| other("the query failed before its first row"))?;
+        accessor.with(|mut access| {
+            let rows = StreamReader::new(&mut access, Rows(rows)).map_err(other)?;
+            let end = FutureReader::new(&mut access, end).map_err(other)?;
+            Ok((columns, rows, end))
+        })
+    }
+}
+
+/// Runs a statement and passes on its columns and rows. Holds the connection until the component has taken them all.
+async fn send_rows(
+    client: &Mutex<Conn>,
+    statement: &str,
+    params: Params,
+    columns: oneshot::Sender<Vec<wit::Column>>,
+    rows: mpsc::Sender<wit::Row>,
+) -> Result<(), wit::Error> {
+    let mut client = client.lock().await;
+    let mut result = client.exec_iter(statement, params).await.map_err(|error| failed(&error))?;
+    let described = result.columns().unwrap_or_default();
+    let name = |column: &mysql_async::Column| column.name_str().into_owned();
+    let described: Vec<_> =
+        described.iter().map(|column| wit::Column { name: name(column), data_type: data_type(column) }).collect();
+    let _ = columns.send(described.clone());
+    let stream = result.stream::<mysql_async::Row>().await.map_err(other)?;
+    let mut stream = stream.ok_or_else(|| other("the statement has no result"))?;
+    while let Some(row) = stream.try_next().await.map_err(other)? {
+        let values = row.unwrap().into_iter().zip(&described);
+        let values = values.map(|(value, column)| columns::value(value, column)).collect::<Result<_, _>>()?;
+        rows.send(values).await.map_err(|_| other("the component stopped reading rows"))?;
+    }
+    Ok(())
+}
+
+/// Rows on their way to the component.
+struct Rows(mpsc::Receiver<wit::Row>);
+
+impl<D> StreamProducer<D> for Rows {
+    type Item = wit::Row;
+    type Buffer = Option<wit::Row>;
+
+    fn poll_produce(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        mut destination: Destination<'_, Self::Item, Self::Buffer>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        // A read of no items only asks whether there is something; producing an item would lose it.
+        if destination.remaining(store) == Some(0) {
+            return Poll::Ready(Ok(StreamResult::Completed));
+        }
+        Poll::Ready(Ok(match self.0.poll_recv(context) {
+            Poll::Ready(Some(row)) => {
+                destination.set_buffer(Some(row));
+                StreamResult::Completed
+            }
+            Poll::Ready(None) => StreamResult::Dropped,
+            Poll::Pending if finish => StreamResult::Cancelled,
+            Poll::Pending => return Poll::Pending,
+        }))
+    }
+}
+
+/// Connection options of a `mysql://` address. Spin takes an `ssl-mode` parameter that the client library does not
+/// know; only without TLS does this host connect.
+fn options(address: &str) -> Result<Opts, wit::Error> {
+    let invalid = |reason: String| wit::Error::ConnectionFailed(format!("invalid address: {reason}"));
+    let mut url = Url::parse(address).map_err(|error| invalid(error.to_string()))?;
+    let is_tls = |name: &str| ["ssl-mode", "sslmode"].contains(&name.to_lowercase().as_str());
+    let (tls, rest): (Vec<_>, Vec<_>) = url.query_pairs().into_owned().partition(|(name, _)| is_tls(name));
+    if tls.iter().any(|(_, mode)| !mode.eq_ignore_ascii_case("disabled")) {
+        return Err(invalid("this host has no TLS".into()));
+    }
+    url.query_pairs_mut().clear().extend_pairs(rest);
+    Opts::from_url(url.as_str()).map_err(|error| invalid(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_say_that_it_wants_no_tls() {
+        let plain = options("mysql://user:p%40ss@127.0.0.1:3307/db").unwrap();
+        assert_eq!((plain.tcp_port(), plain.pass(), plain.db_name()), (3307, Some("p@ss"), Some("db")));
+        assert!(options("mysql://user@127.0.0.1/db?ssl-mode=DISABLED").is_ok());
+        assert!(options("mysql://user@127.0.0.1/db?sslMode=REQUIRED").is_err());
+        assert!(options("127.0.0.1").is_err());
+    }
+}

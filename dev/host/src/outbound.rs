@@ -1,0 +1,182 @@
+//! `allowed_outbound_hosts`: what a component may connect to. Nothing, unless the manifest says so.
+//!
+//! Format: <https://spinframework.dev/v3/manifest-reference> and "Granting networking permissions" in
+//! <https://spinframework.dev/v3/http-outbound>. CIDR blocks, and any scheme but Redis and `MySQL`, are refused at the
+//! start because this host could not honour them.
+
+use std::ops::Range;
+
+use anyhow::{Context, Result, bail, ensure};
+use url::{Host, Url};
+
+/// The entries of one component.
+#[derive(Debug, Default)]
+pub(crate) struct AllowedHosts(Vec<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    scheme: Scheme,
+    host: AllowedHost,
+    ports: Range<u32>,
+}
+
+/// The protocols this host can speak for a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// `redis://`
+    Redis,
+    /// `mysql://`
+    Mysql,
+}
+
+impl Scheme {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Redis => 6379,
+            Self::Mysql => 3306,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum AllowedHost {
+    Any,
+    /// `*.example.com`, kept with its leading dot.
+    Subdomain(String),
+    Exactly(Host),
+}
+
+impl AllowedHosts {
+    /// Parses entries whose templates are already expanded. An entry that expanded to nothing is dropped: that is how
+    /// an optional store is left out.
+    pub(crate) fn parse(entries: &[String]) -> Result<Self> {
+        let entries = entries.iter().map(|entry| entry.trim()).filter(|entry| !entry.is_empty());
+        let parse = |entry| Entry::parse(entry).with_context(|| format!("allowed_outbound_hosts entry {entry:?}"));
+        Ok(Self(entries.map(parse).collect::<Result<_>>()?))
+    }
+
+    /// Whether a component may open `address` with the protocol `scheme`. Says on the log what was denied.
+    pub(crate) fn allows(&self, address: &str, scheme: Scheme) -> bool {
+        let Some((host, port)) = destination(address, scheme) else {
+            tracing::warn!("a component tried to open an address that is no {} URL", scheme.name());
+            return false;
+        };
+        let allowed = self.0.iter().any(|entry| entry.allows(scheme, &host, port));
+        if !allowed {
+            tracing::warn!("denied: {}://{host}:{port} is not in allowed_outbound_hosts", scheme.name());
+        }
+        allowed
+    }
+}
+
+/// Host and port that `address` leads to; none where it is not of that scheme or does not parse. Spin completes an
+/// address without a scheme, and so does this.
+fn destination(address: &str, scheme: Scheme) -> Option<(Host, u16)> {
+    let url = match Url::parse(address) {
+        Ok(url) if url.has_host() => url,
+        _ => Url::parse(&format!("{}://{address}", scheme.name())).ok()?,
+    };
+    // `url` keeps hosts of schemes it does not know as they are; parsing again makes an address of digits an IP address.
+    let host = Host::parse(url.host_str()?).ok()?;
+    (url.scheme() == scheme.name()).then(|| (host, url.port().unwrap_or(scheme.default_port())))
+}
+
+impl Entry {
+    fn parse(text: &str) -> Result<Self> {
+        let (scheme, rest) = text.split_once("://").context("has no scheme")?;
+        let scheme = match scheme {
+            "redis" => Scheme::Redis,
+            "mysql" => Scheme::Mysql,
+            _ => bail!("this host speaks only redis and mysql"),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        ensure!(!rest.contains('/'), "has a path or a network mask, which is not supported");
+        // The colons inside an IPv6 address are before its closing bracket.
+        let (host, ports) = match rest.rsplit_once(':') {
+            Some((host, ports)) if !ports.contains(']') => (host, ports),
+            _ => (rest, ""),
+        };
+        let host = match host.strip_prefix("*.") {
+            _ if host == "*" => AllowedHost::Any,
+            Some(domain) => AllowedHost::Subdomain(format!(".{}", Host::parse(domain)?)),
+            None => AllowedHost::Exactly(Host::parse(host)?),
+        };
+        let port = |text: &str| text.parse::<u16>().map(u32::from).with_context(|| format!("{text:?} is not a port"));
+        let ports = match (ports, ports.split_once("..")) {
+            ("*", _) => 0..u32::from(u16::MAX) + 1,
+            ("", _) => u32::from(scheme.default_port())..u32::from(scheme.default_port()) + 1,
+            (_, Some((first, end))) => port(first)?..port(end)?,
+            (single, None) => port(single)?..port(single)? + 1,
+        };
+        Ok(Self { scheme, host, ports })
+    }
+
+    fn allows(&self, scheme: Scheme, host: &Host, port: u16) -> bool {
+        let same_host = match (&self.host, host) {
+            (AllowedHost::Any, _) => true,
+            (AllowedHost::Subdomain(suffix), Host::Domain(domain)) => domain.ends_with(suffix),
+            (AllowedHost::Subdomain(_), _) => false,
+            (AllowedHost::Exactly(allowed), host) => allowed == host,
+        };
+        self.scheme == scheme && same_host && self.ports.contains(&u32::from(port))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(entry: &str, address: &str, scheme: Scheme) -> bool {
+        AllowedHosts::parse(&[entry.to_owned()]).unwrap().allows(address, scheme)
+    }
+
+    #[test]
+    fn an_entry_allows_its_scheme_host_and_port_and_no_other() {
+        for (entry, address, allowed) in [
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379", true),
+            ("redis://127.0.0.1:6379", "redis://user:p%40ss@127.0.0.1/0", true),
+            ("redis://127.0.0.1:6379", "127.0.0.1:6379", true),
+            ("redis://127.0.0.1", "redis://127.0.0.1:6379", true),
+            ("redis://127.0.0.1:6379/", "redis://127.0.0.1:6379", true),
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6380", false),
+            ("redis://127.0.0.1:6379", "redis://127.0.0.2:6379", false),
+            ("redis://127.0.0.1:6379", "redis://localhost:6379", false),
+            ("mysql://127.0.0.1:6379", "redis://127.0.0.1:6379", false),
+            ("redis://127.0.0.1:6379", "mysql://127.0.0.1:6379", false),
+            ("redis://*:6379", "redis://anything:6379", true),
+            ("redis://redis:*", "redis://redis:1", true),
+            ("redis://redis:7000..7003", "redis://redis:7002", true),
+            ("redis://redis:7000..7003", "redis://redis:7003", false),
+            ("redis://*.example.com", "redis://cache.example.com", true),
+            ("redis://*.example.com", "redis://example.com", false),
+            ("redis://*.example.com", "redis://cacheexample.com", false),
+            ("redis://[::1]:6379", "redis://[::1]:6379", true),
+            ("redis://127.0.0.1:6379", "not a url", false),
+        ] {
+            assert_eq!(allows(entry, address, Scheme::Redis), allowed, "{entry} {address}");
+        }
+        assert!(allows("mysql://db", "mysql://user:secret@db:3306/interaction", Scheme::Mysql));
+    }
+
+    #[test]
+    fn nothing_is_allowed_by_default() {
+        assert!(!AllowedHosts::default().allows("redis://127.0.0.1:6379", Scheme::Redis));
+        assert!(!allows("", "redis://127.0.0.1:6379", Scheme::Redis));
+    }
+
+    #[test]
+    fn entries_that_cannot_be_honoured_are_errors() {
+        for entry in
+            ["https://example.com", "*://*:*", "redis", "redis://10.0.0.0/8", "redis://h:x", "redis://self/path"]
+        {
+            assert!(AllowedHosts::parse(&[entry.to_owned()]).is_err(), "{entry}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# Sourced by the scripts of this folder: where things are, and how they speak.
+
+set -euo pipefail
+
+# shellcheck disable=SC2034 # for the scripts that source this one
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# Everything slow to make and safe to keep lives here, so that a fresh clone starts warm.
+CACHE="${INTERACTION_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/interaction-service}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$CACHE/target}"
+# Components may be built by another compiler than the natives: their artifacts must not mix.
+# shellcheck disable=SC2034
+WASM_TARGET_DIR="${CARGO_TARGET_DIR%/}-wasm"
+mkdir -p "$CACHE"
+
+# One line of progress, on stderr: stdout belongs to answers.
+say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
+
+die() {
+    say "$*"
+    exit 1
+}
+
+# Runs a command as root, by sudo where needed.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -- "$@"
+    else
+        die "needs root for: $* (no sudo on PATH)"
+    fi
+}
+
+# Whether every Debian package named is installed.
+have_packages() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || return 1
+    done
+}
+
+# Runs a command and keeps its output in a log; shows the log's end only if it fails.
+quietly() {
+    local log="$CACHE/log/$1"
+    shift
+    mkdir -p "$CACHE/log"
+    "$@" >"$log" 2>&1 </dev/null && return
+    tail -n 30 "$log" >&2
+    die "failed: $* (all of its output: $log)"
+}
+
+# Installs the Debian packages that are missing among those named. No service is started: the
+# policy below answers "not allowed" for as long as the installation runs, and is then removed.
+install_packages() {
+    local missing=() package guard=/usr/sbin/policy-rc.d guarded=0
+    for package in "$@"; do
+        have_packages "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null || die "please install: ${missing[*]}"
+    say "installing ${missing[*]}"
+    # Lists of an old image name files that the archive no longer has.
+    quietly apt-update as_root apt-get -q update
+    if [ ! -e "$guard" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" >/dev/null
+        as_root chmod 755 "$guard"
+        guarded=1
+    fi
+    local result=0
+    (quietly apt-install as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y --no-install-recommends install "${missing[@]}") || result=$?
+    [ $guarded = 0 ] || as_root rm -f "$guard"
+    return $result
+}

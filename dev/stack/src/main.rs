@@ -1,0 +1,137 @@
+//! `stack up`, and what talks to a stack that is up.
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Parser, Subcommand};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use stack::{Options, Stack, wait_for};
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+const DOWN_LIMIT: Duration = Duration::from_secs(90);
+
+/// Runs the whole system on this machine.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts everything and stays; SIGINT or SIGTERM stops all of it.
+    Up {
+        /// Redis, MySQL and Kafka as containers by Docker Compose.
+        #[arg(long)]
+        compose: bool,
+        /// A variable of spin.toml, as name=value; may be given more than once.
+        #[arg(long = "variable", value_name = "NAME=VALUE")]
+        variables: Vec<String>,
+    },
+    /// Prints where the running stack answers.
+    Env,
+    /// Prints a token of the dev key.
+    Token {
+        /// The user's id.
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64))]
+        user: u64,
+    },
+    /// Stops the running stack and waits for its end.
+    Down,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Up { compose, variables } => up(compose, &variables).await,
+        Command::Env => {
+            ensure!(running()?.is_some(), "no stack is up: make up");
+            print!("{}", fs::read_to_string(state("env")).context("the stack is still starting")?);
+            Ok(())
+        }
+        Command::Token { user } => {
+            println!("{}", stack::token(user));
+            Ok(())
+        }
+        Command::Down => down().await,
+    }
+}
+
+async fn up(compose: bool, variables: &[String]) -> Result<()> {
+    if let Some(pid) = running()? {
+        bail!("a stack is up already (process {pid}): make down");
+    }
+    let mut options = Options::default();
+    if compose {
+        options = options.in_compose();
+    }
+    for variable in variables {
+        let (name, value) = variable.split_once('=').with_context(|| format!("--variable {variable}: no `=`"))?;
+        options = options.variable(name, value);
+    }
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    fs::create_dir_all(state(""))?;
+    fs::write(state("pid"), std::process::id().to_string())?;
+    let stopped = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let result = serve(options, stopped).await;
+    for file in ["env", "pid"] {
+        // The first is not there if the start failed.
+        let _ = fs::remove_file(state(file));
+    }
+    result
+}
+
+async fn serve(options: Options, stopped: impl Future<Output = ()>) -> Result<()> {
+    let mut stopped = std::pin::pin!(stopped);
+    let stack = tokio::select! {
+        stack = Stack::start(options) => stack?,
+        // Dropping what has started kills it.
+        () = &mut stopped => return Ok(()),
+    };
+    fs::write(state("env"), stack.env_lines())?;
+    print!("{}", stack.env_lines());
+    println!("Ctrl-C stops it; `make token USER=7` prints a token; logs are in {}", stack.data().display());
+    stopped.await;
+    eprintln!("stopping");
+    stack.stop().await
+}
+
+async fn down() -> Result<()> {
+    let Some(pid) = running()? else {
+        eprintln!("no stack is up");
+        return Ok(());
+    };
+    kill(Pid::from_raw(pid), Signal::SIGTERM)?;
+    wait_for("the stack to stop", DOWN_LIMIT, async || Ok(running()?.is_none().then_some(()))).await
+}
+
+/// The process of this checkout's `stack up`. A pid file that outlived its process, and an id given to another since, count
+/// as none.
+fn running() -> Result<Option<i32>> {
+    let Ok(text) = fs::read_to_string(state("pid")) else { return Ok(None) };
+    let pid: i32 = text.trim().parse().context("target/dev/pid")?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Ok((name.trim() == "stack").then_some(pid))
+}
+
+fn state(file: &str) -> PathBuf {
+    stack::root().join("target/dev").join(file)
+}

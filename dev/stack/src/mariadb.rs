@@ -1,0 +1,149 @@
+//! MariaDB, or MySQL where that is what the machine has.
+
+use crate::{Service, dev, paths, ports};
+use anyhow::{Context, Result};
+use futures::FutureExt;
+use sqlx::Connection;
+use std::fs;
+use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
+
+/// A database server with the empty database `interaction` and the users of the service.
+pub struct MariaDb {
+    service: Service,
+    port: u16,
+}
+
+impl MariaDb {
+    /// A server with its data and log below `folder`, not started yet.
+    pub fn new(folder: &Path) -> Result<Self> {
+        let (data, socket, port) = (folder.join("mysql"), folder.join("mysql.sock"), ports::free()?);
+        let server = paths::program(&["mariadbd", "mysqld"])?;
+        paths::template(&key(&server)?, &data, |data| initialise(&server, data))?;
+        let users = folder.join("users.sql");
+        fs::write(&users, users_sql())?;
+        let service = Self::service(server.as_os_str(), folder, port)
+            .args(common_arguments())
+            .args([format!("--datadir={}", data.display()), format!("--socket={}", socket.display())])
+            .args([format!("--init-file={}", users.display()), format!("--pid-file={}.pid", socket.display())])
+            .args([format!("--port={port}"), "--bind-address=127.0.0.1".to_owned()])
+            // A commit is on disk before it is acknowledged; nobody replicates from here.
+            .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--skip-name-resolve"])
+            .args(["--max-connections=400", "--innodb-buffer-pool-size=256M"]);
+        Ok(Self { service, port })
+    }
+
+    /// The same, started and answering.
+    pub async fn start_in(folder: &Path) -> Result<Self> {
+        let mariadb = Self::new(folder)?;
+        mariadb.start().await?;
+        Ok(mariadb)
+    }
+
+    /// One that Docker Compose runs.
+    pub(crate) fn in_compose(folder: &Path) -> Result<Self> {
+        let port = ports::free()?;
+        let users = folder.join("users.sql");
+        fs::write(&users, users_sql())?;
+        let service = Self::service("docker".as_ref(), folder, port)
+            .args(crate::compose::up("mysql", port))
+            .envs([("MYSQL_PORT", port.to_string()), ("MYSQL_USERS_SQL", users.display().to_string())])
+            .ends_its_children();
+        Ok(Self { service, port })
+    }
+
+    fn service(program: &std::ffi::OsStr, folder: &Path, port: u16) -> Service {
+        Service::new("mysql", program, folder.join("mysql.log"), move || select(url("reader", port)).boxed())
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// As `persister`, who owns the database.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        url("persister", self.port)
+    }
+
+    /// As `handlers`, who may do what `persister migrate` granted.
+    #[must_use]
+    pub fn handlers_url(&self) -> String {
+        url("handlers", self.port)
+    }
+
+    /// As `reader`, who may read every table.
+    #[must_use]
+    pub fn reader_url(&self) -> String {
+        url("reader", self.port)
+    }
+}
+
+impl Deref for MariaDb {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        &self.service
+    }
+}
+
+fn url(user: &str, port: u16) -> String {
+    let password = dev(&format!("{}_PASSWORD", user.to_uppercase()));
+    format!("mysql://{user}:{password}@127.0.0.1:{port}/interaction")
+}
+
+async fn select(url: String) -> Result<()> {
+    let mut connection = sqlx::MySqlConnection::connect(&url).await?;
+    sqlx::query("SELECT 1").execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
+/// Run at every start, so each statement may be repeated. The persister grants the handlers what they need.
+fn users_sql() -> String {
+    let user = |user: &str| {
+        let password = dev(&format!("{}_PASSWORD", user.to_uppercase()));
+        format!("CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY '{password}';\n")
+    };
+    // The server reads one statement a line.
+    [
+        "CREATE DATABASE IF NOT EXISTS interaction CHARACTER SET utf8mb4;\n",
+        &user("persister"),
+        "GRANT ALL ON interaction.* TO 'persister'@'%' WITH GRANT OPTION;\n",
+        &user("handlers"),
+        &user("reader"),
+        "GRANT SELECT ON interaction.* TO 'reader'@'%';\n",
+    ]
+    .concat()
+}
+
+/// What initialisation and the server must agree on; nothing is read from the machine's own configuration.
+fn common_arguments() -> Vec<String> {
+    let mut arguments = vec!["--no-defaults".to_owned(), "--innodb-log-file-size=64M".to_owned()];
+    if nix::unistd::Uid::effective().is_root() {
+        arguments.push("--user=root".to_owned());
+    }
+    arguments
+}
+
+/// A data folder fits the version that made it.
+fn key(server: &Path) -> Result<String> {
+    let version = Command::new(server).arg("--no-defaults").arg("--version").output()?.stdout;
+    let words: Vec<_> = String::from_utf8(version)?.split_whitespace().skip(1).take(2).map(str::to_owned).collect();
+    let name = server.file_name().context("the server's name")?.display().to_string();
+    Ok(format!("{name}-{}", words.join("-").replace('/', "-")))
+}
+
+fn initialise(server: &Path, data: &Path) -> Result<()> {
+    let datadir = format!("--datadir={}", data.display());
+    match paths::program(&["mariadb-install-db"]) {
+        Ok(install) => paths::run(Command::new(install).args(common_arguments()).arg(datadir).args([
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+        ])),
+        Err(_) => paths::run(Command::new(server).args(common_arguments()).arg(datadir).arg("--initialize-insecure")),
+    }
+}

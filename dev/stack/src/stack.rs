@@ -1,0 +1,270 @@
+//! All parts together.
+
+use crate::{App, Kafka, MariaDb, Persister, Redis, Service, dev, wait_for};
+use anyhow::{Context, Result, anyhow};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const READY_LIMIT: Duration = Duration::from_mins(1);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    App,
+    Persister,
+}
+
+/// How a stack differs from the usual one.
+#[derive(Clone, Default)]
+pub struct Options {
+    variables: BTreeMap<String, String>,
+    persister_env: BTreeMap<String, String>,
+    left_out: Vec<Part>,
+    quiet: bool,
+    compose: bool,
+}
+
+impl Options {
+    /// Sets a variable of `spin.toml`.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl Display) -> Self {
+        self.variables.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Adds to the persister's environment.
+    #[must_use]
+    pub fn persister_env(mut self, name: &str, value: impl Display) -> Self {
+        self.persister_env.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// The application is left for later: `stack.app.start()`.
+    #[must_use]
+    pub fn without_app(mut self) -> Self {
+        self.left_out.push(Part::App);
+        self
+    }
+
+    /// The persister is left for later: `stack.persister.start()`. The database is migrated all the same.
+    #[must_use]
+    pub fn without_persister(mut self) -> Self {
+        self.left_out.push(Part::Persister);
+        self
+    }
+
+    /// No lines of progress.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// The stores run in containers by Docker Compose.
+    #[must_use]
+    pub fn in_compose(mut self) -> Self {
+        self.compose = true;
+        self
+    }
+
+    fn leaves_out(&self, part: Part) -> bool {
+        self.left_out.contains(&part)
+    }
+}
+
+/// The running system. Parts stop in this order when it is dropped, the folder last.
+pub struct Stack {
+    /// The Spin application.
+    pub app: App,
+    /// The persister.
+    pub persister: Persister,
+    /// Kafka.
+    pub kafka: Kafka,
+    /// MariaDB or MySQL.
+    pub mariadb: MariaDb,
+    /// Redis.
+    pub redis: Redis,
+    folder: PathBuf,
+    _removed_at_end: Option<TempDir>,
+}
+
+impl Stack {
+    /// Starts all parts and waits until the system answers and serves every partition.
+    pub async fn start(options: Options) -> Result<Self> {
+        let progress = Progress { start: Instant::now(), quiet: options.quiet };
+        let folder = tempfile::Builder::new().prefix("interaction-").tempdir()?;
+        // INTERACTION_KEEP=1 leaves data and logs for a look afterwards.
+        let (path, removed) = match std::env::var_os("INTERACTION_KEEP") {
+            Some(_) => (folder.keep(), None),
+            None => (folder.path().to_owned(), Some(folder)),
+        };
+        progress.line(format_args!("data and logs in {}", path.display()));
+
+        let (redis, mariadb, kafka) = stores(&path, options.compose).await?;
+        let app = App::new(&path, &redis.url(), &mariadb.handlers_url(), &options.variables)?;
+        let persister =
+            Persister::new(&path, &redis.url(), &mariadb.admin_url(), &kafka.brokers(), &options.persister_env)?;
+        let stack = Self { app, persister, kafka, mariadb, redis, folder: path, _removed_at_end: removed };
+
+        // The application compiles its components meanwhile; it asks the stores only when it is asked.
+        let app = async {
+            if options.leaves_out(Part::App) { Ok(()) } else { progress.start(&stack.app, stack.app.kind()).await }
+        };
+        tokio::try_join!(stack.start_stores(&options, &progress), app)?;
+        if !options.leaves_out(Part::App) {
+            stack.wait_serving(!options.leaves_out(Part::Persister)).await?;
+            progress.line(format_args!("ready: {}", stack.http_url()));
+        }
+        Ok(stack)
+    }
+
+    async fn start_stores(&self, options: &Options, progress: &Progress) -> Result<()> {
+        tokio::try_join!(
+            progress.start(&self.redis, "redis"),
+            async {
+                progress.start(&self.mariadb, "mysql").await?;
+                self.persister.migrate().await?;
+                progress.line("database migrated");
+                anyhow::Ok(())
+            },
+            progress.start(&self.kafka, "kafka"),
+        )?;
+        if !options.leaves_out(Part::Persister) {
+            progress.start(&self.persister, "persister").await?;
+        }
+        Ok(())
+    }
+
+    /// Until `/readyz` answers 200 and, with a persister to warm them, no partition is stale.
+    async fn wait_serving(&self, warm: bool) -> Result<()> {
+        let waited = wait_for("the system to serve", READY_LIMIT, async || {
+            for service in [&*self.app, &*self.redis, &*self.mariadb, &*self.kafka, &*self.persister] {
+                let expected = warm || service.name() != "persister";
+                anyhow::ensure!(
+                    !expected || service.is_running(),
+                    "{} stopped:\n{}",
+                    service.name(),
+                    service.log_tail(25)
+                );
+            }
+            let serves = self.serves(warm).await;
+            Ok(serves.unwrap_or(false).then_some(()))
+        });
+        waited.await.map_err(|error| {
+            let logs = [&*self.persister, &*self.app].map(|part| format!("\n{}:\n{}", part.name(), part.log_tail(15)));
+            anyhow!("{error}{}", logs.concat())
+        })
+    }
+
+    async fn serves(&self, warm: bool) -> Result<bool> {
+        let url = self.http_url();
+        reqwest::get(format!("{url}/readyz")).await?.error_for_status()?;
+        if !warm {
+            return Ok(true);
+        }
+        // Partitions are a hash of the id: a thousand ids meet each of the 128, at 100 a request.
+        for hundred in 0..10 {
+            let ids: Vec<String> = (1..=100).map(|id| (hundred * 100 + id).to_string()).collect();
+            let answer = reqwest::get(format!("{url}/v1/interactions?article_ids={}", ids.join(","))).await?;
+            let answer: serde_json::Value = answer.error_for_status()?.json().await?;
+            let items = answer["items"].as_array().context("no items")?;
+            if items.iter().any(|item| item["stale"] != false) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Stops all parts in good order, those that depend on others first.
+    pub async fn stop(&self) -> Result<()> {
+        self.app.terminate().await?;
+        self.persister.terminate().await?;
+        tokio::try_join!(self.kafka.terminate(), self.mariadb.terminate(), self.redis.terminate())?;
+        Ok(())
+    }
+
+    /// `http://127.0.0.1:<port>`
+    #[must_use]
+    pub fn http_url(&self) -> String {
+        self.app.url().to_owned()
+    }
+
+    /// `redis://127.0.0.1:<port>`
+    #[must_use]
+    pub fn redis_url(&self) -> String {
+        self.redis.url()
+    }
+
+    /// The database as a user who may read every table.
+    #[must_use]
+    pub fn mysql_url(&self) -> String {
+        self.mariadb.reader_url()
+    }
+
+    /// The database as the persister.
+    #[must_use]
+    pub fn mysql_admin_url(&self) -> String {
+        self.mariadb.admin_url()
+    }
+
+    /// `127.0.0.1:<port>`
+    #[must_use]
+    pub fn kafka_brokers(&self) -> String {
+        self.kafka.brokers()
+    }
+
+    /// The folder of data and logs.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What a tool needs to talk to this stack, as `KEY=value` lines.
+    #[must_use]
+    pub fn env_lines(&self) -> String {
+        let lines = [
+            ("HTTP_URL", self.http_url()),
+            ("REDIS_URL", self.redis_url()),
+            ("MYSQL_URL", self.mysql_url()),
+            ("KAFKA_BROKERS", self.kafka_brokers()),
+            ("JWT_KEY", dev("JWT_KEY").to_owned()),
+            ("JWT_ISSUER", dev("JWT_ISSUER").to_owned()),
+            ("JWT_AUDIENCE", dev("JWT_AUDIENCE").to_owned()),
+        ];
+        lines.map(|(key, value)| format!("{key}={value}\n")).concat()
+    }
+}
+
+/// Prepared side by side: a first MariaDB or Kafka takes seconds to make its data folder.
+async fn stores(folder: &Path, compose: bool) -> Result<(Redis, MariaDb, Kafka)> {
+    if compose {
+        return Ok((Redis::in_compose(folder)?, MariaDb::in_compose(folder)?, Kafka::in_compose(folder)?));
+    }
+    let (for_mariadb, for_kafka) = (folder.to_owned(), folder.to_owned());
+    let mariadb = tokio::task::spawn_blocking(move || MariaDb::new(&for_mariadb));
+    let kafka = tokio::task::spawn_blocking(move || Kafka::new(&for_kafka));
+    let (mariadb, kafka) = tokio::try_join!(mariadb, kafka)?;
+    Ok((Redis::new(folder)?, mariadb?, kafka?))
+}
+
+/// One line a step, with the time since the beginning.
+struct Progress {
+    start: Instant,
+    quiet: bool,
+}
+
+impl Progress {
+    fn line(&self, text: impl Display) {
+        if !self.quiet {
+            eprintln!("{:6.1} s  {text}", self.start.elapsed().as_secs_f64());
+        }
+    }
+
+    async fn start(&self, service: &Service, name: &str) -> Result<()> {
+        service.start().await?;
+        self.line(format_args!("{name} runs"));
+        Ok(())
+    }
+}
