@@ -50,12 +50,11 @@ fn resolve(folder: &Path, file: &str) -> String {
     let path = folder.join(file);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines().fold(String::new(), |mut whole, line| {
-        match line.strip_prefix(INCLUDE) {
-            Some(name) => whole.push_str(&resolve(folder, &format!("include/{}.lua", name.trim()))),
-            None => {
-                whole.push_str(line);
-                whole.push('\n');
-            }
+        if let Some(name) = line.strip_prefix(INCLUDE) {
+            whole.push_str(&resolve(folder, &format!("include/{}.lua", name.trim())));
+        } else {
+            whole.push_str(line);
+            whole.push('\n');
         }
         whole
     })

@@ -5,5 +5,6 @@
 --
 -- Returns OK
 
-redis.call('HSET', KEYS[1], 'run_id', '', 'rebuild', ARGV[1])
+redis.call('HDEL', KEYS[1], 'run_id')
+redis.call('HSET', KEYS[1], 'rebuild', ARGV[1])
 return { 'OK' }

@@ -8,7 +8,7 @@ local function take(limits, now)
   for i, limit in ipairs(limits) do
     local key, burst, interval = limit[1], tonumber(limit[2]), tonumber(limit[3])
     local arrival = tonumber(redis.call('GET', key) or now)
-    -- More than a whole burst ahead can only mean that the clock was set back since.
+    -- More than a whole burst ahead means that the clock was set back since, or the limit narrowed: begin anew.
     if arrival < now or arrival - now > burst * interval then
       arrival = now
     end

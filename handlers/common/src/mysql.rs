@@ -58,10 +58,11 @@ pub async fn query(
     Err(Problem::StoreUnavailable)
 }
 
-/// A whole number of a row. Anything else than an integer there is a defect of the statement.
+/// A whole number of a row. `CAST(… AS SIGNED)` is a BIGINT on MySQL, and on `MariaDB` an INT where the value is short.
 pub fn integer(row: &Row, column: &str) -> Result<i64, Problem> {
-    row.get::<i64>(column).ok_or_else(|| {
-        eprintln!("mysql: column {column} is no BIGINT");
+    let long = row.get::<i64>(column);
+    long.or_else(|| row.get::<i32>(column).map(i64::from)).ok_or_else(|| {
+        eprintln!("mysql: column {column} is no integer");
         Problem::StoreUnavailable
     })
 }
@@ -77,7 +78,7 @@ impl Mysql {
             .collect()
             .await?;
         let learned = Instant::now();
-        let store_ms = rows.first().and_then(|row| row.get::<i64>("now_ms"));
+        let store_ms = rows.first().and_then(|row| integer(row, "now_ms").ok());
         match store_ms {
             Some(store_ms) => Ok(Self { connection, store_ms, learned }),
             None => Err(Error::MysqlError(spin_sdk::mysql::MysqlError::Other("no clock".to_owned()))),

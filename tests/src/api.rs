@@ -1,0 +1,107 @@
+use anyhow::Result;
+use reqwest::{Client, Method, StatusCode, header::HeaderMap};
+use serde_json::Value;
+
+/// The service, as a client sees it.
+#[derive(Clone)]
+pub struct Api {
+    client: Client,
+    base: String,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; null if there is none.
+    pub body: Value,
+}
+
+/// A request on its way.
+pub struct Ask(reqwest::RequestBuilder);
+
+impl Api {
+    /// Over keep-alive connections to that address, without cookies.
+    #[must_use]
+    pub fn new(base: String) -> Self {
+        let client = Client::builder().tcp_nodelay(true).build().expect("a client without TLS always builds");
+        Self { client, base }
+    }
+
+    /// A request by that method.
+    #[must_use]
+    pub fn ask(&self, method: Method, path: &str) -> Ask {
+        Ask(self.client.request(method, format!("{}{path}", self.base)))
+    }
+
+    /// GET
+    #[must_use]
+    pub fn get(&self, path: &str) -> Ask {
+        self.ask(Method::GET, path)
+    }
+
+    /// PUT
+    #[must_use]
+    pub fn put(&self, path: &str) -> Ask {
+        self.ask(Method::PUT, path)
+    }
+
+    /// DELETE
+    #[must_use]
+    pub fn delete(&self, path: &str) -> Ask {
+        self.ask(Method::DELETE, path)
+    }
+
+    /// POST
+    #[must_use]
+    pub fn post(&self, path: &str) -> Ask {
+        self.ask(Method::POST, path)
+    }
+}
+
+impl Ask {
+    /// As a signed-in user.
+    #[must_use]
+    pub fn user(self, user: i64) -> Self {
+        self.header("authorization", &format!("Bearer {}", stack::token(user.unsigned_abs())))
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self(self.0.header(name, value))
+    }
+
+    /// With a body as it is.
+    #[must_use]
+    pub fn body(self, body: impl Into<reqwest::Body>) -> Self {
+        Self(self.0.body(body))
+    }
+
+    /// The answer, whatever it is.
+    pub async fn send(self) -> Result<Answer> {
+        let answer = self.0.send().await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let bytes = answer.bytes().await?;
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
+        Ok(Answer { status, headers, body })
+    }
+
+    /// The body of a 200; any other answer is an error that shows it.
+    pub async fn good(self) -> Result<Value> {
+        let answer = self.send().await?;
+        anyhow::ensure!(answer.status == StatusCode::OK, "{} {}", answer.status, answer.body);
+        Ok(answer.body)
+    }
+}
+
+impl Answer {
+    /// A header as text; empty if it is not there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}

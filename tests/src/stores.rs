@@ -1,0 +1,113 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context, Result};
+use contract::{ArticleId, Event, Partition, keys};
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+};
+use redis::{AsyncCommands, aio::MultiplexedConnection};
+use sqlx::MySqlPool;
+
+use crate::id;
+
+/// A connection to Redis.
+pub async fn redis(url: &str) -> Result<MultiplexedConnection> {
+    Ok(redis::Client::open(url)?.get_multiplexed_async_connection().await?)
+}
+
+/// The partition of an article, by number.
+#[must_use]
+pub fn partition_of(article: i64) -> Partition {
+    Partition::of(id(article))
+}
+
+/// Who likes an article by Redis, out of all the sets that its likes are spread over.
+pub async fn likers(redis: &mut MultiplexedConnection, article: ArticleId) -> Result<BTreeSet<i64>> {
+    let members = keys::members(article);
+    let sets: Option<i64> = redis.get(format!("{members}:n")).await?;
+    let mut all = BTreeSet::new();
+    for set in 0..sets.unwrap_or(1) {
+        let key = if set == 0 { members.clone() } else { format!("{members}:{set}") };
+        let some: Vec<i64> = redis.smembers(key).await?;
+        for user in some {
+            anyhow::ensure!(all.insert(user), "user {user} stands in two sets of article {article}");
+        }
+    }
+    Ok(all)
+}
+
+/// Pairs of numbers from MySQL.
+pub async fn rows(mysql: &MySqlPool, sql: &'static str) -> Result<Vec<(i64, i64)>> {
+    Ok(sqlx::query_as(sql).fetch_all(mysql).await?)
+}
+
+/// The topic of events, as an operator's tool sees it.
+pub struct Topic {
+    consumer: BaseConsumer,
+    name: String,
+}
+
+impl Topic {
+    /// In the name of the persister's consumer group, without joining it.
+    pub fn open(brokers: &str, group: &str) -> Result<Self> {
+        let consumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "false")
+            .create()?;
+        Ok(Self { consumer, name: "interaction.events".to_owned() })
+    }
+
+    fn ends(&self) -> Result<Vec<(i32, i64)>> {
+        let timeout = Duration::from_secs(10);
+        let metadata = self.consumer.fetch_metadata(Some(&self.name), timeout)?;
+        let topic = metadata.topics().first().context("the topic is there")?;
+        let end = |partition: i32| Ok((partition, self.consumer.fetch_watermarks(&self.name, partition, timeout)?.1));
+        topic.partitions().iter().map(|partition| end(partition.id())).collect()
+    }
+
+    /// How many records the group has not committed yet.
+    pub fn lag(&self) -> Result<i64> {
+        let mut list = TopicPartitionList::new();
+        let ends = self.ends()?;
+        for (partition, _) in &ends {
+            list.add_partition(&self.name, *partition);
+        }
+        let committed = self.consumer.committed_offsets(list, Duration::from_secs(10))?;
+        let lag = |(partition, end): &(i32, i64)| {
+            let element = committed.find_partition(&self.name, *partition).context("asked for it")?;
+            Ok(end - if let Offset::Offset(offset) = element.offset() { offset } else { 0 })
+        };
+        ends.iter().map(lag).sum()
+    }
+
+    /// Makes the group begin again at the first record. It must have no member.
+    pub fn rewind(&self) -> Result<()> {
+        let mut list = TopicPartitionList::new();
+        for (partition, _) in self.ends()? {
+            list.add_partition_offset(&self.name, partition, Offset::Offset(0))?;
+        }
+        Ok(self.consumer.commit(&list, CommitMode::Sync)?)
+    }
+
+    /// Every record from the first to the last of now, parsed.
+    pub fn events(&self) -> Result<Vec<Event>> {
+        let mut list = TopicPartitionList::new();
+        let ends = self.ends()?;
+        for (partition, _) in &ends {
+            list.add_partition_offset(&self.name, *partition, Offset::Beginning)?;
+        }
+        self.consumer.assign(&list)?;
+        let mut missing: i64 = ends.iter().map(|(_, end)| end).sum();
+        let mut events = vec![];
+        while missing > 0 {
+            let record = self.consumer.poll(Duration::from_secs(10)).context("the topic goes on to its end")??;
+            events.push(Event::from_json(record.payload().context("an event")?)?);
+            missing -= 1;
+        }
+        self.consumer.unassign()?;
+        Ok(events)
+    }
+}

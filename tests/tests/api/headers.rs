@@ -1,0 +1,85 @@
+use anyhow::Result;
+use reqwest::Method;
+
+use crate::on_system;
+
+const ROUTES: [(&str, &str); 7] = [
+    ("/v1/articles/3001/like", "PUT, DELETE"),
+    ("/v1/articles/3001/collect", "PUT, DELETE"),
+    ("/v1/articles/3001/views", "POST"),
+    ("/v1/articles/3001/reads", "POST"),
+    ("/v1/articles/3001/interactions", "GET"),
+    ("/v1/interactions", "GET"),
+    ("/v1/me/likes", "GET"),
+];
+
+#[test]
+fn every_answer_says_its_length_and_is_not_kept() -> Result<()> {
+    on_system(async |api, _| {
+        for (path, _) in ROUTES {
+            for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH] {
+                let answer = api.ask(method.clone(), path).send().await?;
+                let length: usize = answer.header("content-length").parse()?;
+                assert!(length > 0, "{method} {path}");
+                assert_eq!(answer.header("cache-control"), "no-store", "{method} {path}");
+                assert_eq!(answer.header("vary"), "Origin", "{method} {path}");
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_preflight_from_a_listed_origin_is_answered() -> Result<()> {
+    on_system(async |api, _| {
+        for (path, allow) in ROUTES {
+            let ask = api.ask(Method::OPTIONS, path).header("access-control-request-method", "PUT");
+            let answer = ask.header("origin", "https://m.example.com").send().await?;
+            assert_eq!((answer.status.as_u16(), answer.header("allow")), (204, allow), "{path}");
+            assert_eq!(answer.header("access-control-allow-origin"), "https://m.example.com");
+            assert_eq!(answer.header("access-control-allow-credentials"), "true");
+            assert_eq!(answer.header("access-control-allow-methods"), "PUT, DELETE, POST");
+            assert_eq!(answer.header("access-control-allow-headers"), "Authorization, Content-Type, X-Request-Id");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_page_of_a_listed_origin_may_read_errors_too_and_no_other_may() -> Result<()> {
+    on_system(async |api, _| {
+        let ask = |origin| api.put("/v1/articles/3001/like").header("origin", origin).send();
+        let answer = ask("https://www.example.com").await?;
+        assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (401, "https://www.example.com"));
+        let exposed = "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id";
+        assert_eq!(answer.header("access-control-expose-headers"), exposed);
+        for other in ["https://evil.example", "https://www.example.com.evil.example", "null", "http://www.example.com"] {
+            assert_eq!(ask(other).await?.header("access-control-allow-origin"), "", "{other}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_request_id_is_taken_or_made() -> Result<()> {
+    on_system(async |api, _| {
+        let ask = || api.get("/v1/articles/3001/interactions");
+        assert_eq!(ask().header("x-request-id", "my-id.1").send().await?.header("x-request-id"), "my-id.1");
+        let (one, two) = (ask().send().await?, ask().header("x-request-id", "not plain").send().await?);
+        let (one, two) = (one.header("x-request-id"), two.header("x-request-id"));
+        assert!(one.len() == 32 && two.len() == 32 && one != two, "{one} {two}");
+        Ok(())
+    })
+}
+
+#[test]
+fn health_needs_nothing_and_readiness_names_the_stores() -> Result<()> {
+    on_system(async |api, _| {
+        for component in ["like", "collect", "read", "queries"] {
+            assert_eq!(api.get(&format!("/healthz/{component}")).send().await?.status, 200, "{component}");
+        }
+        let ready = api.get("/readyz").good().await?;
+        assert_eq!(ready, serde_json::json!({"redis": "ok", "mysql": "ok", "warm_partitions": 128}));
+        Ok(())
+    })
+}

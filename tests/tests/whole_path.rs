@@ -1,0 +1,244 @@
+//! The main promise: what clients were told is what Redis, Kafka and MySQL hold, and delivering it all again changes
+//! nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use contract::{Change, Version, keys};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use redis::AsyncCommands;
+use sqlx::MySqlPool;
+use stack::{Options, Stack, wait_for};
+use tests::{Api, Topic, id, likers, redis, rows};
+use tokio::task::JoinSet;
+
+const CLIENTS: i64 = 32;
+const USERS: i64 = 500;
+const ARTICLES: i64 = 200;
+/// Half of all requests go to this one.
+const HOT: i64 = 1;
+const LIKES: i64 = 10_000;
+const COLLECTS: i64 = 2_000;
+/// Users of whom each likes the hot article once, to see how long its row takes.
+const FIRST_PROBE: i64 = 1_000_000;
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What clients were told: for a user and an article, whether it is liked, whether it is collected.
+#[derive(Default)]
+struct Model {
+    likes: BTreeMap<(i64, i64), bool>,
+    collects: BTreeMap<(i64, i64), bool>,
+}
+
+impl Model {
+    fn standing(pairs: &BTreeMap<(i64, i64), bool>) -> BTreeSet<(i64, i64)> {
+        pairs.iter().filter(|(_, on)| **on).map(|(pair, _)| *pair).collect()
+    }
+}
+
+/// One client: its own users, so that the last answer to a user about an article is the state.
+async fn client(api: Api, number: i64, seed: u64) -> Result<Model> {
+    let mut random = StdRng::seed_from_u64(seed.wrapping_add(number.cast_unsigned()));
+    let mut model = Model::default();
+    let share = |of: i64| of / CLIENTS + i64::from(number < of % CLIENTS);
+    let (mut likes, mut collects) = (share(LIKES), share(COLLECTS));
+    while likes + collects > 0 {
+        let user = 1 + number + CLIENTS * random.random_range(0..=(USERS - 1 - number) / CLIENTS);
+        let article = if random.random_bool(0.5) { HOT } else { random.random_range(1..=ARTICLES) };
+        let on = random.random_bool(0.6);
+        let like = random.random_range(0..likes + collects) < likes;
+        let (kind, said, counted) = if like { ("like", "liked", "likes") } else { ("collect", "collected", "collects") };
+        let path = format!("/v1/articles/{article}/{kind}");
+        let body = if on { api.put(&path) } else { api.delete(&path) }.user(user).good().await?;
+        anyhow::ensure!(body["article_id"] == article.to_string() && body[said] == on, "{path}: {body}");
+        anyhow::ensure!(body[counted].as_i64() >= Some(i64::from(on)), "{path}: {body}");
+        if like {
+            model.likes.insert((user, article), on);
+            likes -= 1;
+        } else {
+            model.collects.insert((user, article), on);
+            collects -= 1;
+        }
+    }
+    Ok(model)
+}
+
+/// From the acknowledgement of a like until another connection sees its row, again and again until told to stop.
+async fn probe(api: Api, mysql: MySqlPool, stop: Arc<AtomicBool>, next: Arc<AtomicI64>) -> Result<Vec<Duration>> {
+    let mut lags = vec![];
+    while !stop.load(Ordering::Relaxed) {
+        let user = next.fetch_add(1, Ordering::Relaxed);
+        api.put(&format!("/v1/articles/{HOT}/like")).user(user).good().await?;
+        let acknowledged = Instant::now();
+        row(&mysql, user).await?;
+        lags.push(acknowledged.elapsed());
+    }
+    Ok(lags)
+}
+
+/// Waits until a like of the hot article is a row.
+async fn row(mysql: &MySqlPool, user: i64) -> Result<()> {
+    let ends = Instant::now() + PATIENCE;
+    while Instant::now() < ends {
+        let found: Option<(i8,)> = sqlx::query_as("SELECT status FROM user_like WHERE user_id = ? AND article_id = ?")
+            .bind(user)
+            .bind(HOT)
+            .fetch_optional(mysql)
+            .await?;
+        if found.is_some() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    anyhow::bail!("the like of user {user} was acknowledged and is no row after {PATIENCE:?}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_acknowledged_change_is_in_every_store_once() -> Result<()> {
+    let seed = std::env::var("E2E_SEED").ok().map_or_else(|| Ok(rand::random()), |seed| seed.parse())?;
+    println!("seed {seed} (E2E_SEED={seed} repeats it)");
+    let wide = "1000000,1000000";
+    let options = ["like_user_limit", "like_address_limit", "collect_user_limit", "collect_address_limit"]
+        .into_iter()
+        .fold(Options::default(), |options, limit| options.variable(limit, wide));
+    let stack = Stack::start(options).await?;
+    let api = Api::new(stack.http_url());
+    let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
+
+    let (stop, next) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(FIRST_PROBE)));
+    let mut probes = JoinSet::new();
+    for _ in 0..2 {
+        probes.spawn(probe(api.clone(), mysql.clone(), Arc::clone(&stop), Arc::clone(&next)));
+    }
+    let began = Instant::now();
+    let mut clients = JoinSet::new();
+    for number in 0..CLIENTS {
+        clients.spawn(client(api.clone(), number, seed));
+    }
+    let mut model = Model::default();
+    while let Some(done) = clients.join_next().await {
+        let of_client = done??;
+        model.likes.extend(of_client.likes);
+        model.collects.extend(of_client.collects);
+    }
+    let took = began.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    let mut lags = vec![];
+    while let Some(done) = probes.join_next().await {
+        lags.extend(done??);
+    }
+    lags.sort();
+    for user in FIRST_PROBE..next.load(Ordering::Relaxed) {
+        model.likes.insert((user, HOT), true);
+    }
+
+    let topic = Topic::open(&stack.kafka_brokers(), "interaction.persister")?;
+    drained(&stack, &topic).await?;
+    let rows_compared = compare(&stack, &mysql, &model).await?;
+    let events = events_say_the_same(&topic, &model)?;
+
+    // Again, all of it.
+    stack.persister.terminate().await?;
+    topic.rewind()?;
+    assert!(topic.lag()? > 0, "the consumer group begins again");
+    stack.persister.start().await?;
+    drained(&stack, &topic).await?;
+    compare(&stack, &mysql, &model).await?;
+
+    let requests = LIKES + COLLECTS + i64::try_from(lags.len())?;
+    let at = |share: usize| lags[(lags.len() * share / 100).min(lags.len() - 1)].as_millis();
+    println!(
+        "{requests} requests in {took:.1?}, {events} events, {rows_compared} rows compared, twice; on {}",
+        stack.app.kind()
+    );
+    println!("acknowledged like to visible row under this load: p50 {} ms, p99 {} ms", at(50), at(99));
+    stack.stop().await
+}
+
+/// Nothing is on its way any more: all outboxes are empty and the consumer has committed the topic's end.
+async fn drained(stack: &Stack, topic: &Topic) -> Result<()> {
+    let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
+    let mut redis = redis(&stack.redis_url()).await?;
+    wait_for("empty outboxes and no lag", PATIENCE, || {
+        let (mut redis, mysql) = (redis.clone(), mysql.clone());
+        async move {
+            for partition in contract::Partition::all() {
+                let waiting: i64 = redis.xlen(keys::outbox(partition)).await?;
+                if waiting > 0 {
+                    return Ok(None);
+                }
+            }
+            let (collects,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM collect_outbox").fetch_one(&mysql).await?;
+            Ok((collects == 0 && topic.lag()? == 0).then_some(()))
+        }
+    })
+    .await?;
+    let _: String = redis.ping().await?;
+    Ok(())
+}
+
+/// Clients' model = Redis = MySQL, rows and counts. Returns how many rows that were.
+async fn compare(stack: &Stack, mysql: &MySqlPool, model: &Model) -> Result<usize> {
+    let mut redis = redis(&stack.redis_url()).await?;
+    let likes = Model::standing(&model.likes);
+    let collects = Model::standing(&model.collects);
+
+    let in_mysql = rows(mysql, "SELECT user_id, article_id FROM user_like WHERE status = 1").await?;
+    assert_eq!(in_mysql.into_iter().collect::<BTreeSet<_>>(), likes, "likes in MySQL");
+    let in_mysql = rows(mysql, "SELECT user_id, article_id FROM user_collect").await?;
+    assert_eq!(in_mysql.into_iter().collect::<BTreeSet<_>>(), collects, "collects in MySQL");
+
+    let count = |pairs: &BTreeSet<(i64, i64)>, article| i64::try_from(pairs.iter().filter(|pair| pair.1 == article).count());
+    let liked: BTreeMap<i64, i64> =
+        rows(mysql, "SELECT article_id, like_count FROM article_stats").await?.into_iter().collect();
+    let collected: BTreeMap<i64, i64> =
+        rows(mysql, "SELECT article_id, collect_count FROM article_stats").await?.into_iter().collect();
+    for article in 1..=ARTICLES {
+        let expected: BTreeSet<i64> = likes.iter().filter(|pair| pair.1 == article).map(|pair| pair.0).collect();
+        assert_eq!(likers(&mut redis, id(article)).await?, expected, "likers of {article} in Redis");
+        let counted: Option<i64> = redis.get(keys::likes(id(article))).await?;
+        assert_eq!(counted.unwrap_or(0), count(&likes, article)?, "likes of {article} in Redis");
+        assert_eq!(liked.get(&article).copied().unwrap_or(0), count(&likes, article)?, "like_count of {article}");
+        assert_eq!(
+            collected.get(&article).copied().unwrap_or(0),
+            count(&collects, article)?,
+            "collect_count of {article}"
+        );
+    }
+    let (every_row,): (i64,) =
+        sqlx::query_as("SELECT (SELECT COUNT(*) FROM user_like) + (SELECT COUNT(*) FROM user_collect)")
+            .fetch_one(mysql)
+            .await?;
+    Ok(usize::try_from(every_row)? + liked.len())
+}
+
+/// The topic alone tells the same story: the latest event of each pair is the state that clients were told of.
+fn events_say_the_same(topic: &Topic, model: &Model) -> Result<usize> {
+    let events = topic.events()?;
+    let mut latest: BTreeMap<(bool, i64, i64), (Version, bool)> = BTreeMap::new();
+    for event in &events {
+        let (kind, on) = match event.change {
+            Change::Like(on) => (true, on),
+            Change::Collect(on) => (false, on),
+            Change::Read(_) => continue,
+        };
+        let user = event.user.expect("a like has a user").get();
+        let state = latest.entry((kind, user, event.article.get())).or_insert((event.version, on));
+        if event.version >= state.0 {
+            *state = (event.version, on);
+        }
+    }
+    let standing = |of: bool| -> BTreeSet<(i64, i64)> {
+        latest.iter().filter(|((kind, ..), (_, on))| *kind == of && *on).map(|((_, u, a), _)| (*u, *a)).collect()
+    };
+    assert_eq!(standing(true), Model::standing(&model.likes), "likes by the log");
+    assert_eq!(standing(false), Model::standing(&model.collects), "collects by the log");
+    Ok(events.len())
+}
