@@ -1,0 +1,125 @@
+//! The configuration: the environment, or the same by flags.
+
+use std::io::{IsTerminal as _, stderr};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// Moves what Redis acknowledged into Kafka and MySQL, and brings Redis back from MySQL.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) config: Config,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create or update the MySQL schema, create the Kafka topics, grant the handlers' rights. Safe to repeat.
+    Migrate(MigrateOptions),
+    /// Ship the outboxes of Redis and of MySQL to Kafka.
+    Relay,
+    /// Apply the events of Kafka to MySQL.
+    Consume,
+    /// Save page views, visitors and reads of Redis in MySQL, every few seconds.
+    Snapshot,
+    /// Bring a restarted Redis back into service, rebuilding it from MySQL where it lost anything.
+    Warm,
+    /// All of relay, consume, snapshot and warm in one process.
+    Run,
+}
+
+/// What every job needs. The addresses may carry passwords, so `--help` does not show their values.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Config {
+    /// Redis, as redis://[user:password@]host:port[/db].
+    #[arg(long, env = "INTERACTION_REDIS_URL", hide_env_values = true, global = true, default_value = "")]
+    pub(crate) redis_url: String,
+    /// MySQL or MariaDB, as mysql://user:password@host:port/database.
+    #[arg(long, env = "INTERACTION_MYSQL_URL", hide_env_values = true, global = true, default_value = "")]
+    pub(crate) mysql_url: String,
+    /// Kafka's bootstrap brokers, as host:port[,host:port…].
+    #[arg(long, env = "INTERACTION_KAFKA_BROKERS", hide_env_values = true, global = true, default_value = "")]
+    pub(crate) kafka_brokers: String,
+    /// The topic of events.
+    #[arg(long, env = "INTERACTION_TOPIC", global = true, default_value = "interaction.events")]
+    pub(crate) topic: String,
+    /// The topic of what cannot be applied.
+    #[arg(long, env = "INTERACTION_DLQ_TOPIC", global = true, default_value = "interaction.events.dlq")]
+    pub(crate) dlq_topic: String,
+    /// The form of the log lines on stderr; which of them is up to `RUST_LOG`.
+    #[arg(long, env = "INTERACTION_LOG", global = true, default_value = "text")]
+    pub(crate) log: LogForm,
+    /// Seconds between two snapshots.
+    #[arg(long, env = "INTERACTION_SNAPSHOT_SECONDS", global = true, default_value_t = 5,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) snapshot_seconds: u64,
+    #[command(flatten)]
+    pub(crate) consume: ConsumeOptions,
+}
+
+/// When a batch of events is applied: at so many events, or so long after its first.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ConsumeOptions {
+    /// Events in one transaction at most.
+    #[arg(long, env = "INTERACTION_BATCH_EVENTS", global = true, default_value_t = 5000,
+          value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) batch_events: u32,
+    /// How long the first event of a batch waits for others, in milliseconds.
+    #[arg(long, env = "INTERACTION_BATCH_MS", global = true, default_value_t = 20)]
+    pub(crate) batch_ms: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateOptions {
+    /// Partitions of the event topic, if it has to be created. At most that many consumers share the work, and it
+    /// should divide 128, so that each gets as many of the service's own partitions.
+    #[arg(long, env = "INTERACTION_TOPIC_PARTITIONS", default_value_t = 16,
+          value_parser = clap::value_parser!(i32).range(1..=128))]
+    pub(crate) topic_partitions: i32,
+    /// Copies of each partition. 1 suits one broker; production wants 3, which also sets `min.insync.replicas` to 2.
+    #[arg(long, env = "INTERACTION_TOPIC_REPLICATION", default_value_t = 1,
+          value_parser = clap::value_parser!(i32).range(1..=9))]
+    pub(crate) topic_replication: i32,
+    /// How long Kafka keeps the events, which are the audit log, in days.
+    #[arg(long, env = "INTERACTION_TOPIC_RETENTION_DAYS", default_value_t = 28,
+          value_parser = clap::value_parser!(i32).range(1..=3650))]
+    pub(crate) topic_retention_days: i32,
+    /// The database user of the components, as user or user@host; if set, it is granted what they need and no more.
+    #[arg(long, env = "INTERACTION_HANDLERS_DB_USER")]
+    pub(crate) handlers_db_user: Option<String>,
+    /// How long to wait for MySQL and Kafka to come up, in seconds.
+    #[arg(long, env = "INTERACTION_MIGRATE_WAIT_SECONDS", default_value_t = 60)]
+    pub(crate) wait_seconds: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    Text,
+    Json,
+}
+
+/// Everything at `info` except where `RUST_LOG` says otherwise.
+pub(crate) fn log_to_stderr(form: LogForm) {
+    // librdkafka warns of each connection that it will make again by itself; what matters reaches us as an error.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,librdkafka=error"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
+    match form {
+        LogForm::Text => lines.init(),
+        LogForm::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,104 @@
+//! Getting a batch through whatever is in it: an event that cannot be applied goes to the dead-letter queue and stops
+//! nothing else.
+
+use contract::Event;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{
+    apply::{ApplyError, apply, note_seen},
+    collector::Record,
+};
+use crate::{
+    backoff::Backoff,
+    store::{
+        Stores,
+        kafka::{self, Producer},
+    },
+};
+
+/// Applies a batch, trying again until it is durable; false only if the process is to stop before that.
+pub(crate) async fn apply_batch(
+    stores: &Stores,
+    producer: &Producer,
+    batch: &[Record],
+    stop: &CancellationToken,
+) -> bool {
+    let mut good = Vec::with_capacity(batch.len());
+    for record in batch {
+        match &record.event {
+            Ok(event) => good.push((record, event)),
+            Err(error) => {
+                if !bury(stores, producer, record, &error.to_string(), stop).await {
+                    return false;
+                }
+            }
+        }
+    }
+    // The batch as a whole; where it holds a value that MySQL refuses, its halves, down to the event that does.
+    let mut parts = vec![&good[..]];
+    while let Some(part) = parts.pop() {
+        let events: Vec<&Event> = part.iter().map(|(_, event)| *event).collect();
+        let reason = match until_it_passes(stop, || apply(&stores.mysql, &events)).await {
+            Outcome::Done => continue,
+            Outcome::Stopped => return false,
+            Outcome::Refused(reason) => reason,
+        };
+        if let [(record, _)] = part {
+            let seen = bury(stores, producer, record, &reason, stop).await
+                && matches!(until_it_passes(stop, || note_seen(&stores.mysql, &events)).await, Outcome::Done);
+            if !seen {
+                return false;
+            }
+        } else {
+            let (first, second) = part.split_at(part.len() / 2);
+            parts.extend([second, first]);
+        }
+    }
+    true
+}
+
+enum Outcome {
+    Done,
+    Refused(String),
+    Stopped,
+}
+
+async fn until_it_passes<F: Future<Output = Result<(), ApplyError>>>(
+    stop: &CancellationToken,
+    work: impl Fn() -> F,
+) -> Outcome {
+    let mut backoff = Backoff::new();
+    loop {
+        match work().await {
+            Ok(()) => return Outcome::Done,
+            Err(ApplyError::BadData(error)) => return Outcome::Refused(error.to_string()),
+            Err(error) => warn!("a batch is not applied yet, trying again: {error}"),
+        }
+        if stop.is_cancelled() {
+            return Outcome::Stopped;
+        }
+        backoff.wait(stop).await;
+    }
+}
+
+/// Puts a record into the dead-letter queue, as it came, and waits until it is there.
+async fn bury(stores: &Stores, producer: &Producer, record: &Record, reason: &str, stop: &CancellationToken) -> bool {
+    let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
+    warn!(partition, offset, "to the dead-letter queue: {reason}");
+    let why =
+        [("reason", reason), ("topic", stores.kafka.topic.as_str()), ("partition", &partition), ("offset", &offset)];
+    let mut backoff = Backoff::new();
+    while !stop.is_cancelled() {
+        let delivery = match producer.bury(&record.bytes, &why).await {
+            Ok(delivery) => kafka::delivered(delivery).await,
+            Err(error) => Err(error),
+        };
+        match delivery {
+            Ok(()) => return true,
+            Err(error) => warn!("the dead-letter queue does not take a record, trying again: {error}"),
+        }
+        backoff.wait(stop).await;
+    }
+    false
+}

@@ -1,0 +1,54 @@
+//! The persister: moves what Redis acknowledged into Kafka and MySQL, and brings Redis back from MySQL.
+//!
+//! One subcommand a job, so that each can be deployed and scaled by itself; `run` is all of them in one process.
+
+mod backoff;
+mod config;
+mod consume;
+mod migrate;
+mod relay;
+mod run;
+mod snapshot;
+mod store;
+mod warm;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::config::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    config::log_to_stderr(cli.config.log);
+    let stop = CancellationToken::new();
+    if let Err(error) = run::stop_on_signal(stop.clone()) {
+        error!("cannot listen for signals: {error}");
+        return ExitCode::FAILURE;
+    }
+    match dispatch(cli, stop).await {
+        Ok(()) => {
+            info!("done");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
+    let stores = store::Stores::new(&cli.config)?;
+    match cli.command {
+        Command::Migrate(options) => migrate::run(&stores, &options, stop).await,
+        Command::Relay => relay::run(stores, stop).await,
+        Command::Consume => consume::run(stores, cli.config.consume, stop).await,
+        Command::Snapshot => snapshot::run(stores, cli.config.snapshot_seconds, stop).await,
+        Command::Warm => warm::run(stores, stop).await,
+        Command::Run => run::all(stores, &cli.config, stop).await,
+    }
+}

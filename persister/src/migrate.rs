@@ -1,0 +1,140 @@
+//! Schema, topics and rights.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    error::RDKafkaErrorCode,
+};
+use sqlx::{AssertSqlSafe, MySqlPool, migrate::Migrator, raw_sql};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{backoff::Backoff, config::MigrateOptions, store::Stores};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// All the tables whose rows the components read; they write only through the procedure.
+const READ_BY_HANDLERS: [&str; 4] = ["article_stats", "user_like", "user_collect", "user_bar"];
+
+/// Brings MySQL and Kafka to what this release needs. Safe to repeat, and to run from several processes at once.
+pub(crate) async fn run(stores: &Stores, options: &MigrateOptions, stop: CancellationToken) -> anyhow::Result<()> {
+    let until = Instant::now() + Duration::from_secs(options.wait_seconds);
+    wait_for_mysql(&stores.mysql, until, &stop).await?;
+    MIGRATIONS.run(&stores.mysql).await.context("the schema could not be brought up to date")?;
+    info!(migrations = MIGRATIONS.iter().count(), "MySQL is up to date");
+    if let Some(user) = &options.handlers_db_user {
+        grant(&stores.mysql, user).await?;
+    }
+    create_topics(stores, options, until, &stop).await
+}
+
+async fn wait_for_mysql(mysql: &MySqlPool, until: Instant, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut backoff = Backoff::new();
+    while let Err(error) = mysql.acquire().await {
+        // A wrong password or database does not get better by waiting.
+        let refused = error.as_database_error().is_some();
+        if refused || Instant::now() > until || stop.is_cancelled() {
+            return Err(error)
+                .context("MySQL at INTERACTION_MYSQL_URL cannot be used; is it up, and the address right?");
+        }
+        backoff.wait(stop).await;
+    }
+    Ok(())
+}
+
+async fn grant(mysql: &MySqlPool, account: &str) -> anyhow::Result<()> {
+    let account = quoted(account)?;
+    let database: String = sqlx::query_scalar("SELECT DATABASE()").fetch_one(mysql).await?;
+    let database = format!("`{}`", database.replace('`', "``"));
+    let mut grants = vec![format!("GRANT EXECUTE ON PROCEDURE {database}.collect TO {account}")];
+    grants.extend(READ_BY_HANDLERS.map(|table| format!("GRANT SELECT ON {database}.{table} TO {account}")));
+    for grant in grants {
+        raw_sql(AssertSqlSafe(grant.clone())).execute(mysql).await.with_context(|| {
+            format!("refused: {grant}; the user must exist, and the persister's own needs GRANT OPTION")
+        })?;
+    }
+    info!(account, "granted the handlers' rights");
+    Ok(())
+}
+
+/// `user` or `user@host` as an SQL account name. Only plain characters: account names are no place for surprises.
+fn quoted(account: &str) -> anyhow::Result<String> {
+    let (user, host) = account.split_once('@').unwrap_or((account, "%"));
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.%:/".contains(&byte))
+    };
+    ensure!(
+        plain(user) && plain(host),
+        "INTERACTION_HANDLERS_DB_USER must be user or user@host, of letters, digits and _ - . % : /"
+    );
+    Ok(format!("'{user}'@'{host}'"))
+}
+
+async fn create_topics(
+    stores: &Stores,
+    options: &MigrateOptions,
+    until: Instant,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let admin: AdminClient<DefaultClientContext> = stores.kafka.client().create()?;
+    let mut backoff = Backoff::new();
+    for (name, partitions) in [(&stores.kafka.topic, options.topic_partitions), (&stores.kafka.dlq_topic, 1)] {
+        loop {
+            match create_topic(&admin, name, partitions, options).await {
+                Ok(true) => info!(topic = name, partitions, "created the topic"),
+                Ok(false) => info!(topic = name, "the topic is there"),
+                Err(error) if Instant::now() > until || stop.is_cancelled() => {
+                    return Err(error).context("Kafka at INTERACTION_KAFKA_BROKERS cannot be used; is it up?");
+                }
+                Err(error) => {
+                    warn!("waiting for Kafka: {error:#}");
+                    backoff.wait(stop).await;
+                    continue;
+                }
+            }
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether it was created; one that is there is left as it is.
+async fn create_topic(
+    admin: &AdminClient<DefaultClientContext>,
+    name: &str,
+    partitions: i32,
+    options: &MigrateOptions,
+) -> anyhow::Result<bool> {
+    let in_sync = if options.topic_replication >= 3 { "2" } else { "1" };
+    let retention = (i64::from(options.topic_retention_days) * 24 * 3600 * 1000).to_string();
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(options.topic_replication))
+        .set("cleanup.policy", "delete")
+        .set("min.insync.replicas", in_sync)
+        .set("retention.ms", &retention);
+    let wait = AdminOptions::new()
+        .request_timeout(Some(Duration::from_secs(5)))
+        .operation_timeout(Some(Duration::from_secs(5)));
+    match admin.create_topics([&topic], &wait).await?.pop() {
+        Some(Ok(_)) => Ok(true),
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+        Some(Err((topic, error))) => bail!("creating topic {topic}: {error}"),
+        None => bail!("creating topic {name}: Kafka did not say"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_quoted_or_refused() {
+        assert_eq!(quoted("handlers").expect("plain"), "'handlers'@'%'");
+        assert_eq!(quoted("handlers@10.0.0.%").expect("plain"), "'handlers'@'10.0.0.%'");
+        for bad in ["", "@", "a@", "a'b", "a b", "a@b@c'", "a`"] {
+            assert!(quoted(bad).is_err(), "{bad:?}");
+        }
+    }
+}

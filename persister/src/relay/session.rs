@@ -1,0 +1,130 @@
+//! What a rebuild must know of each relay: whether it may still hold entries of a Redis that has gone.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sqlx::MySqlPool;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::backoff::pause;
+
+const HEARTBEAT: Duration = Duration::from_millis(400);
+/// A heartbeat that MySQL does not answer is given up; the relay goes on without.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the relay has taken from Redis and not yet delivered, and from which server.
+#[derive(Debug, Default)]
+pub(crate) struct Taken(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    run_id: String,
+    next: u64,
+    since: BTreeMap<u64, Instant>,
+}
+
+impl Taken {
+    /// From here on entries are taken from that server. Called only while nothing of another one is in flight.
+    pub(crate) fn reads_from(&self, run_id: &str) {
+        run_id.clone_into(&mut self.lock().run_id);
+    }
+
+    /// Entries may be taken from now on, until the answer is dropped. Made before Redis is asked, since what is on its
+    /// way from a server that dies counts as taken.
+    pub(crate) fn hold(self: &Arc<Self>) -> Hold {
+        let mut state = self.lock();
+        let id = state.next;
+        state.next += 1;
+        state.since.insert(id, Instant::now());
+        Hold { taken: Arc::clone(self), id }
+    }
+
+    /// The server, and how long ago the oldest entry in flight was taken: all taken before has been delivered or failed.
+    fn oldest(&self) -> (String, Duration) {
+        let state = self.lock();
+        // Ids are given in the order of time.
+        (state.run_id.clone(), state.since.values().next().map_or(Duration::ZERO, Instant::elapsed))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Entries in flight.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    taken: Arc<Taken>,
+    id: u64,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.taken.lock().since.remove(&self.id);
+    }
+}
+
+/// Writes the relay's row until `drained`, then removes it.
+pub(crate) async fn run(mysql: &MySqlPool, relay: &str, taken: &Taken, drained: &CancellationToken) {
+    let mut failing = false;
+    while !drained.is_cancelled() {
+        let outcome = tokio::time::timeout(PATIENCE, beat(mysql, relay, taken)).await;
+        match outcome.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Ok(()) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                warn!(
+                    "MySQL does not take the relay's heartbeat, a Redis that restarts stays fenced meanwhile: {error}"
+                );
+            }
+            Err(_) => (),
+        }
+        pause(HEARTBEAT, drained).await;
+    }
+    let forget = sqlx::query("DELETE FROM relay_session WHERE relay_id = ?").bind(relay).execute(mysql);
+    // If this fails, a rebuild finds the row silent and waits a little longer.
+    let _ = tokio::time::timeout(Duration::from_secs(1), forget).await;
+}
+
+async fn beat(mysql: &MySqlPool, relay: &str, taken: &Taken) -> sqlx::Result<()> {
+    let (run_id, age) = taken.oldest();
+    if run_id.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO relay_session (relay_id, run_id, drained_to, seen_at)
+         VALUES (?, ?, UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND, UTC_TIMESTAMP(3))
+         ON DUPLICATE KEY UPDATE run_id = VALUES(run_id), drained_to = VALUES(drained_to), seen_at = VALUES(seen_at)",
+    )
+    .bind(relay)
+    .bind(run_id)
+    // A millisecond is the columns' precision.
+    .bind(u64::try_from(age.as_micros()).unwrap_or(u64::MAX) + 1000)
+    .execute(mysql)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_hold_tells_how_far_all_is_delivered() {
+        let taken = Arc::new(Taken::default());
+        taken.reads_from("a");
+        assert_eq!(taken.oldest(), ("a".to_owned(), Duration::ZERO));
+        let first = taken.hold();
+        std::thread::sleep(Duration::from_millis(20));
+        let second = taken.hold();
+        assert!(taken.oldest().1 >= Duration::from_millis(20));
+        drop(first);
+        assert!(taken.oldest().1 < Duration::from_millis(20));
+        drop(second);
+        assert_eq!(taken.oldest().1, Duration::ZERO);
+    }
+}

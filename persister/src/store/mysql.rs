@@ -1,0 +1,44 @@
+//! MySQL: the pool, and which errors mean what.
+
+use std::{str::FromStr as _, time::Duration};
+
+use sqlx::{
+    ConnectOptions as _, Executor as _, MySqlPool,
+    mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions},
+};
+
+/// Every job together holds at most as many: a consumer's transaction, a rebuild's scan and its lock, heartbeats.
+const CONNECTIONS: u32 = 12;
+
+/// A pool that connects when it is used. READ COMMITTED takes no gap locks, so that writers of neighbouring rows and
+/// the collect procedure's inserts never wait for each other
+/// (<https://dev.mysql.com/doc/refman/8.4/en/innodb-transaction-isolation-levels.html>).
+pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
+    // sqlx logs statements whole, slow ones by default: a batch's is hundreds of kilobytes, and tells who likes what.
+    let options = MySqlConnectOptions::from_str(url)?.disable_statement_logging();
+    let pool = MySqlPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(Duration::from_mins(1))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options);
+    Ok(pool)
+}
+
+/// Whether the statement can never succeed, since a value of it does not fit: MySQL's classes 22 (data) and 23
+/// (constraint), and the numbers that MySQL and MariaDB give without such a class. All else (deadlock, lock timeout, a
+/// connection lost, a disk full) may pass and is retried.
+pub(crate) fn is_bad_data(error: &sqlx::Error) -> bool {
+    /// `CHECK` violated: MySQL 3819, MariaDB 4025; 1366 and 1292 wrong value, 1264 out of range, 1406 too long.
+    const NUMBERS: [u16; 6] = [3819, 4025, 1366, 1292, 1264, 1406];
+    let Some(error) = error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>()) else {
+        return false;
+    };
+    NUMBERS.contains(&error.number())
+        || error.code().is_some_and(|state| state.starts_with("22") || state.starts_with("23"))
+}

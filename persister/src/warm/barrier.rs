@@ -1,0 +1,136 @@
+//! Waiting until what Redis had given away has arrived in MySQL.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use contract::Partition;
+use redis::aio::MultiplexedConnection;
+use sqlx::{FromRow, query_as, query_scalar};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::markers;
+use crate::{
+    backoff::pause,
+    store::{Stores, kafka::DELIVERY},
+};
+
+const POLL: Duration = Duration::from_millis(100);
+/// A relay that has said nothing for so long is dead, and what it had queued has been delivered or has failed.
+const SILENCE: Duration = DELIVERY.saturating_add(Duration::from_secs(2));
+/// Waiting is told every so often, with what for.
+const TELL: Duration = Duration::from_secs(5);
+
+/// One wait for the world to catch up with a server that has started.
+pub(crate) struct Barrier<'a> {
+    stores: &'a Stores,
+    server: &'a str,
+    stop: &'a CancellationToken,
+}
+
+/// A relay whose row says that it may still hold entries.
+#[derive(Debug, FromRow)]
+struct Relay {
+    relay_id: String,
+    same_server: bool,
+}
+
+impl<'a> Barrier<'a> {
+    pub(crate) const fn new(stores: &'a Stores, server: &'a str, stop: &'a CancellationToken) -> Self {
+        Self { stores, server, stop }
+    }
+
+    /// All that relays had taken before now is in Kafka, and all that was in Kafka then is in MySQL.
+    pub(crate) async fn all_that_was_taken_is_applied(&self) -> anyhow::Result<()> {
+        self.relays_hold_nothing_from_before().await?;
+        self.consumers_have_caught_up().await
+    }
+
+    /// The partitions' outboxes are empty: the entries that a server came back with are no loss, they go the usual way.
+    pub(crate) async fn outboxes_are_empty(
+        &self,
+        redis: &mut MultiplexedConnection,
+        partitions: &[Partition],
+    ) -> anyhow::Result<()> {
+        let mut told = Instant::now();
+        loop {
+            let waiting: u64 = markers(redis, partitions).await?.iter().map(|(_, marker)| marker.waiting).sum();
+            if waiting == 0 {
+                return Ok(());
+            }
+            self.wait(&mut told, || format!("{waiting} entries in Redis to be relayed")).await?;
+        }
+    }
+
+    async fn relays_hold_nothing_from_before(&self) -> anyhow::Result<()> {
+        let now: String = query_scalar("SELECT CAST(UTC_TIMESTAMP(3) AS CHAR)")
+            .fetch_one(&self.stores.mysql)
+            .await
+            .context("MySQL")?;
+        let mut told = Instant::now();
+        loop {
+            let holding: Vec<Relay> = query_as(
+                "SELECT relay_id, run_id = ? AS same_server FROM relay_session
+                 WHERE (run_id <> ? OR drained_to <= CAST(? AS DATETIME(3)))
+                   AND seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND",
+            )
+            .bind(self.server)
+            .bind(self.server)
+            .bind(&now)
+            .bind(SILENCE.as_secs())
+            .fetch_all(&self.stores.mysql)
+            .await
+            .context("MySQL")?;
+            let Some(first) = holding.first() else { return Ok(()) };
+            let from = if first.same_server { "this" } else { "another" };
+            self.wait(&mut told, || {
+                format!(
+                    "{} relays that may hold entries, such as {}, which reads from {from} server",
+                    holding.len(),
+                    first.relay_id
+                )
+            })
+            .await?;
+        }
+    }
+
+    async fn consumers_have_caught_up(&self) -> anyhow::Result<()> {
+        let observer = self.stores.kafka.observer()?;
+        let mark = observer.progress().await?;
+        let mut now = mark.clone();
+        let mut told = Instant::now();
+        loop {
+            let behind = now.behind(&mark);
+            if behind == 0 {
+                return Ok(());
+            }
+            self.wait(&mut told, || format!("{behind} events in Kafka to be consumed")).await?;
+            now = observer.progress().await?;
+        }
+    }
+
+    /// Another moment, unless it is no use any more.
+    async fn wait(&self, told: &mut Instant, what_for: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.stop.is_cancelled() {
+            bail!("the process stops");
+        }
+        if told.elapsed() > TELL {
+            info!("still fenced, waiting for {}", what_for());
+            *told = Instant::now();
+            // A server that went away in the meantime is not worth waiting for.
+            let mut redis = self.stores.redis.connect().await.context("Redis")?;
+            self.still_the_same(&mut redis).await?;
+        }
+        pause(POLL, self.stop).await;
+        Ok(())
+    }
+
+    /// What was found out holds for one server.
+    pub(crate) async fn still_the_same(&self, redis: &mut MultiplexedConnection) -> anyhow::Result<()> {
+        let now = crate::store::redis::run_id(redis).await.context("Redis")?;
+        if now != self.server {
+            bail!("Redis was restarted in the meantime");
+        }
+        Ok(())
+    }
+}

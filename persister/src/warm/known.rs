@@ -1,0 +1,45 @@
+//! What MySQL knows of each partition.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use contract::{Partition, Version};
+use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
+
+#[derive(Debug)]
+pub(crate) struct Known(HashMap<Partition, (u64, Version)>);
+
+impl Known {
+    pub(crate) async fn read(mysql: &MySqlPool) -> anyhow::Result<Self> {
+        let rows: Vec<(u8, i64, i64, i64)> = query_as("SELECT p, epoch, version_ms, version_seq FROM partition_state")
+            .fetch_all(mysql)
+            .await
+            .context("MySQL")?;
+        let row = |(p, epoch, ms, seq): (u8, i64, i64, i64)| {
+            let version = Version { ms: u64::try_from(ms)?, seq: u64::try_from(seq)? };
+            let partition = Partition::from_number(p).context("no such partition")?;
+            anyhow::Ok((partition, (u64::try_from(epoch)?, version)))
+        };
+        Ok(Self(rows.into_iter().map(row).collect::<anyhow::Result<_>>().context("partition_state")?))
+    }
+
+    /// The highest version seen.
+    pub(crate) fn version(&self, partition: Partition) -> Version {
+        self.0.get(&partition).map_or(Version::default(), |(_, version)| *version)
+    }
+
+    /// The highest epoch given out.
+    pub(crate) fn epoch(&self, partition: Partition) -> u64 {
+        self.0.get(&partition).map_or(0, |(epoch, _)| *epoch)
+    }
+}
+
+/// Remembers epochs before they are used: a rebuild that is cut short after this must not give one out again.
+pub(crate) async fn write_epochs(mysql: &MySqlPool, epochs: &[(Partition, u64)]) -> anyhow::Result<()> {
+    let rows = epochs.iter().map(|(partition, epoch)| format!("({partition},{epoch})")).collect::<Vec<_>>().join(",");
+    let write = format!(
+        "INSERT INTO partition_state (p, epoch) VALUES {rows} ON DUPLICATE KEY UPDATE epoch = GREATEST(epoch, VALUES(epoch))"
+    );
+    raw_sql(AssertSqlSafe(write)).execute(mysql).await.context("MySQL")?;
+    Ok(())
+}

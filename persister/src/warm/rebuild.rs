@@ -1,0 +1,122 @@
+//! Rebuilding partitions from MySQL.
+
+use std::collections::HashSet;
+
+use anyhow::{Context as _, ensure};
+use contract::{Partition, Version, keys, scripts};
+use redis::aio::MultiplexedConnection;
+use tracing::{info, warn};
+
+use super::{
+    barrier::Barrier,
+    known::{Known, write_epochs},
+    markers, restore,
+};
+use crate::store::{
+    Stores,
+    redis::{RELAY_GROUP, call, run_scripts},
+};
+
+const SCAN: usize = 2000;
+
+/// Empties the partitions, writes them from MySQL, and declares them warm in a new epoch. If anything fails on the way
+/// they stay fenced, and the next try begins anew.
+pub(crate) async fn rebuild(
+    stores: &Stores,
+    redis: &mut MultiplexedConnection,
+    barrier: &Barrier<'_>,
+    server: &str,
+    partitions: &[Partition],
+) -> anyhow::Result<()> {
+    let id = format!("{:016x}", rand::random::<u64>());
+    fence(redis, partitions, &id).await?;
+    barrier.outboxes_are_empty(redis, partitions).await?;
+    barrier.all_that_was_taken_is_applied().await?;
+    match stores.kafka.observer()?.dead_letters().await {
+        Ok(0) => (),
+        Ok(count) => {
+            warn!(count, "the dead-letter queue holds records that MySQL, and so the rebuilt Redis, does not have");
+        }
+        Err(error) => warn!("the dead-letter queue could not be asked: {error:#}"),
+    }
+    empty(redis, partitions).await?;
+    restore::restore(&stores.mysql, redis, partitions, &id).await?;
+    barrier.still_the_same(redis).await?;
+    declare(stores, redis, server, partitions, &id).await
+}
+
+async fn fence(redis: &mut MultiplexedConnection, partitions: &[Partition], id: &str) -> anyhow::Result<()> {
+    let mut calls = redis::pipe();
+    for partition in partitions {
+        let mut fence = call(&scripts::FENCE, [keys::warm(*partition)]);
+        fence.arg(id);
+        calls.add_command(fence);
+    }
+    run_scripts::<Vec<String>>(redis, &calls).await.context("Redis")?;
+    Ok(())
+}
+
+/// Removes all keys of the partitions but the marker and the outbox, whose last id must never go back. Nothing adds
+/// keys meanwhile: the partitions are fenced.
+async fn empty(redis: &mut MultiplexedConnection, partitions: &[Partition]) -> anyhow::Result<()> {
+    let concerned: HashSet<String> = partitions.iter().map(ToString::to_string).collect();
+    let kept: HashSet<String> =
+        partitions.iter().flat_map(|partition| [keys::warm(*partition), keys::outbox(*partition)]).collect();
+    let (mut cursor, mut removed) = (0_u64, 0);
+    loop {
+        let scan: (u64, Vec<String>) = redis::cmd("SCAN")
+            .arg(cursor)
+            .arg("MATCH")
+            .arg("{*}:*")
+            .arg("COUNT")
+            .arg(SCAN)
+            .query_async(redis)
+            .await
+            .context("Redis")?;
+        let (next, mut found) = scan;
+        found.retain(|key| {
+            let tag = key.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(tag, _)| tag);
+            tag.is_some_and(|tag| concerned.contains(tag)) && !kept.contains(key)
+        });
+        if !found.is_empty() {
+            removed += redis::cmd("UNLINK").arg(&found).query_async::<u64>(redis).await.context("Redis")?;
+        }
+        cursor = next;
+        if cursor == 0 {
+            break;
+        }
+    }
+    if removed > 0 {
+        info!(removed, "removed the keys that were there");
+    }
+    Ok(())
+}
+
+async fn declare(
+    stores: &Stores,
+    redis: &mut MultiplexedConnection,
+    server: &str,
+    partitions: &[Partition],
+    id: &str,
+) -> anyhow::Result<()> {
+    let known = Known::read(&stores.mysql).await?;
+    let markers = markers(redis, partitions).await?;
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(redis).await.context("Redis")?;
+    let now = Version { ms: seconds * 1000 + micros / 1000, seq: 0 };
+    let next_epoch =
+        |(partition, epoch): (Partition, u64)| (partition, epoch.max(known.epoch(partition)).saturating_add(1));
+    let epochs: Vec<(Partition, u64)> =
+        markers.iter().map(|(partition, marker)| next_epoch((*partition, marker.epoch))).collect();
+    write_epochs(&stores.mysql, &epochs).await?;
+
+    let mut calls = redis::pipe();
+    for ((partition, marker), (_, epoch)) in markers.iter().zip(&epochs) {
+        let above = known.version(*partition).max(marker.last).max(now);
+        let mut warm = call(&scripts::WARM, [keys::warm(*partition), keys::outbox(*partition)]);
+        warm.arg(server).arg(epoch).arg(above.to_string()).arg(id).arg(RELAY_GROUP);
+        calls.add_command(warm);
+    }
+    let answers: Vec<Vec<String>> = run_scripts(redis, &calls).await.context("Redis")?;
+    ensure!(answers.iter().all(|answer| answer == &["OK"]), "another rebuild took over");
+    Ok(())
+}

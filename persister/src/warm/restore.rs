@@ -1,0 +1,182 @@
+//! Writing Redis from MySQL.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
+
+use anyhow::{Context as _, ensure};
+use contract::{ArticleId, Partition, UserId, keys, scripts};
+use futures::TryStreamExt as _;
+use redis::{Pipeline, aio::MultiplexedConnection};
+use sqlx::{MySqlPool, query_as, query_scalar};
+use tracing::info;
+
+use crate::store::redis::{call, run_scripts};
+
+/// User ids of one call, and of one pipeline.
+const PER_CALL: usize = 5000;
+const PER_PIPELINE: usize = 20_000;
+/// Bytes of sketches of one pipeline.
+const SKETCHES: usize = 1 << 20;
+const TELL: u64 = 500_000;
+
+/// Writes likes, counters and bars of the partitions, which are empty and fenced for rebuild `id`.
+pub(crate) async fn restore(
+    mysql: &MySqlPool,
+    redis: &mut MultiplexedConnection,
+    partitions: &[Partition],
+    id: &str,
+) -> anyhow::Result<()> {
+    let concerned: HashSet<Partition> = partitions.iter().copied().collect();
+    let mut writer = Writer { redis, id, calls: redis::pipe(), weight: 0 };
+    let began = Instant::now();
+    let likes = restore_likes(mysql, &mut writer, &concerned, began).await?;
+    let articles = restore_stats(mysql, &mut writer, &concerned).await?;
+    writer.flush().await?;
+    restore_bars(mysql, writer.redis, partitions).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    info!(
+        likes,
+        articles,
+        ms = began.elapsed().as_millis(),
+        likes_per_second = rate(likes, seconds),
+        "written from MySQL"
+    );
+    Ok(())
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "for people")]
+fn rate(count: u64, seconds: f64) -> u64 {
+    (count as f64 / seconds.max(0.001)) as u64
+}
+
+/// One scan of the index that has all of it, in the order of articles. The likers of one article are held at once: 8
+/// bytes each.
+async fn restore_likes(
+    mysql: &MySqlPool,
+    writer: &mut Writer<'_>,
+    concerned: &HashSet<Partition>,
+    began: Instant,
+) -> anyhow::Result<u64> {
+    let erased = erased(mysql).await?;
+    let mut rows = query_as::<_, (i64, i64, i64)>(
+        "SELECT article_id, user_id, version_ms FROM user_like FORCE INDEX (by_article)
+         WHERE status = 1 ORDER BY article_id, status, version_ms, version_seq",
+    )
+    .fetch(mysql);
+    let (mut current, mut users, mut total) = (None, Vec::new(), 0_u64);
+    while let Some((article, user, ms)) = rows.try_next().await.context("MySQL")? {
+        let article = ArticleId::try_from(article).context("user_like has an article id below 1")?;
+        if current != Some(article) {
+            if let Some(done) = current.replace(article) {
+                writer.likes(done, &users).await?;
+            }
+            users.clear();
+        }
+        if !concerned.contains(&Partition::of(article)) || erased.get(&user).is_some_and(|at| ms <= *at) {
+            continue;
+        }
+        users.push(UserId::try_from(user).context("user_like has a user id below 1")?);
+        total += 1;
+        if total.is_multiple_of(TELL) {
+            info!(likes = total, likes_per_second = rate(total, began.elapsed().as_secs_f64()), "rebuilding");
+        }
+    }
+    if let Some(done) = current {
+        writer.likes(done, &users).await?;
+    }
+    Ok(total)
+}
+
+/// Who was erased, and when in ms: what they did before must not come back, even if a row of it is still there.
+async fn erased(mysql: &MySqlPool) -> anyhow::Result<HashMap<i64, i64>> {
+    let rows: Vec<(i64, i64)> = query_as("SELECT user_id, CAST(UNIX_TIMESTAMP(at) * 1000 AS SIGNED) FROM erased_user")
+        .fetch_all(mysql)
+        .await
+        .context("MySQL")?;
+    Ok(rows.into_iter().collect())
+}
+
+async fn restore_stats(
+    mysql: &MySqlPool,
+    writer: &mut Writer<'_>,
+    concerned: &HashSet<Partition>,
+) -> anyhow::Result<u64> {
+    let mut rows = query_as::<_, (i64, i64, Option<Vec<u8>>, i64)>(
+        "SELECT article_id, pv, uv_sketch, read_count FROM article_stats WHERE pv > 0 OR read_count > 0",
+    )
+    .fetch(mysql);
+    let mut total = 0;
+    while let Some((article, pv, sketch, reads)) = rows.try_next().await.context("MySQL")? {
+        let article = ArticleId::try_from(article).context("article_stats has an article id below 1")?;
+        if concerned.contains(&Partition::of(article)) {
+            writer.stats(article, pv, &sketch.unwrap_or_default(), reads).await?;
+            total += 1;
+        }
+    }
+    Ok(total)
+}
+
+/// Every partition has all of them.
+async fn restore_bars(
+    mysql: &MySqlPool,
+    redis: &mut MultiplexedConnection,
+    partitions: &[Partition],
+) -> anyhow::Result<()> {
+    let users: Vec<i64> = query_scalar("SELECT user_id FROM user_bar").fetch_all(mysql).await.context("MySQL")?;
+    for users in users.chunks(1000) {
+        let mut add = redis::pipe();
+        for partition in partitions {
+            add.sadd(keys::barred(*partition), users).ignore();
+        }
+        add.exec_async(redis).await.context("Redis")?;
+    }
+    Ok(())
+}
+
+/// Gathers script calls into pipelines.
+struct Writer<'a> {
+    redis: &'a mut MultiplexedConnection,
+    id: &'a str,
+    calls: Pipeline,
+    /// From 0 to 1: how full the pipeline is, in parts per million.
+    weight: usize,
+}
+
+impl Writer<'_> {
+    async fn likes(&mut self, article: ArticleId, users: &[UserId]) -> anyhow::Result<()> {
+        for some in users.chunks(PER_CALL) {
+            let keys = [keys::warm(Partition::of(article)), keys::likes(article), keys::members(article)];
+            let mut restore = call(&scripts::RESTORE_LIKES, keys);
+            restore.arg(self.id).arg(users.len());
+            for user in some {
+                restore.arg(user.get());
+            }
+            // A call costs about as much as 20 ids.
+            self.add(restore, (some.len() + 20) * 1_000_000 / PER_PIPELINE).await?;
+        }
+        Ok(())
+    }
+
+    async fn stats(&mut self, article: ArticleId, pv: i64, sketch: &[u8], reads: i64) -> anyhow::Result<()> {
+        let keys = [keys::warm(Partition::of(article)), keys::pv(article), keys::uv(article), keys::reads(article)];
+        let mut restore = call(&scripts::RESTORE_STATS, keys);
+        restore.arg(self.id).arg(pv).arg(sketch).arg(reads);
+        self.add(restore, 1000 + sketch.len() * 1_000_000 / SKETCHES).await
+    }
+
+    async fn add(&mut self, call: redis::Cmd, weight: usize) -> anyhow::Result<()> {
+        self.calls.add_command(call);
+        self.weight += weight;
+        if self.weight >= 1_000_000 { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> anyhow::Result<()> {
+        let answers: Vec<Vec<String>> = run_scripts(self.redis, &self.calls).await.context("Redis")?;
+        ensure!(answers.iter().all(|answer| answer == &["OK"]), "another rebuild took over");
+        self.calls = redis::pipe();
+        self.weight = 0;
+        Ok(())
+    }
+}

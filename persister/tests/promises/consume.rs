@@ -1,0 +1,87 @@
+//! From Kafka to MySQL.
+
+use contract::Event;
+use jiff::Timestamp;
+use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use rdkafka::message::{Headers as _, Message as _};
+
+use crate::world::{World, event, record};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redelivery_of_all_events_in_any_order_changes_nothing() {
+    let world = World::new().await;
+    let _consumer = world.start("consume");
+    let mut events: Vec<Event> = (0..5000).map(event).collect();
+    world.publish(events.iter().map(record)).await;
+    world.consumed().await;
+    let once = world.tables().await;
+    assert!(once.likes.len() > 1000 && once.reads.len() > 300, "{} {}", once.likes.len(), once.reads.len());
+    once.assert_counts();
+
+    for seed in 0..3 {
+        events.shuffle(&mut StdRng::seed_from_u64(seed));
+        world.publish(events.iter().map(record)).await;
+    }
+    world.consumed().await;
+    assert_eq!(world.tables().await, once);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_that_come_and_are_killed_keep_the_counts_right() {
+    let world = World::new().await;
+    let mut first = world.start("consume");
+    let mut second = world.start("consume");
+    for round in 0..4_u64 {
+        world.publish((round * 5000..(round + 1) * 5000).map(|place| record(&event(place)))).await;
+        let killed = if round % 2 == 0 { &mut first } else { &mut second };
+        killed.kill().await.unwrap();
+        *killed = world.start("consume");
+    }
+    world.consumed().await;
+    let tables = world.tables().await;
+    tables.assert_counts();
+    let newest = tables.likes.iter().map(|row| (row.3, row.4)).max().unwrap();
+    let expected = (0..20_000).map(event).filter(|event| matches!(event.change, contract::Change::Like(_)));
+    let expected = expected.map(|event| event.version).max().unwrap();
+    assert_eq!((newest.0.cast_unsigned(), newest.1.cast_unsigned()), (expected.ms, expected.seq));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied() {
+    let world = World::new().await;
+    let _consumer = world.start("consume");
+    let good: Vec<Event> = (0..1000).map(event).collect();
+    let article = good[0].article;
+    // Well formed, but no DATETIME of MySQL's.
+    let mut ancient = event(2000);
+    ancient.occurred_at = "-000044-03-15T00:00:00Z".parse::<Timestamp>().unwrap();
+    ancient.change = contract::Change::Like(true);
+    let mut records: Vec<_> = good.iter().map(record).collect();
+    records.insert(500, record(&ancient));
+    records.insert(300, (article, b"nonsense".to_vec()));
+    records.insert(200, (article, br#"{"v":2}"#.to_vec()));
+    world.publish(records).await;
+    world.consumed().await;
+
+    world.tables().await.assert_counts();
+    let newest = good.iter().map(|event| event.version.ms).max();
+    let seen: i64 =
+        sqlx::query_scalar("SELECT MAX(version_ms) FROM partition_state").fetch_one(&world.mysql).await.unwrap();
+    assert!(newest <= Some(seen.cast_unsigned()));
+
+    let dead = world.records("interaction.events.dlq", 3).await;
+    let mut reasons: Vec<String> = dead
+        .iter()
+        .map(|message| {
+            let headers = message.headers().unwrap();
+            assert!(headers.iter().any(|header| header.key == "offset"), "the original offset is told");
+            String::from_utf8(headers.iter().find(|header| header.key == "reason").unwrap().value.unwrap().to_vec())
+                .unwrap()
+        })
+        .collect();
+    reasons.sort();
+    assert_eq!(dead.len(), 3, "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.starts_with("malformed event")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.starts_with("unknown event format v=2")), "{reasons:?}");
+    assert!(dead.iter().any(|message| message.payload() == Some(&ancient.to_json()[..])), "{reasons:?}");
+}

@@ -1,0 +1,139 @@
+//! Bringing Redis back.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use contract::{ArticleId, Change, Event, Partition, keys};
+use stack::wait_for;
+
+use crate::world::{LIMIT, World, event};
+
+impl World {
+    /// Waits until the server that answers now is warm in all partitions; the epoch.
+    async fn warm(&self) -> u64 {
+        wait_for("a warm Redis", LIMIT, async || {
+            let mut redis = self.redis().await;
+            let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;
+            let mut ask = redis::pipe();
+            for partition in Partition::all() {
+                ask.cmd("HMGET").arg(keys::warm(partition)).arg("run_id").arg("epoch");
+            }
+            let markers: Vec<(Option<String>, Option<u64>)> = ask.query_async(&mut redis).await?;
+            let warm = markers.iter().all(|(of, _)| of.as_ref().is_some_and(|of| !of.is_empty() && info.contains(of)));
+            let epochs: Vec<u64> = markers.iter().filter_map(|(_, epoch)| *epoch).collect();
+            Ok(epochs.iter().max().copied().filter(|_| warm))
+        })
+        .await
+        .unwrap()
+    }
+
+    /// The likers of each article, by Redis.
+    async fn likers(&self) -> BTreeMap<i64, Vec<i64>> {
+        let mut redis = self.redis().await;
+        let mut found = BTreeMap::new();
+        for id in 1..=30_i64 {
+            let article = ArticleId::try_from(id).unwrap();
+            let mut users: Vec<i64> =
+                redis::cmd("SMEMBERS").arg(keys::members(article)).query_async(&mut redis).await.unwrap();
+            let count: Option<usize> =
+                redis::cmd("GET").arg(keys::likes(article)).query_async(&mut redis).await.unwrap();
+            assert_eq!(count.unwrap_or(0), users.len(), "the count of article {id}");
+            users.sort_unstable();
+            if !users.is_empty() {
+                found.insert(id, users);
+            }
+        }
+        found
+    }
+
+    /// The same by MySQL.
+    async fn rows(&self) -> BTreeMap<i64, Vec<i64>> {
+        let mut found: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for (user, article, status, _, _) in self.tables().await.likes {
+            if status == 1 {
+                found.entry(article).or_default().push(user);
+            }
+        }
+        found
+    }
+}
+
+fn likes() -> Vec<Event> {
+    (0..3000).map(event).filter(|event| matches!(event.change, Change::Like(_))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_redis_is_rebuilt_equal_to_mysql_in_a_later_epoch() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    let first = world.warm().await;
+    world.append(&likes()).await;
+    world.outboxes_empty().await;
+    world.consumed().await;
+    let rows = world.rows().await;
+    assert!(rows.len() == 30);
+    sqlx::query("UPDATE article_stats SET pv = 9, read_count = 4 WHERE article_id = 7")
+        .execute(&world.mysql)
+        .await
+        .unwrap();
+
+    redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
+    let second = world.warm().await;
+    assert!(second > first, "epoch {second} after {first}");
+    assert_eq!(world.likers().await, rows);
+    let article = ArticleId::try_from(7).unwrap();
+    let pv: Vec<u64> = redis::cmd("MGET")
+        .arg(keys::pv(article))
+        .arg(keys::reads(article))
+        .query_async(&mut world.redis().await)
+        .await
+        .unwrap();
+    assert_eq!(pv, [9, 4]);
+
+    // What is appended after it is newer than all that MySQL knows.
+    let known: i64 =
+        sqlx::query_scalar("SELECT MAX(version_ms) FROM partition_state").fetch_one(&world.mysql).await.unwrap();
+    world.append(&likes()[..100]).await;
+    world.outboxes_empty().await;
+    world.consumed().await;
+    let newest: i64 =
+        sqlx::query_scalar("SELECT MAX(version_ms) FROM user_like").fetch_one(&world.mysql).await.unwrap();
+    assert!(newest > known, "{newest} after {known}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_that_lost_nothing_is_warm_again_in_the_same_epoch() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    let first = world.warm().await;
+    world.append(&likes()).await;
+    world.redis.kill().await.unwrap();
+    world.redis.start().await.unwrap();
+    let began = Instant::now();
+    assert_eq!(world.warm().await, first);
+    println!("warm {} ms after the restart", began.elapsed().as_millis());
+    world.outboxes_empty().await;
+    world.consumed().await;
+    world.tables().await.assert_counts();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_with_older_data_is_rebuilt() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    let first = world.warm().await;
+    let likes = likes();
+    world.append(&likes[..1000]).await;
+    world.outboxes_empty().await;
+    world.consumed().await;
+    // What an older backup comes back with: its outboxes' last ids are from before, and so is its marker.
+    let mut redis = world.redis().await;
+    let mut older = redis::pipe();
+    for partition in Partition::all() {
+        older.cmd("DEL").arg(keys::outbox(partition)).ignore();
+        older.cmd("XGROUP").arg("CREATE").arg(keys::outbox(partition)).arg("relay").arg("0").arg("MKSTREAM").ignore();
+        older.cmd("HSET").arg(keys::warm(partition)).arg("run_id").arg("the one before").ignore();
+    }
+    older.atomic().exec_async(&mut redis).await.unwrap();
+    assert!(world.warm().await > first);
+    assert_eq!(world.likers().await, world.rows().await);
+}

@@ -1,0 +1,216 @@
+//! Three stores of a test's own, and the persister's commands on them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use contract::{ArticleId, Cause, Change, Event, OutboxEntry, Partition, UserId, Version, keys};
+use jiff::Timestamp;
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer as _},
+    producer::{FutureProducer, FutureRecord},
+};
+use sqlx::MySqlPool;
+use stack::{Kafka, MariaDb, Persister, Redis, wait_for};
+use tempfile::TempDir;
+use tokio::{
+    process::Child,
+    sync::{Mutex, MutexGuard},
+};
+
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+
+/// One test at a time: each starts servers of its own, and a machine has only so much memory.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+pub(crate) struct World {
+    pub(crate) redis: Redis,
+    pub(crate) mysql: MySqlPool,
+    kafka: Kafka,
+    persister: Persister,
+    _mariadb: MariaDb,
+    _folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let turn = TURN.lock().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (redis, mariadb, kafka) = tokio::try_join!(
+            Redis::start_in(folder.path()),
+            MariaDb::start_in(folder.path()),
+            Kafka::start_in(folder.path()),
+        )
+        .unwrap();
+        let persister =
+            Persister::new(folder.path(), &redis.url(), &mariadb.admin_url(), &kafka.brokers(), &BTreeMap::new())
+                .unwrap();
+        persister.migrate().await.unwrap();
+        let mysql = MySqlPool::connect(&mariadb.admin_url()).await.unwrap();
+        Self { redis, mysql, kafka, persister, _mariadb: mariadb, _folder: folder, _turn: turn }
+    }
+
+    /// Starts a subcommand; it dies with the value.
+    pub(crate) fn start(&self, command: &str) -> Child {
+        self.persister.command(&[command]).unwrap().spawn().unwrap()
+    }
+
+    pub(crate) async fn redis(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.redis.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// Writes records to the event topic, all of an article to one partition.
+    pub(crate) async fn publish(&self, records: impl IntoIterator<Item = (ArticleId, Vec<u8>)>) {
+        let producer: FutureProducer =
+            ClientConfig::new().set("bootstrap.servers", self.kafka.brokers()).create().unwrap();
+        let mut deliveries = Vec::new();
+        for (article, bytes) in records {
+            let to = i32::from(Partition::of(article).get()) % 16;
+            let key = article.to_string();
+            let record = FutureRecord::to("interaction.events").partition(to).key(&key).payload(&bytes);
+            deliveries.push(producer.send_result(record).map_err(|(error, _)| error).unwrap());
+        }
+        for delivery in deliveries {
+            delivery.await.unwrap().map_err(|(error, _)| error).unwrap();
+        }
+    }
+
+    /// Waits until the consumers have committed all that is in the event topic.
+    pub(crate) async fn consumed(&self) {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.kafka.brokers())
+            .set("group.id", "interaction.persister")
+            .create()
+            .unwrap();
+        wait_for("the consumers to catch up", LIMIT, async || {
+            for partition in 0..16 {
+                let mut asked = rdkafka::TopicPartitionList::new();
+                asked.add_partition("interaction.events", partition);
+                let (first, next) = consumer.fetch_watermarks("interaction.events", partition, LIMIT)?;
+                let committed = consumer.committed_offsets(asked, LIMIT)?.elements()[0].offset().to_raw();
+                if next > first && committed.is_none_or(|committed| committed < next) {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
+        .await
+        .unwrap();
+    }
+
+    /// The payloads of a topic, from its beginning, once there are so many.
+    pub(crate) async fn records(&self, topic: &str, count: usize) -> Vec<rdkafka::message::OwnedMessage> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.kafka.brokers())
+            .set("group.id", "a-test")
+            .set("auto.offset.reset", "earliest")
+            .create()
+            .unwrap();
+        consumer.subscribe(&[topic]).unwrap();
+        let mut found = Vec::new();
+        wait_for("the records", LIMIT, async || {
+            while let Some(message) = consumer.poll(Duration::from_millis(10)) {
+                found.push(message?.detach());
+            }
+            Ok((found.len() >= count).then_some(()))
+        })
+        .await
+        .unwrap();
+        found
+    }
+
+    /// All that events decide, in one value that can be compared.
+    pub(crate) async fn tables(&self) -> Tables {
+        let likes = "SELECT user_id, article_id, status, version_ms, version_seq FROM user_like ORDER BY 1, 2";
+        let stats = "SELECT article_id, like_count, read_count FROM article_stats
+                     WHERE like_count > 0 OR read_count > 0 ORDER BY 1";
+        let reads = "SELECT user_id, article_id, version_ms, version_seq FROM user_read ORDER BY 1, 2";
+        Tables {
+            likes: sqlx::query_as(likes).fetch_all(&self.mysql).await.unwrap(),
+            stats: sqlx::query_as(stats).fetch_all(&self.mysql).await.unwrap(),
+            reads: sqlx::query_as(reads).fetch_all(&self.mysql).await.unwrap(),
+        }
+    }
+
+    /// Appends likes to the outboxes, as the like script does.
+    pub(crate) async fn append(&self, events: &[Event]) {
+        let mut redis = self.redis().await;
+        for events in events.chunks(1000) {
+            let mut append = redis::pipe();
+            for event in events {
+                let status = if event.change == Change::Like(true) { "1" } else { "0" };
+                let user = event.user.unwrap().to_string();
+                let article = event.article.to_string();
+                let at = event.occurred_at.as_millisecond().to_string();
+                append.cmd("XADD").arg(keys::outbox(Partition::of(event.article))).arg("*");
+                let values = ["like", &user, &article, status, "", "user", &at, "", ""];
+                for (field, value) in OutboxEntry::FIELDS.iter().zip(values) {
+                    append.arg(field).arg(value);
+                }
+            }
+            append.exec_async(&mut redis).await.unwrap();
+        }
+    }
+
+    /// Waits until at most so many entries are in the outboxes.
+    pub(crate) async fn outboxes_at_most(&self, count: u64) {
+        let mut redis = self.redis().await;
+        wait_for("the relay", LIMIT, async || {
+            let mut ask = redis::pipe();
+            for partition in Partition::all() {
+                ask.cmd("XLEN").arg(keys::outbox(partition));
+            }
+            let lengths: Vec<u64> = ask.query_async(&mut redis).await?;
+            Ok((lengths.iter().sum::<u64>() <= count).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+
+    pub(crate) async fn outboxes_empty(&self) {
+        self.outboxes_at_most(0).await;
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Tables {
+    pub(crate) likes: Vec<(i64, i64, i8, i64, i64)>,
+    pub(crate) stats: Vec<(i64, i64, i64)>,
+    pub(crate) reads: Vec<(i64, i64, i64, i64)>,
+}
+
+impl Tables {
+    /// Whether each article's count is the sum of its states.
+    pub(crate) fn assert_counts(&self) {
+        let mut sums: BTreeMap<i64, i64> = BTreeMap::new();
+        for (_, article, status, _, _) in &self.likes {
+            *sums.entry(*article).or_default() += i64::from(*status);
+        }
+        sums.retain(|_, sum| *sum > 0);
+        let counts: BTreeMap<i64, i64> =
+            self.stats.iter().filter(|stats| stats.1 > 0).map(|stats| (stats.0, stats.1)).collect();
+        assert_eq!(counts, sums);
+    }
+}
+
+/// The event number `place` of a test: few users and articles, so that changes meet.
+pub(crate) fn event(place: u64) -> Event {
+    let mixed = place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 17;
+    let id = |of: u64| i64::try_from(1 + of).unwrap();
+    let change = if mixed.is_multiple_of(7) { Change::Read(place) } else { Change::Like(!mixed.is_multiple_of(3)) };
+    Event {
+        version: Version { ms: 1_763_800_000_000 + place / 4, seq: place % 4 },
+        user: Some(UserId::try_from(id(mixed / 21 % 50)).unwrap()),
+        article: ArticleId::try_from(id(mixed / 1050 % 30)).unwrap(),
+        change,
+        cause: Cause::User,
+        occurred_at: Timestamp::from_millisecond(1_763_800_000_000).unwrap(),
+        request_id: String::new(),
+        ip_hash: String::new(),
+    }
+}
+
+pub(crate) fn record(event: &Event) -> (ArticleId, Vec<u8>) {
+    (event.article, event.to_json())
+}
