@@ -29,9 +29,12 @@ fn main() {
             let _ = write!(hex, "{byte:02x}");
             hex
         });
+        // The script's own header is its documentation, laid out as it is.
+        let _ = writeln!(rust, "/// ```text");
         for line in header {
-            let _ = writeln!(rust, "/// {}", line.trim_start().replace('[', "\\["));
+            let _ = writeln!(rust, "/// {}", line.strip_prefix(' ').unwrap_or(line));
         }
+        let _ = writeln!(rust, "/// ```");
         let _ = writeln!(
             rust,
             "pub const {}: Script = Script {{ name: {name:?}, source: {source:?}, sha: {sha:?} }};",
@@ -39,7 +42,8 @@ fn main() {
         );
     }
     let all = names.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>().join(", ");
-    let _ = writeln!(rust, "/// Every script, for warming a server's script cache.\npub const ALL: &[Script] = &[{all}];");
+    let _ =
+        writeln!(rust, "/// Every script, for warming a server's script cache.\npub const ALL: &[Script] = &[{all}];");
 
     let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("scripts.rs");
     fs::write(out, rust).expect("OUT_DIR is writable");

@@ -141,9 +141,11 @@ impl Event {
         let change = match wire.r#type {
             Type::Like => Change::Like(status()?),
             Type::Collect => Change::Collect(status()?),
-            Type::Read => Change::Read(wire.reads.filter(|reads| i64::try_from(*reads).is_ok()).ok_or(
-                DecodeError::Incomplete("a read needs the article's reads after it, below 2^63"),
-            )?),
+            Type::Read => Change::Read(
+                wire.reads
+                    .filter(|reads| i64::try_from(*reads).is_ok())
+                    .ok_or(DecodeError::Incomplete("a read needs the article's reads after it, below 2^63"))?,
+            ),
         };
         if wire.user_id.is_none() && !matches!(change, Change::Read(_)) {
             return Err(DecodeError::Incomplete("only a read may have no user_id"));
@@ -229,8 +231,7 @@ mod tests {
             any::<bool>().prop_map(Change::Collect),
             (0..=i64::MAX as u64).prop_map(Change::Read),
         ];
-        let cause =
-            prop_oneof![Just(Cause::User), Just(Cause::Revoke), Just(Cause::Erase), Just(Cause::Reconcile)];
+        let cause = prop_oneof![Just(Cause::User), Just(Cause::Revoke), Just(Cause::Erase), Just(Cause::Reconcile)];
         let numbers = (1..=i64::MAX, 1..=i64::MAX, 0..=i64::MAX as u64, 0..=i64::MAX as u64);
         (numbers, change, cause, 0..4_000_000_000_000_i64, "\\PC{0,40}", "[0-9a-f]{0,32}").prop_map(
             |((user, article, ms, seq), change, cause, at, request_id, ip_hash)| Event {
@@ -272,7 +273,8 @@ mod tests {
         };
         assert_eq!(
             String::from_utf8(event.to_json()).expect("UTF-8"),
-            r#"{"v":1,"version":"1763800000000-3","type":"like","user_id":"7","article_id":"42","status":1,"#.to_owned()
+            r#"{"v":1,"version":"1763800000000-3","type":"like","user_id":"7","article_id":"42","status":1,"#
+                .to_owned()
                 + r#""cause":"user","occurred_at":"2026-11-22T12:00:00.123Z","request_id":"r","ip_hash":"h"}"#
         );
     }

@@ -30,7 +30,7 @@ impl Partition {
         if number < Self::COUNT { Some(Self(number)) } else { None }
     }
 
-    /// Where an article lives: the top 7 bits of the id mixed by SplitMix64's finaliser
+    /// Where an article lives: the top 7 bits of the id mixed by `SplitMix64`'s finaliser
     /// (<https://prng.di.unimi.it/splitmix64.c>), so that ids with equal low bits, as snowflake-like generators make
     /// them, spread as evenly as consecutive ones.
     #[must_use]

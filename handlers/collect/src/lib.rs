@@ -67,7 +67,7 @@ async fn load() -> Result<Settings, Problem> {
 const LIMIT_PATIENCE: Duration = Duration::from_millis(300);
 
 #[derive(Serialize)]
-struct Collected {
+struct Outcome {
     article_id: ArticleId,
     collected: bool,
     collects: i64,
@@ -99,7 +99,7 @@ async fn collect(call: &Call) -> Result<Reply, Problem> {
         Some("BARRED") => return Err(Problem::Barred),
         _ => return Err(Problem::StoreUnavailable),
     }
-    let body = Collected {
+    let body = Outcome {
         article_id: article,
         collected: integer(row, "collected")? == 1,
         collects: integer(row, "collects")?,

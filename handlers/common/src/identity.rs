@@ -20,7 +20,7 @@ pub struct Identity {
 /// A key with what a token verified by it must say; the algorithm is the key's, never the token's.
 struct Key {
     kid: Option<String>,
-    key: DecodingKey,
+    material: DecodingKey,
     validation: Validation,
 }
 
@@ -94,9 +94,7 @@ impl Identity {
                     let key = DecodingKey::from_rsa_components(&part(&jwk.n)?, &part(&jwk.e)?).map_err(misfit)?;
                     (Algorithm::RS256, key)
                 }
-                "EdDSA" => {
-                    (Algorithm::EdDSA, DecodingKey::from_ed_components(&part(&jwk.x)?).map_err(misfit)?)
-                }
+                "EdDSA" => (Algorithm::EdDSA, DecodingKey::from_ed_components(&part(&jwk.x)?).map_err(misfit)?),
                 _ => return Err("a key's alg must be HS256, RS256 or EdDSA"),
             };
             if !jws::fits(algorithm, &key) {
@@ -108,7 +106,7 @@ impl Identity {
             validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
             validation.set_issuer(&[issuer]);
             validation.set_audience(&[audience]);
-            Ok(Key { kid: jwk.kid, key, validation })
+            Ok(Key { kid: jwk.kid, material: key, validation })
         });
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() { Err("no key in the set") } else { Ok(Self { keys }) }
@@ -136,7 +134,7 @@ impl Identity {
             None => self.keys.first(),
             Some(_) => self.keys.iter().find(|key| key.kid == kid),
         }?;
-        Some(decode::<Claims>(token, &key.key, &key.validation).ok()?.claims.sub)
+        Some(decode::<Claims>(token, &key.material, &key.validation).ok()?.claims.sub)
     }
 }
 
@@ -257,6 +255,60 @@ mod tests {
         ] {
             assert_eq!(user_of(&bad), Err(Problem::TokenInvalid), "{bad}");
         }
+    }
+
+    /// A token signed by whatever `by` does.
+    fn signed(alg: &str, by: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+        let header = URL_SAFE_NO_PAD.encode(json!({"alg": alg}).to_string());
+        let unsigned = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims().to_string()));
+        let signature = by(unsigned.as_bytes());
+        format!("{unsigned}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn only(jwk: &Value) -> Identity {
+        let set = json!({"keys": [jwk]}).to_string();
+        Identity::new(&set, "issuer", "audience").map_err(str::to_owned).expect("a key set")
+    }
+
+    fn hmac(secret: &[u8], message: &[u8]) -> Vec<u8> {
+        let mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length").chain_update(message);
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    #[test]
+    fn an_ed25519_key_verifies_eddsa_and_nothing_else() {
+        use ed25519_dalek::{Signer, SigningKey};
+
+        let (key, other) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
+        let public = key.verifying_key().to_bytes();
+        let identity =
+            only(&json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": URL_SAFE_NO_PAD.encode(public)}));
+        let by = |key: &SigningKey| signed("EdDSA", |message| key.sign(message).to_bytes().to_vec());
+        assert_eq!(identity.verify(&by(&key)).map(UserId::get), Some(7));
+        assert_eq!(identity.verify(&by(&other)), None);
+        // The public key is public: nobody may use it as the secret of an HMAC.
+        assert_eq!(identity.verify(&signed("HS256", |message| hmac(&public, message))), None);
+        assert_eq!(identity.verify(&signed("EdDSA", |message| hmac(&public, message))), None);
+    }
+
+    #[test]
+    fn an_rsa_key_verifies_rs256_and_nothing_else() {
+        use rsa::{Pkcs1v15Sign, PrivateKey, PublicKey, traits::PublicKeyParts};
+        use sha2::Digest;
+
+        let key = PrivateKey::new(&mut rand::rng(), 2048).expect("a key");
+        let public = PublicKey::from(&key);
+        let part = |bytes: Box<[u8]>| URL_SAFE_NO_PAD.encode(bytes);
+        let (n, e) = (part(public.n_bytes()), part(public.e_bytes()));
+        let identity = only(&json!({"kty": "RSA", "alg": "RS256", "n": n, "e": e}));
+        let sign = |message: &[u8]| key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message)).expect("signs");
+        assert_eq!(identity.verify(&signed("RS256", sign)).map(UserId::get), Some(7));
+        assert_eq!(identity.verify(&signed("RS256", |_| vec![1; 256])), None);
+        assert_eq!(identity.verify(&signed("RS256", |_| vec![])), None);
+        for algorithm in ["RS384", "RS512", "PS256", "none"] {
+            assert_eq!(identity.verify(&signed(algorithm, sign)), None, "{algorithm}");
+        }
+        assert_eq!(identity.verify(&signed("HS256", |message| hmac(n.as_bytes(), message))), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The signatures of users' tokens, from the current `RustCrypto` crates: just the three algorithms that we take.
+//! The signatures of users' tokens, from the current RustCrypto crates: just the three algorithms that we take.
 //!
 //! jsonwebtoken's own providers carry elliptic curves, key parsing and signing as well, half a megabyte of each component.
 

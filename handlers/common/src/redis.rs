@@ -59,12 +59,7 @@ pub async fn change(
 }
 
 /// Calls scripts, all sent at once over one connection; their answers in the same order.
-pub async fn run(
-    url: &str,
-    deadline: Deadline,
-    resend: Resend,
-    calls: &[Invocation],
-) -> Result<Vec<Answer>, Problem> {
+pub async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[Invocation]) -> Result<Vec<Answer>, Problem> {
     let mut kept = KEPT.with_borrow(Option::clone);
     loop {
         let was_kept = kept.is_some();

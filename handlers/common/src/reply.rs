@@ -55,6 +55,8 @@ impl From<Problem> for Reply {
         problem
             .headers()
             .into_iter()
-            .fold(reply.with("content-type", "application/problem+json"), |reply, (name, value)| reply.with(name, &value))
+            .fold(reply.with("content-type", "application/problem+json"), |reply, (name, value)| {
+                reply.with(name, &value)
+            })
     }
 }

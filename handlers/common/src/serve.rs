@@ -55,7 +55,8 @@ pub async fn serve<A: Copy>(
     };
     let reply = outcome.unwrap_or_else(Reply::from);
     let origins = settings.as_ref().map_or(&[][..], |settings| &settings.origins);
-    send(reply, &request_id, origin.filter(|origin| origins.iter().any(|known| known.as_bytes() == origin.as_bytes()))).await
+    send(reply, &request_id, origin.filter(|origin| origins.iter().any(|known| known.as_bytes() == origin.as_bytes())))
+        .await
 }
 
 async fn answer<A: Copy>(
@@ -113,8 +114,7 @@ async fn send(
         );
         if reply.status == http::StatusCode::NO_CONTENT {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, fixed("PUT, DELETE, POST"));
-            headers
-                .insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fixed("Authorization, Content-Type, X-Request-Id"));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fixed("Authorization, Content-Type, X-Request-Id"));
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, fixed("600"));
         }
     }

@@ -29,7 +29,8 @@ impl Visitors {
     /// The visitor that the request's cookie names, if it is one of ours.
     #[must_use]
     pub fn known(&self, headers: &HeaderMap) -> Option<[u8; 16]> {
-        let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
+        let pairs =
+            headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
         pairs
             .filter_map(|pair| pair.trim().split_once('='))
             .filter(|(name, _)| *name == NAME)
@@ -59,7 +60,11 @@ mod tests {
         };
         let pair = cookie.split(';').next().expect("a pair");
         assert_eq!(with(&format!("theme=dark; {pair}; a=b")), Some(id));
-        assert_eq!(with(&format!("{NAME}=forged; {pair}")), Some(id), "another site's cookie of the same name is passed over");
+        assert_eq!(
+            with(&format!("{NAME}=forged; {pair}")),
+            Some(id),
+            "another site's cookie of the same name is passed over"
+        );
         assert_eq!(with(&format!("{NAME}={}", seal::seal("other", &id))), None);
         assert_eq!(with(&format!("{NAME}={}", seal::hex(&id))), None);
         assert_eq!(visitors.known(&HeaderMap::new()), None);

@@ -62,7 +62,7 @@ async fn load() -> Result<Settings, Problem> {
 }
 
 #[derive(Serialize)]
-struct Liked {
+struct Outcome {
     article_id: ArticleId,
     liked: bool,
     likes: i64,
@@ -101,7 +101,7 @@ async fn like(call: &Call) -> Result<Reply, Problem> {
     ];
     let answer = redis::change(&settings.redis_url, call.deadline, Resend::Once, scripts::LIKE, keys, args).await?;
     let answer = answer.accepted(&limits)?;
-    let likes = answer.number(2)?;
+    let body = Outcome { article_id: article, liked, likes: answer.number(2)? };
     let left = answer.limit_state(3, limits[0])?;
-    Ok(Reply::json(&Liked { article_id: article, liked, likes }).with_limit(&left))
+    Ok(Reply::json(&body).with_limit(&left))
 }
