@@ -48,7 +48,11 @@ pub async fn query(
         };
         match deadline.race(attempt).await {
             Some(Ok(rows)) => return Ok(rows),
-            Some(Err(error)) => eprintln!("mysql: {error:?}"),
+            Some(Err(error)) => {
+                eprintln!("mysql: {error:?}");
+                // If the server was restarted, the idle ones are as broken.
+                IDLE.with_borrow_mut(Vec::clear);
+            }
             None => {
                 eprintln!("mysql: no answer in time");
                 break;
