@@ -1,6 +1,7 @@
 -- Likes or unlikes an article: status, count and outbox event together, or nothing.
 --
 -- KEYS  1 warm   2 barred   3 outbox   4 limit of the user   5 limit of the address   6 likes   7 members
+--       8 held
 -- ARGV  1 run id   2 deadline, ms by the server's clock   3 user id   4 article id   5 status: 1 likes, 0 unlikes
 --       6 outbox length at which changes are refused
 --       7 burst, 8 interval in us of the user's limit   9 burst, 10 interval of the address's
@@ -10,6 +11,7 @@
 --         COLD                  the server's data is not known to be whole
 --         LATE                  the deadline has passed
 --         BARRED                the user may not like here
+--         HELD                  this like is being looked into, which takes seconds
 --         FULL                  the outbox is at its high-water mark
 --         LIMITED, ms to wait, 1 or 2   the user's or the address's limit is used up
 
@@ -18,7 +20,7 @@
 -- @include members
 -- @include event
 
-local warm, barred, outbox, user_limit, address_limit, likes, members = unpack(KEYS)
+local warm, barred, outbox, user_limit, address_limit, likes, members, held = unpack(KEYS)
 local user, article, status = ARGV[3], ARGV[4], ARGV[5]
 
 local now = now_us()
@@ -28,6 +30,10 @@ if refused then
 end
 if redis.call('SISMEMBER', barred, user) == 1 then
   return { 'BARRED' }
+end
+local held_until = redis.call('ZSCORE', held, user .. ':' .. article)
+if held_until and held_until * 1000 > now then
+  return { 'HELD' }
 end
 if redis.call('XLEN', outbox) >= tonumber(ARGV[6]) then
   return { 'FULL' }

@@ -1,13 +1,18 @@
 -- Declares a server's data of a partition whole; from here on it is served.
 --
 -- KEYS  1 warm   2 outbox
--- ARGV  1 run id of the server   2 epoch   3 version that every new one must be above
+-- ARGV  1 run id of the server   2 epoch: after a rebuild the next one, else the one that was seen
+--       3 version that every new one must be above
 --       4 id of the rebuild, empty where nothing was lost   5 the relay's consumer group
 --
 -- Returns OK
---         STALE   the partition is not fenced for this rebuild, or is fenced for one
+--         STALE   the partition is not fenced for this rebuild; or, without one, is fenced or not what was seen
 
 if (redis.call('HGET', KEYS[1], 'rebuild') or '') ~= ARGV[4] then
+  return { 'STALE' }
+end
+-- Without a rebuild, only a partition that is still what was looked at: not one that was flushed meanwhile.
+if ARGV[4] == '' and (redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[2] or redis.call('EXISTS', KEYS[2]) == 0) then
   return { 'STALE' }
 end
 if redis.call('EXISTS', KEYS[2]) == 0 then

@@ -84,6 +84,12 @@ pub fn barred(partition: Partition) -> String {
     format!("{{{partition}}}:barred")
 }
 
+/// Pairs of user and article that are being looked into, as `user:article`, by when that ends at the latest.
+#[must_use]
+pub fn held(partition: Partition) -> String {
+    format!("{{{partition}}}:held")
+}
+
 /// The warm marker: a hash of `run_id` and `epoch`.
 #[must_use]
 pub fn warm(partition: Partition) -> String {
@@ -102,8 +108,12 @@ pub fn saving(partition: Partition) -> String {
     format!("{{{partition}}}:saving")
 }
 
-/// Matches every key of a partition, for SCAN.
+/// Matches the keys of all partitions, for SCAN.
+pub const ANY: &str = "{*}:*";
+
+/// The partition whose tag a key carries.
 #[must_use]
-pub fn pattern(partition: Partition) -> String {
-    format!("{{{partition}}}:*")
+pub fn partition_of(key: &str) -> Option<Partition> {
+    let (tag, _) = key.strip_prefix('{')?.split_once("}:")?;
+    Partition::from_number(tag.parse().ok()?)
 }

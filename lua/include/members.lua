@@ -50,6 +50,15 @@ local function set_count(members)
   return tonumber(redis.call('GET', members .. ':n') or 1)
 end
 
+-- Of all the sets together.
+local function member_count(members, n)
+  local count = 0
+  for index = 0, n - 1 do
+    count = count + redis.call('SCARD', set_key(members, index))
+  end
+  return count
+end
+
 -- Adds set n by moving to it its share of the set it splits from. Returns n + 1.
 local function split(members, n)
   local power = level(n)

@@ -24,6 +24,8 @@ BEGIN
     ELSEIF EXISTS (SELECT 1 FROM user_bar WHERE user_id = in_user) THEN
         SET refused = 'BARRED';
     ELSE
+        -- Without gap locks, favourites of one user for several articles do not wait for each other.
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         START TRANSACTION;
         IF in_status = 1 THEN
             -- IGNORE, since with it ROW_COUNT() is 0 for a row that is there, whatever flags the client connected with.

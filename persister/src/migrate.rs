@@ -17,7 +17,7 @@ use crate::{backoff::Backoff, config::MigrateOptions, store::Stores};
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// All the tables whose rows the components read; they write only through the procedure.
-const READ_BY_HANDLERS: [&str; 4] = ["article_stats", "user_like", "user_collect", "user_bar"];
+const READ_BY_HANDLERS: [&str; 3] = ["article_stats", "user_like", "user_collect"];
 
 /// Brings MySQL and Kafka to what this release needs. Safe to repeat, and to run from several processes at once.
 pub(crate) async fn run(stores: &Stores, options: &MigrateOptions, stop: CancellationToken) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use tests::{id, likers};
 
 /// Wide enough to never be reached.
 const WIDE: [&str; 2] = ["1000000", "1"];
-const NO_END: &str = "9999999999999";
+const NO_END: &str = "";
 
 struct Server {
     _folder: TempDir,
@@ -47,7 +47,8 @@ impl Server {
         let redis = Redis::start_in(folder.path()).await?;
         let mut connection = tests::redis(&redis.url()).await?;
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).expect("INFO names it").trim().to_owned();
+        let run_id =
+            info.lines().find_map(|line| line.strip_prefix("run_id:")).expect("INFO names it").trim().to_owned();
         Ok(Self { _folder: folder, _redis: redis, connection, run_id })
     }
 
@@ -55,7 +56,10 @@ impl Server {
         let mut server = Self::start().await?;
         let warm = [keys::warm(partition()), keys::outbox(partition())];
         let run_id = server.run_id.clone();
-        assert_eq!(server.call(scripts::WARM, &warm, &[&run_id, "1", "0-0", "", "relay"]).await?, ["OK"]);
+        let declare = [run_id.as_str(), "1", "0-0", "", "relay"];
+        assert_eq!(server.call(scripts::WARM, &warm, &declare).await?, ["STALE"], "an empty partition is not whole");
+        assert_eq!(server.call(scripts::FENCE, &warm[..1], &["first"]).await?, ["OK"]);
+        assert_eq!(server.call(scripts::WARM, &warm, &[&run_id, "1", "0-1", "first", "relay"]).await?, ["OK"]);
         Ok(server)
     }
 
@@ -80,11 +84,22 @@ impl Server {
             keys::limit(article(), "like", Subject::Address(hash)),
             keys::likes(article()),
             keys::members(article()),
+            keys::held(partition()),
         ];
         let (user, article) = (user.to_string(), ARTICLE.to_string());
         let mut args: Vec<String> = [
-            self.run_id.as_str(), NO_END, &user, &article, if on { "1" } else { "0" }, "1000000", WIDE[0], WIDE[1], WIDE[0],
-            WIDE[1], "request", hash,
+            self.run_id.as_str(),
+            NO_END,
+            &user,
+            &article,
+            if on { "1" } else { "0" },
+            "1000000",
+            WIDE[0],
+            WIDE[1],
+            WIDE[0],
+            WIDE[1],
+            "request",
+            hash,
         ]
         .map(str::to_owned)
         .to_vec();
@@ -143,6 +158,9 @@ async fn a_refused_like_changes_nothing_and_says_why() -> Result<()> {
     let () = server.connection.sadd(keys::barred(partition()), 9).await?;
     assert_eq!(server.like(7, true, |args| args[0] = "another server".to_owned()).await?, ["COLD"]);
     assert_eq!(server.like(7, true, |args| args[1] = "1".to_owned()).await?, ["LATE"]);
+    // Longer than any caller waits: from before the clock was set back.
+    let (seconds, _micros): (i64, i64) = redis::cmd("TIME").query_async(&mut server.connection).await?;
+    assert_eq!(server.like(7, true, |args| args[1] = format!("{}000", seconds + 60)).await?, ["LATE"]);
     assert_eq!(server.like(9, true, |_| ()).await?, ["BARRED"]);
     assert_eq!(server.like(7, true, |args| args[5] = "0".to_owned()).await?, ["FULL"]);
     assert!(server.outbox().await?.is_empty());
@@ -183,7 +201,8 @@ async fn many_likes_spread_over_small_sets_and_are_all_found() -> Result<()> {
     for set in 0..sets {
         let key = if set == 0 { members.clone() } else { format!("{members}:{set}") };
         let size: i64 = server.connection.scard(&key).await?;
-        let encoding: String = redis::cmd("OBJECT").arg("ENCODING").arg(&key).query_async(&mut server.connection).await?;
+        let encoding: String =
+            redis::cmd("OBJECT").arg("ENCODING").arg(&key).query_async(&mut server.connection).await?;
         assert_eq!(encoding, "intset", "set {set} of {size}");
         sizes.insert(set, size);
     }
@@ -244,7 +263,19 @@ async fn a_read_counts_once_and_not_before_its_time() -> Result<()> {
         ];
         let viewed = (now - 6_000).to_string();
         let mut args: Vec<String> = [
-            server.run_id.as_str(), NO_END, "7", "42", "1000000", "1", &viewed, "5000", "86400000", "100", "3600000000", "r", "h",
+            server.run_id.as_str(),
+            NO_END,
+            "7",
+            "42",
+            "1000000",
+            "1",
+            &viewed,
+            "5000",
+            "86400000",
+            "100",
+            "3600000000",
+            "r",
+            "h",
         ]
         .map(str::to_owned)
         .to_vec();
@@ -331,7 +362,7 @@ async fn a_fenced_partition_is_rebuilt_and_served_in_a_new_epoch() -> Result<()>
     let (warm, outbox) = (keys::warm(partition()), keys::outbox(partition()));
     let run_id = server.run_id.clone();
     let state = server.call(scripts::PARTITION_STATE, &[warm.clone(), outbox.clone()], &[]).await?;
-    assert_eq!(state, [run_id.as_str(), "1", "0-0", "0"]);
+    assert_eq!(state, [run_id.as_str(), "1", "0-1", "0"]);
 
     assert_eq!(server.call(scripts::FENCE, &[warm.clone()], &["rebuild"]).await?, ["OK"]);
     assert_eq!(server.like(7, true, |_| ()).await?, ["COLD"]);
@@ -350,7 +381,10 @@ async fn a_fenced_partition_is_rebuilt_and_served_in_a_new_epoch() -> Result<()>
 
     let done = [warm.clone(), outbox.clone()];
     assert_eq!(server.call(scripts::WARM, &done, &[&run_id, "2", "5-0", "", "relay"]).await?, ["STALE"]);
-    assert_eq!(server.call(scripts::WARM, &done, &[&run_id, "2", "9999999999999-7", "rebuild", "relay"]).await?, ["OK"]);
+    assert_eq!(
+        server.call(scripts::WARM, &done, &[&run_id, "2", "9999999999999-7", "rebuild", "relay"]).await?,
+        ["OK"]
+    );
     let state = server.call(scripts::PARTITION_STATE, &done, &[]).await?;
     assert_eq!(state, [run_id.as_str(), "2", "9999999999999-7", "0"]);
     assert_eq!(likers(&mut server.connection, article()).await?.len(), 5_000);

@@ -113,6 +113,8 @@ fn users_sql() -> String {
         &user("persister"),
         "GRANT ALL ON interaction.* TO 'persister'@'%' WITH GRANT OPTION;\n",
         &user("handlers"),
+        // However many components there are, the persister gets in.
+        "ALTER USER 'handlers'@'%' WITH MAX_USER_CONNECTIONS 300;\n",
         &user("reader"),
         "GRANT SELECT ON interaction.* TO 'reader'@'%';\n",
     ]

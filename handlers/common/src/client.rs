@@ -31,13 +31,10 @@ impl Clients {
 /// Of an IPv6 address the network of 64 bits, which is what one subscriber has.
 fn address(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
     let forwarded = || {
-        let entries: Vec<&str> = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .collect();
-        parse(entries.get(entries.len().checked_sub(hops)?)?)
+        // By bytes: what came from outside may be no text, and must not hide what our proxies appended to it.
+        let lines = headers.get_all("x-forwarded-for").iter();
+        let entries: Vec<&[u8]> = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).collect();
+        parse(std::str::from_utf8(entries.get(entries.len().checked_sub(hops)?)?).ok()?)
     };
     let connection = || parse(headers.get_all("spin-client-addr").iter().next_back()?.to_str().ok()?);
     let ip = if hops == 0 { None } else { forwarded() }.or_else(connection)?;
@@ -75,6 +72,14 @@ mod tests {
         assert_eq!(seen(1, &[forged, ("x-forwarded-for", "2.2.2.2"), connection]), "2.2.2.2");
         assert_eq!(seen(2, &[("x-forwarded-for", "1.1.1.1,2.2.2.2,3.3.3.3"), connection]), "2.2.2.2");
         assert_eq!(seen(3, &[forged, connection]), "10.0.0.9", "fewer entries than proxies");
+    }
+
+    #[test]
+    fn what_is_no_text_hides_nothing() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", http::HeaderValue::from_bytes(b"\xe9, 2.2.2.2").expect("a header value"));
+        headers.append("spin-client-addr", "10.0.0.9:4711".parse().expect("a header value"));
+        assert_eq!(address(&headers, 1).map(|ip| ip.to_string()).as_deref(), Some("2.2.2.2"));
     }
 
     #[test]

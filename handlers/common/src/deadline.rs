@@ -10,25 +10,41 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// When a request stops waiting. Spin sets no time-out on Redis or MySQL, so every call is raced against this.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline(Instant);
+pub struct Deadline {
+    at: Instant,
+    /// Whether it is earlier than a store deserves: passing it says nothing of the connection.
+    early: bool,
+}
 
 impl Deadline {
     /// The deadline of a request that begins now.
     #[must_use]
     pub fn of_request() -> Self {
-        Self(Instant::now() + PATIENCE)
+        Self::after(PATIENCE)
+    }
+
+    /// The deadline of something else than a store.
+    #[must_use]
+    pub fn after(patience: Duration) -> Self {
+        Self { at: Instant::now() + patience, early: false }
     }
 
     /// An earlier deadline, for something that the request can do without.
     #[must_use]
     pub fn at_most(self, patience: Duration) -> Self {
-        Self(self.0.min(Instant::now() + patience))
+        Self { at: self.at.min(Instant::now() + patience), early: true }
+    }
+
+    /// Whether this is an earlier deadline than the request's.
+    #[must_use]
+    pub fn is_early(self) -> bool {
+        self.early
     }
 
     /// What is left; nothing once it has passed.
     #[must_use]
     pub fn left(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        self.at.saturating_duration_since(Instant::now())
     }
 
     /// The deadline by a store's clock, which showed `store_ms` at `learned`.
@@ -37,7 +53,7 @@ impl Deadline {
     /// compares it with its clock never carries out what the request has given up.
     #[must_use]
     pub fn by_clock(self, learned: Instant, store_ms: i64) -> i64 {
-        let ahead = self.0.saturating_duration_since(learned).as_millis();
+        let ahead = self.at.saturating_duration_since(learned).as_millis();
         store_ms.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX))
     }
 

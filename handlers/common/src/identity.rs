@@ -1,7 +1,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::UserId;
 use http::{HeaderMap, header::AUTHORIZATION};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{Problem, config, jws};
@@ -42,6 +42,13 @@ struct Jwk {
     e: Option<String>,
     /// An Ed25519 key.
     x: Option<String>,
+}
+
+/// What chooses the key. Extensions that must be understood are not: a token that has any is refused (RFC 7515, 4.1.11).
+#[derive(Deserialize)]
+struct Protected {
+    kid: Option<String>,
+    crit: Option<IgnoredAny>,
 }
 
 /// The claims that we read. All that the standard names are listed, so that one which stands in a token twice, and that
@@ -88,6 +95,10 @@ impl Identity {
             let (algorithm, key) = match jwk.alg.as_str() {
                 "HS256" => {
                     let secret = URL_SAFE_NO_PAD.decode(part(&jwk.k)?).map_err(|_| "a key's k is no base64url")?;
+                    // RFC 7518 section 3.2: as many bits as the hash has.
+                    if secret.len() < 32 {
+                        return Err("a key's k needs 32 bytes or more");
+                    }
                     (Algorithm::HS256, DecodingKey::from_secret(&secret))
                 }
                 "RS256" => {
@@ -129,7 +140,8 @@ impl Identity {
         if token.len() > MAX_TOKEN {
             return None;
         }
-        let kid = decode_header(token).ok()?.kid;
+        let header: Protected = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?).ok()?;
+        let Protected { kid, crit: None } = header else { return None };
         let key = match kid {
             None => self.keys.first(),
             Some(_) => self.keys.iter().find(|key| key.kid == kid),
@@ -251,6 +263,11 @@ mod tests {
             format!("Bearer {}", sign(&Header::default(), &claims(), OTHER)),
             format!("Bearer {}", sign(&unknown, &claims(), SECRET)),
             format!("Bearer {twice}"),
+            format!("Bearer {}", sign_text(r#"{"alg":"HS256","crit":["exp"]}"#, &claims().to_string(), SECRET)),
+            format!(
+                "Bearer {}",
+                sign_text(r#"{"alg":"HS256","kid":"second","kid":"first"}"#, &claims().to_string(), SECRET)
+            ),
             format!("Bearer {}", "a".repeat(MAX_TOKEN + 1)),
         ] {
             assert_eq!(user_of(&bad), Err(Problem::TokenInvalid), "{bad}");
@@ -326,7 +343,10 @@ mod tests {
         for bad in [
             json!({"keys": []}),
             json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}),
-            json!({"keys": [{"kty": "oct", "alg": "RS256", "k": "c2VjcmV0"}]}),
+            json!({"keys": [{"kty": "oct", "alg": "RS256", "k": URL_SAFE_NO_PAD.encode(SECRET)}]}),
+            json!({"keys": [{"kty": "oct", "alg": "HS256", "k": ""}]}),
+            json!({"keys": [{"kty": "oct", "alg": "HS256", "k": URL_SAFE_NO_PAD.encode([7; 31])}]}),
+            json!({"keys": [{"kty": "RSA", "alg": "RS256", "n": URL_SAFE_NO_PAD.encode([7; 128]), "e": "AQAB"}]}),
             json!({"keys": [{"kty": "oct", "alg": "HS512", "k": "c2VjcmV0"}]}),
         ] {
             assert!(Identity::new(&bad.to_string(), "issuer", "audience").is_err(), "{bad}");

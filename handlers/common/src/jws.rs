@@ -40,6 +40,10 @@ pub(crate) fn fits(algorithm: Algorithm, key: &DecodingKey) -> bool {
 }
 
 fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Result<PublicKey, Error> {
+    // RFC 7518 section 3.3: 2048 bits or more.
+    if modulus.len() < 256 {
+        return Err(ErrorKind::InvalidKeyFormat.into());
+    }
     let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
     PublicKey::new(number(modulus), number(exponent)).map_err(|_| ErrorKind::InvalidKeyFormat.into())
 }

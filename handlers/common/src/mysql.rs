@@ -1,6 +1,9 @@
 //! MySQL by Spin: one statement at a time, on a connection of its own, raced against the deadline.
 
-use std::{cell::RefCell, time::Instant};
+use std::{
+    cell::{Cell, RefCell},
+    time::{Duration, Instant},
+};
 
 use spin_sdk::mysql::{Connection, Error, ParameterValue, Row};
 
@@ -14,7 +17,12 @@ struct Mysql {
     learned: Instant,
 }
 
+/// Connections of one instance at most: a platform may run hundreds of instances, and MySQL takes hundreds of connections.
+const MAX_CONNECTIONS: usize = 4;
+
 thread_local! {
+    static IN_USE: Cell<usize> = const { Cell::new(0) };
+
     /// Connections that no request is using. One belongs to one request at a time, so no transaction ever interleaves with
     /// another request's statements.
     static IDLE: RefCell<Vec<Mysql>> = const { RefCell::new(vec![]) };
@@ -35,6 +43,7 @@ pub async fn query(
 ) -> Result<Vec<Row>, Problem> {
     for _ in 0..ATTEMPTS {
         let attempt = async {
+            let _place = Place::take().await;
             let idle = IDLE.with_borrow_mut(Vec::pop);
             let mysql = match idle {
                 Some(mysql) => mysql,
@@ -62,6 +71,31 @@ pub async fn query(
     Err(Problem::StoreUnavailable)
 }
 
+/// Forgets the idle connections: what they know of their server's clock has turned out to be wrong.
+pub fn forget_idle() {
+    IDLE.with_borrow_mut(Vec::clear);
+}
+
+/// The right to use one of an instance's connections, given back when dropped.
+struct Place;
+
+impl Place {
+    async fn take() -> Self {
+        // Requests of one instance cannot wake each other, so they look again; the caller's deadline bounds the wait.
+        while IN_USE.get() >= MAX_CONNECTIONS {
+            spin_sdk::time::sleep(Duration::from_millis(2)).await;
+        }
+        IN_USE.set(IN_USE.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        IN_USE.set(IN_USE.get() - 1);
+    }
+}
+
 /// A whole number of a row. `CAST(… AS SIGNED)` is a BIGINT on MySQL, and on `MariaDB` an INT where the value is short.
 pub fn integer(row: &Row, column: &str) -> Result<i64, Problem> {
     let long = row.get::<i64>(column);
@@ -75,7 +109,8 @@ impl Mysql {
     async fn open(url: &str) -> Result<Self, Error> {
         let connection = Connection::open(url).await?;
         // A call that we stopped waiting for goes on in the host; it shall not wait for a row lock much longer than we did.
-        connection.execute("SET SESSION innodb_lock_wait_timeout = 2", vec![]).await?;
+        // UTC, since a zone with summer time has an hour that its clock shows twice.
+        connection.execute("SET SESSION innodb_lock_wait_timeout = 2, SESSION time_zone = '+00:00'", vec![]).await?;
         let rows = connection
             .query("SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms", vec![])
             .await?

@@ -41,6 +41,8 @@ pub enum Problem {
     StoreUnavailable,
     /// The article's partition is not known to be whole.
     NotWarm,
+    /// This like is being looked into by trust and safety.
+    Held,
     /// The outbox is at its high-water mark.
     Backlogged,
     /// A variable of the application is missing or cannot be parsed; the log names it.
@@ -127,7 +129,8 @@ impl Problem {
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",
                 "Temporarily unavailable",
-                "It is not known whether the change was made; repeating it is safe. Send it again after Retry-After.",
+                "A store did not answer in time. Send it again after Retry-After; a change that was made after all is not \
+                 made twice, but a view may count twice.",
             ),
             Self::NotWarm => (
                 S::SERVICE_UNAVAILABLE,
@@ -135,6 +138,12 @@ impl Problem {
                 "Temporarily unavailable",
                 "The article's data is being checked or rebuilt and nothing was changed. Send it again after \
                  Retry-After.",
+            ),
+            Self::Held => (
+                S::SERVICE_UNAVAILABLE,
+                "held",
+                "Temporarily unavailable",
+                "This like cannot be changed at the moment and nothing was changed. Send it again after Retry-After.",
             ),
             Self::Backlogged => (
                 S::SERVICE_UNAVAILABLE,
@@ -171,7 +180,7 @@ impl Problem {
                 ("ratelimit-policy", format!("\"default\";q={burst};w={window}")),
                 ("ratelimit", format!("\"default\";r=0;t={}", seconds(*wait_ms))),
             ],
-            Self::StoreUnavailable | Self::NotWarm => vec![("retry-after", "1".to_owned())],
+            Self::StoreUnavailable | Self::NotWarm | Self::Held => vec![("retry-after", "1".to_owned())],
             Self::Backlogged | Self::Misconfigured => vec![("retry-after", "5".to_owned())],
             _ => vec![],
         }
@@ -205,7 +214,9 @@ mod tests {
             r#"{"type":"/v1/problems/rate-limited","title":"Too many requests","status":429,"#.to_owned()
                 + r#""detail":"Nothing was changed. Send it again after Retry-After."}"#
         );
-        for outage in [Problem::StoreUnavailable, Problem::NotWarm, Problem::Backlogged, Problem::Misconfigured] {
+        for outage in
+            [Problem::StoreUnavailable, Problem::NotWarm, Problem::Held, Problem::Backlogged, Problem::Misconfigured]
+        {
             assert_eq!(outage.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert!(outage.headers().iter().any(|(name, _)| *name == "retry-after"), "{outage:?}");
         }

@@ -70,8 +70,12 @@ pub async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[Invocat
         match deadline.race(redis.call_all(deadline, calls)).await {
             Some(Ok(answers)) => {
                 // Past its deadline by the server's clock, not by ours: what this connection knows of it is wrong.
+                // Nothing was done, so it may be asked again over a new one.
                 if answers.iter().any(|answer| answer.word() == "LATE") {
                     forget(&redis);
+                    if was_kept && !deadline.left().is_zero() {
+                        continue;
+                    }
                 }
                 return Ok(answers);
             }
@@ -82,6 +86,8 @@ pub async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[Invocat
                     return Err(Problem::StoreUnavailable);
                 }
             }
+            // The call bears its deadline, so it does nothing later; the connection may well be in order.
+            None if deadline.is_early() => return Err(Problem::StoreUnavailable),
             None => {
                 eprintln!("redis: no answer in time");
                 forget(&redis);
@@ -201,6 +207,7 @@ impl Answer {
             "OK" => Ok(self),
             "COLD" => Err(Problem::NotWarm),
             "BARRED" => Err(Problem::Barred),
+            "HELD" => Err(Problem::Held),
             "FULL" => Err(Problem::Backlogged),
             "LIMITED" => {
                 let which = usize::try_from(self.number(2)?).unwrap_or_default();

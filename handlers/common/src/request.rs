@@ -1,4 +1,4 @@
-use std::{rc::Rc, str::FromStr};
+use std::{rc::Rc, str::FromStr, time::Duration};
 
 use contract::{ArticleId, UserId};
 use http::{HeaderMap, Method, Uri, request::Parts};
@@ -9,6 +9,9 @@ use crate::{Deadline, Identity, Problem};
 
 /// The most that a body may have, in bytes.
 const MAX_BODY: usize = 16 * 1024;
+
+/// How long a body may take.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A request on its way through a component.
 pub struct Call {
@@ -82,17 +85,21 @@ impl Call {
 
     /// Refuses a body that announces itself as too large, before any of it is read.
     pub(crate) fn check_length(&self) -> Result<(), Problem> {
-        let announced = self.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > MAX_BODY) { Err(Problem::TooLarge) } else { Ok(()) }
+        let Some(announced) = self.headers.get("content-length") else { return Ok(()) };
+        let length = announced.to_str().ok().and_then(|length| length.parse::<u64>().ok());
+        if length.is_some_and(|length| length <= MAX_BODY as u64) { Ok(()) } else { Err(Problem::TooLarge) }
     }
 
-    /// The whole body.
+    /// The whole body. The patience with the stores begins after it, since a slow client is no fault of theirs.
     pub async fn body(&mut self) -> Result<Vec<u8>, Problem> {
         let Some(body) = self.body.take() else { return Ok(vec![]) };
-        match Limited::new(body, MAX_BODY).collect().await {
-            Ok(whole) => Ok(whole.to_bytes().into()),
-            Err(error) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
-            Err(_) => Err(Problem::BadBody("The body broke off.")),
+        let outcome = Deadline::after(BODY_PATIENCE).race(Limited::new(body, MAX_BODY).collect()).await;
+        self.deadline = Deadline::of_request();
+        match outcome {
+            Some(Ok(whole)) => Ok(whole.to_bytes().into()),
+            Some(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
+            Some(Err(_)) => Err(Problem::BadBody("The body broke off.")),
+            None => Err(Problem::BadBody("The body did not arrive within 10 seconds.")),
         }
     }
 }

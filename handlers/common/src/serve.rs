@@ -118,8 +118,10 @@ async fn send(
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, fixed("600"));
         }
     }
-    // Always told: a chunked answer's last bytes wait for the client's delayed acknowledgement.
-    headers.insert(header::CONTENT_LENGTH, length.into());
+    // Always told, but on a 204, which has none (RFC 9110 section 8.6): a chunked answer's last bytes wait for the client's delayed acknowledgement.
+    if reply.status != http::StatusCode::NO_CONTENT {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
     let response = response.into_response()?;
     // The body is written by a task of its own; let it begin before the headers leave, so that both leave together.
     wit_bindgen::yield_async().await;

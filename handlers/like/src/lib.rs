@@ -86,6 +86,7 @@ async fn like(call: &Call) -> Result<Reply, Problem> {
         keys::limit(article, "like", Subject::Address(&ip_hash)),
         keys::likes(article),
         keys::members(article),
+        keys::held(partition),
     ];
     let args = vec![
         user.to_string(),

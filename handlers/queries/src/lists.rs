@@ -38,6 +38,19 @@ struct UserAt {
     at: Timestamp,
 }
 
+/// How many items a page has, from 1 to 100.
+struct PageSize(i64);
+
+impl FromStr for PageSize {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        // Spelled as an id is: digits alone.
+        let size: ArticleId = text.parse().map_err(|_| Problem::BadQuery(LIMIT))?;
+        Some(Self(size.get())).filter(|size| size.0 <= MAX_LIMIT).ok_or(Problem::BadQuery(LIMIT))
+    }
+}
+
 /// A place in a list: a version and an id, `<ms>-<seq>-<id>`.
 #[derive(Clone, Copy)]
 struct Cursor {
@@ -109,10 +122,7 @@ async fn page<T: Serialize>(
     whose: i64,
     item: impl Fn(i64, Timestamp) -> Option<T>,
 ) -> Result<Reply, Problem> {
-    let limit = call.query("limit", LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::BadQuery(LIMIT));
-    }
+    let PageSize(limit) = call.query("limit", LIMIT)?.unwrap_or(PageSize(DEFAULT_LIMIT));
     let first = Cursor { version: Version { ms: END_OF_TIME, seq: i64::MAX.cast_unsigned() }, id: i64::MAX };
     let after = call.query("cursor", CURSOR)?.unwrap_or(first);
     let (ms, seq) = (after.version.ms.min(END_OF_TIME).cast_signed(), after.version.seq.cast_signed());

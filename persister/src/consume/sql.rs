@@ -128,11 +128,12 @@ pub(crate) fn write_stats(
     )
 }
 
-/// Takes from the counts what the JSON array of (article, how many) says.
+/// Takes from the counts what the JSON array of (article, how many) says. A count that is too low already is no reason to
+/// refuse a change of status: it stays at zero, and reconciling counts anew.
 pub(crate) const LOWER_COUNTS: &str = "
     UPDATE JSON_TABLE(?, '$[*]' COLUMNS (article_id BIGINT PATH '$[0]', fewer BIGINT PATH '$[1]')) e
     STRAIGHT_JOIN article_stats s ON s.article_id = e.article_id
-    SET s.like_count = s.like_count - e.fewer";
+    SET s.like_count = GREATEST(s.like_count - e.fewer, 0)";
 
 pub(crate) fn write_seen(seen: &BTreeMap<Partition, Version>) -> Option<String> {
     let mut rows = Rows::new("INSERT INTO partition_state (p, version_ms, version_seq)");

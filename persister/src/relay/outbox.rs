@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use super::{
     entry::{self, Entry},
-    session::{Hold, Taken},
+    session::{self, Hold, Taken},
 };
 use crate::{
     backoff::Backoff,
@@ -80,6 +80,8 @@ async fn session(
     let mut source = Source { relay, reader, control, own: Some(HashMap::new()), swept: Instant::now() };
     let server = run_id(&mut source.control).await.context("Redis")?;
     taken.reads_from(&server);
+    // Without MySQL nothing is warmed either, so its absence stops no relay.
+    let _ = tokio::time::timeout(Duration::from_secs(1), session::beat(&stores.mysql, relay, taken)).await;
     make_groups(&mut source.control).await.context("Redis")?;
     forget_gone(&mut source.control).await.context("Redis")?;
     let late = std::mem::take(&mut *left.lock().unwrap_or_else(PoisonError::into_inner));
@@ -112,6 +114,7 @@ async fn session(
             warn!("relay: {error:#}");
         }
     }
+    taken.reads_from("");
     outcome
 }
 

@@ -28,7 +28,7 @@ struct State {
 }
 
 impl Taken {
-    /// From here on entries are taken from that server. Called only while nothing of another one is in flight.
+    /// From here on entries are taken from that server; from none, if empty. Called only while nothing is in flight.
     pub(crate) fn reads_from(&self, run_id: &str) {
         run_id.clone_into(&mut self.lock().run_id);
     }
@@ -78,7 +78,7 @@ pub(crate) async fn run(mysql: &MySqlPool, relay: &str, taken: &Taken, drained: 
             Err(error) if !failing => {
                 failing = true;
                 warn!(
-                    "MySQL does not take the relay's heartbeat, a Redis that restarts stays fenced meanwhile: {error}"
+                    "MySQL does not take the relay's heartbeat; a Redis that restarts is warmed later for it: {error}"
                 );
             }
             Err(_) => (),
@@ -90,18 +90,20 @@ pub(crate) async fn run(mysql: &MySqlPool, relay: &str, taken: &Taken, drained: 
     let _ = tokio::time::timeout(Duration::from_secs(1), forget).await;
 }
 
-async fn beat(mysql: &MySqlPool, relay: &str, taken: &Taken) -> sqlx::Result<()> {
+/// Says of the relay what [`Taken`] knows. Also called before the first read from a server, so that a rebuild knows of
+/// the relay before it holds anything.
+pub(crate) async fn beat(mysql: &MySqlPool, relay: &str, taken: &Taken) -> sqlx::Result<()> {
+    // The time first: entries taken between the two questions must not count as delivered.
+    let now: String = sqlx::query_scalar("SELECT CAST(UTC_TIMESTAMP(3) AS CHAR)").fetch_one(mysql).await?;
     let (run_id, age) = taken.oldest();
-    if run_id.is_empty() {
-        return Ok(());
-    }
     sqlx::query(
         "INSERT INTO relay_session (relay_id, run_id, drained_to, seen_at)
-         VALUES (?, ?, UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND, UTC_TIMESTAMP(3))
+         VALUES (?, ?, CAST(? AS DATETIME(3)) - INTERVAL ? MICROSECOND, UTC_TIMESTAMP(3))
          ON DUPLICATE KEY UPDATE run_id = VALUES(run_id), drained_to = VALUES(drained_to), seen_at = VALUES(seen_at)",
     )
     .bind(relay)
     .bind(run_id)
+    .bind(now)
     // A millisecond is the columns' precision.
     .bind(u64::try_from(age.as_micros()).unwrap_or(u64::MAX) + 1000)
     .execute(mysql)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use contract::Partition;
 use redis::aio::MultiplexedConnection;
-use sqlx::{FromRow, query_as, query_scalar};
+use sqlx::{FromRow, query, query_as, query_scalar};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_millis(100);
-/// A relay that has said nothing for so long is dead, and what it had queued has been delivered or has failed.
+/// After so long, whatever a relay had taken has been delivered or has failed.
 const SILENCE: Duration = DELIVERY.saturating_add(Duration::from_secs(2));
 /// Waiting is told every so often, with what for.
 const TELL: Duration = Duration::from_secs(5);
@@ -67,21 +67,24 @@ impl<'a> Barrier<'a> {
             .fetch_one(&self.stores.mysql)
             .await
             .context("MySQL")?;
-        let mut told = Instant::now();
+        let (mut told, began) = (Instant::now(), Instant::now());
         loop {
             let holding: Vec<Relay> = query_as(
                 "SELECT relay_id, run_id = ? AS same_server FROM relay_session
-                 WHERE (run_id <> ? OR drained_to <= CAST(? AS DATETIME(3)))
-                   AND seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND",
+                 WHERE run_id <> '' AND (run_id <> ? OR drained_to <= CAST(? AS DATETIME(3)))",
             )
             .bind(self.server)
             .bind(self.server)
             .bind(&now)
-            .bind(SILENCE.as_secs())
             .fetch_all(&self.stores.mysql)
             .await
             .context("MySQL")?;
             let Some(first) = holding.first() else { return Ok(()) };
+            // Silence alone does not tell a dead relay from one that cannot reach MySQL: what either took before this
+            // wait began has been delivered, or has failed, when it has lasted as long as a delivery may.
+            if began.elapsed() > SILENCE {
+                return self.forget_silent(&now).await;
+            }
             let from = if first.same_server { "this" } else { "another" };
             self.wait(&mut told, || {
                 format!(
@@ -92,6 +95,16 @@ impl<'a> Barrier<'a> {
             })
             .await?;
         }
+    }
+
+    /// Removes the rows of relays that have said nothing since `now`: nobody need wait for them again.
+    async fn forget_silent(&self, now: &str) -> anyhow::Result<()> {
+        query("DELETE FROM relay_session WHERE seen_at < CAST(? AS DATETIME(3))")
+            .bind(now)
+            .execute(&self.stores.mysql)
+            .await
+            .context("MySQL")?;
+        Ok(())
     }
 
     async fn consumers_have_caught_up(&self) -> anyhow::Result<()> {

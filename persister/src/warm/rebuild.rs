@@ -1,6 +1,6 @@
 //! Rebuilding partitions from MySQL.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, ensure};
 use contract::{Partition, Version, keys, scripts};
@@ -39,7 +39,7 @@ pub(crate) async fn rebuild(
         }
         Err(error) => warn!("the dead-letter queue could not be asked: {error:#}"),
     }
-    empty(redis, partitions).await?;
+    empty(redis, partitions, &id).await?;
     restore::restore(&stores.mysql, redis, partitions, &id).await?;
     barrier.still_the_same(redis).await?;
     declare(stores, redis, server, partitions, &id).await
@@ -58,8 +58,8 @@ async fn fence(redis: &mut MultiplexedConnection, partitions: &[Partition], id: 
 
 /// Removes all keys of the partitions but the marker and the outbox, whose last id must never go back. Nothing adds
 /// keys meanwhile: the partitions are fenced.
-async fn empty(redis: &mut MultiplexedConnection, partitions: &[Partition]) -> anyhow::Result<()> {
-    let concerned: HashSet<String> = partitions.iter().map(ToString::to_string).collect();
+async fn empty(redis: &mut MultiplexedConnection, partitions: &[Partition], id: &str) -> anyhow::Result<()> {
+    let concerned: HashSet<Partition> = partitions.iter().copied().collect();
     let kept: HashSet<String> =
         partitions.iter().flat_map(|partition| [keys::warm(*partition), keys::outbox(*partition)]).collect();
     let (mut cursor, mut removed) = (0_u64, 0);
@@ -67,20 +67,31 @@ async fn empty(redis: &mut MultiplexedConnection, partitions: &[Partition]) -> a
         let scan: (u64, Vec<String>) = redis::cmd("SCAN")
             .arg(cursor)
             .arg("MATCH")
-            .arg("{*}:*")
+            .arg(keys::ANY)
             .arg("COUNT")
             .arg(SCAN)
             .query_async(redis)
             .await
             .context("Redis")?;
-        let (next, mut found) = scan;
-        found.retain(|key| {
-            let tag = key.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(tag, _)| tag);
-            tag.is_some_and(|tag| concerned.contains(tag)) && !kept.contains(key)
-        });
-        if !found.is_empty() {
-            removed += redis::cmd("UNLINK").arg(&found).query_async::<u64>(redis).await.context("Redis")?;
+        let (next, found) = scan;
+        let mut by_partition: HashMap<Partition, Vec<String>> = HashMap::new();
+        for key in found {
+            match keys::partition_of(&key) {
+                Some(partition) if concerned.contains(&partition) && !kept.contains(&key) => {
+                    by_partition.entry(partition).or_default().push(key);
+                }
+                _ => (),
+            }
         }
+        let mut calls = redis::pipe();
+        for (partition, found) in by_partition {
+            removed += found.len();
+            let mut clear = call(&scripts::CLEAR, std::iter::once(keys::warm(partition)).chain(found));
+            clear.arg(id);
+            calls.add_command(clear);
+        }
+        let answers: Vec<Vec<String>> = run_scripts(redis, &calls).await.context("Redis")?;
+        ensure!(answers.iter().all(|answer| answer == &["OK"]), "another rebuild took over");
         cursor = next;
         if cursor == 0 {
             break;

@@ -34,7 +34,7 @@ pub(crate) async fn restore(
     let likes = restore_likes(mysql, &mut writer, &concerned, began).await?;
     let articles = restore_stats(mysql, &mut writer, &concerned).await?;
     writer.flush().await?;
-    restore_bars(mysql, writer.redis, partitions).await?;
+    restore_bars(mysql, writer.redis, partitions, id).await?;
     let seconds = began.elapsed().as_secs_f64();
     info!(
         likes,
@@ -123,14 +123,18 @@ async fn restore_bars(
     mysql: &MySqlPool,
     redis: &mut MultiplexedConnection,
     partitions: &[Partition],
+    id: &str,
 ) -> anyhow::Result<()> {
     let users: Vec<i64> = query_scalar("SELECT user_id FROM user_bar").fetch_all(mysql).await.context("MySQL")?;
     for users in users.chunks(1000) {
-        let mut add = redis::pipe();
+        let mut calls = redis::pipe();
         for partition in partitions {
-            add.sadd(keys::barred(*partition), users).ignore();
+            let mut restore = call(&scripts::RESTORE_BARS, [keys::warm(*partition), keys::barred(*partition)]);
+            restore.arg(id).arg(users);
+            calls.add_command(restore);
         }
-        add.exec_async(redis).await.context("Redis")?;
+        let answers: Vec<Vec<String>> = run_scripts(redis, &calls).await.context("Redis")?;
+        ensure!(answers.iter().all(|answer| answer == &["OK"]), "another rebuild took over");
     }
     Ok(())
 }

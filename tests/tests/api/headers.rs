@@ -50,10 +50,14 @@ fn a_page_of_a_listed_origin_may_read_errors_too_and_no_other_may() -> Result<()
     on_system(async |api, _| {
         let ask = |origin| api.put("/v1/articles/3001/like").header("origin", origin).send();
         let answer = ask("https://www.example.com").await?;
-        assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (401, "https://www.example.com"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("access-control-allow-origin")),
+            (401, "https://www.example.com")
+        );
         let exposed = "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id";
         assert_eq!(answer.header("access-control-expose-headers"), exposed);
-        for other in ["https://evil.example", "https://www.example.com.evil.example", "null", "http://www.example.com"] {
+        for other in ["https://evil.example", "https://www.example.com.evil.example", "null", "http://www.example.com"]
+        {
             assert_eq!(ask(other).await?.header("access-control-allow-origin"), "", "{other}");
         }
         Ok(())

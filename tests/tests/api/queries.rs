@@ -26,16 +26,32 @@ fn a_batch_answers_in_the_order_asked() -> Result<()> {
         api.put("/v1/articles/6003/like").user(11).good().await?;
         api.put("/v1/articles/6001/collect").user(11).good().await?;
         let items = api.get("/v1/interactions?article_ids=6003,6001,6002,6003").user(11).good().await?;
-        let told: Vec<_> = items["items"].as_array().expect("a list").iter().map(|item| {
-            (item["article_id"].clone(), item["likes"].clone(), item["collects"].clone(), item["liked"].clone(), item["collected"].clone())
-        }).collect();
-        let row = |id: &str, likes, collects, liked, collected| (json!(id), json!(likes), json!(collects), json!(liked), json!(collected));
-        assert_eq!(told, [
-            row("6003", 1, 0, true, false),
-            row("6001", 0, 1, false, true),
-            row("6002", 0, 0, false, false),
-            row("6003", 1, 0, true, false),
-        ]);
+        let told: Vec<_> = items["items"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|item| {
+                (
+                    item["article_id"].clone(),
+                    item["likes"].clone(),
+                    item["collects"].clone(),
+                    item["liked"].clone(),
+                    item["collected"].clone(),
+                )
+            })
+            .collect();
+        let row = |id: &str, likes, collects, liked, collected| {
+            (json!(id), json!(likes), json!(collects), json!(liked), json!(collected))
+        };
+        assert_eq!(
+            told,
+            [
+                row("6003", 1, 0, true, false),
+                row("6001", 0, 1, false, true),
+                row("6002", 0, 0, false, false),
+                row("6003", 1, 0, true, false),
+            ]
+        );
         // As a browser's URLSearchParams writes it, and as many as one may ask for.
         let encoded = api.get("/v1/interactions?article_ids=6003%2C6001").good().await?;
         assert_eq!(encoded["items"][1]["article_id"], "6001");

@@ -9,7 +9,11 @@ use crate::on_system;
 /// That an answer is this problem, in the shape of RFC 9457, and tells nothing of what is inside.
 async fn refused(ask: Ask, status: u16, name: &str) -> Result<()> {
     let answer = ask.send().await?;
-    assert_eq!((answer.status.as_u16(), &answer.body["type"]), (status, &json!(format!("/v1/problems/{name}"))), "{answer:?}");
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["type"]),
+        (status, &json!(format!("/v1/problems/{name}"))),
+        "{answer:?}"
+    );
     assert_eq!(answer.header("content-type"), "application/problem+json");
     assert_eq!(answer.body["status"], status);
     for field in ["title", "detail"] {
@@ -23,7 +27,20 @@ async fn refused(ask: Ask, status: u16, name: &str) -> Result<()> {
 #[test]
 fn an_id_that_is_none_is_400() -> Result<()> {
     on_system(async |api, _| {
-        for bad in ["0", "-1", "+1", "01", "1.0", "1e3", "abc", "9223372036854775808", "99999999999999999999", "%31", "%00", "1%20"] {
+        for bad in [
+            "0",
+            "-1",
+            "+1",
+            "01",
+            "1.0",
+            "1e3",
+            "abc",
+            "9223372036854775808",
+            "99999999999999999999",
+            "%31",
+            "%00",
+            "1%20",
+        ] {
             refused(api.put(&format!("/v1/articles/{bad}/like")).user(1), 400, "bad-id").await?;
             refused(api.delete(&format!("/v1/articles/{bad}/collect")).user(1), 400, "bad-id").await?;
             refused(api.post(&format!("/v1/articles/{bad}/views")), 400, "bad-id").await?;
@@ -38,14 +55,30 @@ fn an_id_that_is_none_is_400() -> Result<()> {
 fn a_query_that_is_not_understood_is_400() -> Result<()> {
     on_system(async |api, _| {
         let many = (1..=101).map(|id: i32| id.to_string()).collect::<Vec<_>>().join(",");
-        for bad in ["", "?article_ids=", "?article_ids=1,,2", "?article_ids=x", "?article_ids=0", "?other=1",
-            "?article_ids=1&article_ids=2", &format!("?article_ids={many}")]
-        {
+        for bad in [
+            "",
+            "?article_ids=",
+            "?article_ids=1,,2",
+            "?article_ids=x",
+            "?article_ids=0",
+            "?other=1",
+            "?article_ids=1&article_ids=2",
+            &format!("?article_ids={many}"),
+        ] {
             refused(api.get(&format!("/v1/interactions{bad}")), 400, "bad-query").await?;
         }
-        for bad in ["limit=0", "limit=101", "limit=-1", "limit=x", "limit=1&limit=2", "cursor=x", "cursor=1-2", "cursor=",
-            "cursor=1-2-0", "cursor=99999999999999999999-0-1"]
-        {
+        for bad in [
+            "limit=0",
+            "limit=101",
+            "limit=-1", "limit=+5",
+            "limit=x",
+            "limit=1&limit=2",
+            "cursor=x",
+            "cursor=1-2",
+            "cursor=",
+            "cursor=1-2-0",
+            "cursor=99999999999999999999-0-1",
+        ] {
             refused(api.get(&format!("/v1/me/likes?{bad}")).user(1), 400, "bad-query").await?;
             refused(api.get(&format!("/v1/me/collects?{bad}")).user(1), 400, "bad-query").await?;
             refused(api.get(&format!("/v1/articles/1/likers?{bad}")), 400, "bad-query").await?;
@@ -79,7 +112,8 @@ fn nobody_acts_without_a_token_that_holds() -> Result<()> {
         refused(api.get("/v1/me/collects"), 401, "token-missing").await?;
 
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let good = json!({"sub": "7", "iss": stack::dev("JWT_ISSUER"), "aud": stack::dev("JWT_AUDIENCE"), "exp": now + 600});
+        let good =
+            json!({"sub": "7", "iss": stack::dev("JWT_ISSUER"), "aud": stack::dev("JWT_AUDIENCE"), "exp": now + 600});
         let with = |name: &str, value: serde_json::Value| {
             let mut claims = good.clone();
             claims[name] = value;
@@ -114,12 +148,22 @@ fn nobody_acts_without_a_token_that_holds() -> Result<()> {
 #[test]
 fn an_unknown_path_is_404_and_a_wrong_method_405() -> Result<()> {
     on_system(async |api, _| {
-        for path in ["/", "/v1", "/v2/articles/1/like", "/v1/articles/1", "/v1/articles/1/likes", "/v1/articles/1/like/x",
-            "/v1/articles/1/interactions/x", "/healthz", "/healthz/other"]
-        {
+        for path in [
+            "/",
+            "/v1",
+            "/v2/articles/1/like",
+            "/v1/articles/1",
+            "/v1/articles/1/likes",
+            "/v1/articles/1/like/x",
+            "/v1/articles/1/interactions/x",
+            "/healthz",
+            "/healthz/other",
+        ] {
             refused(api.get(path), 404, "not-found").await?;
         }
-        for (path, allow) in [("/v1/articles/1/like", "PUT, DELETE"), ("/v1/articles/1/views", "POST"), ("/v1/interactions", "GET")] {
+        for (path, allow) in
+            [("/v1/articles/1/like", "PUT, DELETE"), ("/v1/articles/1/views", "POST"), ("/v1/interactions", "GET")]
+        {
             refused(api.ask(reqwest::Method::PATCH, path), 405, "method-not-allowed").await?;
             assert_eq!(api.ask(reqwest::Method::PATCH, path).send().await?.header("allow"), allow);
         }
@@ -133,9 +177,13 @@ fn a_barred_user_is_403_for_likes_and_favourites() -> Result<()> {
         const USER: i64 = 666;
         let article = 4001;
         let mut redis = tests::redis(&stack.redis_url()).await?;
-        let () = redis::AsyncCommands::sadd(&mut redis, contract::keys::barred(tests::partition_of(article)), USER).await?;
+        let () =
+            redis::AsyncCommands::sadd(&mut redis, contract::keys::barred(tests::partition_of(article)), USER).await?;
         let mysql = sqlx::MySqlPool::connect(&stack.mysql_admin_url()).await?;
-        sqlx::query("INSERT INTO user_bar (user_id, at, reason) VALUES (?, UTC_TIMESTAMP(3), 'test')").bind(USER).execute(&mysql).await?;
+        sqlx::query("INSERT INTO user_bar (user_id, at, reason) VALUES (?, UTC_TIMESTAMP(3), 'test')")
+            .bind(USER)
+            .execute(&mysql)
+            .await?;
         refused(api.put(&format!("/v1/articles/{article}/like")).user(USER), 403, "barred").await?;
         refused(api.put(&format!("/v1/articles/{article}/collect")).user(USER), 403, "barred").await
     })

@@ -81,7 +81,10 @@ fn a_read_counts_from_five_seconds_after_its_view_and_once() -> Result<()> {
             reads().body(body(&json!(pair(&cookie).split_once('=').context("a pair")?.1))),
         ] {
             let refused = ask.send().await?;
-            assert_eq!((refused.status.as_u16(), &refused.body["type"]), (422, &json!("/v1/problems/view-token-invalid")));
+            assert_eq!(
+                (refused.status.as_u16(), &refused.body["type"]),
+                (422, &json!("/v1/problems/view-token-invalid"))
+            );
         }
         let counted = reads().body(body(&of_visitor)).header("cookie", &pair(&cookie)).good().await?;
         assert_eq!(counted, json!({"article_id": "5002", "reads": 2, "counted": true}));
@@ -104,6 +107,22 @@ fn a_read_counts_from_five_seconds_after_its_view_and_once() -> Result<()> {
         let readers: Vec<(i64,)> =
             sqlx::query_as("SELECT user_id FROM user_read WHERE article_id = 5002").fetch_all(&mysql).await?;
         assert_eq!(readers, [(78,)], "only the signed-in reader is named");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_body_that_does_not_come_is_given_up() -> Result<()> {
+    on_system(async |_, stack| {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let address = stack.http_url().trim_start_matches("http://").to_owned();
+        let mut connection = tokio::net::TcpStream::connect(&address).await?;
+        let head = format!("POST /v1/articles/5004/reads HTTP/1.1\r\nHost: {address}\r\nContent-Length: 100\r\n\r\n{{\"view");
+        connection.write_all(head.as_bytes()).await?;
+        let mut answer = vec![0; 12];
+        tokio::time::timeout(Duration::from_secs(60), connection.read_exact(&mut answer)).await??;
+        assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 400");
         Ok(())
     })
 }

@@ -1,0 +1,28 @@
+-- Holds pairs of user and article, so that like.lua changes them no more until they are let go or the hold runs out.
+--
+-- KEYS  1 warm   2 outbox   3 held
+-- ARGV  1 run id   2 ms to hold   3 and on: pairs, as user:article
+--
+-- Returns OK, last id of the outbox, when the hold runs out in ms by the server's clock, then for each pair 1,
+--             or 0 where somebody else holds it
+--         COLD   as in like.lua
+
+-- @include guard
+-- @include last_id
+
+local warm, outbox, held = unpack(KEYS)
+
+local now = now_us()
+local refused = refusal(warm, ARGV[1])
+if refused then
+  return { refused }
+end
+local until_ms = string.format('%.0f', math.floor(now / 1000) + ARGV[2])
+redis.call('ZREMRANGEBYSCORE', held, '-inf', math.floor(now / 1000))
+local answer = { 'OK', last_id(outbox), until_ms }
+for i = 3, #ARGV do
+  answer[#answer + 1] = redis.call('ZADD', held, 'NX', until_ms, ARGV[i])
+end
+-- What a holder that died leaves behind goes by itself.
+redis.call('PEXPIRE', held, 2 * ARGV[2])
+return answer

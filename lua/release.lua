@@ -1,0 +1,14 @@
+-- Lets held pairs go. A hold of somebody else's stays.
+--
+-- KEYS  1 held
+-- ARGV  1 when the hold runs out, as hold.lua answered   2 and on: pairs, as user:article
+--
+-- Returns how many were let go
+
+local released = 0
+for i = 2, #ARGV do
+  if redis.call('ZSCORE', KEYS[1], ARGV[i]) == ARGV[1] then
+    released = released + redis.call('ZREM', KEYS[1], ARGV[i])
+  end
+end
+return released

@@ -1,0 +1,13 @@
+-- Writes users who may not like back from MySQL, into a partition fenced for this rebuild.
+--
+-- KEYS  1 warm   2 barred
+-- ARGV  1 id of the rebuild   2 and on: user ids
+--
+-- Returns OK
+--         STALE   the partition is not fenced for this rebuild
+
+if redis.call('HGET', KEYS[1], 'rebuild') ~= ARGV[1] then
+  return { 'STALE' }
+end
+redis.call('SADD', KEYS[2], unpack(ARGV, 2))
+return { 'OK' }
