@@ -5,6 +5,10 @@ use std::io::{IsTerminal as _, stderr};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::{
+    audit::AuditOptions, dlq::DlqCommand, erase::EraseOptions, reconcile::ReconcileOptions, revoke::RevokeOptions,
+};
+
 /// Moves what Redis acknowledged into Kafka and MySQL, and brings Redis back from MySQL.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -27,6 +31,35 @@ pub(crate) enum Command {
     Snapshot,
     /// Bring a restarted Redis back into service, rebuilding it from MySQL where it lost anything.
     Warm,
+    /// Look into the dead-letter queue, and put back what can be applied after all.
+    Dlq {
+        #[command(subcommand)]
+        command: DlqCommand,
+    },
+    /// Compare the likes in Redis with those in MySQL while traffic runs, and repair what differs.
+    ///
+    /// A difference counts only once MySQL has applied all that Redis had acknowledged when it was seen. Exits with 3 if
+    /// differences remain, or articles that could not be compared since their partition is not warm.
+    #[command(after_help = "Example: persister reconcile --sample 1000 --repair")]
+    Reconcile(ReconcileOptions),
+    /// Show who did what, when, and from where, out of the log in Kafka.
+    ///
+    /// An event that was delivered twice is shown twice, with the same version.
+    #[command(after_help = "Example: persister audit --article 42 --since 2026-11-22T12:00:00Z --json")]
+    Audit(AuditOptions),
+    /// Take back the likes that still stand because of the selected events, and no others.
+    ///
+    /// A like that its user took back, or took back and gave again, is left alone; so is one that `reconcile --repair`
+    /// has said again since. Without --execute nothing is changed. To do it twice changes nothing. Exits with 3 if it has
+    /// to be repeated for some likes.
+    #[command(after_help = "Example: persister revoke --ip-hash 0af7 --since 2026-11-22T12:00:00Z --bar --execute")]
+    Revoke(RevokeOptions),
+    /// Erase a user: all likes, favourites and last reads, out of Redis, MySQL and the counts.
+    ///
+    /// Meanwhile, some seconds, the user is barred. What remains, and until when, is told at the end. No delivery, replay
+    /// or rebuild brings anything back. To do it again finishes what was cut short.
+    #[command(after_help = "Example: persister erase --user 7")]
+    Erase(EraseOptions),
     /// All of relay, consume, snapshot and warm in one process.
     Run,
 }

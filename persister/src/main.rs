@@ -2,12 +2,22 @@
 //!
 //! One subcommand a job, so that each can be deployed and scaled by itself; `run` is all of them in one process.
 
+mod articles;
+mod audit;
 mod backoff;
+mod bars;
 mod config;
 mod consume;
+mod dlq;
+mod erase;
 mod migrate;
+mod output;
+mod reconcile;
 mod relay;
+mod revoke;
 mod run;
+mod selection;
+mod settle;
 mod snapshot;
 mod store;
 mod warm;
@@ -30,9 +40,9 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match dispatch(cli, stop).await {
-        Ok(()) => {
+        Ok(code) => {
             info!("done");
-            ExitCode::SUCCESS
+            code
         }
         Err(error) => {
             error!("{error:#}");
@@ -41,7 +51,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
+async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     let stores = store::Stores::new(&cli.config)?;
     match cli.command {
         Command::Migrate(options) => migrate::run(&stores, &options, stop).await,
@@ -49,6 +59,12 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<()> {
         Command::Consume => consume::run(stores, cli.config.consume, stop).await,
         Command::Snapshot => snapshot::run(stores, cli.config.snapshot_seconds, stop).await,
         Command::Warm => warm::run(stores, stop).await,
+        Command::Dlq { command } => dlq::run(&stores, command, &stop).await,
+        Command::Audit(options) => audit::run(&stores, &options, &stop).await,
+        Command::Revoke(options) => return revoke::run(&stores, &options, &stop).await,
+        Command::Erase(options) => erase::run(&stores, &options, &stop).await,
+        Command::Reconcile(options) => return reconcile::run(&stores, &options, &stop).await,
         Command::Run => run::all(stores, &cli.config, stop).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -78,7 +78,7 @@ async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_s
 
 /// In the order in which every writer locks the tables (see the migrations).
 async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> sqlx::Result<()> {
-    let rows = existing(connection, batch).await?;
+    let rows = rows_of(connection, batch.likes.keys()).await?;
     let (newer, deltas) = batch.against(&rows);
     run(connection, sql::write_likes(&newer)).await?;
     run(connection, sql::write_user_reads(&batch.user_reads)).await?;
@@ -112,9 +112,12 @@ async fn erased(connection: &mut MySqlConnection, events: &[&Event]) -> sqlx::Re
         .collect())
 }
 
-async fn existing(connection: &mut MySqlConnection, batch: &Collapsed) -> sqlx::Result<HashMap<Pair, (Version, bool)>> {
-    let pairs = json(batch.likes.keys().map(|(user, article)| [user.get(), article.get()]));
-    let Some(pairs) = pairs else { return Ok(HashMap::new()) };
+/// The rows that exist of these pairs: version and status.
+pub(crate) async fn rows_of(
+    connection: &mut MySqlConnection,
+    pairs: impl Iterator<Item = &Pair>,
+) -> sqlx::Result<HashMap<Pair, (Version, bool)>> {
+    let Some(pairs) = json(pairs.map(|(user, article)| [user.get(), article.get()])) else { return Ok(HashMap::new()) };
     let rows: Vec<(i64, i64, i8, i64, i64)> = query_as(sql::LIKES).bind(pairs).fetch_all(connection).await?;
     Ok(rows
         .into_iter()
@@ -126,7 +129,7 @@ async fn existing(connection: &mut MySqlConnection, batch: &Collapsed) -> sqlx::
 }
 
 /// A JSON array of arrays of decimal strings: as JSON numbers, ids past 2^53 might lose digits. None for no rows.
-fn json<T: Display, const N: usize>(rows: impl Iterator<Item = [T; N]>) -> Option<String> {
+pub(crate) fn json<T: Display, const N: usize>(rows: impl Iterator<Item = [T; N]>) -> Option<String> {
     let mut text = String::from("[");
     for row in rows {
         text.push_str(if text.len() == 1 { "[" } else { ",[" });

@@ -18,6 +18,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub(crate) use self::{
+    apply::{json, rows_of},
+    batch::Pair,
+    sql::lock_partitions,
+};
 use self::{
     collector::{Batch, collect},
     offsets::{Offsets, Owned},

@@ -29,6 +29,7 @@ struct Row {
     at_ms: i64,
     request_id: String,
     ip_hash: String,
+    cause: String,
 }
 
 /// Relays until `stop`, over any outage.
@@ -68,7 +69,7 @@ async fn ship(mysql: &MySqlPool, producer: &Producer) -> anyhow::Result<usize> {
 async fn ship_locked(connection: &mut MySqlConnection, producer: &Producer) -> anyhow::Result<usize> {
     let mut transaction = connection.begin().await.context("MySQL")?;
     let rows: Vec<Row> = query_as(
-        "SELECT id, user_id, article_id, status, at_ms, request_id, ip_hash FROM collect_outbox
+        "SELECT id, user_id, article_id, status, at_ms, request_id, ip_hash, cause FROM collect_outbox
          ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED",
     )
     .fetch_all(&mut *transaction)
@@ -117,7 +118,7 @@ impl Row {
                 1 => true,
                 _ => return None,
             }),
-            cause: Cause::User,
+            cause: if self.cause == "erase" { Cause::Erase } else { Cause::User },
             occurred_at: Timestamp::from_millisecond(self.at_ms).ok()?,
             request_id: self.request_id.clone(),
             ip_hash: self.ip_hash.clone(),
@@ -139,6 +140,7 @@ mod tests {
             at_ms: 1_763_800_000_000,
             request_id: "r".to_owned(),
             ip_hash: String::new(),
+            cause: "user".to_owned(),
         };
         let event = row.to_event().expect("in range");
         assert_eq!((event.version.to_string(), event.change), ("1763800000000-3".to_owned(), Change::Collect(true)));

@@ -21,7 +21,7 @@ pub(crate) const GROUP: &str = "interaction.persister";
 /// relay waits for longer than that.
 pub(crate) const DELIVERY: Duration = Duration::from_secs(8);
 
-const METADATA: Duration = Duration::from_secs(5);
+pub(crate) const METADATA: Duration = Duration::from_secs(5);
 
 /// Where Kafka is, and the topics' names.
 #[derive(Debug, Clone)]
@@ -83,10 +83,15 @@ impl Observer {
         blocking(move || progress(&consumer, &topic)).await
     }
 
+    /// Each partition's first offset, and the one that comes after its last.
+    pub(crate) async fn ends(&self, topic: &str) -> anyhow::Result<BTreeMap<i32, (i64, i64)>> {
+        let (consumer, topic) = (self.consumer.clone(), topic.to_owned());
+        blocking(move || ends(&consumer, &topic)).await
+    }
+
     /// How many records the dead-letter queue holds.
     pub(crate) async fn dead_letters(&self) -> anyhow::Result<i64> {
-        let (consumer, topic) = (self.consumer.clone(), self.kafka.dlq_topic.clone());
-        blocking(move || Ok(ends(&consumer, &topic)?.values().map(|(first, next)| next - first).sum())).await
+        Ok(self.ends(&self.kafka.dlq_topic).await?.values().map(|(first, next)| next - first).sum())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The three stores, opened the same way by every job.
 
 pub(crate) mod kafka;
+pub(crate) mod log;
 pub(crate) mod mysql;
 pub(crate) mod redis;
 

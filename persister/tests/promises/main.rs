@@ -2,7 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod consume;
+mod dlq;
+mod erase;
+mod likes;
+mod reconcile;
 mod relay;
+mod revoke;
 mod warm;
 mod world;

@@ -9,7 +9,7 @@ use crate::world::{LIMIT, World, event};
 
 impl World {
     /// Waits until the server that answers now is warm in all partitions; the epoch.
-    async fn warm(&self) -> u64 {
+    pub(crate) async fn warm(&self) -> u64 {
         wait_for("a warm Redis", LIMIT, async || {
             let mut redis = self.redis().await;
             let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;

@@ -55,6 +55,30 @@ impl World {
         self.persister.command(&[command]).unwrap().spawn().unwrap()
     }
 
+    /// A subcommand that is not started yet; it dies with what is started of it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        self.persister.command(arguments).unwrap()
+    }
+
+    /// Runs a subcommand to its end: its exit code and what it printed.
+    pub(crate) async fn ask(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.persister.command(arguments).unwrap().output().await.unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+        println!("{arguments:?}: {}\n{}\n{err}", output.status, out.chars().take(2000).collect::<String>());
+        (output.status.code().unwrap(), out)
+    }
+
+    /// The same of one that must succeed and prints JSON, an object a line.
+    pub(crate) async fn ask_json(&self, arguments: &[&str]) -> Vec<serde_json::Value> {
+        let (code, out) = self.ask(arguments).await;
+        assert_eq!(code, 0);
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub(crate) fn kafka_producer(&self) -> FutureProducer {
+        ClientConfig::new().set("bootstrap.servers", self.kafka.brokers()).create().unwrap()
+    }
+
     pub(crate) async fn redis(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.redis.url()).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()
@@ -62,8 +86,7 @@ impl World {
 
     /// Writes records to the event topic, all of an article to one partition.
     pub(crate) async fn publish(&self, records: impl IntoIterator<Item = (ArticleId, Vec<u8>)>) {
-        let producer: FutureProducer =
-            ClientConfig::new().set("bootstrap.servers", self.kafka.brokers()).create().unwrap();
+        let producer = self.kafka_producer();
         let mut deliveries = Vec::new();
         for (article, bytes) in records {
             let to = i32::from(Partition::of(article).get()) % 16;

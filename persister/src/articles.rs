@@ -1,0 +1,61 @@
+//! Which articles there are.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use contract::ArticleId;
+use redis::aio::MultiplexedConnection;
+use sqlx::{MySqlPool, query_scalar};
+
+const SCAN: usize = 2000;
+
+/// Every article that Redis keeps likes of, or a count.
+pub(crate) async fn in_redis(redis: &mut MultiplexedConnection) -> anyhow::Result<BTreeSet<ArticleId>> {
+    let (mut cursor, mut found) = (0_u64, BTreeSet::new());
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg("{*}:*:like:*").arg("COUNT").arg(SCAN);
+        let (next, keys): (u64, Vec<String>) = scan.query_async(redis).await.context("Redis")?;
+        found.extend(keys.iter().filter_map(|key| of_key(key)));
+        cursor = next;
+        if cursor == 0 {
+            return Ok(found);
+        }
+    }
+}
+
+/// The article of a key of `keys::likes` or `keys::members`, or of a further set of members.
+fn of_key(key: &str) -> Option<ArticleId> {
+    let (_, rest) = key.split_once("}:")?;
+    let rest = rest.strip_prefix("article:like:").or_else(|| rest.strip_prefix("user:like:"))?;
+    rest.split(':').next()?.parse().ok()
+}
+
+/// Every article that MySQL keeps likes of, or a count.
+pub(crate) async fn in_mysql(mysql: &MySqlPool) -> anyhow::Result<BTreeSet<ArticleId>> {
+    let ids: Vec<i64> = query_scalar(
+        "SELECT article_id FROM user_like WHERE status = 1
+         UNION SELECT article_id FROM article_stats WHERE like_count <> 0",
+    )
+    .fetch_all(mysql)
+    .await
+    .context("MySQL")?;
+    ids.into_iter().map(|id| ArticleId::try_from(id).context("MySQL has an article id below 1")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::keys;
+
+    use super::*;
+
+    #[test]
+    fn an_article_is_found_in_its_keys_and_in_no_others() {
+        let article: ArticleId = "42".parse().expect("an id");
+        for key in [keys::likes(article), keys::members(article), format!("{}:7", keys::members(article))] {
+            assert_eq!(of_key(&key), Some(article), "{key}");
+        }
+        assert_eq!(of_key("{94}:limit:like:user:7"), None);
+        assert_eq!(of_key(&keys::pv(article)), None);
+    }
+}

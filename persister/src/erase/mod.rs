@@ -1,0 +1,143 @@
+//! `persister erase`: takes a person out.
+
+mod remains;
+mod rows;
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use contract::{ArticleId, UserId};
+use jiff::Timestamp;
+use redis::aio::MultiplexedConnection;
+use serde::Serialize;
+use sqlx::query_scalar;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    articles,
+    backoff::pause,
+    bars,
+    consume::Pair,
+    output::{json_line, line, progress},
+    revoke::hold::{by_partition, undo},
+    settle::Marks,
+    store::{Stores, redis::run_id},
+};
+
+/// Articles of one script call: a few milliseconds of Redis's time.
+const PER_CALL: usize = 250;
+/// Why the user is barred meanwhile.
+const UNDER_WAY: &str = "erasure under way";
+/// A request that was let in before the bar takes no longer than this.
+const LET_IN: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Args)]
+pub(crate) struct EraseOptions {
+    /// Whom.
+    #[arg(long)]
+    user: UserId,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Erased {
+    /// Taken out of Redis now.
+    likes_in_redis: u64,
+    /// Rows that were in MySQL, of likes taken back by the user too.
+    likes_in_mysql: u64,
+    collects: u64,
+    reads: u64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    user_id: UserId,
+    erased: Erased,
+    remains: Vec<remains::Remains>,
+}
+
+/// In this order, so that it can be cut short anywhere and be repeated: what happened until now counts no more in any
+/// delivery; the user can change nothing; Redis, and so what a rebuild could not know of; MySQL.
+pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &CancellationToken) -> anyhow::Result<()> {
+    let user = options.user;
+    let mut redis = stores.redis.connect().await.context("Redis")?;
+    let now = now(&mut redis).await?;
+    rows::mark_erased(&stores.mysql, user, now).await?;
+    bars::bar(&stores.mysql, &mut redis, &[user], UNDER_WAY).await?;
+    let barred = Instant::now();
+
+    let mut erased = Erased { likes_in_redis: out_of_redis(&mut redis, user, stop).await?, ..Erased::default() };
+    pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
+    ensure!(!stop.is_cancelled(), "stopped: the user stays barred until the erasure is repeated");
+    // Again, later than the last event that the above made, and than all that MySQL knows: a clock may have been set back.
+    let last = last_known(stores, user).await?.max(self::now(&mut redis).await?);
+    rows::mark_erased(&stores.mysql, user, last).await?;
+    rows::wait_for_consumers(&stores.mysql).await?;
+    rows::delete(&stores.mysql, user, &mut erased).await?;
+    bars::lift(&stores.mysql, &mut redis, user, UNDER_WAY).await?;
+
+    let remains = remains::of(&stores.kafka).await?;
+    if options.json {
+        return json_line(&Report { user_id: user, erased, remains });
+    }
+    let Erased { likes_in_redis, likes_in_mysql, collects, reads } = erased;
+    line(format_args!(
+        "user {user}: {likes_in_redis} likes out of Redis; {likes_in_mysql} likes, {collects} favourites and {reads} last \
+         reads out of MySQL; counts of likes and favourites lowered"
+    ))?;
+    line("What remains:")?;
+    remains.iter().try_for_each(|remains| line(format_args!("  {remains}")))
+}
+
+/// By the clock that events are dated by.
+async fn now(redis: &mut MultiplexedConnection) -> anyhow::Result<Timestamp> {
+    let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(redis).await.context("Redis")?;
+    Timestamp::from_millisecond(seconds * 1000 + micros / 1000).context("Redis's clock")
+}
+
+/// Takes the user's likes out of every article that Redis knows, whether MySQL has them or not. An event with cause
+/// `erase` says so of each.
+async fn out_of_redis(
+    redis: &mut MultiplexedConnection,
+    user: UserId,
+    stop: &CancellationToken,
+) -> anyhow::Result<u64> {
+    let server = run_id(redis).await.context("Redis")?;
+    let articles: BTreeSet<ArticleId> = articles::in_redis(redis).await?;
+    info!(articles = articles.len(), "looking for the user's likes");
+    let pairs: Vec<Pair> = articles.into_iter().map(|article| (user, article)).collect();
+    let bar = progress(pairs.len() as u64, "erasing");
+    let (mut taken, mut marks) = (0, Marks::new());
+    for (partition, pairs) in by_partition(pairs.iter()) {
+        for pairs in pairs.chunks(PER_CALL) {
+            ensure!(!stop.is_cancelled(), "stopped: the user stays barred until the erasure is repeated");
+            let done = undo(redis, &server, partition, "erase", "", pairs, &mut marks).await?;
+            taken += done.iter().filter(|done| **done).count() as u64;
+            bar.inc(pairs.len() as u64);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(taken)
+}
+
+/// When the user's latest event that MySQL has happened.
+async fn last_known(stores: &Stores, user: UserId) -> anyhow::Result<Timestamp> {
+    let ms: i64 = query_scalar(
+        "SELECT CAST(GREATEST(
+             COALESCE((SELECT UNIX_TIMESTAMP(MAX(updated_at)) FROM user_like WHERE user_id = ?), 0),
+             COALESCE((SELECT UNIX_TIMESTAMP(MAX(last_read_at)) FROM user_read WHERE user_id = ?), 0)) * 1000 AS SIGNED)",
+    )
+    .bind(user.get())
+    .bind(user.get())
+    .fetch_one(&stores.mysql)
+    .await
+    .context("MySQL")?;
+    Timestamp::from_millisecond(ms).context("MySQL has a time out of range")
+}

@@ -1,0 +1,57 @@
+//! What the commands for people print: results on stdout, progress on stderr.
+
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// A line on stdout. A reader that has gone, such as `head`, is an error and not a panic.
+pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    Ok(writeln!(stdout().lock(), "{text}")?)
+}
+
+/// A value as one line of JSON.
+pub(crate) fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    line(serde_json::to_string(value)?)
+}
+
+/// A table with these headings, as wide as the terminal.
+pub(crate) fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(headings.iter().map(|heading| Cell::new(heading.to_uppercase())));
+    table
+}
+
+/// A bar on stderr; nothing where that is no terminal.
+pub(crate) fn progress(total: u64, what: &'static str) -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let form = "{msg} {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left";
+    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style).with_message(what)
+}
+
+/// Text of somebody else's for a terminal: one line, no control characters, no longer than that.
+pub(crate) fn tame(bytes: &[u8], longest: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut tame: String =
+        text.chars().take(longest).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    if text.chars().nth(longest).is_some() {
+        tame.push('…');
+    }
+    tame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_cannot_steer_a_terminal() {
+        assert_eq!(tame(b"a\x1b[2Jb\nc\xff", 80), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
+        assert_eq!(tame(b"abcdef", 3), "abc…");
+    }
+}

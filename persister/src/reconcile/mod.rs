@@ -1,0 +1,154 @@
+//! `persister reconcile`: whether Redis and MySQL agree, without stopping anything.
+
+mod compare;
+mod look;
+mod repair;
+mod report;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use contract::{ArticleId, UserId, Version};
+use redis::aio::MultiplexedConnection;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    articles,
+    store::{Stores, redis::run_id},
+};
+
+/// What `main` exits with where differences remain.
+const DIFFERENT: u8 = 3;
+
+#[derive(Debug, Args)]
+pub(crate) struct ReconcileOptions {
+    /// Compare so many articles, chosen at random, instead of all.
+    #[arg(long, conflicts_with = "article")]
+    sample: Option<usize>,
+    /// Compare this article; may be given more than once.
+    #[arg(long)]
+    article: Vec<ArticleId>,
+    /// Make MySQL follow Redis: each differing status is appended as a new event with cause `reconcile`, and counts are
+    /// computed anew from the likes.
+    #[arg(long)]
+    repair: bool,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// How long to wait for MySQL to catch up, in seconds.
+    #[arg(long, default_value_t = 60)]
+    wait_seconds: u64,
+}
+
+/// The stores, and how patient to be with them.
+struct Work<'a> {
+    stores: &'a Stores,
+    redis: MultiplexedConnection,
+    server: String,
+    patience: Duration,
+    stop: &'a CancellationToken,
+}
+
+/// Articles, each with the users whose likes may differ.
+type Suspects = BTreeMap<ArticleId, BTreeSet<UserId>>;
+
+/// What differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    /// Whether a user likes an article: found in Redis, against MySQL; 1 or 0.
+    Like,
+    /// Redis's count, against the number of its own likes.
+    RedisCount,
+    /// MySQL's count, against the number of its own likes.
+    MysqlCount,
+}
+
+/// One difference, certain.
+#[derive(Debug, Clone, Serialize)]
+struct Difference {
+    what: What,
+    article_id: ArticleId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<UserId>,
+    found: i64,
+    against: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mysql_version: Option<Version>,
+    repaired: bool,
+}
+
+impl Difference {
+    fn is_same(&self, other: &Self) -> bool {
+        (self.what, self.article_id, self.user_id) == (other.what, other.article_id, other.user_id)
+    }
+}
+
+/// All that a comparison found.
+#[derive(Debug, Default)]
+struct Findings {
+    differences: Vec<Difference>,
+    /// Articles of partitions that are not warm.
+    cold: BTreeSet<ArticleId>,
+    /// Likes that changed each time they were looked at.
+    moving: usize,
+}
+
+pub(crate) async fn run(
+    stores: &Stores,
+    options: &ReconcileOptions,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let mut redis = stores.redis.connect().await.context("Redis")?;
+    let server = run_id(&mut redis).await.context("Redis")?;
+    let patience = Duration::from_secs(options.wait_seconds);
+    let mut work = Work { stores, redis, server, patience, stop };
+    let articles = choose(&mut work, options).await?;
+    let mut findings = compare(&mut work, &articles).await?;
+    if options.repair && !findings.differences.is_empty() {
+        let repaired = repair::repair(&mut work, &findings.differences).await?;
+        let after = compare(&mut work, &repaired).await?;
+        for difference in &mut findings.differences {
+            difference.repaired = !after.differences.iter().any(|left| left.is_same(difference));
+        }
+        let new = after.differences.iter().filter(|left| !findings.differences.iter().any(|old| old.is_same(left)));
+        let new: Vec<Difference> = new.cloned().collect();
+        findings.differences.extend(new);
+        findings.cold.extend(after.cold);
+    }
+    report::print(&findings, articles.len(), options.json)?;
+    let remain = findings.differences.iter().any(|difference| !difference.repaired);
+    Ok(if remain || !findings.cold.is_empty() { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS })
+}
+
+async fn choose(work: &mut Work<'_>, options: &ReconcileOptions) -> anyhow::Result<Vec<ArticleId>> {
+    if !options.article.is_empty() {
+        return Ok(options.article.iter().copied().collect::<BTreeSet<_>>().into_iter().collect());
+    }
+    let mut all = articles::in_redis(&mut work.redis).await?;
+    all.extend(articles::in_mysql(&work.stores.mysql).await?);
+    let mut all: Vec<ArticleId> = all.into_iter().collect();
+    if let Some(count) = options.sample.filter(|count| *count < all.len()) {
+        for place in 0..count {
+            let other = rand::random_range(place..all.len());
+            all.swap(place, other);
+        }
+        all.truncate(count);
+    }
+    Ok(all)
+}
+
+/// Looks at every article once, and then closely at what seemed to differ.
+async fn compare(work: &mut Work<'_>, articles: &[ArticleId]) -> anyhow::Result<Findings> {
+    let mut findings = Findings::default();
+    let suspects = look::look(work, articles, &mut findings).await?;
+    compare::confirm(work, suspects, &mut findings).await?;
+    findings.differences.sort_by_key(|difference| (difference.article_id, difference.what, difference.user_id));
+    Ok(findings)
+}

@@ -1,0 +1,80 @@
+//! Which events of the log: the same choice for `audit` and `revoke`.
+
+use clap::Args;
+use contract::{ArticleId, Event, UserId};
+use jiff::Timestamp;
+
+/// All conditions must hold; of several values of one, any.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Selection {
+    /// Events of this article; may be given more than once.
+    #[arg(long)]
+    article: Vec<ArticleId>,
+    /// Events of this user; may be given more than once.
+    #[arg(long)]
+    user: Vec<UserId>,
+    /// Events from this client address, by the keyed hash that the events hold; may be given more than once.
+    #[arg(long, value_name = "HASH")]
+    ip_hash: Vec<String>,
+    /// Events of that time or later, such as 2026-11-22T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Events of before that time.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+}
+
+impl Selection {
+    pub(crate) fn admits(&self, event: &Event) -> bool {
+        (self.article.is_empty() || self.article.contains(&event.article))
+            && (self.user.is_empty() || event.user.is_some_and(|user| self.user.contains(&user)))
+            && (self.ip_hash.is_empty() || self.ip_hash.contains(&event.ip_hash))
+            && self.since.is_none_or(|since| event.occurred_at >= since)
+            && self.until.is_none_or(|until| event.occurred_at < until)
+    }
+
+    /// Whether it names anything that an attack can be told by; a time alone would be everybody.
+    pub(crate) fn is_narrow(&self) -> bool {
+        !(self.article.is_empty() && self.user.is_empty() && self.ip_hash.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use contract::{Cause, Change, Version};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        selection: Selection,
+    }
+
+    #[test]
+    fn every_condition_must_hold_and_any_value_of_it() {
+        let event = Event {
+            version: Version { ms: 1, seq: 0 },
+            user: "7".parse().ok(),
+            article: "42".parse().expect("an id"),
+            change: Change::Like(true),
+            cause: Cause::User,
+            occurred_at: "2026-11-22T12:00:00Z".parse().expect("a time"),
+            request_id: String::new(),
+            ip_hash: "0af7".to_owned(),
+        };
+        for (arguments, admitted) in [
+            ("", true),
+            ("--article 42 --user 7 --ip-hash 0af7", true),
+            ("--article 41 --article 42", true),
+            ("--article 42 --user 8", false),
+            ("--ip-hash 0af", false),
+            ("--since 2026-11-22T12:00:00Z", true),
+            ("--until 2026-11-22T12:00:00Z", false),
+        ] {
+            let line = Line::parse_from(["x"].into_iter().chain(arguments.split_whitespace()));
+            assert_eq!(line.selection.admits(&event), admitted, "{arguments}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Reading a topic from one end to the other, for people's questions: without a group's offsets, in bounded memory.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{Consumer as _, StreamConsumer},
+    error::KafkaError,
+    message::OwnedMessage,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::kafka::{Kafka, METADATA};
+
+/// Kafka is asked again and again meanwhile; past it, it is down.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A record gets its time from the relay's clock, an event from that of Redis.
+const SKEW_MS: i64 = 3_600_000;
+
+/// What was in a topic when it was opened, partition beside partition; each of them in order.
+pub(crate) struct Log {
+    consumer: StreamConsumer,
+    /// Of each partition that is not yet read to its end: the next offset, and the first that is not wanted.
+    left: BTreeMap<i32, (i64, i64)>,
+    stop: CancellationToken,
+}
+
+impl Kafka {
+    /// Opens a topic at its beginning, or at the first record that may hold an event of after `since`.
+    pub(crate) async fn log(
+        &self,
+        topic: &str,
+        since: Option<Timestamp>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Log> {
+        let consumer: StreamConsumer = self
+            .client()
+            .set("group.id", "interaction.log")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("queued.max.messages.kbytes", "16384")
+            .create()?;
+        let ends = self.observer()?.ends(topic).await?;
+        let mut left: BTreeMap<i32, (i64, i64)> = ends.into_iter().filter(|(_, (first, next))| first < next).collect();
+        let (name, partitions) = (topic.to_owned(), left.keys().copied().collect::<Vec<_>>());
+        let (consumer, begins) = tokio::task::spawn_blocking(move || {
+            let begins = since.map(|since| begin_at(&consumer, &name, &partitions, since)).transpose();
+            (consumer, begins)
+        })
+        .await?;
+        for (partition, begin) in begins?.into_iter().flatten() {
+            if let Some((next, _)) = left.get_mut(&partition) {
+                *next = (*next).max(begin);
+            }
+        }
+        left.retain(|_, (next, end)| next < end);
+        let mut assigned = TopicPartitionList::new();
+        for (partition, (next, _)) in &left {
+            assigned.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
+        }
+        consumer.assign(&assigned)?;
+        Ok(Log { consumer, left, stop: stop.clone() })
+    }
+}
+
+/// Where each partition's records from that time on begin; past the end where there is none.
+fn begin_at(
+    consumer: &StreamConsumer,
+    topic: &str,
+    partitions: &[i32],
+    since: Timestamp,
+) -> anyhow::Result<Vec<(i32, i64)>> {
+    let mut asked = TopicPartitionList::new();
+    for partition in partitions {
+        let at = since.as_millisecond().saturating_sub(SKEW_MS).max(0);
+        asked.add_partition_offset(topic, *partition, Offset::Offset(at))?;
+    }
+    let found = consumer.offsets_for_times(asked, METADATA).context("Kafka does not answer")?;
+    Ok(found
+        .elements()
+        .iter()
+        .map(|element| {
+            let offset = if let Offset::Offset(offset) = element.offset() { offset } else { i64::MAX };
+            (element.partition(), offset)
+        })
+        .collect())
+}
+
+impl Log {
+    /// How many offsets are still to be read.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.values().map(|(next, end)| end.saturating_sub(*next).unsigned_abs()).sum()
+    }
+
+    /// The next record; none at the end.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<OwnedMessage>> {
+        while !self.left.is_empty() {
+            let received = tokio::select! {
+                () = self.stop.cancelled() => bail!("stopped before the end"),
+                received = tokio::time::timeout(PATIENCE, self.consumer.recv()) => received,
+            };
+            match received {
+                Err(_) => bail!("Kafka said nothing for {} s", PATIENCE.as_secs()),
+                Ok(Ok(message)) => {
+                    let (partition, offset) = (message.partition(), message.offset());
+                    let Some((next, end)) = self.left.get_mut(&partition) else { continue };
+                    if offset >= *end {
+                        self.left.remove(&partition);
+                        continue;
+                    }
+                    *next = offset + 1;
+                    if next == end {
+                        self.left.remove(&partition);
+                    }
+                    return Ok(Some(message.detach()));
+                }
+                // What came before the end may have been dropped meanwhile.
+                Ok(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.left.remove(&partition);
+                }
+                Ok(Err(error)) if error.rdkafka_error_code().is_some_and(passes) => {}
+                Ok(Err(error)) => return Err(error).context("Kafka"),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// librdkafka goes on by itself after these.
+fn passes(code: rdkafka::error::RDKafkaErrorCode) -> bool {
+    use rdkafka::error::RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut};
+    matches!(code, AllBrokersDown | BrokerTransportFailure | OperationTimedOut)
+}

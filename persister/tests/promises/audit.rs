@@ -1,0 +1,47 @@
+//! Who did what.
+
+use contract::Event;
+
+use crate::world::{World, event, record};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_tells_who_did_what_when_and_from_where() {
+    let world = World::new().await;
+    let events: Vec<Event> = (0..3000)
+        .map(|place| Event {
+            ip_hash: format!("hash{}", place % 3),
+            occurred_at: jiff::Timestamp::from_second(1_763_800_000 + i64::try_from(place).unwrap()).unwrap(),
+            ..event(place)
+        })
+        .collect();
+    world.publish(events.iter().map(record)).await;
+    let at = |place: usize| events[place].occurred_at.to_string();
+    let expect = async |arguments: &[&str], admitted: &dyn Fn(&Event) -> bool| {
+        let found = world.ask_json(&[&["audit", "--json"], arguments].concat()).await;
+        let mut found: Vec<String> = found.iter().map(|event| event["version"].as_str().unwrap().to_owned()).collect();
+        let mut expected: Vec<String> =
+            events.iter().filter(|event| admitted(event)).map(|event| event.version.to_string()).collect();
+        found.sort();
+        expected.sort();
+        assert!(!expected.is_empty());
+        assert_eq!(found, expected, "{arguments:?}");
+    };
+    expect(&[], &|_| true).await;
+    expect(&["--article", "7"], &|event| event.article.get() == 7).await;
+    expect(&["--user", "3", "--user", "4"], &|event| event.user.is_some_and(|user| [3, 4].contains(&user.get()))).await;
+    expect(&["--ip-hash", "hash1", "--article", "7"], &|event| event.ip_hash == "hash1" && event.article.get() == 7)
+        .await;
+    let (since, until) = (at(1000), at(1500));
+    expect(&["--since", &since, "--until", &until], &|event| {
+        event.occurred_at >= events[1000].occurred_at && event.occurred_at < events[1500].occurred_at
+    })
+    .await;
+
+    let one = &world.ask_json(&["audit", "--json", "--since", &at(2999)]).await[0];
+    assert_eq!(one["user_id"], events[2999].user.unwrap().to_string());
+    assert_eq!(one["article_id"], events[2999].article.to_string());
+    assert_eq!(one["ip_hash"], "hash2");
+    assert!(one["kafka_offset"].is_number() && one["occurred_at"].is_string() && one["type"].is_string());
+    let (_, table) = world.ask(&["audit", "--since", &at(2999)]).await;
+    assert!(table.contains("hash2") && table.contains("1 events"), "{table}");
+}
