@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test lint
+.PHONY: help setup components natives up down env token test lint chaos
 .NOTPARALLEL:
 
 help: ## this list
@@ -44,6 +44,9 @@ token: ## a token of the dev key: make token USER=7
 test: setup components ## every test
 	@cargo build $(CARGO_FLAGS) --bins --tests
 	@cargo test $(CARGO_FLAGS)
+
+chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
+	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test --release -p tests --test chaos -- --nocapture
 
 lint: setup ## formatting, clippy, shell scripts
 	@dev/lint

@@ -68,16 +68,34 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Config {
     /// Redis, as redis://[user:password@]host:port[/db].
-    #[arg(long, env = "INTERACTION_REDIS_URL", hide_env_values = true, global = true, default_value = "",
-          hide_default_value = true)]
+    #[arg(
+        long,
+        env = "INTERACTION_REDIS_URL",
+        hide_env_values = true,
+        global = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) redis_url: String,
     /// MySQL or MariaDB, as mysql://user:password@host:port/database.
-    #[arg(long, env = "INTERACTION_MYSQL_URL", hide_env_values = true, global = true, default_value = "",
-          hide_default_value = true)]
+    #[arg(
+        long,
+        env = "INTERACTION_MYSQL_URL",
+        hide_env_values = true,
+        global = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) mysql_url: String,
     /// Kafka's bootstrap brokers, as host:port[,host:port…].
-    #[arg(long, env = "INTERACTION_KAFKA_BROKERS", hide_env_values = true, global = true, default_value = "",
-          hide_default_value = true)]
+    #[arg(
+        long,
+        env = "INTERACTION_KAFKA_BROKERS",
+        hide_env_values = true,
+        global = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) kafka_brokers: String,
     /// The topic of events.
     #[arg(long, env = "INTERACTION_TOPIC", global = true, default_value = "interaction.events")]

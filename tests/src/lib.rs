@@ -1,10 +1,20 @@
-//! What the suites share: an HTTP client that speaks as a user, and looks into the stores behind the service's back.
+//! What the suites share: an HTTP client that speaks as a user, looks into the stores behind the service's back, and the
+//! comparison of both.
 
 mod api;
+mod compare;
+mod log;
+mod model;
 mod stores;
 
 pub use api::{Answer, Api, Ask};
+pub use compare::{Wrong, compare, drained};
+pub use log::Log;
+pub use model::{Model, Pair};
 pub use stores::{Topic, likers, partition_of, redis, rows};
+
+/// The consumer group of the persister.
+pub const GROUP: &str = "interaction.persister";
 
 /// An article or user id, from a number that a test chose.
 #[must_use]

@@ -329,7 +329,8 @@ async fn a_query_answers_for_every_article_of_its_partition() -> Result<()> {
     let mut server = Server::warm().await?;
     server.like(7, true, |_| ()).await?;
     server.like(8, true, |_| ()).await?;
-    let other: ArticleId = (43..).map(id).find(|other| Partition::of(*other) == partition()).expect("there are many");
+    let other: ArticleId =
+        (43..9999).map(id).find(|other| Partition::of(*other) == partition()).expect("there are many");
     let of = |article| [keys::likes, keys::pv, keys::uv, keys::reads, keys::members].map(|key| key(article));
     let keys: Vec<String> = [keys::warm(partition())].into_iter().chain(of(article())).chain(of(other)).collect();
     let run_id = server.run_id.clone();
@@ -364,20 +365,20 @@ async fn a_fenced_partition_is_rebuilt_and_served_in_a_new_epoch() -> Result<()>
     let state = server.call(scripts::PARTITION_STATE, &[warm.clone(), outbox.clone()], &[]).await?;
     assert_eq!(state, [run_id.as_str(), "1", "0-1", "0"]);
 
-    assert_eq!(server.call(scripts::FENCE, &[warm.clone()], &["rebuild"]).await?, ["OK"]);
+    assert_eq!(server.call(scripts::FENCE, std::slice::from_ref(&warm), &["rebuild"]).await?, ["OK"]);
     assert_eq!(server.like(7, true, |_| ()).await?, ["COLD"]);
     assert_eq!(server.like(7, true, |args| args[0] = String::new()).await?, ["COLD"], "an empty run id is nobody's");
 
     let likes = [warm.clone(), keys::likes(article()), keys::members(article())];
-    let stats = [warm.clone(), keys::pv(article()), keys::uv(article()), keys::reads(article())];
+    let counters = [warm.clone(), keys::pv(article()), keys::uv(article()), keys::reads(article())];
     assert_eq!(server.call(scripts::RESTORE_LIKES, &likes, &["another", "1", "7"]).await?, ["STALE"]);
-    assert_eq!(server.call(scripts::RESTORE_STATS, &stats, &["another", "1", "", "1"]).await?, ["STALE"]);
+    assert_eq!(server.call(scripts::RESTORE_STATS, &counters, &["another", "1", "", "1"]).await?, ["STALE"]);
     let users: Vec<String> = (1..=5_000).map(|user: i64| (user << 20).to_string()).collect();
     for some in users.chunks(1_000) {
         let args: Vec<&str> = ["rebuild", "5000"].into_iter().chain(some.iter().map(String::as_str)).collect();
         assert_eq!(server.call(scripts::RESTORE_LIKES, &likes, &args).await?, ["OK"]);
     }
-    assert_eq!(server.call(scripts::RESTORE_STATS, &stats, &["rebuild", "12", "", "3"]).await?, ["OK"]);
+    assert_eq!(server.call(scripts::RESTORE_STATS, &counters, &["rebuild", "12", "", "3"]).await?, ["OK"]);
 
     let done = [warm.clone(), outbox.clone()];
     assert_eq!(server.call(scripts::WARM, &done, &[&run_id, "2", "5-0", "", "relay"]).await?, ["STALE"]);

@@ -2,7 +2,6 @@
 //! nothing.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -11,12 +10,10 @@ use std::{
 };
 
 use anyhow::Result;
-use contract::{Change, Version, keys};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use redis::AsyncCommands;
 use sqlx::MySqlPool;
-use stack::{Options, Stack, wait_for};
-use tests::{Api, Topic, id, likers, redis, rows};
+use stack::{Options, Stack};
+use tests::{Api, GROUP, Log, Model, Topic, compare, drained};
 use tokio::task::JoinSet;
 
 const CLIENTS: i64 = 32;
@@ -30,19 +27,6 @@ const COLLECTS: i64 = 2_000;
 const FIRST_PROBE: i64 = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What clients were told: for a user and an article, whether it is liked, whether it is collected.
-#[derive(Default)]
-struct Model {
-    likes: BTreeMap<(i64, i64), bool>,
-    collects: BTreeMap<(i64, i64), bool>,
-}
-
-impl Model {
-    fn standing(pairs: &BTreeMap<(i64, i64), bool>) -> BTreeSet<(i64, i64)> {
-        pairs.iter().filter(|(_, on)| **on).map(|(pair, _)| *pair).collect()
-    }
-}
-
 /// One client: its own users, so that the last answer to a user about an article is the state.
 async fn client(api: Api, number: i64, seed: u64) -> Result<Model> {
     let mut random = StdRng::seed_from_u64(seed.wrapping_add(number.cast_unsigned()));
@@ -54,10 +38,11 @@ async fn client(api: Api, number: i64, seed: u64) -> Result<Model> {
         let article = if random.random_bool(0.5) { HOT } else { random.random_range(1..=ARTICLES) };
         let on = random.random_bool(0.6);
         let like = random.random_range(0..likes + collects) < likes;
-        let (kind, said, counted) = if like { ("like", "liked", "likes") } else { ("collect", "collected", "collects") };
+        let (kind, said, counted) =
+            if like { ("like", "liked", "likes") } else { ("collect", "collected", "collects") };
         let path = format!("/v1/articles/{article}/{kind}");
         let body = if on { api.put(&path) } else { api.delete(&path) }.user(user).good().await?;
-        anyhow::ensure!(body["article_id"] == article.to_string() && body[said] == on, "{path}: {body}");
+        anyhow::ensure!(body["article_id"] == *article.to_string() && body[said] == on, "{path}: {body}");
         anyhow::ensure!(body[counted].as_i64() >= Some(i64::from(on)), "{path}: {body}");
         if like {
             model.likes.insert((user, article), on);
@@ -125,8 +110,7 @@ async fn every_acknowledged_change_is_in_every_store_once() -> Result<()> {
     let mut model = Model::default();
     while let Some(done) = clients.join_next().await {
         let of_client = done??;
-        model.likes.extend(of_client.likes);
-        model.collects.extend(of_client.collects);
+        model.extend(of_client);
     }
     let took = began.elapsed();
     stop.store(true, Ordering::Relaxed);
@@ -139,106 +123,28 @@ async fn every_acknowledged_change_is_in_every_store_once() -> Result<()> {
         model.likes.insert((user, HOT), true);
     }
 
-    let topic = Topic::open(&stack.kafka_brokers(), "interaction.persister")?;
-    drained(&stack, &topic).await?;
-    let rows_compared = compare(&stack, &mysql, &model).await?;
-    let events = events_say_the_same(&topic, &model)?;
+    let topic = Topic::open(&stack.kafka_brokers(), GROUP)?;
+    drained(&stack, &topic, PATIENCE).await?;
+    assert_eq!(compare(&stack, &model, 1..=ARTICLES).await?, []);
+    let events = topic.events()?;
+    assert_eq!(Log::of(&events).against(&model), []);
 
     // Again, all of it.
     stack.persister.terminate().await?;
     topic.rewind()?;
     assert!(topic.lag()? > 0, "the consumer group begins again");
     stack.persister.start().await?;
-    drained(&stack, &topic).await?;
-    compare(&stack, &mysql, &model).await?;
+    drained(&stack, &topic, PATIENCE).await?;
+    assert_eq!(compare(&stack, &model, 1..=ARTICLES).await?, []);
 
     let requests = LIKES + COLLECTS + i64::try_from(lags.len())?;
     let at = |share: usize| lags[(lags.len() * share / 100).min(lags.len() - 1)].as_millis();
     println!(
-        "{requests} requests in {took:.1?}, {events} events, {rows_compared} rows compared, twice; on {}",
+        "{requests} requests in {took:.1?}, {} events, {} pairs of user and article compared, twice; on {}",
+        events.len(),
+        model.likes.len() + model.collects.len(),
         stack.app.kind()
     );
     println!("acknowledged like to visible row under this load: p50 {} ms, p99 {} ms", at(50), at(99));
     stack.stop().await
-}
-
-/// Nothing is on its way any more: all outboxes are empty and the consumer has committed the topic's end.
-async fn drained(stack: &Stack, topic: &Topic) -> Result<()> {
-    let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
-    let mut redis = redis(&stack.redis_url()).await?;
-    wait_for("empty outboxes and no lag", PATIENCE, || {
-        let (mut redis, mysql) = (redis.clone(), mysql.clone());
-        async move {
-            for partition in contract::Partition::all() {
-                let waiting: i64 = redis.xlen(keys::outbox(partition)).await?;
-                if waiting > 0 {
-                    return Ok(None);
-                }
-            }
-            let (collects,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM collect_outbox").fetch_one(&mysql).await?;
-            Ok((collects == 0 && topic.lag()? == 0).then_some(()))
-        }
-    })
-    .await?;
-    let _: String = redis.ping().await?;
-    Ok(())
-}
-
-/// Clients' model = Redis = MySQL, rows and counts. Returns how many rows that were.
-async fn compare(stack: &Stack, mysql: &MySqlPool, model: &Model) -> Result<usize> {
-    let mut redis = redis(&stack.redis_url()).await?;
-    let likes = Model::standing(&model.likes);
-    let collects = Model::standing(&model.collects);
-
-    let in_mysql = rows(mysql, "SELECT user_id, article_id FROM user_like WHERE status = 1").await?;
-    assert_eq!(in_mysql.into_iter().collect::<BTreeSet<_>>(), likes, "likes in MySQL");
-    let in_mysql = rows(mysql, "SELECT user_id, article_id FROM user_collect").await?;
-    assert_eq!(in_mysql.into_iter().collect::<BTreeSet<_>>(), collects, "collects in MySQL");
-
-    let count = |pairs: &BTreeSet<(i64, i64)>, article| i64::try_from(pairs.iter().filter(|pair| pair.1 == article).count());
-    let liked: BTreeMap<i64, i64> =
-        rows(mysql, "SELECT article_id, like_count FROM article_stats").await?.into_iter().collect();
-    let collected: BTreeMap<i64, i64> =
-        rows(mysql, "SELECT article_id, collect_count FROM article_stats").await?.into_iter().collect();
-    for article in 1..=ARTICLES {
-        let expected: BTreeSet<i64> = likes.iter().filter(|pair| pair.1 == article).map(|pair| pair.0).collect();
-        assert_eq!(likers(&mut redis, id(article)).await?, expected, "likers of {article} in Redis");
-        let counted: Option<i64> = redis.get(keys::likes(id(article))).await?;
-        assert_eq!(counted.unwrap_or(0), count(&likes, article)?, "likes of {article} in Redis");
-        assert_eq!(liked.get(&article).copied().unwrap_or(0), count(&likes, article)?, "like_count of {article}");
-        assert_eq!(
-            collected.get(&article).copied().unwrap_or(0),
-            count(&collects, article)?,
-            "collect_count of {article}"
-        );
-    }
-    let (every_row,): (i64,) =
-        sqlx::query_as("SELECT (SELECT COUNT(*) FROM user_like) + (SELECT COUNT(*) FROM user_collect)")
-            .fetch_one(mysql)
-            .await?;
-    Ok(usize::try_from(every_row)? + liked.len())
-}
-
-/// The topic alone tells the same story: the latest event of each pair is the state that clients were told of.
-fn events_say_the_same(topic: &Topic, model: &Model) -> Result<usize> {
-    let events = topic.events()?;
-    let mut latest: BTreeMap<(bool, i64, i64), (Version, bool)> = BTreeMap::new();
-    for event in &events {
-        let (kind, on) = match event.change {
-            Change::Like(on) => (true, on),
-            Change::Collect(on) => (false, on),
-            Change::Read(_) => continue,
-        };
-        let user = event.user.expect("a like has a user").get();
-        let state = latest.entry((kind, user, event.article.get())).or_insert((event.version, on));
-        if event.version >= state.0 {
-            *state = (event.version, on);
-        }
-    }
-    let standing = |of: bool| -> BTreeSet<(i64, i64)> {
-        latest.iter().filter(|((kind, ..), (_, on))| *kind == of && *on).map(|((_, u, a), _)| (*u, *a)).collect()
-    };
-    assert_eq!(standing(true), Model::standing(&model.likes), "likes by the log");
-    assert_eq!(standing(false), Model::standing(&model.collects), "collects by the log");
-    Ok(events.len())
 }

@@ -3,8 +3,8 @@
 use crate::{Service, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
-use rdkafka::config::ClientConfig;
 use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::fs;
 use std::ops::Deref;
@@ -26,13 +26,23 @@ const CLUSTER_ID: &str = "ZGV2LWludGVyYWN0aW9ucw";
 impl Kafka {
     /// A broker with its data and log below `folder`, not started yet.
     pub fn new(folder: &Path) -> Result<Self> {
+        Self::with_listener(folder, None)
+    }
+
+    /// A broker that a proxy, too, leads to. A broker tells its clients where to connect: those that come by the proxy
+    /// come to a listener of their own and are told the proxy's address.
+    pub(crate) fn behind_proxy(folder: &Path, listener: u16, proxy: u16) -> Result<Self> {
+        Self::with_listener(folder, Some((listener, proxy)))
+    }
+
+    fn with_listener(folder: &Path, proxied: Option<(u16, u16)>) -> Result<Self> {
         let (data, port, controller) = (folder.join("kafka"), ports::free()?, ports::free()?);
         let libs = paths::cache()?.join("kafka/libs");
         let version = version(&libs)?;
         // What formatting writes names no port and no folder, so it serves every broker of this version.
         paths::template(&version, &data, |data| format(&libs, data))?;
         let properties = folder.join("kafka.properties");
-        fs::write(&properties, server_properties(&data, port, controller))?;
+        fs::write(&properties, server_properties(&data, port, controller, proxied))?;
         let service = Service::new("kafka", "java", folder.join("kafka.log"), move || metadata(port).boxed())
             .args(java(&libs))
             .args(["kafka.Kafka".as_ref(), properties.as_os_str()]);
@@ -89,21 +99,26 @@ fn version(libs: &Path) -> Result<String> {
 
 fn format(libs: &Path, data: &Path) -> Result<()> {
     let properties = tempfile::NamedTempFile::new()?;
-    fs::write(properties.path(), server_properties(data, 1, 2))?;
+    fs::write(properties.path(), server_properties(data, 1, 2, None))?;
     let mut command = Command::new("java");
     command.args(java(libs)).args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"]);
     paths::run(command.arg(properties.path()))
 }
 
-fn server_properties(data: &Path, port: u16, controller: u16) -> String {
+fn server_properties(data: &Path, port: u16, controller: u16, proxied: Option<(u16, u16)>) -> String {
+    let proxied = |pick: fn((u16, u16)) -> u16| {
+        proxied.map(|ports| format!(",PROXIED://127.0.0.1:{}", pick(ports))).unwrap_or_default()
+    };
+    let (listener, advertised) = (proxied(|ports| ports.0), proxied(|ports| ports.1));
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 log.dirs={}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1

@@ -7,14 +7,18 @@
 //! that started it.
 
 mod app;
+mod clock;
 mod compose;
 mod identity;
 mod kafka;
 mod mariadb;
+mod network;
+mod options;
 mod paths;
 mod persister;
 mod ports;
 mod process;
+mod proxy;
 mod redis;
 mod stack;
 mod wait;
@@ -23,9 +27,12 @@ pub use app::App;
 pub use identity::{dev, token, token_with};
 pub use kafka::Kafka;
 pub use mariadb::MariaDb;
+pub use network::Network;
+pub use options::Options;
 pub use paths::{binary, root};
 pub use persister::Persister;
 pub use process::Service;
+pub use proxy::Proxy;
 pub use redis::Redis;
-pub use stack::{Options, Stack};
+pub use stack::Stack;
 pub use wait::wait_for;

@@ -50,6 +50,14 @@ impl Persister {
         Ok(command)
     }
 
+    /// Another process of the same persister, not started yet, that does the job named, `relay` say; it has a log of its
+    /// own.
+    pub fn another(&self, name: &str, job: &str) -> Result<Service> {
+        let log = self.log().with_file_name(format!("{name}.log"));
+        let service = Service::new(name, paths::binary("persister")?, log, || async { Ok(()) }.boxed());
+        Ok(service.args([job]).envs(&self.environment))
+    }
+
     /// `persister migrate`, to its end.
     pub async fn migrate(&self) -> Result<()> {
         let output = tokio::time::timeout(MIGRATE_LIMIT, self.command(&["migrate"])?.output())

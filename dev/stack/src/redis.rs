@@ -1,7 +1,8 @@
 //! Redis.
 
+use crate::clock::Clock;
 use crate::{Service, paths, ports};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use futures::FutureExt;
 use std::ops::Deref;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::path::Path;
 pub struct Redis {
     service: Service,
     port: u16,
+    clock: Option<Clock>,
 }
 
 impl Redis {
@@ -23,7 +25,7 @@ impl Redis {
             .args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
             .args(["--enable-debug-command", "local", "--dir"])
             .args([&data]);
-        Ok(Self { service, port })
+        Ok(Self { service, port, clock: None })
     }
 
     /// The same, started and answering.
@@ -40,7 +42,20 @@ impl Redis {
             .args(crate::compose::up("redis", port))
             .envs([("REDIS_PORT", port.to_string())])
             .ends_its_children();
-        Ok(Self { service, port })
+        Ok(Self { service, port, clock: None })
+    }
+
+    /// The same with a clock that `set_clock` sets.
+    pub(crate) fn with_clock(mut self, folder: &Path) -> Result<Self> {
+        let clock = Clock::new(folder)?;
+        self.service = self.service.envs(clock.environment());
+        self.clock = Some(clock);
+        Ok(self)
+    }
+
+    /// Sets the server's time of day that many seconds off the machine's, at once.
+    pub fn set_clock(&self, offset: i64) -> Result<()> {
+        self.clock.as_ref().context("this Redis has the machine's clock")?.set(offset)
     }
 
     fn service(program: &std::ffi::OsStr, folder: &Path, port: u16) -> Service {

@@ -1,78 +1,15 @@
 //! All parts together.
 
-use crate::{App, Kafka, MariaDb, Persister, Redis, Service, dev, wait_for};
+use crate::network::Addresses;
+use crate::options::Part;
+use crate::{App, Kafka, MariaDb, Network, Options, Persister, Proxy, Redis, Service, dev, ports, wait_for};
 use anyhow::{Context, Result, anyhow};
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const READY_LIMIT: Duration = Duration::from_mins(1);
-
-#[derive(Clone, Copy, PartialEq)]
-enum Part {
-    App,
-    Persister,
-}
-
-/// How a stack differs from the usual one.
-#[derive(Clone, Default)]
-pub struct Options {
-    variables: BTreeMap<String, String>,
-    persister_env: BTreeMap<String, String>,
-    left_out: Vec<Part>,
-    quiet: bool,
-    compose: bool,
-}
-
-impl Options {
-    /// Sets a variable of `spin.toml`.
-    #[must_use]
-    pub fn variable(mut self, name: &str, value: impl Display) -> Self {
-        self.variables.insert(name.to_owned(), value.to_string());
-        self
-    }
-
-    /// Adds to the persister's environment.
-    #[must_use]
-    pub fn persister_env(mut self, name: &str, value: impl Display) -> Self {
-        self.persister_env.insert(name.to_owned(), value.to_string());
-        self
-    }
-
-    /// The application is left for later: `stack.app.start()`.
-    #[must_use]
-    pub fn without_app(mut self) -> Self {
-        self.left_out.push(Part::App);
-        self
-    }
-
-    /// The persister is left for later: `stack.persister.start()`. The database is migrated all the same.
-    #[must_use]
-    pub fn without_persister(mut self) -> Self {
-        self.left_out.push(Part::Persister);
-        self
-    }
-
-    /// No lines of progress.
-    #[must_use]
-    pub fn quiet(mut self) -> Self {
-        self.quiet = true;
-        self
-    }
-
-    /// The stores run in containers by Docker Compose.
-    #[must_use]
-    pub fn in_compose(mut self) -> Self {
-        self.compose = true;
-        self
-    }
-
-    fn leaves_out(&self, part: Part) -> bool {
-        self.left_out.contains(&part)
-    }
-}
 
 /// The running system. Parts stop in this order when it is dropped, the folder last.
 pub struct Stack {
@@ -86,6 +23,7 @@ pub struct Stack {
     pub mariadb: MariaDb,
     /// Redis.
     pub redis: Redis,
+    network: Option<Network>,
     folder: PathBuf,
     _removed_at_end: Option<TempDir>,
 }
@@ -102,11 +40,11 @@ impl Stack {
         };
         progress.line(format_args!("data and logs in {}", path.display()));
 
-        let (redis, mariadb, kafka) = stores(&path, options.compose).await?;
-        let app = App::new(&path, &redis.url(), &mariadb.handlers_url(), &options.variables)?;
-        let persister =
-            Persister::new(&path, &redis.url(), &mariadb.admin_url(), &kafka.brokers(), &options.persister_env)?;
-        let stack = Self { app, persister, kafka, mariadb, redis, folder: path, _removed_at_end: removed };
+        let (redis, mariadb, kafka, network) = stores(&path, &options).await?;
+        let to = Addresses::of(&redis, &mariadb, &kafka, network.as_ref());
+        let app = App::new(&path, &to.redis, &to.mysql_handlers, &options.variables)?;
+        let persister = Persister::new(&path, &to.redis, &to.mysql_admin, &to.kafka, &options.persister_env)?;
+        let stack = Self { app, persister, kafka, mariadb, redis, network, folder: path, _removed_at_end: removed };
 
         // The application compiles its components meanwhile; it asks the stores only when it is asked.
         let app = async {
@@ -137,7 +75,15 @@ impl Stack {
         Ok(())
     }
 
-    /// Until `/readyz` answers 200 and, with a persister to warm them, no partition is stale.
+    /// Until the system answers and, with `warm`, serves every partition from Redis.
+    pub async fn wait_answers(&self, warm: bool) -> Result<()> {
+        wait_for("the system to serve", READY_LIMIT, async || {
+            Ok(self.serves(warm).await.unwrap_or(false).then_some(()))
+        })
+        .await
+    }
+
+    /// The same of a stack that starts: a part that stops ends the wait.
     async fn wait_serving(&self, warm: bool) -> Result<()> {
         let waited = wait_for("the system to serve", READY_LIMIT, async || {
             for service in [&*self.app, &*self.redis, &*self.mariadb, &*self.kafka, &*self.persister] {
@@ -215,6 +161,15 @@ impl Stack {
         self.kafka.brokers()
     }
 
+    /// The ways to the stores, where they were asked for.
+    ///
+    /// # Panics
+    /// Without `Options::breakable`.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        self.network.as_ref().expect("the stack was not started with Options::breakable")
+    }
+
     /// The folder of data and logs.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -238,15 +193,25 @@ impl Stack {
 }
 
 /// Prepared side by side: a first MariaDB or Kafka takes seconds to make its data folder.
-async fn stores(folder: &Path, compose: bool) -> Result<(Redis, MariaDb, Kafka)> {
-    if compose {
-        return Ok((Redis::in_compose(folder)?, MariaDb::in_compose(folder)?, Kafka::in_compose(folder)?));
+async fn stores(folder: &Path, options: &Options) -> Result<(Redis, MariaDb, Kafka, Option<Network>)> {
+    if options.compose {
+        return Ok((Redis::in_compose(folder)?, MariaDb::in_compose(folder)?, Kafka::in_compose(folder)?, None));
     }
+    let listener = ports::free()?;
+    let proxy = if options.breakable { Some(Proxy::to(listener).await?) } else { None };
+    let behind = proxy.as_ref().map(Proxy::port);
     let (for_mariadb, for_kafka) = (folder.to_owned(), folder.to_owned());
     let mariadb = tokio::task::spawn_blocking(move || MariaDb::new(&for_mariadb));
-    let kafka = tokio::task::spawn_blocking(move || Kafka::new(&for_kafka));
+    let kafka = tokio::task::spawn_blocking(move || match behind {
+        Some(proxy) => Kafka::behind_proxy(&for_kafka, listener, proxy),
+        None => Kafka::new(&for_kafka),
+    });
     let (mariadb, kafka) = tokio::try_join!(mariadb, kafka)?;
-    Ok((Redis::new(folder)?, mariadb?, kafka?))
+    let (redis, mariadb, kafka) = (Redis::new(folder)?, mariadb?, kafka?);
+    let Some(proxy) = proxy else { return Ok((redis, mariadb, kafka, None)) };
+    let redis = redis.with_clock(folder)?;
+    let network = Network::to(&redis, &mariadb, proxy).await?;
+    Ok((redis, mariadb, kafka, Some(network)))
 }
 
 /// One line a step, with the time since the beginning.

@@ -34,7 +34,7 @@ async fn an_erased_user_is_gone_and_nothing_brings_anything_back() {
     for user in [7, 8, 9] {
         for article in 1..=10 {
             liker.liked(user, article, true).await;
-            sqlx::query("CALL collect(?, ?, 1, 4000000000000, 'r', 'h')")
+            sqlx::query("CALL collect(?, ?, 1, NULL, 'r', 'h')")
                 .bind(user)
                 .bind(article)
                 .execute(&world.mysql)

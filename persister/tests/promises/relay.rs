@@ -56,7 +56,7 @@ async fn a_collect_reaches_kafka_and_leaves_its_outbox() {
     let world = World::new().await;
     let _relay = world.start("relay");
     for user in 1..=20 {
-        sqlx::query("CALL collect(?, 42, 1, 4000000000000, 'r', 'h')").bind(user).execute(&world.mysql).await.unwrap();
+        sqlx::query("CALL collect(?, 42, 1, NULL, 'r', 'h')").bind(user).execute(&world.mysql).await.unwrap();
     }
     let records = world.records("interaction.events", 20).await;
     let events = records.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap());

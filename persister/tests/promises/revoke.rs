@@ -73,7 +73,7 @@ async fn a_revoke_undoes_exactly_the_likes_that_still_stand_because_of_the_attac
         assert_eq!(liker.like(user, article, true, "elsewhere").await, word);
     }
     let (refused, ..): (String, i64, i64, i64) =
-        sqlx::query_as("CALL collect(400, 1, 1, 4000000000000, '', '')").fetch_one(&world.mysql).await.unwrap();
+        sqlx::query_as("CALL collect(400, 1, 1, NULL, '', '')").fetch_one(&world.mysql).await.unwrap();
     assert_eq!(refused, "BARRED");
 }
 

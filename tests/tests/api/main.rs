@@ -21,7 +21,7 @@ const LIKE_BURST: usize = 40;
 static SYSTEM: LazyLock<(Runtime, Stack)> = LazyLock::new(|| {
     let runtime = Runtime::new().expect("a runtime");
     let options = Options::default()
-        .variable("like_user_limit", &format!("{LIKE_BURST},0.01"))
+        .variable("like_user_limit", format!("{LIKE_BURST},0.01"))
         .variable("view_visitor_limit", "1000,1000")
         .variable("cors_origins", "https://www.example.com,https://m.example.com")
         .quiet();

@@ -70,7 +70,8 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
         for bad in [
             "limit=0",
             "limit=101",
-            "limit=-1", "limit=+5",
+            "limit=-1",
+            "limit=+5",
             "limit=x",
             "limit=1&limit=2",
             "cursor=x",

@@ -96,7 +96,7 @@ fn a_read_counts_from_five_seconds_after_its_view_and_once() -> Result<()> {
 
         // Views, visitors and reads become rows.
         let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
-        wait_for("the snapshot of the article", Duration::from_secs(60), async || {
+        wait_for("the snapshot of the article", Duration::from_mins(1), async || {
             let row: Option<(i64, i64, i64)> =
                 sqlx::query_as("SELECT pv, uv, read_count FROM article_stats WHERE article_id = 5002")
                     .fetch_optional(&mysql)
@@ -118,10 +118,11 @@ fn a_body_that_does_not_come_is_given_up() -> Result<()> {
 
         let address = stack.http_url().trim_start_matches("http://").to_owned();
         let mut connection = tokio::net::TcpStream::connect(&address).await?;
-        let head = format!("POST /v1/articles/5004/reads HTTP/1.1\r\nHost: {address}\r\nContent-Length: 100\r\n\r\n{{\"view");
+        let head =
+            format!("POST /v1/articles/5004/reads HTTP/1.1\r\nHost: {address}\r\nContent-Length: 100\r\n\r\n{{\"view");
         connection.write_all(head.as_bytes()).await?;
         let mut answer = vec![0; 12];
-        tokio::time::timeout(Duration::from_secs(60), connection.read_exact(&mut answer)).await??;
+        tokio::time::timeout(Duration::from_mins(1), connection.read_exact(&mut answer)).await??;
         assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 400");
         Ok(())
     })

@@ -1,0 +1,52 @@
+//! The ways from the application and the persister to the stores.
+
+use crate::{Kafka, MariaDb, Proxy, Redis};
+use anyhow::Result;
+
+/// A proxy before each store. Tests that look into the stores go past them.
+pub struct Network {
+    /// To Redis.
+    pub redis: Proxy,
+    /// To MariaDB.
+    pub mysql: Proxy,
+    /// To Kafka.
+    pub kafka: Proxy,
+}
+
+impl Network {
+    pub(crate) async fn to(redis: &Redis, mariadb: &MariaDb, kafka: Proxy) -> Result<Self> {
+        Ok(Self { redis: Proxy::to(redis.port()).await?, mysql: Proxy::to(mariadb.port()).await?, kafka })
+    }
+
+    /// Everything passes everywhere.
+    pub fn release(&self) {
+        [&self.redis, &self.mysql, &self.kafka].into_iter().for_each(Proxy::release);
+    }
+}
+
+/// Where the application and the persister find the stores.
+pub(crate) struct Addresses {
+    pub(crate) redis: String,
+    pub(crate) mysql_handlers: String,
+    pub(crate) mysql_admin: String,
+    pub(crate) kafka: String,
+}
+
+impl Addresses {
+    pub(crate) fn of(redis: &Redis, mariadb: &MariaDb, kafka: &Kafka, network: Option<&Network>) -> Self {
+        let direct = Self {
+            redis: redis.url(),
+            mysql_handlers: mariadb.handlers_url(),
+            mysql_admin: mariadb.admin_url(),
+            kafka: kafka.brokers(),
+        };
+        let Some(network) = network else { return direct };
+        Self {
+            redis: network.redis.instead_of(redis.port(), &direct.redis),
+            // Spin's client, once connected, would change over to the server's Unix socket, past the proxy.
+            mysql_handlers: network.mysql.instead_of(mariadb.port(), &direct.mysql_handlers) + "?prefer_socket=false",
+            mysql_admin: network.mysql.instead_of(mariadb.port(), &direct.mysql_admin),
+            kafka: format!("127.0.0.1:{}", network.kafka.port()),
+        }
+    }
+}

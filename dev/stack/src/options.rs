@@ -1,0 +1,76 @@
+//! How a stack differs from the usual one.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Part {
+    App,
+    Persister,
+}
+
+/// How a stack differs from the usual one.
+#[derive(Clone, Default)]
+pub struct Options {
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) persister_env: BTreeMap<String, String>,
+    pub(crate) left_out: Vec<Part>,
+    pub(crate) quiet: bool,
+    pub(crate) compose: bool,
+    pub(crate) breakable: bool,
+}
+
+impl Options {
+    /// Sets a variable of `spin.toml`.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl Display) -> Self {
+        self.variables.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Adds to the persister's environment.
+    #[must_use]
+    pub fn persister_env(mut self, name: &str, value: impl Display) -> Self {
+        self.persister_env.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// The application is left for later: `stack.app.start()`.
+    #[must_use]
+    pub fn without_app(mut self) -> Self {
+        self.left_out.push(Part::App);
+        self
+    }
+
+    /// The persister is left for later: `stack.persister.start()`. The database is migrated all the same.
+    #[must_use]
+    pub fn without_persister(mut self) -> Self {
+        self.left_out.push(Part::Persister);
+        self
+    }
+
+    /// No lines of progress.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// The ways to the stores can be held up, by `stack.network`, and Redis's clock can be set.
+    #[must_use]
+    pub fn breakable(mut self) -> Self {
+        self.breakable = true;
+        self
+    }
+
+    /// The stores run in containers by Docker Compose.
+    #[must_use]
+    pub fn in_compose(mut self) -> Self {
+        self.compose = true;
+        self
+    }
+
+    pub(crate) fn leaves_out(&self, part: Part) -> bool {
+        self.left_out.contains(&part)
+    }
+}

@@ -1,0 +1,128 @@
+//! A way to a server that can be held up, so that a test sees the network stall rather than refuse.
+
+use crate::ports;
+use anyhow::Result;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Passes TCP connections on to a port of this machine, unless they are held.
+///
+/// What was sent on a connection that is held, or closed by its client meanwhile, is not lost but late: it arrives when
+/// the connection is released, as from a network that had an outage.
+pub struct Proxy {
+    port: u16,
+    holds: watch::Sender<Holds>,
+    connections: Arc<AtomicU64>,
+    accepting: JoinHandle<()>,
+}
+
+/// Connections are numbered from 1 as they come.
+#[derive(Clone, Copy, Default)]
+struct Holds {
+    all: bool,
+    up_to: u64,
+}
+
+impl Holds {
+    fn hold(self, connection: u64) -> bool {
+        self.all || connection <= self.up_to
+    }
+}
+
+impl Proxy {
+    /// A way to that port of 127.0.0.1. Each connection that comes makes one there; where that is refused it is closed.
+    pub async fn to(target: u16) -> Result<Self> {
+        let port = ports::free()?;
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let (holds, watched) = watch::channel(Holds::default());
+        let connections = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&connections);
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+                tokio::spawn(connect(client, target, number, watched.clone()));
+            }
+        });
+        Ok(Self { port, holds, connections, accepting })
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Nothing passes any more, neither way: a stalled network.
+    pub fn hold(&self) {
+        self.holds.send_modify(|holds| holds.all = true);
+    }
+
+    /// Nothing passes on the connections that are there; those made from now on work. What is sent on the former arrives
+    /// after what is sent on the latter.
+    pub fn hold_existing(&self) {
+        let up_to = self.connections.load(Ordering::SeqCst);
+        self.holds.send_modify(|holds| holds.up_to = up_to);
+    }
+
+    /// Everything passes, first what was held.
+    pub fn release(&self) {
+        self.holds.send_replace(Holds::default());
+    }
+
+    /// A URL of the server with this way to it instead of the direct one.
+    pub(crate) fn instead_of(&self, direct: u16, url: &str) -> String {
+        url.replace(&format!("127.0.0.1:{direct}"), &format!("127.0.0.1:{}", self.port))
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn connect(client: TcpStream, target: u16, number: u64, mut holds: watch::Receiver<Holds>) {
+    if passes(number, &mut holds).await.is_none() {
+        return;
+    }
+    let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
+    // Small messages go to and fro: none waits for another.
+    if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
+        return;
+    }
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::join!(copy(from_client, to_server, number, holds.clone()), copy(from_server, to_client, number, holds));
+}
+
+/// One way, to its end, which is passed on as well.
+async fn copy(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    number: u64,
+    mut holds: watch::Receiver<Holds>,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buffer).await;
+        if passes(number, &mut holds).await.is_none() {
+            return;
+        }
+        match read {
+            Ok(0) | Err(_) => break,
+            Ok(length) if to.write_all(&buffer[..length]).await.is_err() => break,
+            Ok(_) => {}
+        }
+    }
+    // The other side may be gone already.
+    let _ = to.shutdown().await;
+}
+
+/// Waits until the connection is not held; `None` if the proxy is gone.
+async fn passes(number: u64, holds: &mut watch::Receiver<Holds>) -> Option<()> {
+    holds.wait_for(|holds| !holds.hold(number)).await.ok().map(drop)
+}

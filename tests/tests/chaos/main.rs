@@ -1,0 +1,101 @@
+//! Faults at random moments under load: nothing acknowledged is lost, nothing counts twice.
+//!
+//! `make chaos ROUNDS=n SEED=s`, or `CHAOS_ROUNDS=n CHAOS_SEED=s` in the environment. A seed always gives the same faults
+//! at the same moments, and each client the same requests; how they meet is up to the machine.
+
+mod client;
+mod schedule;
+mod system;
+mod verdict;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use tests::Api;
+use tokio::task::JoinSet;
+
+use crate::{
+    client::{Client, Told},
+    schedule::{Kind, schedule},
+    system::System,
+    verdict::{Verdict, judge},
+};
+
+const CLIENTS: i64 = 12;
+/// What a test of every change affords; the promise is held against many more by hand.
+const ROUNDS: u64 = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()> {
+    let rounds = number("CHAOS_ROUNDS")?.unwrap_or(ROUNDS);
+    let seed = number("CHAOS_SEED")?.unwrap_or_else(rand::random);
+    println!("seed {seed}: make chaos ROUNDS={rounds} SEED={seed} repeats it");
+
+    let system = System::start().await?;
+    let mut told = Told::default();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client::new(number, seed)).collect();
+    let mut total = Verdict::default();
+    let mut faults: BTreeMap<Kind, u64> = BTreeMap::new();
+    for round in 1..=rounds {
+        let plan = schedule(seed, round);
+        for fault in &plan {
+            println!("  round {round}: {fault}");
+            *faults.entry(fault.kind).or_default() += 1;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut load = JoinSet::new();
+        for client in clients.drain(..) {
+            load.spawn(client.run(Api::new(system.stack.http_url()), Arc::clone(&stop)));
+        }
+        let broke = system.suffer(plan).await;
+        stop.store(true, Ordering::Relaxed);
+        while let Some(client) = load.join_next().await {
+            let mut client = client?;
+            told.extend(client.take_told());
+            clients.push(client);
+        }
+        broke.with_context(|| format!("round {round}"))?;
+
+        let began = Instant::now();
+        system.recovered().await.with_context(|| format!("after round {round}, seed {seed}"))?;
+        let drained = began.elapsed();
+        told.read_back(&Api::new(system.stack.http_url())).await?;
+        for client in &mut clients {
+            client.learn(&told);
+        }
+        let verdict = judge(&system, &told).await?;
+        println!("round {round}: {verdict}, drained in {drained:.1?}");
+        total.add(verdict, drained);
+    }
+    print_table(seed, rounds, &faults, &total);
+    assert!(total.is_clean(), "seed {seed}: {:#?}", total.wrong);
+    system.stop().await
+}
+
+fn number(variable: &str) -> Result<Option<u64>> {
+    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    value.map(|value| value.parse().with_context(|| format!("{variable} is a number"))).transpose()
+}
+
+fn print_table(seed: u64, rounds: u64, faults: &BTreeMap<Kind, u64>, total: &Verdict) {
+    let kinds: Vec<String> = faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    println!("| seed | rounds | faults by kind | acknowledged | unanswered | lost | double | max time to drain |");
+    println!("|---|---|---|---|---|---|---|---|");
+    println!(
+        "| {seed} | {rounds} | {} | {} | {} | {} | {} | {:.1} s |",
+        kinds.join(", "),
+        total.acknowledged,
+        total.unanswered,
+        total.lost(),
+        total.double(),
+        total.drain.as_secs_f64()
+    );
+    println!("slowest answer under faults: {:.1} s", total.slowest.max(Duration::ZERO).as_secs_f64());
+}

@@ -1,0 +1,100 @@
+//! Too much, and the end.
+
+use std::{
+    collections::btree_map::Entry,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use tests::{Api, Model};
+use tokio::task::JoinSet;
+
+use crate::{HIGH_WATER, alone, assert_refused, like_all, path};
+
+#[test]
+fn past_the_outboxs_high_water_mark_likes_are_refused_and_nothing_is_lost() -> Result<()> {
+    alone(async |system, api| {
+        let mut model = Model::default();
+        system.drained().await?;
+        system.stack.persister.kill().await?;
+        like_all(&api, &mut model, (1..=HIGH_WATER).map(|user| (user, 2000))).await?;
+        for request in [api.put(&path(2000, "like")).user(HIGH_WATER + 1), api.delete(&path(2000, "like")).user(1)] {
+            let refused = request.send().await?;
+            assert_refused(&refused);
+            assert_eq!(refused.body["type"], "/v1/problems/backlogged");
+        }
+        let body = api.get(&path(2000, "interactions")).user(1).good().await?;
+        assert_eq!((&body["likes"], &body["liked"], &body["stale"]), (&json!(HIGH_WATER), &json!(true), &json!(false)));
+        assert_eq!(api.post(&path(2000, "views")).user(1).good().await?["pv"], 1, "a view adds nothing to the outbox");
+        api.put(&path(2001, "like")).user(1).good().await.context("another partition is not concerned")?;
+        model.likes.insert((1, 2001), true);
+
+        system.stack.persister.start().await?;
+        system.drained().await?;
+        like_all(&api, &mut model, [(HIGH_WATER + 1, 2000)]).await?;
+        system.holds(&model, 2000..=2001).await
+    })
+}
+
+/// Likes of its own users until told to stop; returns what was acknowledged.
+async fn load(api: Api, number: i64, stop: Arc<AtomicBool>) -> Model {
+    let mut model = Model::default();
+    for n in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let pair = (1 + number, 2101 + n % 99);
+        let on = n / 99 % 2 == 0;
+        let like = path(pair.1, "like");
+        let request = if on { api.put(&like) } else { api.delete(&like) };
+        match request.user(pair.0).send().await {
+            Ok(answer) if answer.status == 200 => drop(model.likes.insert(pair, on)),
+            // Asked for again below, so that the model knows.
+            Ok(_) | Err(_) => drop(model.likes.remove(&pair)),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    model
+}
+
+#[test]
+fn sigterm_under_load_ends_each_process_in_ten_seconds_and_loses_nothing() -> Result<()> {
+    const CLIENTS: i64 = 8;
+    alone(async |system, api| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut clients = JoinSet::new();
+        for number in 0..CLIENTS {
+            clients.spawn(load(api.clone(), number, Arc::clone(&stop)));
+        }
+        for service in [&*system.stack.persister, &*system.stack.app] {
+            // Under way: the load has reached the stores.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let began = Instant::now();
+            let status = service.terminate().await?;
+            let took = began.elapsed();
+            println!("{} ended {took:.1?} after SIGTERM", service.name());
+            assert!(took < Duration::from_secs(10), "{} took {took:?}", service.name());
+            assert!(status.is_some_and(|status| status.success()), "{}: {status:?}", service.name());
+            service.start().await?;
+        }
+        stop.store(true, Ordering::Relaxed);
+        let mut model = Model::default();
+        while let Some(client) = clients.join_next().await {
+            model.extend(client?);
+        }
+        // Now every pair is known.
+        for pair in (1..=CLIENTS).flat_map(|user| (2101..2200).map(move |article| (user, article))) {
+            if let Entry::Vacant(unknown) = model.likes.entry(pair) {
+                let body = api.put(&path(pair.1, "like")).user(pair.0).good().await?;
+                assert_eq!(body["liked"], true);
+                unknown.insert(true);
+            }
+        }
+        system.holds(&model, 2101..=2199).await
+    })
+}
