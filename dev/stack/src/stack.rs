@@ -5,6 +5,7 @@ use crate::options::Part;
 use crate::{App, Kafka, MariaDb, Network, Options, Persister, Proxy, Redis, Service, dev, ports, wait_for};
 use anyhow::{Context, Result, anyhow};
 use std::fmt::Display;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -28,15 +29,34 @@ pub struct Stack {
     _removed_at_end: Option<TempDir>,
 }
 
+const PREFIX: &str = "interaction-";
+/// The file that names the process whose folder it is.
+const OWNER: &str = "owner";
+
+/// Removes the folders of processes that ended without: a killed one, or a suite that keeps its stack in a static.
+fn sweep() {
+    let Ok(folders) = fs::read_dir(std::env::temp_dir()) else { return };
+    for folder in folders.flatten().filter(|folder| folder.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let owner = fs::read_to_string(folder.path().join(OWNER)).ok().and_then(|pid| pid.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            // What cannot be removed is left for the next time.
+            let _ = fs::remove_dir_all(folder.path());
+        }
+    }
+}
+
 impl Stack {
     /// Starts all parts and waits until the system answers and serves every partition.
     pub async fn start(options: Options) -> Result<Self> {
         let progress = Progress { start: Instant::now(), quiet: options.quiet };
-        let folder = tempfile::Builder::new().prefix("interaction-").tempdir()?;
+        sweep();
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
         // INTERACTION_KEEP=1 leaves data and logs for a look afterwards.
-        let (path, removed) = match std::env::var_os("INTERACTION_KEEP") {
-            Some(_) => (folder.keep(), None),
-            None => (folder.path().to_owned(), Some(folder)),
+        let (path, removed) = if std::env::var_os("INTERACTION_KEEP").is_some() {
+            (folder.keep(), None)
+        } else {
+            fs::write(folder.path().join(OWNER), std::process::id().to_string())?;
+            (folder.path().to_owned(), Some(folder))
         };
         progress.line(format_args!("data and logs in {}", path.display()));
 
