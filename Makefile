@@ -43,7 +43,9 @@ token: ## a token of the dev key: make token USER=7
 # Binaries and tests in one build: built apart, their dependencies' features differ and some are compiled twice.
 test: setup components ## every test
 	@cargo build $(CARGO_FLAGS) --bins --tests
-	@cargo test $(CARGO_FLAGS)
+	@cargo test $(CARGO_FLAGS) -- --skip every_acknowledged_change_is_in_every_store_once
+# The last, and not captured: its last lines say how much was compared, and on which host.
+	@cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
 	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test --release -p tests --test chaos -- --nocapture
