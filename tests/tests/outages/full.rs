@@ -4,13 +4,14 @@ use std::{
     collections::btree_map::Entry,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use stack::wait_for;
 use tests::{Api, Model};
 use tokio::task::JoinSet;
 
@@ -42,7 +43,7 @@ fn past_the_outboxs_high_water_mark_likes_are_refused_and_nothing_is_lost() -> R
 }
 
 /// Likes of its own users until told to stop; returns what was acknowledged.
-async fn load(api: Api, number: i64, stop: Arc<AtomicBool>) -> Model {
+async fn load(api: Api, number: i64, stop: Arc<AtomicBool>, acknowledged: Arc<AtomicU64>) -> Model {
     let mut model = Model::default();
     for n in 0.. {
         if stop.load(Ordering::Relaxed) {
@@ -53,7 +54,10 @@ async fn load(api: Api, number: i64, stop: Arc<AtomicBool>) -> Model {
         let like = path(pair.1, "like");
         let request = if on { api.put(&like) } else { api.delete(&like) };
         match request.user(pair.0).send().await {
-            Ok(answer) if answer.status == 200 => drop(model.likes.insert(pair, on)),
+            Ok(answer) if answer.status == 200 => {
+                model.likes.insert(pair, on);
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
             // Asked for again below, so that the model knows.
             Ok(_) | Err(_) => drop(model.likes.remove(&pair)),
         }
@@ -66,14 +70,17 @@ async fn load(api: Api, number: i64, stop: Arc<AtomicBool>) -> Model {
 fn sigterm_under_load_ends_each_process_in_ten_seconds_and_loses_nothing() -> Result<()> {
     const CLIENTS: i64 = 8;
     alone(async |system, api| {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
-            clients.spawn(load(api.clone(), number, Arc::clone(&stop)));
+            clients.spawn(load(api.clone(), number, Arc::clone(&stop), Arc::clone(&acknowledged)));
         }
         for service in [&*system.stack.persister, &*system.stack.app] {
-            // Under way: the load has reached the stores.
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            let before = acknowledged.load(Ordering::Relaxed);
+            wait_for("the load to be under way", Duration::from_secs(60), async || {
+                Ok((acknowledged.load(Ordering::Relaxed) > before + 200).then_some(()))
+            })
+            .await?;
             let began = Instant::now();
             let status = service.terminate().await?;
             let took = began.elapsed();
