@@ -77,7 +77,7 @@ fn sigterm_under_load_ends_each_process_in_ten_seconds_and_loses_nothing() -> Re
         }
         for service in [&*system.stack.persister, &*system.stack.app] {
             let before = acknowledged.load(Ordering::Relaxed);
-            wait_for("the load to be under way", Duration::from_secs(60), async || {
+            wait_for("the load to be under way", Duration::from_mins(1), async || {
                 Ok((acknowledged.load(Ordering::Relaxed) > before + 200).then_some(()))
             })
             .await?;
