@@ -9,9 +9,19 @@ use crate::{
     audit::AuditOptions, dlq::DlqCommand, erase::EraseOptions, reconcile::ReconcileOptions, revoke::RevokeOptions,
 };
 
+/// What is secret is no flag, since the machine's other users could read it.
+const SECRETS: &str =
+    "Secrets come from the environment, or each from the file that the variable of the same name with \
+_FILE at its end names:
+  INTERACTION_REDIS_URL       redis[s]://[user:password@]host:port[/db]; rediss is TLS
+  INTERACTION_MYSQL_URL       mysql://user:password@host:port/database[?ssl-mode=VERIFY_IDENTITY]
+  INTERACTION_KAFKA_PASSWORD  with --kafka-security sasl_ssl
+
+TLS trusts the system's certificate authorities, or those in the file that SSL_CERT_FILE names.";
+
 /// Moves what Redis acknowledged into Kafka and MySQL, and brings Redis back from MySQL.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = SECRETS)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -64,29 +74,9 @@ pub(crate) enum Command {
     Run,
 }
 
-/// What every job needs. The addresses may carry passwords, so `--help` does not show their values.
+/// What every job needs, but for the secrets: see [`crate::secret`].
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Config {
-    /// Redis, as redis://[user:password@]host:port[/db].
-    #[arg(
-        long,
-        env = "INTERACTION_REDIS_URL",
-        hide_env_values = true,
-        global = true,
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) redis_url: String,
-    /// MySQL or MariaDB, as mysql://user:password@host:port/database.
-    #[arg(
-        long,
-        env = "INTERACTION_MYSQL_URL",
-        hide_env_values = true,
-        global = true,
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) mysql_url: String,
     /// Kafka's bootstrap brokers, as host:port[,host:port…].
     #[arg(
         long,
@@ -97,6 +87,12 @@ pub(crate) struct Config {
         hide_default_value = true
     )]
     pub(crate) kafka_brokers: String,
+    /// How Kafka is spoken to, in its own words for it.
+    #[arg(long, env = "INTERACTION_KAFKA_SECURITY", global = true, default_value = "plaintext")]
+    pub(crate) kafka_security: KafkaSecurity,
+    /// The user at Kafka, for `sasl_ssl`.
+    #[arg(long, env = "INTERACTION_KAFKA_USERNAME", global = true, default_value = "", hide_default_value = true)]
+    pub(crate) kafka_username: String,
     /// The topic of events.
     #[arg(long, env = "INTERACTION_TOPIC", global = true, default_value = "interaction.events")]
     pub(crate) topic: String,
@@ -147,6 +143,18 @@ pub(crate) struct MigrateOptions {
     /// How long to wait for MySQL and Kafka to come up, in seconds.
     #[arg(long, env = "INTERACTION_MIGRATE_WAIT_SECONDS", default_value_t = 60)]
     pub(crate) wait_seconds: u64,
+}
+
+/// Kafka's `security.protocol`; with a user, the mechanism is SCRAM-SHA-512.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum KafkaSecurity {
+    /// Neither TLS nor a user.
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// TLS, and a user with a password, by SCRAM-SHA-512.
+    SaslSsl,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

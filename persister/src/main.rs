@@ -16,6 +16,7 @@ mod reconcile;
 mod relay;
 mod revoke;
 mod run;
+mod secret;
 mod selection;
 mod settle;
 mod snapshot;
