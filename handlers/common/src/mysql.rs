@@ -7,7 +7,7 @@ use std::{
 
 use spin_sdk::mysql::{Connection, Error, ParameterValue, Row};
 
-use crate::{Deadline, Problem};
+use crate::{Deadline, Problem, log::without_url};
 
 /// A connection with what it knows of its server's clock.
 struct Mysql {
@@ -58,7 +58,7 @@ pub async fn query(
         match deadline.race(attempt).await {
             Some(Ok(rows)) => return Ok(rows),
             Some(Err(error)) => {
-                eprintln!("mysql: {error:?}");
+                eprintln!("mysql: {}", without_url(&error, url));
                 // If the server was restarted, the idle ones are as broken.
                 IDLE.with_borrow_mut(Vec::clear);
             }
