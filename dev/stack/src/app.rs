@@ -44,6 +44,13 @@ impl App {
         Ok(Self { service: service.args(arguments), kind: spin.unwrap_or_else(|| "host".to_owned()), url })
     }
 
+    /// The same with more in its environment.
+    #[must_use]
+    pub fn with_environment(mut self, environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.service = self.service.envs(environment);
+        self
+    }
+
     /// `host` or, say, `spin 4.1.0`.
     #[must_use]
     pub fn kind(&self) -> &str {

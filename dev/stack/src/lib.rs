@@ -21,6 +21,7 @@ mod process;
 mod proxy;
 mod redis;
 mod stack;
+mod tls;
 mod wait;
 
 pub use app::App;
@@ -35,4 +36,5 @@ pub use process::Service;
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use stack::Stack;
+pub use tls::Tls;
 pub use wait::wait_for;
