@@ -10,5 +10,6 @@ mod likes;
 mod reconcile;
 mod relay;
 mod revoke;
+mod rights;
 mod warm;
 mod world;
