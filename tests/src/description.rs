@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use jsonschema::Validator;
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -37,21 +37,25 @@ fn close(part: &mut Value) {
 
 /// Whether a value is of the schema at a place of the description: a JSON Pointer.
 pub fn conforms(schema: &str, value: &Value) -> Result<()> {
-    let validator = {
-        let mut known = VALIDATORS.lock().expect("no thread panics while it holds this");
-        let validator = known.entry(schema.to_owned()).or_insert_with(|| {
-            // The whole document, so that its references lead somewhere.
-            let mut root = DESCRIPTION.clone();
-            root["$ref"] = json!(format!("#{schema}"));
-            let options = jsonschema::draft202012::options().should_validate_formats(true);
-            Arc::new(options.build(&root).unwrap_or_else(|error| panic!("{schema}: {error}")))
-        });
-        Arc::clone(validator)
-    };
+    let validator = validator(schema)?;
     let errors: Vec<String> =
         validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     ensure!(errors.is_empty(), "not as {schema} says: {}", errors.join("; "));
     Ok(())
+}
+
+fn validator(schema: &str) -> Result<Arc<Validator>> {
+    let mut known = VALIDATORS.lock().expect("nothing panics while it holds this");
+    if let Some(validator) = known.get(schema) {
+        return Ok(Arc::clone(validator));
+    }
+    // The whole document, so that its references lead somewhere.
+    let mut root = DESCRIPTION.clone();
+    root["$ref"] = json!(format!("#{schema}"));
+    let options = jsonschema::draft202012::options().should_validate_formats(true);
+    let validator = Arc::new(options.build(&root).map_err(|error| anyhow!("{schema}: {error}"))?);
+    known.insert(schema.to_owned(), Arc::clone(&validator));
+    Ok(validator)
 }
 
 /// What stands at a place, references followed, and the place where it stands.

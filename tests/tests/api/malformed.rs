@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures::future::join_all;
 use tests::Api;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,14 +16,17 @@ use crate::on_system;
 /// More than the service gives a body, 10 s.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Sends bytes and then nothing more. Returns the status of the answer; `None` if the connection was closed without one.
-async fn send(address: &str, bytes: &[u8]) -> Result<Option<u16>> {
-    let mut connection = TcpStream::connect(address).await?;
-    // The server may have said no, and hung up, before it has read all of it.
-    let _ = connection.write_all(bytes).await;
-    let _ = connection.shutdown().await;
+/// Sends bytes, and hangs up if that is asked for. Returns the status of the answer; `None` if the connection was closed
+/// without one.
+async fn send(address: &str, bytes: &[u8], hang_up: bool) -> Result<Option<u16>> {
     let mut answer = vec![];
-    let reading = async {
+    let exchange = async {
+        let mut connection = TcpStream::connect(address).await?;
+        // The server may have said no, and hung up, before it has read all of it.
+        let _ = connection.write_all(bytes).await;
+        if hang_up {
+            let _ = connection.shutdown().await;
+        }
         let mut some = [0; 1024];
         while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
             match connection.read(&mut some).await {
@@ -31,8 +35,9 @@ async fn send(address: &str, bytes: &[u8]) -> Result<Option<u16>> {
                 Ok(read) => answer.extend_from_slice(&some[..read]),
             }
         }
+        anyhow::Ok(())
     };
-    timeout(PATIENCE, reading).await.context("it hangs")?;
+    timeout(PATIENCE, exchange).await.context("it hangs")??;
     if answer.is_empty() {
         return Ok(None);
     }
@@ -109,8 +114,8 @@ fn of_bodies() -> Vec<Vec<u8>> {
     let request = "POST /v1/articles/1/reads HTTP/1.1";
     let body = b"{\"view_token\":\"a\"}";
     let deep = "[".repeat(16_000);
-    [
-        (&b"Content-Length: 18446744073709551615\r\n"[..], &body[..]),
+    let cases: [(&[u8], &[u8]); 18] = [
+        (b"Content-Length: 18446744073709551615\r\n", body),
         (b"Content-Length: 99999999999999999999999999\r\n", body),
         (b"Content-Length: -1\r\n", body),
         (b"Content-Length: +18\r\n", body),
@@ -128,9 +133,8 @@ fn of_bodies() -> Vec<Vec<u8>> {
         (b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
         (b"Content-Encoding: gzip\r\nContent-Length: 18\r\n", body),
         (b"Content-Length: 16000\r\n", deep.as_bytes()),
-    ]
-    .map(|(headers, body)| with(request, headers, body))
-    .into()
+    ];
+    cases.map(|(headers, body)| with(request, headers, body)).into()
 }
 
 fn of_no_http() -> Vec<Vec<u8>> {
@@ -159,11 +163,21 @@ fn of_no_http() -> Vec<Vec<u8>> {
 fn what_is_no_request_is_refused_and_harms_nobody() -> Result<()> {
     on_system(async |api, stack| {
         let address = stack.http_url().trim_start_matches("http://").to_owned();
-        for bytes in [of_paths(), of_headers(), of_bodies(), of_no_http()].concat() {
-            let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
-            let status = send(&address, &bytes).await.with_context(|| shown.clone())?;
-            assert!(status.is_none_or(|status| status < 500), "{status:?} to {shown:?}");
-            serves(&api).await.with_context(|| format!("after {shown:?}"))?;
+        // Half a head is waited for until the other half comes or the client goes; half a body is given up.
+        for (all, hang_up) in [
+            (of_paths(), false),
+            (of_headers(), false),
+            (of_bodies(), false),
+            (of_bodies(), true),
+            (of_no_http(), true),
+        ] {
+            let answers = all.iter().map(|bytes| send(&address, bytes, hang_up));
+            for (bytes, answer) in all.iter().zip(join_all(answers).await) {
+                let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+                let status = answer.with_context(|| shown.clone().into_owned())?;
+                assert!(status.is_none_or(|status| status < 500), "{status:?} to {shown:?}");
+            }
+            serves(&api).await?;
         }
         Ok(())
     })
@@ -175,7 +189,7 @@ fn a_header_that_is_no_utf8_harms_nobody() -> Result<()> {
     on_system(async |api, stack| {
         let address = stack.http_url().trim_start_matches("http://").to_owned();
         let bytes = with("GET /v1/articles/1/interactions HTTP/1.1", b"x: \xff\r\n", b"");
-        assert_eq!(send(&address, &bytes).await?, Some(500));
+        assert_eq!(send(&address, &bytes, false).await?, Some(500));
         serves(&api).await
     })
 }
