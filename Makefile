@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test lint chaos
+.PHONY: help setup components natives up down env token test lint chaos schemathesis
 .NOTPARALLEL:
 
 help: ## this list
@@ -49,6 +49,10 @@ test: setup components ## every test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
 	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test --release -p tests --test chaos -- --nocapture
+
+schemathesis: setup components natives ## requests at random after docs/openapi.yaml: make schemathesis REQUESTS=100000 SEED=7
+	@SCHEMATHESIS_REQUESTS=$(REQUESTS) SCHEMATHESIS_SEED=$(SEED) \
+		cargo test --release -p tests --test schemathesis -- --nocapture
 
 lint: setup ## formatting, clippy, shell scripts
 	@dev/lint

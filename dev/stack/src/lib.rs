@@ -30,7 +30,7 @@ pub use kafka::Kafka;
 pub use mariadb::MariaDb;
 pub use network::Network;
 pub use options::Options;
-pub use paths::{binary, root};
+pub use paths::{binary, cache, root};
 pub use persister::Persister;
 pub use process::Service;
 pub use proxy::Proxy;

@@ -1,8 +1,10 @@
 //! Every route as a caller sees it. All tests share one running system and keep apart by their articles and users.
 
 mod collect;
+mod description;
 mod headers;
 mod like;
+mod malformed;
 mod queries;
 mod refusals;
 mod views;
