@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test lint chaos
+.PHONY: help setup components natives up down env token test fuzz lint chaos
 .NOTPARALLEL:
 
 help: ## this list
@@ -49,6 +49,9 @@ test: setup components ## every test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
 	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test --release -p tests --test chaos -- --nocapture
+
+fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (each)
+	@dev/fuzz $(SECONDS)
 
 lint: setup ## formatting, clippy, shell scripts
 	@dev/lint

@@ -56,8 +56,9 @@ struct Protected {
 #[derive(Deserialize)]
 struct Claims {
     sub: UserId,
+    // One text, though jsonwebtoken would take a list.
     #[serde(rename = "iss")]
-    _iss: IgnoredAny,
+    _iss: String,
     #[serde(rename = "aud")]
     _aud: IgnoredAny,
     #[serde(rename = "exp")]
@@ -78,13 +79,14 @@ impl Identity {
             config::setting("jwt_issuer").await?,
             config::setting("jwt_audience").await?,
         );
-        Self::new(&keys, &issuer, &audience).map_err(|reason| {
+        Self::new(&keys, issuer, audience).map_err(|reason| {
             eprintln!("variable jwt_keys: {reason}");
             Problem::Misconfigured
         })
     }
 
-    fn new(jwks: &str, issuer: &str, audience: &str) -> Result<Self, &'static str> {
+    /// From the text of a JSON Web Key Set, and what a token must say. Fails with what is wrong with the set.
+    pub fn new(jwks: &str, issuer: String, audience: String) -> Result<Self, &'static str> {
         // Told so once an instance; that it was told before is no error.
         let _ = jws::PROVIDER.install_default();
         // Not the parser's own message, which may quote the text.
@@ -115,8 +117,8 @@ impl Identity {
             validation.leeway = LEEWAY;
             validation.validate_nbf = true;
             validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-            validation.set_issuer(&[issuer]);
-            validation.set_audience(&[audience]);
+            validation.set_issuer(&[&issuer]);
+            validation.set_audience(&[&audience]);
             Ok(Key { kid: jwk.kid, material: key, validation })
         });
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
@@ -176,7 +178,9 @@ mod tests {
     fn identity() -> Identity {
         let key = |kid, secret| json!({"kty": "oct", "kid": kid, "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(secret)});
         let set = json!({"keys": [key("first", SECRET), key("second", OTHER)]});
-        Identity::new(&set.to_string(), "issuer", "audience").map_err(str::to_owned).expect("a key set")
+        Identity::new(&set.to_string(), "issuer".to_owned(), "audience".to_owned())
+            .map_err(str::to_owned)
+            .expect("a key set")
     }
 
     fn claims() -> Value {
@@ -284,7 +288,7 @@ mod tests {
 
     fn only(jwk: &Value) -> Identity {
         let set = json!({"keys": [jwk]}).to_string();
-        Identity::new(&set, "issuer", "audience").map_err(str::to_owned).expect("a key set")
+        Identity::new(&set, "issuer".to_owned(), "audience".to_owned()).map_err(str::to_owned).expect("a key set")
     }
 
     fn hmac(secret: &[u8], message: &[u8]) -> Vec<u8> {
@@ -349,7 +353,7 @@ mod tests {
             json!({"keys": [{"kty": "RSA", "alg": "RS256", "n": URL_SAFE_NO_PAD.encode([7; 128]), "e": "AQAB"}]}),
             json!({"keys": [{"kty": "oct", "alg": "HS512", "k": "c2VjcmV0"}]}),
         ] {
-            assert!(Identity::new(&bad.to_string(), "issuer", "audience").is_err(), "{bad}");
+            assert!(Identity::new(&bad.to_string(), "issuer".to_owned(), "audience".to_owned()).is_err(), "{bad}");
         }
     }
 }
