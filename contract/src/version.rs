@@ -91,7 +91,8 @@ mod tests {
         #[test]
         fn a_later_millisecond_or_number_is_later(ms in 0..i64::MAX as u64, seq: u64, other: u64) {
             let version = Version { ms, seq };
-            prop_assert!(version < Version { ms: ms + 1, seq: other });
+            let later = Version { ms: ms + 1, seq: other };
+            prop_assert!(version < later);
             prop_assert_eq!(version < Version { ms, seq: other }, seq < other);
         }
     }

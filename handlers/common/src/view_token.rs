@@ -100,7 +100,9 @@ impl ViewToken {
         }
         const TAKES: Problem =
             Problem::BadBody("Send the token that the view was answered with: {\"view_token\":\"…\"}.");
-        let Body { view_token } = serde_json::from_slice(body).map_err(|_| TAKES)?;
+        // serde_json lets pass what is no UTF-8 in fields that it skips.
+        let Body { view_token } =
+            str::from_utf8(body).ok().and_then(|text| serde_json::from_str(text).ok()).ok_or(TAKES)?;
         Self::open(key, &view_token).ok_or(Problem::ViewTokenInvalid)
     }
 
@@ -165,6 +167,8 @@ mod tests {
         ] {
             assert!(matches!(refused(body), Problem::BadBody(_)));
         }
+        let skipped = [br#"{"more":"#.as_slice(), b"\"\xff\",", br#""view_token":"x"}"#].concat();
+        assert!(matches!(ViewToken::of_body("key", &skipped), Err(Problem::BadBody(_))));
     }
 
     #[test]
