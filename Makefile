@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test lint chaos schemathesis
+.PHONY: help setup components natives up down env token test fuzz lint chaos schemathesis
 .NOTPARALLEL:
 
 help: ## this list
@@ -53,6 +53,9 @@ chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=
 schemathesis: setup components natives ## requests at random after docs/openapi.yaml: make schemathesis REQUESTS=100000 SEED=7
 	@SCHEMATHESIS_REQUESTS=$(REQUESTS) SCHEMATHESIS_SEED=$(SEED) \
 		cargo test --release -p tests --test schemathesis -- --nocapture
+
+fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (each)
+	@dev/fuzz $(SECONDS)
 
 lint: setup ## formatting, clippy, shell scripts
 	@dev/lint

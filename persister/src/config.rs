@@ -177,8 +177,61 @@ pub(crate) fn log_to_stderr(form: LogForm) {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
+
+    const ARGUMENTS: [&str; 16] = [
+        "relay",
+        "migrate",
+        "audit",
+        "revoke",
+        "erase",
+        "dlq",
+        "list",
+        "--article",
+        "--since",
+        "--user",
+        "--batch-events",
+        "--snapshot-seconds",
+        "--topic-partitions",
+        "--log",
+        "--",
+        "7",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_command_line_is_in_range_or_refused(
+            line in vec(prop_oneof![select(ARGUMENTS.to_vec()).prop_map(str::to_owned), "\\PC{0,8}"], 0..8),
+        ) {
+            let Ok(cli) = Cli::try_parse_from(["persister".to_owned()].into_iter().chain(line)) else { return Ok(()) };
+            prop_assert!((1..=20_000).contains(&cli.config.consume.batch_events) && cli.config.snapshot_seconds > 0);
+            if let Command::Migrate(options) = cli.command {
+                prop_assert!((1..=128).contains(&options.topic_partitions));
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_refused() {
+        for line in [
+            "run --batch-events 0",
+            "run --batch-events 20001",
+            "run --batch-ms -1",
+            "run --snapshot-seconds 0",
+            "run --snapshot-seconds 1.5",
+            "run --log xml",
+            "migrate --topic-partitions 129",
+            "migrate --topic-replication 0",
+            "migrate --topic-retention-days 99999999999",
+            "erase --user 0",
+            "audit --article 9223372036854775808",
+            "audit --since yesterday",
+        ] {
+            assert!(Cli::try_parse_from(["persister"].into_iter().chain(line.split(' '))).is_err(), "{line}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

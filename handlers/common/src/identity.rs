@@ -106,7 +106,8 @@ impl Identity {
         })
     }
 
-    fn new(jwks: &str, issuer: String, audience: String) -> Result<Self, &'static str> {
+    /// From the text of a JSON Web Key Set, and what a token must say. Fails with what is wrong with the set.
+    pub fn new(jwks: &str, issuer: String, audience: String) -> Result<Self, &'static str> {
         // Not the parser's own message, which may quote the text.
         let set: KeySet = serde_json::from_str(jwks).map_err(|_| "not a JSON Web Key Set whose keys name their alg")?;
         let keys = set.keys.into_iter().map(|jwk| Key::new(&jwk).map(|key| (jwk.kid, key)));

@@ -43,7 +43,7 @@ impl Limit {
     /// Burst, and the whole seconds until it is full again: `q` and `w` of `RateLimit-Policy`.
     #[must_use]
     pub fn policy(self) -> (u64, u64) {
-        let window = (u64::from(self.burst) * self.interval_us).div_ceil(1_000_000);
+        let window = u64::from(self.burst).saturating_mul(self.interval_us).div_ceil(1_000_000);
         (u64::from(self.burst), window.max(1))
     }
 }
@@ -61,7 +61,25 @@ pub struct LimitState {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_limit_that_can_be_kept_or_none(text in "[0-9]{1,10},[0-9.e-]{1,8}|\\PC{0,20}") {
+            if let Ok(limit) = text.parse::<Limit>() {
+                prop_assert!(limit.burst() >= 1 && (1..=10_000_000_000).contains(&limit.interval_us()));
+                prop_assert!(limit.policy().1 >= 1);
+            }
+        }
+    }
+
+    #[test]
+    fn the_widest_limit_has_a_policy() {
+        let limit: Limit = "4294967295,0.0001".parse().expect("a limit");
+        assert_eq!(limit.policy(), (4_294_967_295, u64::MAX.div_ceil(1_000_000)));
+    }
 
     #[test]
     fn a_limit_is_a_burst_and_a_rate() {

@@ -3,8 +3,6 @@
 //! A cursor is the place of the last item in the order of the index, so a page begins where the last one ended whatever
 //! was written meanwhile.
 
-use std::str::FromStr;
-
 use contract::{ArticleId, UserId, Version};
 use handler_common::{
     Call, Problem, Reply,
@@ -13,11 +11,13 @@ use handler_common::{
 use serde::Serialize;
 use spin_sdk::mysql::{ParameterValue, Row};
 
-use crate::Settings;
+use crate::{
+    Settings,
+    parameters::{CURSOR, Cursor, LIMIT, PageSize},
+};
 
 /// Items of a page, where the caller does not say.
 const DEFAULT_LIMIT: i64 = 20;
-const MAX_LIMIT: i64 = 100;
 
 #[derive(Serialize)]
 struct Page<T> {
@@ -37,42 +37,8 @@ struct UserAt {
     at: String,
 }
 
-/// How many items a page has, from 1 to 100.
-struct PageSize(i64);
-
-impl FromStr for PageSize {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        // Spelled as an id is: digits alone.
-        let size: ArticleId = text.parse().map_err(|_| Problem::BadQuery(LIMIT))?;
-        Some(Self(size.get())).filter(|size| size.0 <= MAX_LIMIT).ok_or(Problem::BadQuery(LIMIT))
-    }
-}
-
-/// A place in a list: a version and an id, `<ms>-<seq>-<id>`.
-#[derive(Clone, Copy)]
-struct Cursor {
-    version: Version,
-    id: i64,
-}
-
-impl FromStr for Cursor {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        const TAKES: Problem = Problem::BadQuery(CURSOR);
-        let (version, id) = text.rsplit_once('-').ok_or(TAKES)?;
-        let id: ArticleId = id.parse().map_err(|_| TAKES)?;
-        Ok(Self { version: version.parse().map_err(|_| TAKES)?, id: id.get() })
-    }
-}
-
 /// The last second of MySQL's DATETIME, in milliseconds: before it comes everything.
 const END_OF_TIME: u64 = 253_402_300_799_000;
-
-const LIMIT: &str = "limit is a number from 1 to 100.";
-const CURSOR: &str = "cursor must be the next_cursor of the page before, unchanged.";
 
 /// `GET /v1/me/likes`
 pub(crate) async fn my_likes(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
@@ -146,5 +112,7 @@ async fn page<T: Serialize>(
 }
 
 fn cursor_of(row: &Row) -> Result<String, Problem> {
-    Ok(format!("{}-{}-{}", integer(row, "version_ms")?, integer(row, "version_seq")?, integer(row, "id")?))
+    let half = |column| u64::try_from(integer(row, column)?).map_err(|_| Problem::StoreUnavailable);
+    let version = Version { ms: half("version_ms")?, seq: half("version_seq")? };
+    Ok(Cursor { version, id: integer(row, "id")? }.to_string())
 }

@@ -128,7 +128,25 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_shipped_can_be_read_again(
+            (id, user_id, article_id, at_ms): (i64, i64, i64, i64),
+            status in -1..3_i8,
+            request_id in "\\PC{0,20}",
+            ip_hash in "\\PC{0,20}",
+            cause in "user|erase|\\PC{0,9}",
+        ) {
+            let row = Row { id, user_id, article_id, status, at_ms, request_id, ip_hash, cause };
+            if let Some(event) = row.to_event() {
+                prop_assert_eq!(Event::from_json(&event.to_json()).map_err(|error| error.to_string()), Ok(event));
+            }
+        }
+    }
 
     #[test]
     fn a_row_becomes_an_event_or_nothing() {
