@@ -3,6 +3,7 @@
 mod collect;
 mod headers;
 mod like;
+mod limits;
 mod queries;
 mod refusals;
 mod views;
