@@ -4,6 +4,7 @@ mod collect;
 mod description;
 mod headers;
 mod like;
+mod limits;
 mod malformed;
 mod queries;
 mod refusals;
