@@ -43,7 +43,9 @@ fuzz_target!(|sent: Sent| match sent {
     Sent::AnotherKey(fields, key) => {
         let token = token(&fields);
         assert_eq!(ViewToken::open(KEY, &token.seal(KEY)), Some(token));
-        assert_eq!(ViewToken::open(KEY, &token.seal(key)), (key == KEY).then_some(token));
+        // HMAC fills a key up to its block of 64 bytes with zeros, so one with some at its end is the same.
+        let same = key.len() <= 64 && key.trim_end_matches('\0') == KEY;
+        assert_eq!(ViewToken::open(KEY, &token.seal(key)), same.then_some(token));
     }
     Sent::Changed(fields, at, byte) => {
         let text = token(&fields).seal(KEY);
