@@ -49,9 +49,9 @@ fn validator(schema: &str) -> Result<Arc<Validator>> {
     if let Some(validator) = known.get(schema) {
         return Ok(Arc::clone(validator));
     }
-    // The whole document, so that its references lead somewhere.
+    // The whole document, so that its references lead somewhere. A fragment of a URI has no braces as they are.
     let mut root = DESCRIPTION.clone();
-    root["$ref"] = json!(format!("#{schema}"));
+    root["$ref"] = json!(format!("#{}", schema.replace('{', "%7B").replace('}', "%7D")));
     let options = jsonschema::draft202012::options().should_validate_formats(true);
     let validator = Arc::new(options.build(&root).map_err(|error| anyhow!("{schema}: {error}"))?);
     known.insert(schema.to_owned(), Arc::clone(&validator));
