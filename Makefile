@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test lint chaos
+.PHONY: help setup components natives up down env token test lint chaos rebuild
 .NOTPARALLEL:
 
 help: ## this list
@@ -49,6 +49,9 @@ test: setup components ## every test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
 	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test --release -p tests --test chaos -- --nocapture
+
+rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
+	@REBUILD_LIKES=$(LIKES) cargo test --release -p persister --test promises a_rebuild -- --nocapture
 
 lint: setup ## formatting, clippy, shell scripts
 	@dev/lint
