@@ -84,13 +84,11 @@ async fn save_all(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<u
 
 /// For those who ask how old the last snapshot is.
 async fn remember(mysql: &MySqlPool, took: Duration, articles: u64) -> sqlx::Result<()> {
-    query(
-        "REPLACE INTO last_snapshot (one, ended_at, took_ms, articles) VALUES (1, UTC_TIMESTAMP(3), ?, ?)",
-    )
-    .bind(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
-    .bind(articles)
-    .execute(mysql)
-    .await?;
+    query("REPLACE INTO last_snapshot (one, ended_at, took_ms, articles) VALUES (1, UTC_TIMESTAMP(3), ?, ?)")
+        .bind(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+        .bind(articles)
+        .execute(mysql)
+        .await?;
     Ok(())
 }
 

@@ -67,11 +67,10 @@ pub(super) async fn mysql(stores: &Stores) -> anyhow::Result<MysqlStatus> {
 }
 
 async fn snapshot(mysql: &MySqlPool) -> sqlx::Result<Option<Snapshot>> {
-    let last: Option<(i64, i64, i64)> = query_as(
-        "SELECT TIMESTAMPDIFF(MICROSECOND, ended_at, UTC_TIMESTAMP(3)), took_ms, articles FROM last_snapshot",
-    )
-    .fetch_optional(mysql)
-    .await?;
+    let last: Option<(i64, i64, i64)> =
+        query_as("SELECT TIMESTAMPDIFF(MICROSECOND, ended_at, UTC_TIMESTAMP(3)), took_ms, articles FROM last_snapshot")
+            .fetch_optional(mysql)
+            .await?;
     Ok(last.map(|(micros, took_ms, articles)| Snapshot {
         seconds_ago: seconds_of(u64::try_from(micros / 1000).unwrap_or(0)),
         took_ms,

@@ -66,11 +66,9 @@ fn mysql(add: Add<'_>, status: &MysqlStatus) {
     add("collect outbox", "", format!("{} entries", status.collect_outbox));
     add("relays", well(status.relays > 0), status.relays.to_string());
     match &status.snapshot {
-        Some(of) => add(
-            "snapshot",
-            "",
-            format!("{:.1} s ago, {} articles in {} ms", of.seconds_ago, of.articles, of.took_ms),
-        ),
+        Some(of) => {
+            add("snapshot", "", format!("{:.1} s ago, {} articles in {} ms", of.seconds_ago, of.articles, of.took_ms))
+        }
         None => add("snapshot", "DOWN", "never".to_owned()),
     }
     match &status.last_rebuild {

@@ -90,7 +90,14 @@ pub(crate) async fn markers(
     let answers: Vec<Answer> = run_scripts(redis, &calls).await.context("Redis")?;
     let marker = |(run_id, epoch, last, waiting, oldest, rebuild): Answer| {
         let last: Version = last.parse().context("the outbox has an id past 2^63")?;
-        anyhow::Ok(Marker { run_id, epoch, last, waiting, oldest: oldest.parse().ok(), rebuilding: !rebuild.is_empty() })
+        anyhow::Ok(Marker {
+            run_id,
+            epoch,
+            last,
+            waiting,
+            oldest: oldest.parse().ok(),
+            rebuilding: !rebuild.is_empty(),
+        })
     };
     partitions.iter().zip(answers).map(|(partition, answer)| Ok((*partition, marker(answer)?))).collect()
 }
@@ -151,7 +158,11 @@ async fn warm_up_locked(
         info!(partitions = partitions.len(), "rebuilding from MySQL, since {why}");
         warn!("{loss}");
         let written = rebuild::rebuild(stores, redis, &barrier, server, &partitions).await?;
-        report::report(&stores.mysql, &report::Rebuilt { why, partitions: partitions.len(), loss, written, took: began.elapsed() }).await;
+        report::report(
+            &stores.mysql,
+            &report::Rebuilt { why, partitions: partitions.len(), loss, written, took: began.elapsed() },
+        )
+        .await;
     }
     Ok(())
 }

@@ -27,7 +27,8 @@ struct Rebuild {
 
 impl World {
     async fn last_rebuild(&self) -> Rebuild {
-        let last = "SELECT likes, took_ms, noticed_ms, lost_waiting, lost_from_ms FROM rebuild ORDER BY id DESC LIMIT 1";
+        let last =
+            "SELECT likes, took_ms, noticed_ms, lost_waiting, lost_from_ms FROM rebuild ORDER BY id DESC LIMIT 1";
         sqlx::query_as(last).fetch_one(&self.mysql).await.unwrap()
     }
 
@@ -76,13 +77,13 @@ async fn no_more_is_lost_with_an_emptied_redis_than_is_told() {
     let (mut warm, _consume, mut relay) = (world.start("warm"), world.start("consume"), world.start("relay"));
     world.warm().await;
     let mut liker = world.liker().await;
-    let mut acknowledged = like_all(&mut liker, 0..200).await;
+    let mut acknowledged = like_all(&mut liker, 1..201).await;
     world.outboxes_empty().await;
     world.consumed().await;
 
     // No relay: what is liked now waits in Redis, and is seen waiting.
     relay.kill().await.unwrap();
-    acknowledged.extend(like_all(&mut liker, 200..500).await);
+    acknowledged.extend(like_all(&mut liker, 201..501).await);
     world.seen_waiting(300).await;
     let told = world.lose_redis(LIMIT).await;
     let standing = world.standing_in_redis(1..=20).await;
@@ -94,7 +95,7 @@ async fn no_more_is_lost_with_an_emptied_redis_than_is_told() {
     world.seen_waiting(0).await;
     warm.kill().await.unwrap();
     let began = world.redis_ms().await;
-    let unseen = like_all(&mut liker, 500..550).await;
+    let unseen = like_all(&mut liker, 501..551).await;
     let ended = world.redis_ms().await;
     redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
     let _warm = world.start("warm");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::TcpListener};
 
-use contract::{ArticleId, Partition, keys};
+use contract::{ArticleId, Change, Partition, keys};
 use serde_json::json;
 use stack::wait_for;
 
@@ -14,7 +14,12 @@ struct Scrape(BTreeMap<String, f64>);
 impl Scrape {
     fn of(text: &str) -> Self {
         let series = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self(series.map(|line| line.rsplit_once(' ').unwrap()).map(|(of, n)| (of.to_owned(), n.parse().unwrap())).collect())
+        Self(
+            series
+                .map(|line| line.rsplit_once(' ').unwrap())
+                .map(|(of, n)| (of.to_owned(), n.parse().unwrap()))
+                .collect(),
+        )
     }
 
     fn get(&self, series: &str) -> Option<f64> {
@@ -52,7 +57,7 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     world.outboxes_empty().await;
     world.consumed().await;
     sqlx::query("CALL collect(7, 42, 1, NULL, 'r', 'h')").execute(&world.mysql).await.unwrap();
-    let again = event(1);
+    let again = (1..).map(event).find(|event| matches!(event.change, Change::Like(_))).unwrap();
     world.publish([record(&again), record(&again), (article, b"no event".to_vec())]).await;
     world.consumed().await;
 
