@@ -8,7 +8,7 @@ pub(super) fn set(status: &Status) {
     store("mysql", &status.mysql, mysql);
     store("kafka", &status.kafka, kafka);
     if let Some(rebuild) = status.mysql.up().and_then(|mysql| mysql.last_rebuild.as_ref()) {
-        let since = |earlier| (status.at.duration_since(earlier)).as_secs_f64();
+        let since = |earlier| status.at.duration_since(earlier).as_secs_f64();
         metrics::LAST_REBUILD_AGE.set_seconds(since(rebuild.noticed));
         metrics::LAST_REBUILD_SECONDS
             .set_seconds(std::time::Duration::from_millis(rebuild.took_ms.unsigned_abs()).as_secs_f64());

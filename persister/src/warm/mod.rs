@@ -77,6 +77,9 @@ async fn cold(redis: &mut MultiplexedConnection, server: &str) -> anyhow::Result
     Ok(markers)
 }
 
+/// What `partition_state.lua` answers.
+type Answer = (String, u64, String, u64, String, String);
+
 /// What Redis says of these partitions, each at one moment.
 pub(crate) async fn markers(
     redis: &mut MultiplexedConnection,
@@ -86,7 +89,6 @@ pub(crate) async fn markers(
     for partition in partitions {
         calls.add_command(call(&scripts::PARTITION_STATE, [keys::warm(*partition), keys::outbox(*partition)]));
     }
-    type Answer = (String, u64, String, u64, String, String);
     let answers: Vec<Answer> = run_scripts(redis, &calls).await.context("Redis")?;
     let marker = |(run_id, epoch, last, waiting, oldest, rebuild): Answer| {
         let last: Version = last.parse().context("the outbox has an id past 2^63")?;
