@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test fuzz lint chaos schemathesis
+.PHONY: help setup components natives up down env token test fuzz lint chaos rebuild schemathesis
 .NOTPARALLEL:
 
 help: ## this list
@@ -56,6 +56,8 @@ schemathesis: setup components natives ## requests at random after docs/openapi.
 
 fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (each)
 	@dev/fuzz $(SECONDS)
+rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
+	@REBUILD_LIKES=$(LIKES) cargo test --release -p persister --test promises a_rebuild -- --nocapture
 
 lint: setup ## formatting, clippy, shell scripts
 	@dev/lint

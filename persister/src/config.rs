@@ -1,12 +1,16 @@
 //! The configuration: the environment, or the same by flags.
 
-use std::io::{IsTerminal as _, stderr};
+use std::{
+    io::{IsTerminal as _, stderr},
+    net::SocketAddr,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     audit::AuditOptions, dlq::DlqCommand, erase::EraseOptions, reconcile::ReconcileOptions, revoke::RevokeOptions,
+    status::StatusOptions,
 };
 
 /// What is secret is no flag, since the machine's other users could read it.
@@ -41,6 +45,11 @@ pub(crate) enum Command {
     Snapshot,
     /// Bring a restarted Redis back into service, rebuilding it from MySQL where it lost anything.
     Warm,
+    /// Show on one screen how the whole system is: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
+    ///
+    /// Exits with 3 if something is down: a store, a partition that is not served, a job that nobody does.
+    #[command(after_help = "Example: persister status --json")]
+    Status(StatusOptions),
     /// Look into the dead-letter queue, and put back what can be applied after all.
     Dlq {
         #[command(subcommand)]
@@ -74,6 +83,13 @@ pub(crate) enum Command {
     Run,
 }
 
+impl Command {
+    /// Whether it runs until it is stopped, and not for a moment only.
+    pub(crate) const fn runs_on(&self) -> bool {
+        matches!(self, Self::Relay | Self::Consume | Self::Snapshot | Self::Warm | Self::Run)
+    }
+}
+
 /// What every job needs, but for the secrets: see [`crate::secret`].
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Config {
@@ -102,6 +118,9 @@ pub(crate) struct Config {
     /// The form of the log lines on stderr; which of them is up to `RUST_LOG`.
     #[arg(long, env = "INTERACTION_LOG", global = true, default_value = "text")]
     pub(crate) log: LogForm,
+    /// Where to serve metrics in Prometheus's form, as 0.0.0.0:9464, and /health; nowhere if not set.
+    #[arg(long, env = "INTERACTION_METRICS_ADDRESS", global = true)]
+    pub(crate) metrics_address: Option<SocketAddr>,
     /// Seconds between two snapshots.
     #[arg(long, env = "INTERACTION_SNAPSHOT_SECONDS", global = true, default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(1..))]

@@ -120,6 +120,18 @@ impl Observer {
         blocking(move || ends(&consumer, &topic)).await
     }
 
+    /// How many brokers there are, and how many consumers the group has.
+    pub(crate) async fn members(&self) -> anyhow::Result<(usize, usize)> {
+        let consumer = self.consumer.clone();
+        blocking(move || {
+            let metadata = consumer.fetch_metadata(None, METADATA).context("Kafka does not answer")?;
+            let groups = consumer.fetch_group_list(Some(GROUP), METADATA).context("Kafka does not answer")?;
+            let members = groups.groups().iter().map(|group| group.members().len()).sum();
+            Ok((metadata.brokers().len(), members))
+        })
+        .await
+    }
+
     /// How many records the dead-letter queue holds.
     pub(crate) async fn dead_letters(&self) -> anyhow::Result<i64> {
         Ok(self.ends(&self.kafka.dlq_topic).await?.values().map(|(first, next)| next - first).sum())

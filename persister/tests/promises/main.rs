@@ -7,6 +7,8 @@ mod consume;
 mod dlq;
 mod erase;
 mod likes;
+mod loss;
+mod operate;
 mod reconcile;
 mod relay;
 mod revoke;
