@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_bound_says_what_was_seen_and_what_was_not() {
-        let at = |ms| Timestamp::from_millisecond(1_763_800_000_000 + ms).expect("in range");
+        let at = |ms: i64| Timestamp::from_millisecond(1_763_800_000_000 + ms).expect("in range");
         let loss = Loss { partitions: 2, waiting: 7, from: Some(at(0)), to: at(1500) };
         assert_eq!(
             loss.to_string(),
