@@ -139,7 +139,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_shipped_can_be_read_again(
-            (id, user_id, article_id, at_ms): (i64, i64, i64, i64),
+            (id, user_id, article_id, at_ms) in any::<(i64, i64, i64, i64)>(),
             status in -1..3_i8,
             request_id in "\\PC{0,20}",
             ip_hash in "\\PC{0,20}",
