@@ -24,8 +24,9 @@ impl Tls {
         let server = CertificateParams::new(["127.0.0.1".to_owned()])?;
         let certificate = server.signed_by(&server_key, &Issuer::new(authority, key))?.pem();
 
-        fs::create_dir_all(folder)?;
         let tls = Self { folder: folder.to_owned() };
+        // rustls wants the folder of no certificates to exist.
+        fs::create_dir_all(tls.none())?;
         fs::write(tls.ca(), &ca)?;
         fs::write(tls.certificate(), &certificate)?;
         fs::write(tls.key(), server_key.serialize_pem())?;
@@ -37,8 +38,12 @@ impl Tls {
     /// What trusts the authority, and no other, in the environment of OpenSSL and rustls alike.
     #[must_use]
     pub fn environment(&self) -> [(String, String); 2] {
-        [("SSL_CERT_FILE", self.ca()), ("SSL_CERT_DIR", self.folder.join("none"))]
+        [("SSL_CERT_FILE", self.ca()), ("SSL_CERT_DIR", self.none())]
             .map(|(name, path)| (name.to_owned(), path.display().to_string()))
+    }
+
+    fn none(&self) -> PathBuf {
+        self.folder.join("none")
     }
 
     /// The authority's certificate.

@@ -48,7 +48,6 @@ async fn the_components_user_may_do_what_they_need_and_nothing_else() {
     assert!(tables.len() >= 10, "{tables:?}");
     for (table, column) in &tables {
         for sql in [
-            format!("SELECT * FROM {table} FOR UPDATE"),
             format!("INSERT INTO {table} ({column}) VALUES (1)"),
             format!("REPLACE INTO {table} ({column}) VALUES (1)"),
             format!("UPDATE {table} SET {column} = 1"),
