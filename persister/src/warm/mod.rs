@@ -158,7 +158,9 @@ async fn warm_up_locked(
         let partitions: Vec<Partition> = lost.iter().map(|(partition, _)| *partition).collect();
         let loss = Loss::read(&stores.mysql, &known, &partitions, noticed).await?;
         info!(partitions = partitions.len(), "rebuilding from MySQL, since {why}");
-        warn!("{loss}");
+        if loss.partitions > 0 {
+            warn!("{loss}");
+        }
         let written = rebuild::rebuild(stores, redis, &barrier, server, &partitions).await?;
         report::report(
             &stores.mysql,
