@@ -62,7 +62,7 @@ impl Histogram {
 
 macro_rules! table {
     ($($constant:ident: $kind:ident = $name:literal, $help:literal;)*) => {
-        $(#[doc = $help] pub(crate) const $constant: $kind = $kind($name);)*
+        $(pub(crate) const $constant: $kind = $kind($name);)*
 
         fn describe_all() {
             $($constant.describe($help);)*

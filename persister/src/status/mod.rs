@@ -130,7 +130,7 @@ struct KafkaStatus {
 
 /// Prints it; the exit code says whether anything is down.
 pub(crate) async fn run(stores: &Stores, options: &StatusOptions) -> anyhow::Result<ExitCode> {
-    let status = Status::ask(stores, &stores.kafka.observer()?).await;
+    let status = Box::pin(Status::ask(stores, &stores.kafka.observer()?)).await;
     show::print(&status, options.json)?;
     Ok(if status.down.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DOWN) })
 }
@@ -141,7 +141,7 @@ pub(crate) async fn measure(stores: &Stores, stop: &CancellationToken) -> anyhow
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => (),
-            status = Status::ask(stores, &observer) => gauges::set(&status),
+            status = Box::pin(Status::ask(stores, &observer)) => gauges::set(&status),
         }
         pause(EVERY, stop).await;
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::HumanBytes;
 
-use super::{Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, Status};
+use super::{Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, STALE_SNAPSHOT, Status};
 use crate::output::{json_line, line, table};
 
 pub(super) fn print(status: &Status, json: bool) -> anyhow::Result<()> {
@@ -52,25 +52,21 @@ fn redis(add: Add<'_>, status: &RedisStatus) {
     let RedisStatus { warm, cold, rebuilding, .. } = status;
     add("partitions", well(fenced == 0), format!("{warm} warm, {cold} cold, {rebuilding} rebuilding"));
     let RedisStatus { outbox_entries, outbox_longest, outbox_longest_partition, outbox_oldest_seconds, .. } = status;
-    let mut outbox = format!("{outbox_entries} entries");
-    if *outbox_entries > 0 {
-        outbox += &format!(
-            ", longest {outbox_longest} (partition {outbox_longest_partition}), oldest {outbox_oldest_seconds:.1} s"
-        );
-    }
-    add("outbox", "", outbox);
+    let which = format!(
+        ", longest {outbox_longest} (partition {outbox_longest_partition}), oldest {outbox_oldest_seconds:.1} s"
+    );
+    let which = if *outbox_entries > 0 { which.as_str() } else { "" };
+    add("outbox", "", format!("{outbox_entries} entries{which}"));
 }
 
 fn mysql(add: Add<'_>, status: &MysqlStatus) {
     add("mysql", "ok", status.version.clone());
     add("collect outbox", "", format!("{} entries", status.collect_outbox));
     add("relays", well(status.relays > 0), status.relays.to_string());
-    match &status.snapshot {
-        Some(of) => {
-            add("snapshot", "", format!("{:.1} s ago, {} articles in {} ms", of.seconds_ago, of.articles, of.took_ms))
-        }
-        None => add("snapshot", "DOWN", "never".to_owned()),
-    }
+    let snapshot = status.snapshot.as_ref();
+    let last = snapshot.map(|of| format!("{:.1} s ago, {} articles in {} ms", of.seconds_ago, of.articles, of.took_ms));
+    let fresh = snapshot.is_some_and(|of| of.seconds_ago <= STALE_SNAPSHOT);
+    add("snapshot", well(fresh), last.unwrap_or_else(|| "never".to_owned()));
     match &status.last_rebuild {
         Some(rebuild) => last_rebuild(add, rebuild),
         None => add("last rebuild", "", "never".to_owned()),

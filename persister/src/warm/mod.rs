@@ -156,13 +156,15 @@ async fn warm_up_locked(
     }
     if let Some((_, why)) = lost.first() {
         let partitions: Vec<Partition> = lost.iter().map(|(partition, _)| *partition).collect();
-        let loss = Loss::read(&stores.mysql, &known, &partitions, noticed).await?;
+        let bound = Loss::read(&stores.mysql, &known, &partitions, noticed).await?;
         info!(partitions = partitions.len(), "rebuilding from MySQL, since {why}");
-        warn!("{loss}");
+        if bound.partitions > 0 {
+            warn!("{bound}");
+        }
         let written = rebuild::rebuild(stores, redis, &barrier, server, &partitions).await?;
         report::report(
             &stores.mysql,
-            &report::Rebuilt { why, partitions: partitions.len(), loss, written, took: began.elapsed() },
+            &report::Rebuilt { why, partitions: partitions.len(), loss: bound, written, took: began.elapsed() },
         )
         .await;
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sqlx::{MySqlPool, query};
 use tracing::{info, warn};
 
@@ -51,7 +52,7 @@ async fn keep(mysql: &MySqlPool, rebuilt: &Rebuilt) -> sqlx::Result<()> {
     .bind(written.articles)
     .bind(loss.partitions as u64)
     .bind(loss.waiting)
-    .bind(loss.from.map(|from| from.as_millisecond()))
+    .bind(loss.from.map(Timestamp::as_millisecond))
     .execute(mysql)
     .await?;
     Ok(())
