@@ -1,9 +1,12 @@
 -- What `warm` last saw of each partition's outbox while it was served. A Redis that is lost whole has lost at most the
--- entries that were waiting then, and what it acknowledged after. The time is the Redis server's, taken before the look.
+-- entries that were waiting then, and what it acknowledged after; and one that comes back with an older last id than was
+-- seen has lost something. The time is the Redis server's, taken before the look.
 CREATE TABLE outbox_seen (
-    p       TINYINT UNSIGNED NOT NULL PRIMARY KEY,
-    seen_ms BIGINT NOT NULL,
-    waiting BIGINT NOT NULL
+    p        TINYINT UNSIGNED NOT NULL PRIMARY KEY,
+    seen_ms  BIGINT NOT NULL,
+    waiting  BIGINT NOT NULL,
+    last_ms  BIGINT NOT NULL,
+    last_seq BIGINT NOT NULL
 );
 
 -- Every rebuild, and what may have been lost before it: the entries seen waiting, and what was acknowledged from

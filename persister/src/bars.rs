@@ -1,14 +1,19 @@
 //! Users who may neither like nor collect: a row in MySQL, and a copy in every partition of Redis.
 
+use std::collections::HashSet;
+
 use anyhow::Context as _;
 use contract::{Partition, UserId, keys};
 use redis::aio::MultiplexedConnection;
-use sqlx::{MySqlPool, QueryBuilder, query};
+use sqlx::{MySqlPool, QueryBuilder, query, query_scalar};
 
 const TOGETHER: usize = 500;
 
-/// Bars users; one who is barred already stays so for the older reason. MySQL first: a rebuild of Redis that begins in
-/// between takes them from there.
+/// While a user is being erased, which ends with the bar lifted.
+pub(crate) const ERASING: &str = "erasure under way";
+
+/// Bars users; one who is barred already stays so for the older reason, unless that is one that passes. MySQL first: a
+/// rebuild of Redis that begins in between takes them from there.
 pub(crate) async fn bar(
     mysql: &MySqlPool,
     redis: &mut MultiplexedConnection,
@@ -16,10 +21,12 @@ pub(crate) async fn bar(
     reason: &str,
 ) -> anyhow::Result<()> {
     for users in users.chunks(TOGETHER) {
-        let mut insert = QueryBuilder::new("INSERT IGNORE INTO user_bar (user_id, at, reason) ");
+        let mut insert = QueryBuilder::new("INSERT INTO user_bar (user_id, at, reason) ");
         insert.push_values(users, |mut row, user| {
             row.push_bind(user.get()).push("UTC_TIMESTAMP(3)").push_bind(reason);
         });
+        insert.push(" ON DUPLICATE KEY UPDATE reason = IF(reason = ").push_bind(ERASING);
+        insert.push(", VALUES(reason), reason)");
         insert.build().execute(mysql).await.context("MySQL")?;
         let ids: Vec<i64> = users.iter().map(|user| user.get()).collect();
         let mut add = redis::pipe();
@@ -29,6 +36,32 @@ pub(crate) async fn bar(
         add.exec_async(redis).await.context("Redis")?;
     }
     Ok(())
+}
+
+/// Makes the copies in these partitions, which serve nobody yet, what MySQL says: a Redis that came back may have older
+/// ones. The copies are read before MySQL, so that a bar which is set in between is not taken for an older one.
+pub(crate) async fn agree(
+    mysql: &MySqlPool,
+    redis: &mut MultiplexedConnection,
+    partitions: &[Partition],
+) -> anyhow::Result<()> {
+    let mut copies = redis::pipe();
+    for partition in partitions {
+        copies.smembers(keys::barred(*partition));
+    }
+    let copies: Vec<HashSet<i64>> = copies.query_async(redis).await.context("Redis")?;
+    let users: Vec<i64> = query_scalar("SELECT user_id FROM user_bar").fetch_all(mysql).await.context("MySQL")?;
+    let barred: HashSet<i64> = users.into_iter().collect();
+    let mut mend = redis::pipe();
+    for (partition, copy) in partitions.iter().zip(&copies) {
+        for user in barred.difference(copy) {
+            mend.sadd(keys::barred(*partition), user).ignore();
+        }
+        for user in copy.difference(&barred) {
+            mend.srem(keys::barred(*partition), user).ignore();
+        }
+    }
+    mend.exec_async(redis).await.context("Redis")
 }
 
 /// Lifts the bar of one user, if it was set for that reason.

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
 use contract::{ArticleId, Change, Event, Partition, UserId, Version};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+/// How long after its view a read may come, as the view token says (`handlers/common/src/view_token.rs`).
+const VIEW_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// A user and an article, in the order of MySQL's primary keys.
 pub(crate) type Pair = (UserId, ArticleId);
@@ -54,7 +57,10 @@ impl Collapsed {
         }
         let seen = self.seen.entry(Partition::of(event.article)).or_default();
         *seen = version.max(*seen);
-        let user = event.user.filter(|user| erased.get(user).is_none_or(|at| event.occurred_at > *at));
+        // A view token from before an erasure may still be handed in, for as long as it lives.
+        let grace = if let Change::Read(_) = event.change { VIEW_LIFETIME } else { SignedDuration::ZERO };
+        let user =
+            event.user.filter(|user| erased.get(user).is_none_or(|at| event.occurred_at.duration_since(*at) > grace));
         match (event.change, user) {
             (Change::Like(on), Some(user)) => {
                 let like = Like { version, on, at: event.occurred_at };
@@ -214,6 +220,28 @@ mod tests {
             let erased: Erased = [(1.try_into().expect("positive"), Timestamp::from_second(1000).expect("in range"))].into();
             let batch = Collapsed::of(&events, &erased);
             prop_assert!(batch.likes.keys().chain(batch.user_reads.keys()).all(|(user, _)| user.get() != 1));
+        }
+    }
+
+    #[test]
+    fn a_read_by_a_view_token_from_before_an_erasure_names_nobody() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let user = UserId::try_from(1).expect("positive");
+        let erased: Erased = [(user, at(1000))].into();
+        let day = VIEW_LIFETIME.as_secs();
+        for (second, named) in [(1000, false), (1000 + day, false), (1001 + day, true)] {
+            let read = Event {
+                version: Version { ms: 1, seq: 0 },
+                user: Some(user),
+                article: 1.try_into().expect("positive"),
+                change: Change::Read(5),
+                cause: Cause::User,
+                occurred_at: at(second),
+                request_id: String::new(),
+                ip_hash: String::new(),
+            };
+            let batch = Collapsed::of([&read], &erased);
+            assert_eq!((batch.user_reads.len(), batch.reads.len()), (usize::from(named), 1), "{second}");
         }
     }
 }

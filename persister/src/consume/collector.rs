@@ -5,7 +5,7 @@ use std::time::Duration;
 use contract::{DecodeError, Event};
 use rdkafka::{
     Message,
-    consumer::StreamConsumer,
+    consumer::{Consumer as _, StreamConsumer},
     error::{KafkaError, RDKafkaErrorCode},
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -19,6 +19,8 @@ use crate::config::ConsumeOptions;
 pub(crate) struct Record {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
+    /// The assignment under which it came; none if its partition was given up at that moment.
+    pub(crate) assignment: Option<u64>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) event: Result<Event, DecodeError>,
 }
@@ -49,7 +51,7 @@ pub(crate) async fn collect(
                     if batch.is_empty() {
                         due = Instant::now() + wait;
                     }
-                    batch.push(Record::of(&message));
+                    batch.push(Record::of(&message, consumer.context()));
                 }
                 Err(error) => pass_or_fail(error)?,
             },
@@ -68,11 +70,12 @@ fn pass_or_fail(error: KafkaError) -> Result<(), KafkaError> {
 }
 
 impl Record {
-    fn of(message: &impl Message) -> Self {
+    fn of(message: &impl Message, owned: &Owned) -> Self {
         let bytes = message.payload().unwrap_or_default();
         Self {
             partition: message.partition(),
             offset: message.offset(),
+            assignment: owned.assignment(message.partition()),
             bytes: bytes.to_vec(),
             event: Event::from_json(bytes),
         }

@@ -1,7 +1,7 @@
 //! Which offsets are committed: those of durable records, of partitions that are still this consumer's.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,11 +17,36 @@ use super::collector::Batch;
 
 /// The partitions that are this consumer's at the moment.
 #[derive(Debug, Default)]
-pub(crate) struct Owned(Mutex<BTreeSet<i32>>);
+pub(crate) struct Owned(Mutex<Assignments>);
+
+/// Each with the number of the assignment that brought it: of a partition that went and came back, what was known before
+/// is another consumer's past.
+#[derive(Debug, Default)]
+struct Assignments {
+    last: u64,
+    owned: BTreeMap<i32, u64>,
+}
 
 impl Owned {
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+    fn lock(&self) -> MutexGuard<'_, Assignments> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The assignment by which a partition is this consumer's now; none if it is not.
+    pub(crate) fn assignment(&self, partition: i32) -> Option<u64> {
+        self.lock().owned.get(&partition).copied()
+    }
+
+    fn assign(&self, partitions: &[i32]) {
+        let mut all = self.lock();
+        all.last += 1;
+        let number = all.last;
+        all.owned.extend(partitions.iter().map(|partition| (*partition, number)));
+    }
+
+    fn revoke(&self, partitions: &[i32]) {
+        let mut all = self.lock();
+        all.owned.retain(|partition, _| !partitions.contains(partition));
     }
 }
 
@@ -39,14 +64,11 @@ impl ConsumerContext for Owned {
         match rebalance {
             Rebalance::Assign(list) => {
                 info!(partitions = ?numbers(list), "got partitions");
-                self.lock().extend(numbers(list));
+                self.assign(&numbers(list));
             }
             Rebalance::Revoke(list) => {
                 info!(partitions = ?numbers(list), "gave up partitions");
-                let mut owned = self.lock();
-                for partition in numbers(list) {
-                    owned.remove(&partition);
-                }
+                self.revoke(&numbers(list));
             }
             Rebalance::Error(error) => warn!("Kafka: {error}"),
         }
@@ -64,22 +86,39 @@ impl ConsumerContext for Owned {
 pub(crate) struct Offsets<'a> {
     consumer: &'a Arc<StreamConsumer<Owned>>,
     topic: &'a str,
-    next: BTreeMap<i32, i64>,
+    next: Next,
+}
+
+/// By partition: the assignment under which it was found, and the offset.
+#[derive(Debug, Default)]
+struct Next(BTreeMap<i32, (u64, i64)>);
+
+impl Next {
+    fn durable(&mut self, batch: &Batch) {
+        for record in batch {
+            if let Some(assignment) = record.assignment {
+                // Set, not raised: a partition that went and came back begins where its commit says.
+                self.0.insert(record.partition, (assignment, record.offset + 1));
+            }
+        }
+    }
+
+    /// What may be committed: of partitions that are still owned by the assignment under which their records came.
+    fn committable(&self, owned: &Owned) -> Vec<(i32, i64)> {
+        let ours = |partition: &i32, assignment: &u64| owned.assignment(*partition) == Some(*assignment);
+        let next = self.0.iter().filter(|(partition, (assignment, _))| ours(partition, assignment));
+        next.map(|(partition, (_, offset))| (*partition, *offset)).collect()
+    }
 }
 
 impl<'a> Offsets<'a> {
     pub(crate) const fn new(consumer: &'a Arc<StreamConsumer<Owned>>, topic: &'a str) -> Self {
-        Self { consumer, topic, next: BTreeMap::new() }
+        Self { consumer, topic, next: Next(BTreeMap::new()) }
     }
 
     /// A batch is durable.
     pub(crate) fn durable(&mut self, batch: &Batch) {
-        for record in batch {
-            // Set, not raised: a partition that went and came back begins where its commit says.
-            self.next.insert(record.partition, record.offset + 1);
-        }
-        let owned = self.consumer.context().lock().clone();
-        self.next.retain(|partition, _| owned.contains(partition));
+        self.next.durable(batch);
         self.commit();
     }
 
@@ -91,10 +130,9 @@ impl<'a> Offsets<'a> {
     }
 
     fn commit_as(&self, mode: CommitMode) -> KafkaResult<()> {
-        let owned = self.consumer.context().lock().clone();
         let mut list = TopicPartitionList::new();
-        for (partition, next) in self.next.iter().filter(|(partition, _)| owned.contains(partition)) {
-            list.add_partition_offset(self.topic, *partition, Offset::Offset(*next))?;
+        for (partition, next) in self.next.committable(self.consumer.context()) {
+            list.add_partition_offset(self.topic, partition, Offset::Offset(next))?;
         }
         if list.count() == 0 { Ok(()) } else { self.consumer.commit(&list, mode) }
     }
@@ -108,5 +146,36 @@ impl<'a> Offsets<'a> {
         if let Ok(Err(error)) = commit.await {
             warn!("Kafka did not take the last offsets, the last batch will be delivered again: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Event;
+
+    use super::{super::collector::Record, *};
+
+    fn record(partition: i32, offset: i64, owned: &Owned) -> Record {
+        let event = Event::from_json(b"");
+        Record { partition, offset, assignment: owned.assignment(partition), bytes: vec![], event }
+    }
+
+    #[test]
+    fn a_partition_that_went_and_came_back_is_not_set_back() {
+        let (owned, mut next) = (Owned::default(), Next::default());
+        owned.assign(&[1, 2]);
+        next.durable(&vec![record(1, 100, &owned), record(2, 7, &owned)]);
+        assert_eq!(next.committable(&owned), [(1, 101), (2, 8)]);
+
+        let late = record(1, 101, &owned);
+        owned.revoke(&[1]);
+        assert_eq!(next.committable(&owned), [(2, 8)]);
+        // Another consumer went on to 500 meanwhile.
+        owned.assign(&[1]);
+        assert_eq!(next.committable(&owned), [(2, 8)]);
+        next.durable(&vec![late]);
+        assert_eq!(next.committable(&owned), [(2, 8)], "it came before the partition went");
+        next.durable(&vec![record(1, 500, &owned)]);
+        assert_eq!(next.committable(&owned), [(1, 501), (2, 8)]);
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use contract::{ArticleId, UserId};
+use contract::{ArticleId, Partition, UserId};
 use jiff::Timestamp;
 use redis::aio::MultiplexedConnection;
 use serde::Serialize;
@@ -27,12 +27,11 @@ use crate::{
     revoke::hold::{by_partition, undo},
     settle::Marks,
     store::{Stores, redis::run_id},
+    warm,
 };
 
 /// Articles of one script call: a few milliseconds of Redis's time.
 const PER_CALL: usize = 250;
-/// Why the user is barred meanwhile.
-const UNDER_WAY: &str = "erasure under way";
 /// A request that was let in before the bar takes no longer than this.
 const LET_IN: Duration = Duration::from_secs(3);
 
@@ -70,9 +69,10 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     let mut redis = stores.redis.connect().await.context("Redis")?;
     let now = now(&mut redis).await?;
     rows::mark_erased(&stores.mysql, user, now).await?;
-    bars::bar(&stores.mysql, &mut redis, &[user], UNDER_WAY).await?;
+    bars::bar(&stores.mysql, &mut redis, &[user], bars::ERASING).await?;
     let barred = Instant::now();
 
+    all_warm(&mut redis).await?;
     let mut erased = Erased { likes_in_redis: out_of_redis(&mut redis, user, stop).await?, ..Erased::default() };
     pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
     ensure!(!stop.is_cancelled(), "stopped: the user stays barred until the erasure is repeated");
@@ -80,8 +80,10 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     let last = last_known(stores, user).await?.max(self::now(&mut redis).await?);
     rows::mark_erased(&stores.mysql, user, last).await?;
     rows::wait_for_consumers(&stores.mysql).await?;
+    // A rebuild that began meanwhile may have read the rows before they are deleted.
+    all_warm(&mut redis).await?;
     rows::delete(&stores.mysql, user, &mut erased).await?;
-    bars::lift(&stores.mysql, &mut redis, user, UNDER_WAY).await?;
+    bars::lift(&stores.mysql, &mut redis, user, bars::ERASING).await?;
 
     let remains = remains::of(&stores.kafka).await?;
     if options.json {
@@ -94,6 +96,15 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     ))?;
     line("What remains:")?;
     remains.iter().try_for_each(|remains| line(format_args!("  {remains}")))
+}
+
+/// Likes that a rebuild is bringing back cannot be found, nor taken out.
+async fn all_warm(redis: &mut MultiplexedConnection) -> anyhow::Result<()> {
+    let server = run_id(redis).await.context("Redis")?;
+    let markers = warm::markers(redis, &Partition::all().collect::<Vec<_>>()).await?;
+    let cold = markers.iter().filter(|(_, marker)| marker.run_id != server).count();
+    ensure!(cold == 0, "{cold} partitions are not warm: the user stays barred; repeat the erasure when they are");
+    Ok(())
 }
 
 /// By the clock that events are dated by.

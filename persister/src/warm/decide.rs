@@ -30,7 +30,7 @@ pub(crate) enum Next {
     Rebuild(&'static str),
 }
 
-/// The rule. `known` is the highest version that MySQL has of the partition, after it has applied all that Kafka has.
+/// The rule. `known` is the highest version known of the partition, after MySQL has applied all that Kafka has.
 pub(crate) fn next(marker: &Marker, server: &str, known: Version) -> Next {
     if marker.epoch == 0 {
         return Next::Rebuild("it has no marker: it is empty, or was flushed");
@@ -42,7 +42,7 @@ pub(crate) fn next(marker: &Marker, server: &str, known: Version) -> Next {
         return Next::Serve;
     }
     if marker.last < known {
-        return Next::Rebuild("MySQL knows of later changes: its data is from before them");
+        return Next::Rebuild("later changes are known: its data is from before them");
     }
     Next::Declare
 }

@@ -11,19 +11,23 @@ pub(crate) struct Known(HashMap<Partition, (u64, Version)>);
 
 impl Known {
     pub(crate) async fn read(mysql: &MySqlPool) -> anyhow::Result<Self> {
-        let rows: Vec<(u8, i64, i64, i64)> = query_as("SELECT p, epoch, version_ms, version_seq FROM partition_state")
-            .fetch_all(mysql)
-            .await
-            .context("MySQL")?;
-        let row = |(p, epoch, ms, seq): (u8, i64, i64, i64)| {
-            let version = Version { ms: u64::try_from(ms)?, seq: u64::try_from(seq)? };
+        let rows: Vec<(u8, i64, i64, i64, i64, i64)> = query_as(
+            "SELECT k.p, k.epoch, k.version_ms, k.version_seq, COALESCE(s.last_ms, 0), COALESCE(s.last_seq, 0)
+             FROM partition_state k LEFT JOIN outbox_seen s ON s.p = k.p",
+        )
+        .fetch_all(mysql)
+        .await
+        .context("MySQL")?;
+        let version = |ms: i64, seq: i64| anyhow::Ok(Version { ms: u64::try_from(ms)?, seq: u64::try_from(seq)? });
+        let row = |(p, epoch, ms, seq, seen_ms, seen_seq): (u8, i64, i64, i64, i64, i64)| {
             let partition = Partition::from_number(p).context("no such partition")?;
-            anyhow::Ok((partition, (u64::try_from(epoch)?, version)))
+            anyhow::Ok((partition, (u64::try_from(epoch)?, version(ms, seq)?.max(version(seen_ms, seen_seq)?))))
         };
         Ok(Self(rows.into_iter().map(row).collect::<anyhow::Result<_>>().context("partition_state")?))
     }
 
-    /// The highest version seen.
+    /// The highest version that MySQL has applied, or that `warm` has seen acknowledged and perhaps not yet relayed: a
+    /// Redis whose outbox ends before it has lost something.
     pub(crate) fn version(&self, partition: Partition) -> Version {
         self.0.get(&partition).map_or(Version::default(), |(_, version)| *version)
     }

@@ -13,10 +13,10 @@ mod seen;
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use contract::{Partition, Version, keys, scripts};
 use redis::aio::MultiplexedConnection;
-use sqlx::{MySqlConnection, MySqlPool, query_scalar};
+use sqlx::{Connection as _, Executor as _, MySqlConnection, MySqlPool, query_scalar};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -29,7 +29,7 @@ use self::{
 };
 use crate::{
     backoff::{Backoff, pause},
-    metrics,
+    bars, metrics,
     store::{
         Stores,
         redis::{RELAY_GROUP, call, run_id, run_script, run_scripts},
@@ -37,6 +37,8 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_millis(250);
+/// How often the lock's connection is used, and how long MySQL may take to answer it.
+const PING: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`, over any outage. Of several processes one works and the others stand by.
 pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
@@ -115,7 +117,11 @@ async fn warm_up(
         debug!("another process warms");
         return Ok(());
     };
-    let outcome = warm_up_locked(stores, redis, server, stop).await;
+    // A MySQL that has gone without a word would keep the work waiting for ever: the lock's connection notices.
+    let outcome = tokio::select! {
+        outcome = warm_up_locked(stores, redis, server, stop) => outcome,
+        gone = lock.watch() => Err(gone),
+    };
     lock.release().await;
     outcome
 }
@@ -150,8 +156,10 @@ async fn warm_up_locked(
             }
         }
     }
-    declare(redis, server, &whole).await?;
     if !whole.is_empty() {
+        let partitions: Vec<Partition> = whole.iter().map(|(partition, _)| *partition).collect();
+        bars::agree(&stores.mysql, redis, &partitions).await?;
+        declare(redis, server, &whole).await?;
         info!(partitions = whole.len(), ms = began.elapsed().as_millis(), "warm: nothing was lost");
     }
     if let Some((_, why)) = lost.first() {
@@ -181,14 +189,31 @@ async fn declare(redis: &mut MultiplexedConnection, server: &str, whole: &[(Part
     Ok(())
 }
 
-/// The right to warm, as a lock of a MySQL session: it ends with the connection, however the process ends.
+/// The right to warm, as a lock of a MySQL session: it ends with the connection, however the process ends, and at the
+/// latest when the server has heard nothing of it for as long as [`Lock::take`] says.
 struct Lock(Option<sqlx::pool::PoolConnection<sqlx::MySql>>);
 
 impl Lock {
     async fn take(mysql: &MySqlPool) -> anyhow::Result<Option<Self>> {
         let mut connection = mysql.acquire().await.context("MySQL")?;
+        connection.execute("SET SESSION wait_timeout = 30").await.context("MySQL")?;
         let got = Self::ask(&mut connection).await.context("MySQL")?;
+        // Its time-out is not for others.
+        connection.close_on_drop();
         Ok((got == Some(1)).then_some(Self(Some(connection))))
+    }
+
+    /// Says now and then that the lock is still wanted; ends only when MySQL does not answer.
+    async fn watch(&mut self) -> anyhow::Error {
+        loop {
+            tokio::time::sleep(PING).await;
+            let Some(connection) = &mut self.0 else { return anyhow!("the lock was given back") };
+            match tokio::time::timeout(PING, connection.ping()).await {
+                Ok(Ok(())) => (),
+                Ok(Err(error)) => return anyhow!(error).context("MySQL, while it kept the lock"),
+                Err(_) => return anyhow!("MySQL does not answer any more"),
+            }
+        }
     }
 
     async fn ask(connection: &mut MySqlConnection) -> sqlx::Result<Option<i64>> {
@@ -200,18 +225,9 @@ impl Lock {
     async fn release(&mut self) {
         if let Some(mut connection) = self.0.take() {
             let release = "SELECT CAST(RELEASE_LOCK(CONCAT('interaction.warm.', DATABASE())) AS SIGNED)";
-            if query_scalar::<_, Option<i64>>(release).fetch_one(&mut *connection).await.is_err() {
-                connection.close_on_drop();
-            }
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Not given back to the pool with the lock still held.
-        if let Some(connection) = &mut self.0 {
-            connection.close_on_drop();
+            // If it fails, the lock ends with the connection all the same.
+            let _ =
+                tokio::time::timeout(PING, query_scalar::<_, Option<i64>>(release).fetch_one(&mut *connection)).await;
         }
     }
 }

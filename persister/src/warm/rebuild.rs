@@ -116,8 +116,10 @@ async fn declare(
     let known = Known::read(&stores.mysql).await?;
     let markers = markers(redis, partitions).await?;
     let now = Version { ms: u64::try_from(seen::time(redis).await?.as_millisecond())?, seq: 0 };
-    let next_epoch =
-        |(partition, epoch): (Partition, u64)| (partition, epoch.max(known.epoch(partition)).saturating_add(1));
+    // Not below the time in seconds either: a MySQL restored from a backup has forgotten which epochs it gave out.
+    let next_epoch = |(partition, epoch): (Partition, u64)| {
+        (partition, epoch.max(known.epoch(partition)).saturating_add(1).max(now.ms / 1000))
+    };
     let epochs: Vec<(Partition, u64)> =
         markers.iter().map(|(partition, marker)| next_epoch((*partition, marker.epoch))).collect();
     write_epochs(&stores.mysql, &epochs).await?;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use contract::Partition;
+use contract::{Partition, Version};
 use jiff::{SignedDuration, Timestamp};
 use redis::aio::MultiplexedConnection;
 use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
@@ -43,14 +43,17 @@ impl Looks {
         let rows: Vec<String> = markers
             .iter()
             .filter(|(_, marker)| marker.run_id == server)
-            .map(|(partition, marker)| format!("({partition},{},{})", at.as_millisecond(), marker.waiting))
+            .map(|(partition, Marker { waiting, last: Version { ms, seq }, .. })| {
+                format!("({partition},{},{waiting},{ms},{seq})", at.as_millisecond())
+            })
             .collect();
         if rows.is_empty() {
             return;
         }
         let write = format!(
-            "INSERT INTO outbox_seen (p, seen_ms, waiting) VALUES {}
-             ON DUPLICATE KEY UPDATE seen_ms = VALUES(seen_ms), waiting = VALUES(waiting)",
+            "INSERT INTO outbox_seen (p, seen_ms, waiting, last_ms, last_seq) VALUES {}
+             ON DUPLICATE KEY UPDATE seen_ms = VALUES(seen_ms), waiting = VALUES(waiting),
+                 last_ms = VALUES(last_ms), last_seq = VALUES(last_seq)",
             rows.join(",")
         );
         let outcome = tokio::time::timeout(PATIENCE, raw_sql(AssertSqlSafe(write)).execute(mysql)).await;
