@@ -48,16 +48,17 @@ test: setup components ## every test
 	@cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
-	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test --release -p tests --test chaos -- --nocapture
+	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
 
 schemathesis: setup components natives ## requests at random after docs/openapi.yaml: make schemathesis REQUESTS=100000 SEED=7
 	@SCHEMATHESIS_REQUESTS=$(REQUESTS) SCHEMATHESIS_SEED=$(SEED) \
-		cargo test --release -p tests --test schemathesis -- --nocapture
+		cargo test $(CARGO_FLAGS) --test schemathesis -- --nocapture
 
 fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (each)
 	@dev/fuzz $(SECONDS)
-rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
-	@REBUILD_LIKES=$(LIKES) cargo test --release -p persister --test promises a_rebuild -- --nocapture
 
-lint: setup ## formatting, clippy, shell scripts
+rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
+	@REBUILD_LIKES=$(LIKES) cargo test $(CARGO_FLAGS) --test promises a_rebuild -- --nocapture
+
+lint: setup ## formatting, clippy, shell scripts, dependencies
 	@dev/lint

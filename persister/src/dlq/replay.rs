@@ -1,9 +1,9 @@
 //! `persister dlq replay`
 
 use anyhow::Context as _;
-use contract::Partition;
+use contract::{Change, Event, Partition};
 use rdkafka::producer::DeliveryFuture;
-use sqlx::{MySqlPool, QueryBuilder, query};
+use sqlx::{MySqlPool, QueryBuilder, query, query_scalar};
 use tokio_util::sync::CancellationToken;
 
 use super::{Letter, ReplayOptions, replayed};
@@ -21,9 +21,18 @@ const BATCH: usize = 500;
 pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &CancellationToken) -> anyhow::Result<()> {
     let topic = &stores.kafka.dlq_topic;
     let before = replayed(&stores.mysql, topic).await?;
+    let rebuilt: Option<i64> = query_scalar("SELECT MAX(noticed_ms) FROM rebuild WHERE lost_of > 0")
+        .fetch_one(&stores.mysql)
+        .await
+        .context("MySQL")?;
+    // A Redis that was rebuilt without a like would go on denying it, and it is Redis that reconciling believes.
+    let outdated = |event: &Event| {
+        let since = rebuilt.is_some_and(|at| event.version.ms <= at.unsigned_abs());
+        since && matches!(event.change, Change::Like(_))
+    };
     let producer = stores.kafka.producer().await?;
     let mut log = stores.kafka.log(topic, None, stop).await?;
-    let (mut done, mut again, mut unreadable) = (0_u64, 0_u64, 0_u64);
+    let (mut done, mut again, mut stay) = (0_u64, 0_u64, 0_u64);
     let mut batch = Vec::new();
     while let Some(message) = log.next().await? {
         let letter = Letter::of(&message);
@@ -37,11 +46,21 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
         let event = match letter.event() {
             Ok(event) => event,
             Err(error) => {
-                unreadable += 1;
+                stay += 1;
                 line(format_args!("offset {}: stays, since it is no event to this release: {error}", letter.offset))?;
                 continue;
             }
         };
+        if outdated(&event) {
+            stay += 1;
+            line(format_args!(
+                "offset {}: stays, since Redis has been rebuilt without it: user {} may like article {} again",
+                letter.offset,
+                event.user.map(|user| user.to_string()).unwrap_or_default(),
+                event.article
+            ))?;
+            continue;
+        }
         done += 1;
         if options.dry_run {
             line(format_args!("offset {}: would go back: article {}", letter.offset, event.article))?;
@@ -57,11 +76,11 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
         forget_dropped(stores).await?;
     }
     let verb = if options.dry_run { "would be put back" } else { "put back" };
-    line(format_args!("{done} {verb}, {again} were before, {unreadable} stay"))
+    line(format_args!("{done} {verb}, {again} were before, {stay} stay"))
 }
 
 /// Queues the event as it came where it was one already; made anew where it was an outbox's entry.
-async fn send(producer: &Producer, letter: &Letter, event: &contract::Event) -> anyhow::Result<DeliveryFuture> {
+async fn send(producer: &Producer, letter: &Letter, event: &Event) -> anyhow::Result<DeliveryFuture> {
     let made;
     let bytes = if letter.headers.contains_key("id") {
         made = event.to_json();

@@ -67,4 +67,18 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
     let listed = world.ask_json(&["dlq", "list", "--json"]).await;
     let replayed: Vec<_> = listed.iter().map(|letter| letter["replayed"].as_bool().unwrap()).collect();
     assert_eq!(replayed, [false, true, true]);
+
+    // A like that a rebuild of Redis did not bring back stays out of MySQL too.
+    let later = Event { version: "1763800000001-0".parse().unwrap(), ..likes[0].clone() };
+    world.bury(&later.to_json(), &[("reason", "a test")]).await;
+    sqlx::query(
+        "INSERT INTO rebuild (noticed_ms, took_ms, reason, partitions, likes, articles, lost_of, lost_waiting)
+         VALUES (1763800000001, 1, 'a test', 128, 0, 0, 128, 0)",
+    )
+    .execute(&world.mysql)
+    .await
+    .unwrap();
+    let (code, told) = world.ask(&["dlq", "replay"]).await;
+    assert!(code == 0 && told.contains("0 put back, 2 were before, 2 stay"), "{told}");
+    assert!(told.contains("since Redis has been rebuilt without it"), "{told}");
 }

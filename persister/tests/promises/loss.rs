@@ -109,6 +109,23 @@ async fn no_more_is_lost_with_an_emptied_redis_than_is_told() {
     assert!(told.lost_from_ms.is_some_and(|from| from <= began) && told.noticed_ms >= ended, "{told:?}");
 }
 
+/// MySQL has heard of nothing that was lost: only `warm` had seen it.
+#[tokio::test(flavor = "multi_thread")]
+async fn older_data_is_noticed_though_nothing_after_it_was_relayed() {
+    let world = World::new().await;
+    let (_warm, _consume) = (world.start("warm"), world.start("consume"));
+    world.warm().await;
+    let likes = like_all(&mut world.liker().await, 1..101).await;
+    assert_eq!(world.standing_in_redis(1..=20).await, likes);
+    world.seen_waiting(100).await;
+    let before = world.rebuilds().await;
+    world.make_older().await;
+    wait_for("the rebuild", LIMIT, async || Ok((world.rebuilds().await > before).then_some(()))).await.unwrap();
+    world.warm().await;
+    assert_eq!(world.last_rebuild().await.lost_waiting, 100);
+    assert!(world.standing_in_redis(1..=20).await.is_empty(), "Redis says what MySQL says");
+}
+
 /// How many likes to rebuild: `make rebuild LIKES=1000000`.
 fn wanted() -> i64 {
     std::env::var("REBUILD_LIKES").map_or(20_000, |likes| likes.parse().unwrap())
