@@ -28,7 +28,7 @@ fn clients(hops: usize) -> Clients {
     Clients::new(hops, "the key of addresses, 32 or more".to_owned())
 }
 
-fn only(name: &'static str, address: impl ToString) -> HeaderMap {
+fn only(name: &'static str, address: &impl ToString) -> HeaderMap {
     HeaderMap::from_iter([(name.parse().expect("a name"), address.to_string().parse().expect("a value"))])
 }
 

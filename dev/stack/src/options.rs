@@ -11,6 +11,7 @@ pub(crate) enum Part {
 
 /// How a stack differs from the usual one.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, set by a method of its name")]
 pub struct Options {
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) persister_env: BTreeMap<String, String>,

@@ -43,7 +43,7 @@ fn search(folder: &Path, searched: &mut Vec<String>) -> Result<()> {
         if path.is_dir() && !["redis", "mysql", "kafka"].contains(&name.as_str()) {
             search(&path, searched)?;
         }
-        if path.is_file() && (name.ends_with(".log") || name.ends_with(".txt")) {
+        if path.is_file() && path.extension().is_some_and(|kind| kind == "log" || kind == "txt") {
             let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
             for (secret, value) in secrets() {
                 ensure!(!text.contains(&value), "{secret} is in {}", path.display());
