@@ -45,7 +45,7 @@ fuzz_target!(|sent: Sent| {
     }
 
     headers.append(CONNECTION, sent.connection.to_string().parse().expect("a value"));
-    let connection = clients(0).hash(&only(CONNECTION, sent.connection));
+    let connection = clients(0).hash(&only(CONNECTION, &sent.connection));
     assert_eq!(clients(0).hash(&headers), connection, "without proxies, the connection's");
 
     for address in &sent.seen {
@@ -67,15 +67,15 @@ fuzz_target!(|sent: Sent| {
         }
     }
     let Some(first) = sent.seen.first() else { return };
-    let alone = clients(0).hash(&only(CONNECTION, first));
+    let alone = clients(0).hash(&only(CONNECTION, &first));
     assert_eq!(clients(sent.seen.len()).hash(&headers), alone, "what the outermost proxy saw");
 
     let network = first.to_bits() >> 64 << 64;
     let neighbour = Ipv6Addr::from_bits(network | u128::from(sent.neighbour));
     if let (IpAddr::V6(_), IpAddr::V6(_)) = (first.to_canonical(), neighbour.to_canonical()) {
-        assert_eq!(clients(0).hash(&only(CONNECTION, neighbour)), alone, "a network is one subscriber");
+        assert_eq!(clients(0).hash(&only(CONNECTION, &neighbour)), alone, "a network is one subscriber");
     }
     let v4 = Ipv4Addr::from_bits((first.to_bits() & u128::from(u32::MAX)).try_into().expect("32 bits"));
-    let (plain, mapped) = (only(CONNECTION, v4), only(CONNECTION, v4.to_ipv6_mapped()));
+    let (plain, mapped) = (only(CONNECTION, &v4), only(CONNECTION, &v4.to_ipv6_mapped()));
     assert_eq!(clients(0).hash(&plain), clients(0).hash(&mapped), "an IPv4 address has one spelling");
 });

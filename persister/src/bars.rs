@@ -61,7 +61,8 @@ pub(crate) async fn agree(
             mend.srem(keys::barred(*partition), user).ignore();
         }
     }
-    mend.exec_async(redis).await.context("Redis")
+    // An empty pipeline is an error to the client.
+    if mend.is_empty() { Ok(()) } else { mend.exec_async(redis).await.context("Redis") }
 }
 
 /// Lifts the bar of one user, if it was set for that reason.
