@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test lint chaos
+.PHONY: help setup components natives up down env token test lint chaos bench
 .NOTPARALLEL:
 
 help: ## this list
@@ -49,6 +49,9 @@ test: setup components ## every test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
 	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test --release -p tests --test chaos -- --nocapture
+
+bench: setup components natives ## figures beside their baselines; ONLY=like/hot-32 for some, SMOKE=1 for a short form
+	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)
 
 lint: setup ## formatting, clippy, shell scripts
 	@dev/lint
