@@ -32,6 +32,7 @@ impl Cores {
     pub(crate) fn rest(&self) -> String {
         match self.count {
             1 => "0".to_owned(),
+            2 => "1".to_owned(),
             count => format!("1-{}", count - 1),
         }
     }
