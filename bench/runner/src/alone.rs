@@ -75,8 +75,20 @@ impl Alone {
         let article = article.to_string();
         let status = if liked { "1" } else { "0" };
         let [burst, interval] = WIDE;
-        let args =
-            [self.run_id.as_str(), "", user, &article, status, "100000000", burst, interval, burst, interval, IP_HASH, IP_HASH];
+        let args = [
+            self.run_id.as_str(),
+            "",
+            user,
+            &article,
+            status,
+            "100000000",
+            burst,
+            interval,
+            burst,
+            interval,
+            IP_HASH,
+            IP_HASH,
+        ];
         let count = keys.len().to_string();
         std::iter::once(count).chain(keys).chain(args.map(str::to_owned)).collect()
     }
