@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test lint chaos bench
+.PHONY: help setup components natives up down env token test fuzz lint chaos rebuild schemathesis bench
 .NOTPARALLEL:
 
 help: ## this list
@@ -49,6 +49,15 @@ test: setup components ## every test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
 	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test --release -p tests --test chaos -- --nocapture
+
+schemathesis: setup components natives ## requests at random after docs/openapi.yaml: make schemathesis REQUESTS=100000 SEED=7
+	@SCHEMATHESIS_REQUESTS=$(REQUESTS) SCHEMATHESIS_SEED=$(SEED) \
+		cargo test --release -p tests --test schemathesis -- --nocapture
+
+fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (each)
+	@dev/fuzz $(SECONDS)
+rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
+	@REBUILD_LIKES=$(LIKES) cargo test --release -p persister --test promises a_rebuild -- --nocapture
 
 bench: setup components natives ## figures beside their baselines; ONLY=like/hot-32 for some, SMOKE=1 for a short form
 	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)

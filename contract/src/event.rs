@@ -8,6 +8,8 @@ use crate::{ArticleId, UserId, Version};
 /// The format of the events that this release writes and reads.
 const FORMAT: u64 = 1;
 
+const READS: &str = "a read needs the article's reads after it, below 2^63";
+
 /// What happened to an article, as it stands in Kafka.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -141,16 +143,9 @@ impl Event {
         let change = match wire.r#type {
             Type::Like => Change::Like(status()?),
             Type::Collect => Change::Collect(status()?),
-            Type::Read => Change::Read(
-                wire.reads
-                    .filter(|reads| i64::try_from(*reads).is_ok())
-                    .ok_or(DecodeError::Incomplete("a read needs the article's reads after it, below 2^63"))?,
-            ),
+            Type::Read => Change::Read(wire.reads.ok_or(DecodeError::Incomplete(READS))?),
         };
-        if wire.user_id.is_none() && !matches!(change, Change::Read(_)) {
-            return Err(DecodeError::Incomplete("only a read may have no user_id"));
-        }
-        Ok(Self {
+        Self {
             version: wire.version,
             user: wire.user_id,
             article: wire.article_id,
@@ -159,7 +154,19 @@ impl Event {
             occurred_at: wire.occurred_at,
             request_id: wire.request_id,
             ip_hash: wire.ip_hash,
-        })
+        }
+        .checked()
+    }
+
+    /// What holds of every event wherever it was read, so that the consumer takes all that the relay ships.
+    fn checked(self) -> Result<Self, DecodeError> {
+        match self.change {
+            Change::Read(reads) if i64::try_from(reads).is_err() => Err(DecodeError::Incomplete(READS)),
+            Change::Like(_) | Change::Collect(_) if self.user.is_none() => {
+                Err(DecodeError::Incomplete("only a read may have no user_id"))
+            }
+            _ => Ok(self),
+        }
     }
 }
 
@@ -176,6 +183,17 @@ impl OutboxEntry {
     /// The fields, in the order in which the scripts write them.
     pub const FIELDS: [&str; 9] =
         ["type", "user_id", "article_id", "status", "reads", "cause", "at", "request_id", "ip_hash"];
+
+    /// The fields as a JSON object: how an entry that is no event stands in the dead-letter queue.
+    #[must_use]
+    pub fn fields_to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.fields).expect("a map of strings always serialises")
+    }
+
+    /// The entry of that id whose fields stand in the dead-letter queue.
+    pub fn from_json(id: Version, fields: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Self { id, fields: serde_json::from_slice(fields)? })
+    }
 
     /// The event that the entry stands for.
     pub fn to_event(&self) -> Result<Event, DecodeError> {
@@ -204,7 +222,7 @@ impl OutboxEntry {
             _ => return Err(DecodeError::Incomplete("outbox entry: unknown cause")),
         };
         let at = field("at").parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        Ok(Event {
+        Event {
             version: self.id,
             user,
             article: field("article_id")
@@ -215,7 +233,8 @@ impl OutboxEntry {
             occurred_at: at.ok_or(DecodeError::Incomplete("outbox entry: at is no time"))?,
             request_id: field("request_id").to_owned(),
             ip_hash: field("ip_hash").to_owned(),
-        })
+        }
+        .checked()
     }
 }
 

@@ -80,5 +80,20 @@ mod tests {
             let version = Version { ms, seq };
             prop_assert_eq!(version.to_string().parse(), Ok(version));
         }
+
+        #[test]
+        fn any_text_is_a_version_that_mysql_can_keep_or_none(text in "[0-9]{0,20}-[0-9]{0,20}|\\PC{0,24}") {
+            if let Ok(Version { ms, seq }) = text.parse::<Version>() {
+                prop_assert!(i64::try_from(ms).is_ok() && i64::try_from(seq).is_ok());
+            }
+        }
+
+        #[test]
+        fn a_later_millisecond_or_number_is_later(ms in 0..i64::MAX as u64, seq: u64, other: u64) {
+            let version = Version { ms, seq };
+            let later = Version { ms: ms + 1, seq: other };
+            prop_assert!(version < later);
+            prop_assert_eq!(version < Version { ms, seq: other }, seq < other);
+        }
     }
 }

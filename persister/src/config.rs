@@ -1,17 +1,31 @@
 //! The configuration: the environment, or the same by flags.
 
-use std::io::{IsTerminal as _, stderr};
+use std::{
+    io::{IsTerminal as _, stderr},
+    net::SocketAddr,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     audit::AuditOptions, dlq::DlqCommand, erase::EraseOptions, reconcile::ReconcileOptions, revoke::RevokeOptions,
+    status::StatusOptions,
 };
+
+/// What is secret is no flag, since the machine's other users could read it.
+const SECRETS: &str =
+    "Secrets come from the environment, or each from the file that the variable of the same name with \
+_FILE at its end names:
+  INTERACTION_REDIS_URL       redis[s]://[user:password@]host:port[/db]; rediss is TLS
+  INTERACTION_MYSQL_URL       mysql://user:password@host:port/database[?ssl-mode=VERIFY_IDENTITY]
+  INTERACTION_KAFKA_PASSWORD  with --kafka-security sasl_ssl
+
+TLS trusts the system's certificate authorities, or those in the file that SSL_CERT_FILE names.";
 
 /// Moves what Redis acknowledged into Kafka and MySQL, and brings Redis back from MySQL.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = SECRETS)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -31,6 +45,11 @@ pub(crate) enum Command {
     Snapshot,
     /// Bring a restarted Redis back into service, rebuilding it from MySQL where it lost anything.
     Warm,
+    /// Show on one screen how the whole system is: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
+    ///
+    /// Exits with 3 if something is down: a store, a partition that is not served, a job that nobody does.
+    #[command(after_help = "Example: persister status --json")]
+    Status(StatusOptions),
     /// Look into the dead-letter queue, and put back what can be applied after all.
     Dlq {
         #[command(subcommand)]
@@ -64,29 +83,16 @@ pub(crate) enum Command {
     Run,
 }
 
-/// What every job needs. The addresses may carry passwords, so `--help` does not show their values.
+impl Command {
+    /// Whether it runs until it is stopped, and not for a moment only.
+    pub(crate) const fn runs_on(&self) -> bool {
+        matches!(self, Self::Relay | Self::Consume | Self::Snapshot | Self::Warm | Self::Run)
+    }
+}
+
+/// What every job needs, but for the secrets: see [`crate::secret`].
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Config {
-    /// Redis, as redis://[user:password@]host:port[/db].
-    #[arg(
-        long,
-        env = "INTERACTION_REDIS_URL",
-        hide_env_values = true,
-        global = true,
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) redis_url: String,
-    /// MySQL or MariaDB, as mysql://user:password@host:port/database.
-    #[arg(
-        long,
-        env = "INTERACTION_MYSQL_URL",
-        hide_env_values = true,
-        global = true,
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) mysql_url: String,
     /// Kafka's bootstrap brokers, as host:port[,host:port…].
     #[arg(
         long,
@@ -97,6 +103,12 @@ pub(crate) struct Config {
         hide_default_value = true
     )]
     pub(crate) kafka_brokers: String,
+    /// How Kafka is spoken to, in its own words for it.
+    #[arg(long, env = "INTERACTION_KAFKA_SECURITY", global = true, default_value = "plaintext")]
+    pub(crate) kafka_security: KafkaSecurity,
+    /// The user at Kafka, for `sasl_ssl`.
+    #[arg(long, env = "INTERACTION_KAFKA_USERNAME", global = true, default_value = "", hide_default_value = true)]
+    pub(crate) kafka_username: String,
     /// The topic of events.
     #[arg(long, env = "INTERACTION_TOPIC", global = true, default_value = "interaction.events")]
     pub(crate) topic: String,
@@ -106,6 +118,9 @@ pub(crate) struct Config {
     /// The form of the log lines on stderr; which of them is up to `RUST_LOG`.
     #[arg(long, env = "INTERACTION_LOG", global = true, default_value = "text")]
     pub(crate) log: LogForm,
+    /// Where to serve metrics in Prometheus's form, as 0.0.0.0:9464, and /health; nowhere if not set.
+    #[arg(long, env = "INTERACTION_METRICS_ADDRESS", global = true)]
+    pub(crate) metrics_address: Option<SocketAddr>,
     /// Seconds between two snapshots.
     #[arg(long, env = "INTERACTION_SNAPSHOT_SECONDS", global = true, default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -149,6 +164,18 @@ pub(crate) struct MigrateOptions {
     pub(crate) wait_seconds: u64,
 }
 
+/// Kafka's `security.protocol`; with a user, the mechanism is SCRAM-SHA-512.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum KafkaSecurity {
+    /// Neither TLS nor a user.
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// TLS, and a user with a password, by SCRAM-SHA-512.
+    SaslSsl,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogForm {
     Text,
@@ -169,8 +196,61 @@ pub(crate) fn log_to_stderr(form: LogForm) {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
+
+    const ARGUMENTS: [&str; 16] = [
+        "relay",
+        "migrate",
+        "audit",
+        "revoke",
+        "erase",
+        "dlq",
+        "list",
+        "--article",
+        "--since",
+        "--user",
+        "--batch-events",
+        "--snapshot-seconds",
+        "--topic-partitions",
+        "--log",
+        "--",
+        "7",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_command_line_is_in_range_or_refused(
+            line in vec(prop_oneof![select(ARGUMENTS.to_vec()).prop_map(str::to_owned), "\\PC{0,8}"], 0..8),
+        ) {
+            let Ok(cli) = Cli::try_parse_from(["persister".to_owned()].into_iter().chain(line)) else { return Ok(()) };
+            prop_assert!((1..=20_000).contains(&cli.config.consume.batch_events) && cli.config.snapshot_seconds > 0);
+            if let Command::Migrate(options) = cli.command {
+                prop_assert!((1..=128).contains(&options.topic_partitions));
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_refused() {
+        for line in [
+            "run --batch-events 0",
+            "run --batch-events 20001",
+            "run --batch-ms -1",
+            "run --snapshot-seconds 0",
+            "run --snapshot-seconds 1.5",
+            "run --log xml",
+            "migrate --topic-partitions 129",
+            "migrate --topic-replication 0",
+            "migrate --topic-retention-days 99999999999",
+            "erase --user 0",
+            "audit --article 9223372036854775808",
+            "audit --since yesterday",
+        ] {
+            assert!(Cli::try_parse_from(["persister"].into_iter().chain(line.split(' '))).is_err(), "{line}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

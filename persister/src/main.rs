@@ -10,15 +10,18 @@ mod config;
 mod consume;
 mod dlq;
 mod erase;
+mod metrics;
 mod migrate;
 mod output;
 mod reconcile;
 mod relay;
 mod revoke;
 mod run;
+mod secret;
 mod selection;
 mod settle;
 mod snapshot;
+mod status;
 mod store;
 mod warm;
 
@@ -53,13 +56,17 @@ async fn main() -> ExitCode {
 
 async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     let stores = store::Stores::new(&cli.config)?;
+    if let Some(address) = cli.config.metrics_address.filter(|_| cli.command.runs_on()) {
+        metrics::serve(address)?;
+    }
     match cli.command {
         Command::Migrate(options) => migrate::run(&stores, &options, stop).await,
         Command::Relay => relay::run(stores, stop).await,
         Command::Consume => consume::run(stores, cli.config.consume, stop).await,
         Command::Snapshot => snapshot::run(stores, cli.config.snapshot_seconds, stop).await,
-        Command::Warm => warm::run(stores, stop).await,
+        Command::Warm => run::warm(stores, cli.config.metrics_address.is_some(), stop).await,
         Command::Dlq { command } => dlq::run(&stores, command, &stop).await,
+        Command::Status(options) => return status::run(&stores, &options).await,
         Command::Audit(options) => audit::run(&stores, &options, &stop).await,
         Command::Revoke(options) => return revoke::run(&stores, &options, &stop).await,
         Command::Erase(options) => erase::run(&stores, &options, &stop).await,

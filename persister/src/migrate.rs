@@ -16,8 +16,13 @@ use crate::{backoff::Backoff, config::MigrateOptions, store::Stores};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// All the tables whose rows the components read; they write only through the procedure.
-const READ_BY_HANDLERS: [&str; 3] = ["article_stats", "user_like", "user_collect"];
+/// All that the components read; they write only through the procedure, which has the rights of the user that made it:
+/// the persister's own must not be dropped.
+const READ_BY_HANDLERS: [(&str, &str); 3] = [
+    ("article_stats", "article_id, like_count, collect_count, pv, uv, read_count"),
+    ("user_like", "user_id, article_id, status, version_ms, version_seq, updated_at"),
+    ("user_collect", "user_id, article_id, created_at"),
+];
 
 /// Brings MySQL and Kafka to what this release needs. Safe to repeat, and to run from several processes at once.
 pub(crate) async fn run(stores: &Stores, options: &MigrateOptions, stop: CancellationToken) -> anyhow::Result<()> {
@@ -50,7 +55,9 @@ async fn grant(mysql: &MySqlPool, account: &str) -> anyhow::Result<()> {
     let database: String = sqlx::query_scalar("SELECT DATABASE()").fetch_one(mysql).await?;
     let database = format!("`{}`", database.replace('`', "``"));
     let mut grants = vec![format!("GRANT EXECUTE ON PROCEDURE {database}.collect TO {account}")];
-    grants.extend(READ_BY_HANDLERS.map(|table| format!("GRANT SELECT ON {database}.{table} TO {account}")));
+    grants.extend(
+        READ_BY_HANDLERS.map(|(table, columns)| format!("GRANT SELECT ({columns}) ON {database}.{table} TO {account}")),
+    );
     for grant in grants {
         raw_sql(AssertSqlSafe(grant.clone())).execute(mysql).await.with_context(|| {
             format!("refused: {grant}; the user must exist, and the persister's own needs GRANT OPTION")
@@ -87,7 +94,9 @@ async fn create_topics(
                 Ok(true) => info!(topic = name, partitions, "created the topic"),
                 Ok(false) => info!(topic = name, "the topic is there"),
                 Err(error) if Instant::now() > until || stop.is_cancelled() => {
-                    return Err(error).context("Kafka at INTERACTION_KAFKA_BROKERS cannot be used; is it up?");
+                    return Err(error).context(
+                        "Kafka at INTERACTION_KAFKA_BROKERS cannot be used; is it up, and the log above silent?",
+                    );
                 }
                 Err(error) => {
                     warn!("waiting for Kafka: {error:#}");

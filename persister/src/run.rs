@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{config::Config, consume, relay, snapshot, store::Stores, warm};
+use crate::{config::Config, consume, relay, snapshot, status, store::Stores, warm};
 
 /// How long the batches in hand may take after SIGTERM; less than what Kubernetes, or a person, waits before SIGKILL.
 const SHUTDOWN: Duration = Duration::from_secs(9);
@@ -34,6 +34,13 @@ pub(crate) fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
+/// Warms, and measures the whole system meanwhile: one process of it is always there, and few are.
+pub(crate) async fn warm(stores: Stores, measured: bool, stop: CancellationToken) -> anyhow::Result<()> {
+    let measuring = async { if measured { status::measure(&stores, &stop).await } else { Ok(()) } };
+    tokio::try_join!(warm::run(stores.clone(), stop.clone()), measuring)?;
+    Ok(())
+}
+
 /// Runs every job until `stop`. One that fails for good ends the process, so that its supervisor sees it.
 pub(crate) async fn all(stores: Stores, config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
     let mut jobs = JoinSet::new();
@@ -43,7 +50,7 @@ pub(crate) async fn all(stores: Stores, config: &Config, stop: CancellationToken
     start("relay", Box::pin(relay::run(stores.clone(), stop.clone())));
     start("consume", Box::pin(consume::run(stores.clone(), config.consume, stop.clone())));
     start("snapshot", Box::pin(snapshot::run(stores.clone(), config.snapshot_seconds, stop.clone())));
-    start("warm", Box::pin(warm::run(stores, stop.clone())));
+    start("warm", Box::pin(warm(stores, config.metrics_address.is_some(), stop.clone())));
 
     let mut outcome = Ok(());
     while let Some(ended) = jobs.join_next().await {

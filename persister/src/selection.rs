@@ -43,6 +43,7 @@ impl Selection {
 mod tests {
     use clap::Parser;
     use contract::{Cause, Change, Version};
+    use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
 
@@ -52,9 +53,8 @@ mod tests {
         selection: Selection,
     }
 
-    #[test]
-    fn every_condition_must_hold_and_any_value_of_it() {
-        let event = Event {
+    fn event() -> Event {
+        Event {
             version: Version { ms: 1, seq: 0 },
             user: "7".parse().ok(),
             article: "42".parse().expect("an id"),
@@ -63,7 +63,35 @@ mod tests {
             occurred_at: "2026-11-22T12:00:00Z".parse().expect("a time"),
             request_id: String::new(),
             ip_hash: "0af7".to_owned(),
-        };
+        }
+    }
+
+    proptest! {
+        /// More conditions never admit more; and only one that names somebody is narrow.
+        #[test]
+        fn a_condition_more_admits_no_more(
+            names in vec(select(vec!["--user", "--article", "--ip-hash", "--since", "--until"]), 0..5),
+            values in vec("7|42|0af7|2026-11-22T1[123]:00:00Z|\\PC{0,8}", 5),
+        ) {
+            let parse = |names: &[&str]| {
+                let pairs = names.iter().zip(&values).map(|(name, value)| format!("{name}={value}"));
+                Line::try_parse_from(["x".to_owned()].into_iter().chain(pairs)).ok().map(|line| line.selection)
+            };
+            // Once each, since a second value of one condition admits more.
+            let mut names = names;
+            names.sort_unstable();
+            names.dedup();
+            let Some(all) = parse(&names) else { return Ok(()) };
+            for some in 0..names.len() {
+                let fewer = parse(&names[..some]).expect("a part of what was understood");
+                prop_assert!(!all.admits(&event()) || fewer.admits(&event()));
+            }
+            prop_assert_eq!(all.is_narrow(), names.iter().any(|name| !["--since", "--until"].contains(name)));
+        }
+    }
+
+    #[test]
+    fn every_condition_must_hold_and_any_value_of_it() {
         for (arguments, admitted) in [
             ("", true),
             ("--article 42 --user 7 --ip-hash 0af7", true),
@@ -74,7 +102,7 @@ mod tests {
             ("--until 2026-11-22T12:00:00Z", false),
         ] {
             let line = Line::parse_from(["x"].into_iter().chain(arguments.split_whitespace()));
-            assert_eq!(line.selection.admits(&event), admitted, "{arguments}");
+            assert_eq!(line.selection.admits(&event()), admitted, "{arguments}");
         }
     }
 }

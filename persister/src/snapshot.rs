@@ -3,17 +3,18 @@
 //! Likes need no snapshot: each is an event. Views are too many to be events; a Redis that is lost whole loses those of
 //! the last few seconds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use contract::{ArticleId, Partition, keys, scripts};
 use redis::{FromRedisValue as _, Value, aio::MultiplexedConnection};
-use sqlx::{MySqlPool, QueryBuilder};
+use sqlx::{MySqlPool, QueryBuilder, query};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
     backoff::{Backoff, pause},
+    metrics,
     store::{
         Stores,
         redis::{call, run_id, run_scripts},
@@ -36,13 +37,17 @@ struct Counters {
 pub(crate) async fn run(stores: Stores, seconds: u64, stop: CancellationToken) -> anyhow::Result<()> {
     let mut backoff = Backoff::new();
     while !stop.is_cancelled() {
+        let began = Instant::now();
         match save_all(&stores, &stop).await {
             Ok(saved) => {
                 debug!(saved, "snapshot");
+                metrics::SNAPSHOT_SECONDS.observe_time(began.elapsed());
+                metrics::SNAPSHOT_ARTICLES.add(saved, &[]);
                 backoff.reset();
                 pause(Duration::from_secs(seconds), &stop).await;
             }
             Err(error) => {
+                metrics::interrupted("snapshot", &error);
                 warn!("snapshot interrupted, what it did not save stays listed: {error:#}");
                 backoff.wait(&stop).await;
             }
@@ -55,6 +60,7 @@ pub(crate) async fn run(stores: Stores, seconds: u64, stop: CancellationToken) -
 async fn save_all(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<u64> {
     let mut redis = stores.redis.connect().await.context("Redis")?;
     let server = run_id(&mut redis).await.context("Redis")?;
+    let began = Instant::now();
     let mut saved = 0;
     let mut partitions: Vec<Partition> = Partition::all().collect();
     while !partitions.is_empty() && !stop.is_cancelled() {
@@ -72,7 +78,18 @@ async fn save_all(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<u
             done(&mut redis, &counters).await?;
         }
     }
+    remember(&stores.mysql, began.elapsed(), saved).await.context("MySQL")?;
     Ok(saved)
+}
+
+/// For those who ask how old the last snapshot is.
+async fn remember(mysql: &MySqlPool, took: Duration, articles: u64) -> sqlx::Result<()> {
+    query("REPLACE INTO last_snapshot (one, ended_at, took_ms, articles) VALUES (1, UTC_TIMESTAMP(3), ?, ?)")
+        .bind(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+        .bind(articles)
+        .execute(mysql)
+        .await?;
+    Ok(())
 }
 
 /// Names articles that changed, by partition.

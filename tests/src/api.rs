@@ -2,6 +2,8 @@ use anyhow::Result;
 use reqwest::{Client, Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 
+use crate::description;
+
 /// The service, as a client sees it.
 #[derive(Clone)]
 pub struct Api {
@@ -82,12 +84,21 @@ impl Ask {
     }
 
     /// The answer, whatever it is.
+    ///
+    /// # Panics
+    /// If the description of the interface has no such answer: a client that repeats what failed must not hide it.
     pub async fn send(self) -> Result<Answer> {
-        let answer = self.0.send().await?;
+        let (client, request) = self.0.build_split();
+        let request = request?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = client.execute(request).await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes = answer.bytes().await?;
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
-        Ok(Answer { status, headers, body })
+        let answer = Answer { status, headers, body };
+        description::check(&method, &path, &answer)
+            .unwrap_or_else(|error| panic!("docs/openapi.yaml: {method} {path}: {error:#}\n{answer:?}"));
+        Ok(answer)
     }
 
     /// The body of a 200; any other answer is an error that shows it.

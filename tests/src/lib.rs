@@ -1,14 +1,16 @@
-//! What the suites share: an HTTP client that speaks as a user, looks into the stores behind the service's back, and the
-//! comparison of both.
+//! What the suites share: an HTTP client that speaks as a user and holds every answer against the description of the
+//! interface, looks into the stores behind the service's back, and the comparison of both.
 
 mod api;
 mod compare;
+mod description;
 mod log;
 mod model;
 mod stores;
 
 pub use api::{Answer, Api, Ask};
 pub use compare::{Wrong, compare, drained};
+pub use description::{DESCRIPTION, conforms};
 pub use log::Log;
 pub use model::{Model, Pair};
 pub use stores::{Topic, likers, partition_of, redis, rows};

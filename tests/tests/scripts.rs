@@ -363,9 +363,11 @@ async fn a_fenced_partition_is_rebuilt_and_served_in_a_new_epoch() -> Result<()>
     let (warm, outbox) = (keys::warm(partition()), keys::outbox(partition()));
     let run_id = server.run_id.clone();
     let state = server.call(scripts::PARTITION_STATE, &[warm.clone(), outbox.clone()], &[]).await?;
-    assert_eq!(state, [run_id.as_str(), "1", "0-1", "0"]);
+    assert_eq!(state, [run_id.as_str(), "1", "0-1", "0", "", ""]);
 
     assert_eq!(server.call(scripts::FENCE, std::slice::from_ref(&warm), &["rebuild"]).await?, ["OK"]);
+    let state = server.call(scripts::PARTITION_STATE, &[warm.clone(), outbox.clone()], &[]).await?;
+    assert_eq!(state, ["", "1", "0-1", "0", "", "rebuild"]);
     assert_eq!(server.like(7, true, |_| ()).await?, ["COLD"]);
     assert_eq!(server.like(7, true, |args| args[0] = String::new()).await?, ["COLD"], "an empty run id is nobody's");
 
@@ -387,11 +389,14 @@ async fn a_fenced_partition_is_rebuilt_and_served_in_a_new_epoch() -> Result<()>
         ["OK"]
     );
     let state = server.call(scripts::PARTITION_STATE, &done, &[]).await?;
-    assert_eq!(state, [run_id.as_str(), "2", "9999999999999-7", "0"]);
+    assert_eq!(state, [run_id.as_str(), "2", "9999999999999-7", "0", "", ""]);
     assert_eq!(likers(&mut server.connection, article()).await?.len(), 5_000);
     assert_eq!(server.like(1 << 20, true, |_| ()).await?[..3], ["OK", "0", "5000"]);
     assert_eq!(server.like(7, true, |_| ()).await?[..3], ["OK", "1", "5001"]);
-    assert!(server.outbox().await?[0].id > "9999999999999-7".parse()?, "versions go on above all known ones");
+    let first = server.outbox().await?[0].id;
+    assert!(first > "9999999999999-7".parse()?, "versions go on above all known ones");
+    let state = server.call(scripts::PARTITION_STATE, &done, &[]).await?;
+    assert_eq!(state[3..], ["1", &first.to_string(), ""], "its only entry is its oldest");
     Ok(())
 }
 

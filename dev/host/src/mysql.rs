@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::TryStreamExt;
-use mysql_async::{Conn, Opts, Params, prelude::Queryable};
+use mysql_async::{Conn, Opts, OptsBuilder, Params, SslOpts, prelude::Queryable};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot};
 use url::Url;
 use wasmtime::StoreContextMut;
@@ -66,7 +66,8 @@ impl<T: Send> wit::HostConnectionWithStore<T> for HasSelf<Guest> {
     async fn open(accessor: &Accessor<T, Self>, address: String) -> Result<Resource<Connection>, wit::Error> {
         let component = accessor.with(|mut access| access.get().component.clone());
         if !component.allowed_hosts.allows(&address, Scheme::Mysql) {
-            return Err(wit::Error::ConnectionFailed("the address is not in allowed_outbound_hosts".into()));
+            // As in Spin, with whatever the address holds: a component must not pass this on as it is.
+            return Err(wit::Error::ConnectionFailed(format!("address {address} is not permitted")));
         }
         let permit = component.limits.mysql().await;
         let client = Conn::new(options(&address)?).await;
@@ -170,18 +171,17 @@ impl<D> StreamProducer<D> for Rows {
     }
 }
 
-/// Connection options of a `mysql://` address. Spin takes an `ssl-mode` parameter that the client library does not
-/// know; only without TLS does this host connect.
+/// Connection options of a `mysql://` address, as Spin makes them: its `ssl-mode`, which the client library does not know,
+/// is TLS with the certificate verified in full, unless it says `disabled`; nothing else asks for TLS, `require_ssl` neither.
 fn options(address: &str) -> Result<Opts, wit::Error> {
     let invalid = |reason: String| wit::Error::ConnectionFailed(format!("invalid address: {reason}"));
     let mut url = Url::parse(address).map_err(|error| invalid(error.to_string()))?;
     let is_tls = |name: &str| ["ssl-mode", "sslmode"].contains(&name.to_lowercase().as_str());
-    let (tls, rest): (Vec<_>, Vec<_>) = url.query_pairs().into_owned().partition(|(name, _)| is_tls(name));
-    if tls.iter().any(|(_, mode)| !mode.eq_ignore_ascii_case("disabled")) {
-        return Err(invalid("this host has no TLS".into()));
-    }
+    let (modes, rest): (Vec<_>, Vec<_>) = url.query_pairs().into_owned().partition(|(name, _)| is_tls(name));
+    let tls = modes.iter().any(|(_, mode)| !mode.eq_ignore_ascii_case("disabled"));
     url.query_pairs_mut().clear().extend_pairs(rest);
-    Opts::from_url(url.as_str()).map_err(|error| invalid(error.to_string()))
+    let options = Opts::from_url(url.as_str()).map_err(|error| invalid(error.to_string()))?;
+    Ok(OptsBuilder::from_opts(options).ssl_opts(tls.then(SslOpts::default)).into())
 }
 
 #[cfg(test)]
@@ -189,11 +189,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_may_say_that_it_wants_no_tls() {
+    fn an_address_says_by_its_ssl_mode_whether_it_wants_tls() {
         let plain = options("mysql://user:p%40ss@127.0.0.1:3307/db").unwrap();
         assert_eq!((plain.tcp_port(), plain.pass(), plain.db_name()), (3307, Some("p@ss"), Some("db")));
-        assert!(options("mysql://user@127.0.0.1/db?ssl-mode=DISABLED").is_ok());
-        assert!(options("mysql://user@127.0.0.1/db?sslMode=REQUIRED").is_err());
+        let wants_tls =
+            |query: &str| options(&format!("mysql://user@127.0.0.1/db?{query}")).unwrap().ssl_opts().is_some();
+        assert!(wants_tls("ssl-mode=VERIFY_IDENTITY") && wants_tls("prefer_socket=false&sslMode=REQUIRED"));
+        assert!(!wants_tls("ssl-mode=DISABLED") && !wants_tls("require_ssl=true"));
         assert!(options("127.0.0.1").is_err());
     }
 }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use url::{Host, Url};
 
 /// The entries of one component.
@@ -25,22 +25,31 @@ struct Entry {
 pub(crate) enum Scheme {
     /// `redis://`
     Redis,
+    /// `rediss://`, Redis by TLS.
+    Rediss,
     /// `mysql://`
     Mysql,
 }
 
 impl Scheme {
+    fn named(name: &str) -> Option<Self> {
+        [Self::Redis, Self::Rediss, Self::Mysql].into_iter().find(|scheme| scheme.name() == name)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Redis => "redis",
+            Self::Rediss => "rediss",
             Self::Mysql => "mysql",
         }
     }
 
-    fn default_port(self) -> u16 {
+    /// Spin knows none of `rediss`: there the port has to be said, in the entry and in the URL.
+    fn default_port(self) -> Option<u16> {
         match self {
-            Self::Redis => 6379,
-            Self::Mysql => 3306,
+            Self::Redis => Some(6379),
+            Self::Rediss => None,
+            Self::Mysql => Some(3306),
         }
     }
 }
@@ -62,10 +71,10 @@ impl AllowedHosts {
         Ok(Self(entries.map(parse).collect::<Result<_>>()?))
     }
 
-    /// Whether a component may open `address` with the protocol `scheme`. Says on the log what was denied.
-    pub(crate) fn allows(&self, address: &str, scheme: Scheme) -> bool {
-        let Some((host, port)) = destination(address, scheme) else {
-            tracing::warn!("a component tried to open an address that is no {} URL", scheme.name());
+    /// Whether a component may open `address`, whose scheme is `default` if it has none. Says on the log what was denied.
+    pub(crate) fn allows(&self, address: &str, default: Scheme) -> bool {
+        let Some((scheme, host, port)) = destination(address, default) else {
+            tracing::warn!("a component tried to open an address that is no {} URL", default.name());
             return false;
         };
         let allowed = self.0.iter().any(|entry| entry.allows(scheme, &host, port));
@@ -76,26 +85,23 @@ impl AllowedHosts {
     }
 }
 
-/// Host and port that `address` leads to; none where it is not of that scheme or does not parse. Spin completes an
+/// Where `address` leads to; none where it does not parse, or names no port and has no default one. Spin completes an
 /// address without a scheme, and so does this.
-fn destination(address: &str, scheme: Scheme) -> Option<(Host, u16)> {
+fn destination(address: &str, default: Scheme) -> Option<(Scheme, Host, u16)> {
     let url = match Url::parse(address) {
         Ok(url) if url.has_host() => url,
-        _ => Url::parse(&format!("{}://{address}", scheme.name())).ok()?,
+        _ => Url::parse(&format!("{}://{address}", default.name())).ok()?,
     };
+    let scheme = Scheme::named(url.scheme())?;
     // `url` keeps hosts of schemes it does not know as they are; parsing again makes an address of digits an IP address.
     let host = Host::parse(url.host_str()?).ok()?;
-    (url.scheme() == scheme.name()).then(|| (host, url.port().unwrap_or(scheme.default_port())))
+    Some((scheme, host, url.port().or(scheme.default_port())?))
 }
 
 impl Entry {
     fn parse(text: &str) -> Result<Self> {
         let (scheme, rest) = text.split_once("://").context("has no scheme")?;
-        let scheme = match scheme {
-            "redis" => Scheme::Redis,
-            "mysql" => Scheme::Mysql,
-            _ => bail!("this host speaks only redis and mysql"),
-        };
+        let scheme = Scheme::named(scheme).context("this host speaks only redis, rediss and mysql")?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         ensure!(!rest.contains('/'), "has a path or a network mask, which is not supported");
         // The colons inside an IPv6 address are before its closing bracket.
@@ -111,7 +117,10 @@ impl Entry {
         let port = |text: &str| text.parse::<u16>().map(u32::from).with_context(|| format!("{text:?} is not a port"));
         let ports = match (ports, ports.split_once("..")) {
             ("*", _) => 0..u32::from(u16::MAX) + 1,
-            ("", _) => u32::from(scheme.default_port())..u32::from(scheme.default_port()) + 1,
+            ("", _) => {
+                let port = scheme.default_port().with_context(|| format!("{} has no default port", scheme.name()))?;
+                u32::from(port)..u32::from(port) + 1
+            }
             (_, Some((first, end))) => port(first)?..port(end)?,
             (single, None) => port(single)?..port(single)? + 1,
         };
@@ -150,6 +159,10 @@ mod tests {
             ("redis://127.0.0.1:6379", "redis://localhost:6379", false),
             ("mysql://127.0.0.1:6379", "redis://127.0.0.1:6379", false),
             ("redis://127.0.0.1:6379", "mysql://127.0.0.1:6379", false),
+            ("rediss://127.0.0.1:6379", "rediss://user:p%40ss@127.0.0.1:6379/0", true),
+            ("rediss://127.0.0.1:6379", "rediss://127.0.0.1", false),
+            ("rediss://127.0.0.1:6379", "redis://127.0.0.1:6379", false),
+            ("redis://127.0.0.1:6379", "rediss://127.0.0.1:6379", false),
             ("redis://*:6379", "redis://anything:6379", true),
             ("redis://redis:*", "redis://redis:1", true),
             ("redis://redis:7000..7003", "redis://redis:7002", true),
@@ -173,9 +186,15 @@ mod tests {
 
     #[test]
     fn entries_that_cannot_be_honoured_are_errors() {
-        for entry in
-            ["https://example.com", "*://*:*", "redis", "redis://10.0.0.0/8", "redis://h:x", "redis://self/path"]
-        {
+        for entry in [
+            "https://example.com",
+            "*://*:*",
+            "redis",
+            "redis://10.0.0.0/8",
+            "redis://h:x",
+            "redis://self/path",
+            "rediss://h",
+        ] {
             assert!(AllowedHosts::parse(&[entry.to_owned()]).is_err(), "{entry}");
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::identity::jwk_set;
 use crate::{Service, dev, paths, ports};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use futures::FutureExt;
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -17,31 +17,52 @@ pub struct App {
     service: Service,
     kind: String,
     url: String,
+    variables: BTreeMap<String, String>,
 }
 
 impl App {
     /// The application, with its log in `folder`, not started yet. `variables` are added to those of dev, or replace them.
     pub fn new(folder: &Path, redis_url: &str, mysql_url: &str, variables: &BTreeMap<String, String>) -> Result<Self> {
+        let mut all = dev_variables(redis_url, mysql_url);
+        all.extend(variables.clone());
+        Self::with(folder, "app", all)
+    }
+
+    /// The same application a second time, as another pod would run it, not started yet; it has a log of its own.
+    /// `changed` variables replace those of this one.
+    pub fn another(&self, name: &str, changed: &[(&str, &str)]) -> Result<Self> {
+        let mut variables = self.variables.clone();
+        variables.extend(changed.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let folder = self.log().parent().context("a log is in a folder")?.join(name);
+        std::fs::create_dir_all(&folder)?;
+        Self::with(&folder, name, variables)
+    }
+
+    fn with(folder: &Path, name: &str, variables: BTreeMap<String, String>) -> Result<Self> {
         let spin = choose_spin()?;
         let address = format!("127.0.0.1:{}", ports::free()?);
         let url = format!("http://{address}");
         let healthz = format!("{url}/healthz/queries");
         let program = if spin.is_some() { paths::program(&["spin"])? } else { paths::binary("host")? };
-        let mut service =
-            Service::new("app", program, folder.join("app.log"), move || answers(healthz.clone()).boxed())
-                .args(["up", "-f"])
-                .args([paths::root().join("spin.toml")])
-                .args(["--listen", &address, "--runtime-config-file"])
-                .args([paths::root().join("runtime-config.toml")]);
+        let mut service = Service::new(name, program, folder.join("app.log"), move || answers(healthz.clone()).boxed())
+            .args(["up", "-f"])
+            .args([paths::root().join("spin.toml")])
+            .args(["--listen", &address, "--runtime-config-file"])
+            .args([paths::root().join("runtime-config.toml")]);
         if spin.is_some() {
             // Spin's `up` is the parent of the process that serves; its logs go beside ours, not into the checkout.
             let logs = folder.join("spin");
             service = service.ends_its_children().args(["--log-dir".as_ref(), logs.as_os_str()]);
         }
-        let mut all = dev_variables(redis_url, mysql_url);
-        all.extend(variables.clone());
-        let arguments = all.iter().flat_map(|(key, value)| ["--variable".to_owned(), format!("{key}={value}")]);
-        Ok(Self { service: service.args(arguments), kind: spin.unwrap_or_else(|| "host".to_owned()), url })
+        let arguments = variables.iter().flat_map(|(key, value)| ["--variable".to_owned(), format!("{key}={value}")]);
+        Ok(Self { service: service.args(arguments), kind: spin.unwrap_or_else(|| "host".to_owned()), url, variables })
+    }
+
+    /// The same with more in its environment.
+    #[must_use]
+    pub fn with_environment(mut self, environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.service = self.service.envs(environment);
+        self
     }
 
     /// `host` or, say, `spin 4.1.0`.

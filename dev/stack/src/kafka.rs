@@ -1,6 +1,6 @@
 //! Apache Kafka, one node that is broker and controller, from its own jars.
 
-use crate::{Service, paths, ports};
+use crate::{Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
 use rdkafka::TopicPartitionList;
@@ -16,37 +16,60 @@ use std::time::Duration;
 pub struct Kafka {
     service: Service,
     port: u16,
+    client: ClientConfig,
+}
+
+/// How clients come to a broker.
+enum Way {
+    Open,
+    Proxied { listener: u16, proxy: u16 },
+    Secured(Tls),
 }
 
 /// Starts in half the time; a broker for tests is never hot enough to want more.
 const JVM: [&str; 4] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 /// Any 16 bytes in base64 without padding.
 const CLUSTER_ID: &str = "ZGV2LWludGVyYWN0aW9ucw";
+/// The one user of a secured broker, itself included.
+const USER: &str = "interaction";
 
 impl Kafka {
     /// A broker with its data and log below `folder`, not started yet.
     pub fn new(folder: &Path) -> Result<Self> {
-        Self::with_listener(folder, None)
+        Self::with(folder, &Way::Open)
     }
 
     /// A broker that a proxy, too, leads to. A broker tells its clients where to connect: those that come by the proxy
     /// come to a listener of their own and are told the proxy's address.
     pub(crate) fn behind_proxy(folder: &Path, listener: u16, proxy: u16) -> Result<Self> {
-        Self::with_listener(folder, Some((listener, proxy)))
+        Self::with(folder, &Way::Proxied { listener, proxy })
     }
 
-    fn with_listener(folder: &Path, proxied: Option<(u16, u16)>) -> Result<Self> {
+    /// A broker that takes TLS and a user by SCRAM alone.
+    pub(crate) fn secured(folder: &Path, tls: &Tls) -> Result<Self> {
+        Self::with(folder, &Way::Secured(tls.clone()))
+    }
+
+    fn with(folder: &Path, way: &Way) -> Result<Self> {
         let (data, port, controller) = (folder.join("kafka"), ports::free()?, ports::free()?);
         let libs = paths::cache()?.join("kafka/libs");
-        let version = version(&libs)?;
-        // What formatting writes names no port and no folder, so it serves every broker of this version.
-        paths::template(&version, &data, |data| format(&libs, data))?;
+        if let Way::Secured(_) = way {
+            // The first users are written when the folder is formatted, so it is of no use to others.
+            let user = format!("SCRAM-SHA-512=[name={USER},password={}]", dev("KAFKA_PASSWORD"));
+            format(&libs, &data, &["--add-scram", &user])?;
+        } else {
+            // What formatting writes names no port and no folder, so it serves every broker of this version.
+            paths::template(&version(&libs)?, &data, |data| format(&libs, data, &[]))?;
+        }
         let properties = folder.join("kafka.properties");
-        fs::write(&properties, server_properties(&data, port, controller, proxied))?;
-        let service = Service::new("kafka", "java", folder.join("kafka.log"), move || metadata(port).boxed())
-            .args(java(&libs))
-            .args(["kafka.Kafka".as_ref(), properties.as_os_str()]);
-        Ok(Self { service, port })
+        fs::write(&properties, server_properties(&data, port, controller, way))?;
+        let client = client(port, way);
+        let probe = client.clone();
+        let service =
+            Service::new("kafka", "java", folder.join("kafka.log"), move || metadata(port, probe.clone()).boxed())
+                .args(java(&libs))
+                .args(["kafka.Kafka".as_ref(), properties.as_os_str()]);
+        Ok(Self { service, port, client })
     }
 
     /// The same, started and answering.
@@ -59,17 +82,38 @@ impl Kafka {
     /// One that Docker Compose runs.
     pub(crate) fn in_compose(folder: &Path) -> Result<Self> {
         let port = ports::free()?;
-        let service = Service::new("kafka", "docker", folder.join("kafka.log"), move || metadata(port).boxed())
+        let client = client(port, &Way::Open);
+        let probe = client.clone();
+        let log = folder.join("kafka.log");
+        let service = Service::new("kafka", "docker", log, move || metadata(port, probe.clone()).boxed())
             .args(crate::compose::up("kafka", port))
             .envs([("KAFKA_PORT", port.to_string())])
             .ends_its_children();
-        Ok(Self { service, port })
+        Ok(Self { service, port, client })
     }
 
     /// `127.0.0.1:<port>`
     #[must_use]
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// What the persister's environment says of a secured broker; the password is in a file below `folder`.
+    pub(crate) fn credentials(folder: &Path) -> Result<[(String, String); 3]> {
+        let password = folder.join("kafka.password");
+        fs::write(&password, format!("{}\n", dev("KAFKA_PASSWORD")))?;
+        Ok([
+            ("INTERACTION_KAFKA_SECURITY", "sasl_ssl".to_owned()),
+            ("INTERACTION_KAFKA_USERNAME", USER.to_owned()),
+            ("INTERACTION_KAFKA_PASSWORD_FILE", password.display().to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)))
+    }
+
+    /// What a client needs to be let in.
+    #[must_use]
+    pub fn client(&self) -> ClientConfig {
+        self.client.clone()
     }
 }
 
@@ -97,28 +141,34 @@ fn version(libs: &Path) -> Result<String> {
     jar.and_then(|jar| Some(jar.file_stem()?.display().to_string())).context("no Kafka jar: run dev/setup")
 }
 
-fn format(libs: &Path, data: &Path) -> Result<()> {
+fn format(libs: &Path, data: &Path, more: &[&str]) -> Result<()> {
     let properties = tempfile::NamedTempFile::new()?;
-    fs::write(properties.path(), server_properties(data, 1, 2, None))?;
+    fs::write(properties.path(), server_properties(data, 1, 2, &Way::Open))?;
     let mut command = Command::new("java");
     command.args(java(libs)).args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"]);
-    paths::run(command.arg(properties.path()))
+    paths::run(command.arg(properties.path()).args(more))
 }
 
-fn server_properties(data: &Path, port: u16, controller: u16, proxied: Option<(u16, u16)>) -> String {
-    let proxied = |pick: fn((u16, u16)) -> u16| {
-        proxied.map(|ports| format!(",PROXIED://127.0.0.1:{}", pick(ports))).unwrap_or_default()
-    };
-    let (listener, advertised) = (proxied(|ports| ports.0), proxied(|ports| ports.1));
+fn server_properties(data: &Path, port: u16, controller: u16, way: &Way) -> String {
+    let (mut listener, mut advertised, mut more) = (String::new(), String::new(), String::new());
+    match way {
+        Way::Open => {}
+        Way::Proxied { listener: own, proxy } => {
+            listener = format!(",PROXIED://127.0.0.1:{own}");
+            advertised = format!(",PROXIED://127.0.0.1:{proxy}");
+        }
+        Way::Secured(tls) => more = secured_properties(tls),
+    }
+    let protocol = if more.is_empty() { "PLAINTEXT" } else { "SASL_SSL" };
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
+listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}
+advertised.listeners={protocol}://127.0.0.1:{port}{advertised}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SASL_SSL:SASL_SSL
+inter.broker.listener.name={protocol}
 log.dirs={}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -131,19 +181,50 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 num.network.threads=2
 num.io.threads=4
-",
+{more}",
         data.display()
     )
 }
 
+/// Java reads PEM files since KIP-651. The broker is a client of itself, too.
+fn secured_properties(tls: &Tls) -> String {
+    format!(
+        "ssl.keystore.type=PEM
+ssl.keystore.location={}
+ssl.truststore.type=PEM
+ssl.truststore.location={}
+sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule \
+required username=\"{USER}\" password=\"{}\";
+",
+        tls.key_and_certificate().display(),
+        tls.ca().display(),
+        dev("KAFKA_PASSWORD")
+    )
+}
+
+fn client(port: u16, way: &Way) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", format!("127.0.0.1:{port}"));
+    if let Way::Secured(tls) = way {
+        client
+            .set("security.protocol", "sasl_ssl")
+            .set("ssl.ca.location", tls.ca().display().to_string())
+            .set("sasl.mechanism", "SCRAM-SHA-512")
+            .set("sasl.username", USER)
+            .set("sasl.password", dev("KAFKA_PASSWORD"));
+    }
+    client
+}
+
 /// librdkafka's call blocks; a broker that is not there yet costs its time-out.
-async fn metadata(port: u16) -> Result<()> {
+async fn metadata(port: u16, mut client: ClientConfig) -> Result<()> {
     // librdkafka waits longer and longer between connections: while nothing listens, it is not asked.
     tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
     tokio::task::spawn_blocking(move || {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", format!("127.0.0.1:{port}")).set("group.id", "readiness");
-        let (consumer, patience): (BaseConsumer, _) = (config.create()?, Duration::from_secs(3));
+        let (consumer, patience): (BaseConsumer, _) =
+            (client.set("group.id", "readiness").create()?, Duration::from_secs(3));
         let metadata = consumer.fetch_metadata(None, patience)?;
         anyhow::ensure!(!metadata.brokers().is_empty(), "no broker is registered yet");
         // A new broker makes the topic of consumers' offsets when the first group asks, which takes it seconds.

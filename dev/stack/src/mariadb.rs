@@ -1,37 +1,46 @@
 //! MariaDB, or MySQL where that is what the machine has.
 
-use crate::{Service, dev, paths, ports};
+use crate::{Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
 use sqlx::Connection;
 use std::fs;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A database server with the empty database `interaction` and the users of the service.
 pub struct MariaDb {
     service: Service,
     port: u16,
+    /// The authority of its certificate, where it takes TLS alone.
+    ca: Option<PathBuf>,
 }
 
 impl MariaDb {
     /// A server with its data and log below `folder`, not started yet.
     pub fn new(folder: &Path) -> Result<Self> {
+        Self::with_tls(folder, None)
+    }
+
+    /// The same that, with `tls`, takes nothing else.
+    pub(crate) fn with_tls(folder: &Path, tls: Option<&Tls>) -> Result<Self> {
         let (data, socket, port) = (folder.join("mysql"), folder.join("mysql.sock"), ports::free()?);
         let server = paths::program(&["mariadbd", "mysqld"])?;
         paths::template(&key(&server)?, &data, |data| initialise(&server, data))?;
         let users = folder.join("users.sql");
         fs::write(&users, users_sql())?;
-        let service = Self::service(server.as_os_str(), folder, port)
+        let ca = tls.map(Tls::ca);
+        let service = Self::service(server.as_os_str(), folder, port, ca.as_deref())
             .args(common_arguments())
             .args([format!("--datadir={}", data.display()), format!("--socket={}", socket.display())])
             .args([format!("--init-file={}", users.display()), format!("--pid-file={}.pid", socket.display())])
             .args([format!("--port={port}"), "--bind-address=127.0.0.1".to_owned()])
             // A commit is on disk before it is acknowledged; nobody replicates from here.
             .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--skip-name-resolve"])
-            .args(["--max-connections=400", "--innodb-buffer-pool-size=256M"]);
-        Ok(Self { service, port })
+            .args(["--max-connections=400", "--innodb-buffer-pool-size=256M"])
+            .args(tls.map(tls_arguments).unwrap_or_default());
+        Ok(Self { service, port, ca })
     }
 
     /// The same, started and answering.
@@ -46,15 +55,16 @@ impl MariaDb {
         let port = ports::free()?;
         let users = folder.join("users.sql");
         fs::write(&users, users_sql())?;
-        let service = Self::service("docker".as_ref(), folder, port)
+        let service = Self::service("docker".as_ref(), folder, port, None)
             .args(crate::compose::up("mysql", port))
             .envs([("MYSQL_PORT", port.to_string()), ("MYSQL_USERS_SQL", users.display().to_string())])
             .ends_its_children();
-        Ok(Self { service, port })
+        Ok(Self { service, port, ca: None })
     }
 
-    fn service(program: &std::ffi::OsStr, folder: &Path, port: u16) -> Service {
-        Service::new("mysql", program, folder.join("mysql.log"), move || select(url("reader", port)).boxed())
+    fn service(program: &std::ffi::OsStr, folder: &Path, port: u16, ca: Option<&Path>) -> Service {
+        let url = reader_url(port, ca);
+        Service::new("mysql", program, folder.join("mysql.log"), move || select(url.clone()).boxed())
     }
 
     /// Its port on 127.0.0.1.
@@ -66,19 +76,23 @@ impl MariaDb {
     /// As `persister`, who owns the database.
     #[must_use]
     pub fn admin_url(&self) -> String {
-        url("persister", self.port)
+        url("persister", self.port) + self.tls()
     }
 
     /// As `handlers`, who may do what `persister migrate` granted.
     #[must_use]
     pub fn handlers_url(&self) -> String {
-        url("handlers", self.port)
+        url("handlers", self.port) + self.tls()
     }
 
-    /// As `reader`, who may read every table.
+    /// As `reader`, who may read every table; a client that knows `ssl-ca` trusts the certificate by it.
     #[must_use]
     pub fn reader_url(&self) -> String {
-        url("reader", self.port)
+        reader_url(self.port, self.ca.as_deref())
+    }
+
+    fn tls(&self) -> &'static str {
+        if self.ca.is_some() { VERIFIED } else { "" }
     }
 }
 
@@ -88,6 +102,24 @@ impl Deref for MariaDb {
     fn deref(&self) -> &Service {
         &self.service
     }
+}
+
+/// sqlx and Spin both take it, and verify the certificate and whose it is.
+const VERIFIED: &str = "?ssl-mode=VERIFY_IDENTITY";
+
+fn tls_arguments(tls: &Tls) -> Vec<String> {
+    let file = |option: &str, path: PathBuf| format!("--{option}={}", path.display());
+    vec![
+        "--require-secure-transport=ON".to_owned(),
+        file("ssl-ca", tls.ca()),
+        file("ssl-cert", tls.certificate()),
+        file("ssl-key", tls.key()),
+    ]
+}
+
+fn reader_url(port: u16, ca: Option<&Path>) -> String {
+    let tls = ca.map(|ca| format!("{VERIFIED}&ssl-ca={}", ca.display())).unwrap_or_default();
+    url("reader", port) + &tls
 }
 
 fn url(user: &str, port: u16) -> String {

@@ -34,17 +34,20 @@ pub(crate) struct Addresses {
 
 impl Addresses {
     pub(crate) fn of(redis: &Redis, mariadb: &MariaDb, kafka: &Kafka, network: Option<&Network>) -> Self {
+        // Spin's client, once connected, would change over to the server's Unix socket, past a proxy and without TLS.
+        let mut handlers = mariadb.handlers_url();
+        handlers += if handlers.contains('?') { "&" } else { "?" };
+        handlers += "prefer_socket=false";
         let direct = Self {
             redis: redis.url(),
-            mysql_handlers: mariadb.handlers_url(),
+            mysql_handlers: handlers,
             mysql_admin: mariadb.admin_url(),
             kafka: kafka.brokers(),
         };
         let Some(network) = network else { return direct };
         Self {
             redis: network.redis.instead_of(redis.port(), &direct.redis),
-            // Spin's client, once connected, would change over to the server's Unix socket, past the proxy.
-            mysql_handlers: network.mysql.instead_of(mariadb.port(), &direct.mysql_handlers) + "?prefer_socket=false",
+            mysql_handlers: network.mysql.instead_of(mariadb.port(), &direct.mysql_handlers),
             mysql_admin: network.mysql.instead_of(mariadb.port(), &direct.mysql_admin),
             kafka: format!("127.0.0.1:{}", network.kafka.port()),
         }

@@ -18,6 +18,7 @@ pub struct Options {
     pub(crate) quiet: bool,
     pub(crate) compose: bool,
     pub(crate) breakable: bool,
+    pub(crate) secured: bool,
 }
 
 impl Options {
@@ -60,6 +61,14 @@ impl Options {
     #[must_use]
     pub fn breakable(mut self) -> Self {
         self.breakable = true;
+        self
+    }
+
+    /// The stores take TLS alone, by a throwaway authority that the application and the persister trust, and each wants a
+    /// user and a password.
+    #[must_use]
+    pub fn secured(mut self) -> Self {
+        self.secured = true;
         self
     }
 

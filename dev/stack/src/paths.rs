@@ -13,7 +13,7 @@ pub fn root() -> PathBuf {
 }
 
 /// Where `dev/setup` keeps what is slow to make; the same rule as in `dev/lib.sh`.
-pub(crate) fn cache() -> Result<PathBuf> {
+pub fn cache() -> Result<PathBuf> {
     if let Some(folder) = env::var_os("INTERACTION_CACHE") {
         return Ok(folder.into());
     }

@@ -3,7 +3,7 @@
 use crate::ports;
 use anyhow::Result;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 /// the connection is released, as from a network that had an outage.
 pub struct Proxy {
     port: u16,
+    target: Arc<AtomicU16>,
     holds: watch::Sender<Holds>,
     connections: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
@@ -40,20 +41,26 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let (holds, watched) = watch::channel(Holds::default());
         let connections = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&connections);
+        let (count, target) = (Arc::clone(&connections), Arc::new(AtomicU16::new(target)));
+        let leads_to = Arc::clone(&target);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-                tokio::spawn(connect(client, target, number, watched.clone()));
+                tokio::spawn(connect(client, leads_to.load(Ordering::SeqCst), number, watched.clone()));
             }
         });
-        Ok(Self { port, holds, connections, accepting })
+        Ok(Self { port, target, holds, connections, accepting })
     }
 
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Connections made from now on lead to that port: another server has taken over the address.
+    pub fn lead_to(&self, target: u16) {
+        self.target.store(target, Ordering::SeqCst);
     }
 
     /// Nothing passes any more, neither way: a stalled network.

@@ -1,9 +1,11 @@
 //! Redis.
 
 use crate::clock::Clock;
-use crate::{Service, paths, ports};
+use crate::{Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
+use redis::{Client, TlsCertificates};
+use std::fs;
 use std::ops::Deref;
 use std::path::Path;
 
@@ -11,21 +13,36 @@ use std::path::Path;
 pub struct Redis {
     service: Service,
     port: u16,
+    url: String,
+    client: Client,
     clock: Option<Clock>,
 }
 
 impl Redis {
     /// A Redis with its data and log below `folder`, not started yet.
     pub fn new(folder: &Path) -> Result<Self> {
-        let (data, port) = (folder.join("redis"), ports::free()?);
-        std::fs::create_dir_all(&data)?;
-        let service = Self::service(paths::program(&["redis-server"])?.as_os_str(), folder, port)
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"])
-            // No snapshots: the append-only file alone holds the data, synced before each answer.
-            .args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
-            .args(["--enable-debug-command", "local", "--dir"])
-            .args([&data]);
-        Ok(Self { service, port, clock: None })
+        let port = ports::free()?;
+        let url = format!("redis://127.0.0.1:{port}");
+        let client = Client::open(url.as_str())?;
+        let service = server(folder, &client)?.args(["--port", &port.to_string()]);
+        Ok(Self { service, port, url, client, clock: None })
+    }
+
+    /// One that takes TLS alone, and one user with a password.
+    pub(crate) fn secured(folder: &Path, tls: &Tls) -> Result<Self> {
+        let (port, password) = (ports::free()?, dev("REDIS_PASSWORD"));
+        let url = format!("rediss://interaction:{password}@127.0.0.1:{port}");
+        let trusted = TlsCertificates { client_tls: None, root_cert: Some(fs::read(tls.ca())?) };
+        let client = Client::build_with_tls(url.as_str(), trusted)?;
+        let users = folder.join("redis.acl");
+        fs::write(&users, format!("user default off\nuser interaction on >{password} ~* &* +@all\n"))?;
+        let service = server(folder, &client)?
+            .args(["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"])
+            .args(["--tls-cert-file".as_ref(), tls.certificate().as_os_str()])
+            .args(["--tls-key-file".as_ref(), tls.key().as_os_str()])
+            .args(["--tls-ca-cert-file".as_ref(), tls.ca().as_os_str()])
+            .args(["--aclfile".as_ref(), users.as_os_str()]);
+        Ok(Self { service, port, url, client, clock: None })
     }
 
     /// The same, started and answering.
@@ -38,11 +55,13 @@ impl Redis {
     /// One that Docker Compose runs.
     pub(crate) fn in_compose(folder: &Path) -> Result<Self> {
         let port = ports::free()?;
-        let service = Self::service("docker".as_ref(), folder, port)
+        let url = format!("redis://127.0.0.1:{port}");
+        let client = Client::open(url.as_str())?;
+        let service = service("docker".as_ref(), folder, &client)
             .args(crate::compose::up("redis", port))
             .envs([("REDIS_PORT", port.to_string())])
             .ends_its_children();
-        Ok(Self { service, port, clock: None })
+        Ok(Self { service, port, url, client, clock: None })
     }
 
     /// The same with a clock that `set_clock` sets.
@@ -58,20 +77,22 @@ impl Redis {
         self.clock.as_ref().context("this Redis has the machine's clock")?.set(offset)
     }
 
-    fn service(program: &std::ffi::OsStr, folder: &Path, port: u16) -> Service {
-        Service::new("redis", program, folder.join("redis.log"), move || ping(port).boxed())
-    }
-
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// `redis://127.0.0.1:<port>`
+    /// `redis://127.0.0.1:<port>`, or of a secured one `rediss://<user>:<password>@127.0.0.1:<port>`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        self.url.clone()
+    }
+
+    /// A client that trusts its certificate, if it has one.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
     }
 }
 
@@ -83,9 +104,24 @@ impl Deref for Redis {
     }
 }
 
+fn server(folder: &Path, client: &Client) -> Result<Service> {
+    let data = folder.join("redis");
+    fs::create_dir_all(&data)?;
+    Ok(service(paths::program(&["redis-server"])?.as_os_str(), folder, client)
+        .args(["--bind", "127.0.0.1", "--daemonize", "no"])
+        // No snapshots: the append-only file alone holds the data, synced before each answer.
+        .args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
+        .args(["--enable-debug-command", "local", "--dir"])
+        .args([&data]))
+}
+
+fn service(program: &std::ffi::OsStr, folder: &Path, client: &Client) -> Service {
+    let client = client.clone();
+    Service::new("redis", program, folder.join("redis.log"), move || ping(client.clone()).boxed())
+}
+
 /// Fails while it loads its data, too.
-async fn ping(port: u16) -> Result<()> {
-    let client = redis::Client::open(("127.0.0.1", port))?;
+async fn ping(client: Client) -> Result<()> {
     let mut connection = client.get_multiplexed_async_connection().await?;
     Ok(redis::cmd("PING").exec_async(&mut connection).await?)
 }

@@ -2,7 +2,7 @@
 
 use crate::network::Addresses;
 use crate::options::Part;
-use crate::{App, Kafka, MariaDb, Network, Options, Persister, Proxy, Redis, Service, dev, ports, wait_for};
+use crate::{App, Kafka, MariaDb, Network, Options, Persister, Proxy, Redis, Service, Tls, dev, ports, wait_for};
 use anyhow::{Context, Result, anyhow};
 use std::fmt::Display;
 use std::fs;
@@ -25,6 +25,7 @@ pub struct Stack {
     /// Redis.
     pub redis: Redis,
     network: Option<Network>,
+    tls: Option<Tls>,
     folder: PathBuf,
     _removed_at_end: Option<TempDir>,
 }
@@ -60,11 +61,19 @@ impl Stack {
         };
         progress.line(format_args!("data and logs in {}", path.display()));
 
-        let (redis, mariadb, kafka, network) = stores(&path, &options).await?;
+        let tls = if options.secured { Some(Tls::new(&path.join("tls"))?) } else { None };
+        let (redis, mariadb, kafka, network) = stores(&path, &options, tls.as_ref()).await?;
         let to = Addresses::of(&redis, &mariadb, &kafka, network.as_ref());
-        let app = App::new(&path, &to.redis, &to.mysql_handlers, &options.variables)?;
-        let persister = Persister::new(&path, &to.redis, &to.mysql_admin, &to.kafka, &options.persister_env)?;
-        let stack = Self { app, persister, kafka, mariadb, redis, network, folder: path, _removed_at_end: removed };
+        let trust: Vec<_> = tls.iter().flat_map(Tls::environment).collect();
+        let app = App::new(&path, &to.redis, &to.mysql_handlers, &options.variables)?.with_environment(trust.clone());
+        let mut persister_env = options.persister_env.clone();
+        persister_env.extend(trust);
+        if options.secured {
+            persister_env.extend(Kafka::credentials(&path)?);
+        }
+        let persister = Persister::new(&path, &to.redis, &to.mysql_admin, &to.kafka, &persister_env)?;
+        let stack =
+            Self { app, persister, kafka, mariadb, redis, network, tls, folder: path, _removed_at_end: removed };
 
         // The application compiles its components meanwhile; it asks the stores only when it is asked.
         let app = async {
@@ -190,6 +199,15 @@ impl Stack {
         self.network.as_ref().expect("the stack was not started with Options::breakable")
     }
 
+    /// The authority that the stores' certificates are of.
+    ///
+    /// # Panics
+    /// Without `Options::secured`.
+    #[must_use]
+    pub fn tls(&self) -> &Tls {
+        self.tls.as_ref().expect("the stack was not started with Options::secured")
+    }
+
     /// The folder of data and logs.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -213,21 +231,27 @@ impl Stack {
 }
 
 /// Prepared side by side: a first MariaDB or Kafka takes seconds to make its data folder.
-async fn stores(folder: &Path, options: &Options) -> Result<(Redis, MariaDb, Kafka, Option<Network>)> {
+async fn stores(
+    folder: &Path,
+    options: &Options,
+    tls: Option<&Tls>,
+) -> Result<(Redis, MariaDb, Kafka, Option<Network>)> {
     if options.compose {
         return Ok((Redis::in_compose(folder)?, MariaDb::in_compose(folder)?, Kafka::in_compose(folder)?, None));
     }
     let listener = ports::free()?;
     let proxy = if options.breakable { Some(Proxy::to(listener).await?) } else { None };
     let behind = proxy.as_ref().map(Proxy::port);
-    let (for_mariadb, for_kafka) = (folder.to_owned(), folder.to_owned());
-    let mariadb = tokio::task::spawn_blocking(move || MariaDb::new(&for_mariadb));
-    let kafka = tokio::task::spawn_blocking(move || match behind {
-        Some(proxy) => Kafka::behind_proxy(&for_kafka, listener, proxy),
-        None => Kafka::new(&for_kafka),
+    let (for_mariadb, for_kafka) = ((folder.to_owned(), tls.cloned()), (folder.to_owned(), tls.cloned()));
+    let mariadb = tokio::task::spawn_blocking(move || MariaDb::with_tls(&for_mariadb.0, for_mariadb.1.as_ref()));
+    let kafka = tokio::task::spawn_blocking(move || match (behind, &for_kafka.1) {
+        (Some(proxy), _) => Kafka::behind_proxy(&for_kafka.0, listener, proxy),
+        (None, Some(tls)) => Kafka::secured(&for_kafka.0, tls),
+        (None, None) => Kafka::new(&for_kafka.0),
     });
+    let redis = if let Some(tls) = tls { Redis::secured(folder, tls)? } else { Redis::new(folder)? };
     let (mariadb, kafka) = tokio::try_join!(mariadb, kafka)?;
-    let (redis, mariadb, kafka) = (Redis::new(folder)?, mariadb?, kafka?);
+    let (mariadb, kafka) = (mariadb?, kafka?);
     let Some(proxy) = proxy else { return Ok((redis, mariadb, kafka, None)) };
     let redis = redis.with_clock(folder)?;
     let network = Network::to(&redis, &mariadb, proxy).await?;

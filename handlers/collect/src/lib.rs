@@ -11,7 +11,7 @@ use contract::{
 use handler_common::{
     Call, Clients, Limit, LimitState, Problem, Reply, Route,
     config::{self, setting},
-    mysql::{self, integer},
+    mysql::{self, integer, text},
     redis::{self, Resend},
     serve,
 };
@@ -94,9 +94,9 @@ async fn collect(call: &Call) -> Result<Reply, Problem> {
     };
     let rows = mysql::query(&settings.mysql_url, call.deadline, "CALL collect(?, ?, ?, ?, ?, ?)", parameters).await?;
     let row = rows.first().ok_or(Problem::StoreUnavailable)?;
-    match row.get::<String>("refused").as_deref() {
-        Some("") => {}
-        Some("BARRED") => return Err(Problem::Barred),
+    match text(row, "refused")?.as_str() {
+        "" => {}
+        "BARRED" => return Err(Problem::Barred),
         _ => {
             // LATE by the server's clock and not by ours.
             mysql::forget_idle();

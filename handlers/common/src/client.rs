@@ -13,7 +13,13 @@ pub struct Clients {
 impl Clients {
     /// From `trusted_proxy_hops` and `ip_hash_key`.
     pub async fn load() -> Result<Self, Problem> {
-        Ok(Self { hops: config::setting("trusted_proxy_hops").await?, key: config::secret("ip_hash_key").await? })
+        Ok(Self::new(config::setting("trusted_proxy_hops").await?, config::secret("ip_hash_key").await?))
+    }
+
+    /// Behind so many proxies of ours.
+    #[must_use]
+    pub fn new(hops: usize, key: String) -> Self {
+        Self { hops, key }
     }
 
     /// The keyed hash of the client's address: limits and events know a client by it alone.
@@ -52,7 +58,31 @@ fn parse(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_came_before_our_proxies_changes_nothing(
+            outside in vec(vec(any::<u8>(), 0..40), 0..4),
+            seen in vec(any::<IpAddr>(), 1..4),
+        ) {
+            let mut headers = HeaderMap::new();
+            for line in outside.iter().filter_map(|line| HeaderValue::from_bytes(line).ok()) {
+                headers.append("x-forwarded-for", line.clone());
+                headers.append("spin-client-addr", line);
+            }
+            for address in &seen {
+                headers.append("x-forwarded-for", address.to_string().parse().expect("a header value"));
+            }
+            headers.append("spin-client-addr", seen[0].to_string().parse().expect("a header value"));
+            let connection = address(&headers, 0);
+            prop_assert!(connection.is_some());
+            prop_assert_eq!(address(&headers, seen.len()), connection);
+        }
+    }
 
     fn seen(hops: usize, sent: &[(&'static str, &'static str)]) -> String {
         let mut headers = HeaderMap::new();

@@ -1,91 +1,87 @@
-//! The signatures of users' tokens, from the current RustCrypto crates: just the three algorithms that we take.
+//! The signatures of users' tokens, by the RustCrypto crates: just the three algorithms that we take.
 //!
-//! jsonwebtoken's own providers carry elliptic curves, key parsing and signing as well, half a megabyte of each component.
+//! No JWT library: what each of them reads besides (certificates, keys in headers, more algorithms) is a fifth of a component.
 
-use ed25519_dalek::VerifyingKey;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::{Signature, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
-use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind,
-    crypto::{CryptoProvider, JwtVerifier, KeyUtils},
-    errors::{Error, ErrorKind},
-};
 use rsa::{BoxedUint, Pkcs1v15Sign, PublicKey};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use signature::{Error as Mismatch, Verifier};
 
-/// Verifies HS256, RS256 and EdDSA (Ed25519), and signs nothing.
-pub(crate) static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
-    verifier_factory: |algorithm, key| {
-        let verifier: Box<dyn JwtVerifier> = match (algorithm, key.kind()) {
-            (Algorithm::HS256, DecodingKeyKind::SecretOrDer(secret)) => Box::new(Hs256(secret.clone())),
-            (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => Box::new(Rs256(rsa_key(n, e)?)),
-            (Algorithm::EdDSA, DecodingKeyKind::SecretOrDer(point)) => Box::new(EdDsa(ed25519_key(point)?)),
-            _ => return Err(ErrorKind::InvalidAlgorithm.into()),
+/// A JSON Web Key, as far as we read it (RFC 7517, RFC 7518 section 6, RFC 8037).
+#[derive(Deserialize)]
+pub(crate) struct Jwk {
+    pub(crate) kid: Option<String>,
+    alg: String,
+    /// A secret.
+    k: Option<String>,
+    /// An RSA key's modulus.
+    n: Option<String>,
+    /// An RSA key's exponent.
+    e: Option<String>,
+    /// An Ed25519 key.
+    x: Option<String>,
+}
+
+/// A key, ready to verify by its one algorithm.
+pub(crate) enum Key {
+    Hs256(Hmac<Sha256>),
+    Rs256(PublicKey),
+    EdDsa(VerifyingKey),
+}
+
+impl Key {
+    /// The key, or why it is none; told at start rather than by every token.
+    pub(crate) fn new(jwk: &Jwk) -> Result<Self, &'static str> {
+        const MISFIT: &str = "a key's material does not fit its alg";
+        let part = |part: &Option<String>| {
+            let text = part.as_ref().ok_or("a key lacks its material")?;
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| "a key's material is no base64url")
         };
-        Ok(verifier)
-    },
-    key_utils: KeyUtils::new_unimplemented(),
-};
-
-/// Whether a key can verify anything by that algorithm; told at start rather than by every token.
-pub(crate) fn fits(algorithm: Algorithm, key: &DecodingKey) -> bool {
-    let family = match algorithm {
-        Algorithm::HS256 => AlgorithmFamily::Hmac,
-        Algorithm::RS256 => AlgorithmFamily::Rsa,
-        Algorithm::EdDSA => AlgorithmFamily::Ed,
-        _ => return false,
-    };
-    key.family() == family && (PROVIDER.verifier_factory)(&algorithm, key).is_ok()
-}
-
-fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Result<PublicKey, Error> {
-    // RFC 7518 section 3.3: 2048 bits or more.
-    if modulus.len() < 256 {
-        return Err(ErrorKind::InvalidKeyFormat.into());
+        match jwk.alg.as_str() {
+            "HS256" => {
+                let secret = part(&jwk.k)?;
+                // RFC 7518 section 3.2: as many bits as the hash has.
+                if secret.len() < 32 {
+                    return Err("a key's k needs 32 bytes or more");
+                }
+                Ok(Self::Hs256(Hmac::new_from_slice(&secret).map_err(|_| MISFIT)?))
+            }
+            "RS256" => {
+                let (modulus, exponent) = (part(&jwk.n)?, part(&jwk.e)?);
+                // RFC 7518 section 3.3: 2048 bits or more.
+                if modulus.len() < 256 {
+                    return Err("a key's n needs 2048 bits or more");
+                }
+                let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
+                Ok(Self::Rs256(PublicKey::new(number(&modulus), number(&exponent)).map_err(|_| MISFIT)?))
+            }
+            "EdDSA" => {
+                let point = part(&jwk.x)?.try_into().map_err(|_| MISFIT)?;
+                Ok(Self::EdDsa(VerifyingKey::from_bytes(&point).map_err(|_| MISFIT)?))
+            }
+            _ => Err("a key's alg must be HS256, RS256 or EdDSA"),
+        }
     }
-    let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
-    PublicKey::new(number(modulus), number(exponent)).map_err(|_| ErrorKind::InvalidKeyFormat.into())
-}
 
-fn ed25519_key(point: &[u8]) -> Result<VerifyingKey, Error> {
-    let point = point.try_into().map_err(|_| ErrorKind::InvalidKeyFormat)?;
-    VerifyingKey::from_bytes(point).map_err(|_| ErrorKind::InvalidKeyFormat.into())
-}
-
-struct Hs256(Vec<u8>);
-struct Rs256(PublicKey);
-struct EdDsa(VerifyingKey);
-
-impl Verifier<Vec<u8>> for Hs256 {
-    /// In constant time.
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), Mismatch> {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|_| Mismatch::new())?;
-        mac.chain_update(message).verify_slice(signature).map_err(|_| Mismatch::new())
+    /// The `alg` that a token's header must say.
+    pub(crate) fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Hs256(_) => "HS256",
+            Self::Rs256(_) => "RS256",
+            Self::EdDsa(_) => "EdDSA",
+        }
     }
-}
 
-impl Verifier<Vec<u8>> for Rs256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), Mismatch> {
-        let scheme = Pkcs1v15Sign::new::<Sha256>();
-        self.0.verify(scheme, &Sha256::digest(message), signature).map_err(|_| Mismatch::new())
-    }
-}
-
-impl Verifier<Vec<u8>> for EdDsa {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), Mismatch> {
-        let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| Mismatch::new())?;
-        self.0.verify_strict(message, &signature).map_err(|_| Mismatch::new())
-    }
-}
-
-macro_rules! algorithm {
-    ($($verifier:ident => $algorithm:ident),*) => {$(
-        impl JwtVerifier for $verifier {
-            fn algorithm(&self) -> Algorithm {
-                Algorithm::$algorithm
+    /// Whether the signature is the message's by this key. MACs are compared in constant time.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Hs256(mac) => mac.clone().chain_update(message).verify_slice(signature).is_ok(),
+            Self::Rs256(key) => key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message), signature).is_ok(),
+            Self::EdDsa(key) => {
+                Signature::from_slice(signature).is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
             }
         }
-    )*};
+    }
 }
-algorithm!(Hs256 => HS256, Rs256 => RS256, EdDsa => EdDSA);

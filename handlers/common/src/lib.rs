@@ -9,6 +9,7 @@ mod deadline;
 mod identity;
 mod jws;
 mod limit;
+mod log;
 pub mod mysql;
 mod problem;
 pub mod redis;

@@ -16,9 +16,8 @@ impl FromStr for Limit {
 
     /// From `"<burst>,<per second>"`: `20,2` or `5,0.5`.
     fn from_str(text: &str) -> Result<Self, LimitError> {
-        let (burst, rate) = text.split_once(',').ok_or(LimitError)?;
-        let burst: u32 = burst.trim().parse().map_err(|_| LimitError)?;
-        let rate: f64 = rate.trim().parse().map_err(|_| LimitError)?;
+        // As JSON, since its numbers are read anyway: the standard library's reader of fractions is 20 kB of a component.
+        let (burst, rate): (u32, f64) = serde_json::from_str(&format!("[{text}]")).map_err(|_| LimitError)?;
         if burst == 0 || !(0.0001..=1_000_000.0).contains(&rate) {
             return Err(LimitError);
         }
@@ -44,7 +43,7 @@ impl Limit {
     /// Burst, and the whole seconds until it is full again: `q` and `w` of `RateLimit-Policy`.
     #[must_use]
     pub fn policy(self) -> (u64, u64) {
-        let window = (u64::from(self.burst) * self.interval_us).div_ceil(1_000_000);
+        let window = u64::from(self.burst).saturating_mul(self.interval_us).div_ceil(1_000_000);
         (u64::from(self.burst), window.max(1))
     }
 }
@@ -62,12 +61,31 @@ pub struct LimitState {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_limit_that_can_be_kept_or_none(text in "[0-9]{1,10},[0-9.e-]{1,8}|\\PC{0,20}") {
+            if let Ok(limit) = text.parse::<Limit>() {
+                prop_assert!(limit.burst() >= 1 && (1..=10_000_000_000).contains(&limit.interval_us()));
+                prop_assert!(limit.policy().1 >= 1);
+            }
+        }
+    }
+
+    #[test]
+    fn the_widest_limit_has_a_policy() {
+        let limit: Limit = "4294967295,0.0001".parse().expect("a limit");
+        assert_eq!(limit.policy(), (4_294_967_295, u64::MAX.div_ceil(1_000_000)));
+    }
 
     #[test]
     fn a_limit_is_a_burst_and_a_rate() {
         let limit: Limit = "20,2".parse().expect("a limit");
         assert_eq!((limit.burst(), limit.interval_us(), limit.policy()), (20, 500_000, (20, 10)));
+        assert_eq!("5, 0.5".parse::<Limit>().map(Limit::interval_us), Ok(2_000_000));
         for bad in ["", "20", "0,1", "-1,1", "20,0", "20,x", "20,NaN", "20,1e9", "20,1,1"] {
             assert_eq!(bad.parse::<Limit>(), Err(LimitError), "{bad}");
         }

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use spin_sdk::mysql::{Connection, Error, ParameterValue, Row};
+use spin_sdk::mysql::{Connection, DbValue, Decode, Error, ParameterValue, Row};
 
-use crate::{Deadline, Problem};
+use crate::{Deadline, Problem, log::without_url};
 
 /// A connection with what it knows of its server's clock.
 struct Mysql {
@@ -58,7 +58,7 @@ pub async fn query(
         match deadline.race(attempt).await {
             Some(Ok(rows)) => return Ok(rows),
             Some(Err(error)) => {
-                eprintln!("mysql: {error:?}");
+                eprintln!("mysql: {}", without_url(&error, url));
                 // If the server was restarted, the idle ones are as broken.
                 IDLE.with_borrow_mut(Vec::clear);
             }
@@ -96,13 +96,43 @@ impl Drop for Place {
     }
 }
 
-/// A whole number of a row. `CAST(… AS SIGNED)` is a BIGINT on MySQL, and on `MariaDB` an INT where the value is short.
+/// A whole number of a row.
 pub fn integer(row: &Row, column: &str) -> Result<i64, Problem> {
-    let long = row.get::<i64>(column);
-    long.or_else(|| row.get::<i32>(column).map(i64::from)).ok_or_else(|| {
-        eprintln!("mysql: column {column} is no integer");
-        Problem::StoreUnavailable
-    })
+    row.get(column).map(|Integer(number)| number).ok_or_else(|| unreadable(column))
+}
+
+/// A text of a row.
+pub fn text(row: &Row, column: &str) -> Result<String, Problem> {
+    row.get(column).map(|Text(text)| text).ok_or_else(|| unreadable(column))
+}
+
+fn unreadable(column: &str) -> Problem {
+    eprintln!("mysql: column {column} is missing or of another type");
+    Problem::StoreUnavailable
+}
+
+// Not the SDK's own readings: those can print whatever they find instead, fractions too, which is 20 kB of a component.
+struct Integer(i64);
+struct Text(String);
+
+impl Decode for Integer {
+    /// `CAST(… AS SIGNED)` is a BIGINT on `MySQL`, and on `MariaDB` an INT where the value is short.
+    fn decode(value: &DbValue) -> Result<Self, Error> {
+        match value {
+            DbValue::Int64(long) => Ok(Self(*long)),
+            DbValue::Int32(short) => Ok(Self((*short).into())),
+            _ => Err(Error::Decode("no integer".to_owned())),
+        }
+    }
+}
+
+impl Decode for Text {
+    fn decode(value: &DbValue) -> Result<Self, Error> {
+        match value {
+            DbValue::Str(text) => Ok(Self(text.clone())),
+            _ => Err(Error::Decode("no text".to_owned())),
+        }
+    }
 }
 
 impl Mysql {

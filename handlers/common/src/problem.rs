@@ -5,6 +5,7 @@ use serde::Serialize;
 ///
 /// Rendered as RFC 9457 `application/problem+json`. Says nothing of what is inside: that goes to the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(strum::EnumIter))]
 pub enum Problem {
     /// The article id in the path is none.
     BadId,
@@ -202,7 +203,38 @@ fn seconds(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+    use strum::IntoEnumIterator;
+
     use super::*;
+
+    #[test]
+    fn docs_openapi_yaml_has_every_problem_and_no_other() {
+        let document: Value = yaml_serde::from_str(include_str!("../../../docs/openapi.yaml")).expect("YAML");
+        let responses = document["components"]["responses"].as_object().expect("responses").values();
+        let contents = responses.filter_map(|response| response["content"].get("application/problem+json"));
+        let mut described = BTreeMap::new();
+        for content in contents {
+            let Value::Object(examples) = &content["examples"] else { panic!("examples of {content}") };
+            let schema = &content["schema"]["properties"];
+            assert_eq!(schema["type"]["enum"].as_array().map(Vec::len), Some(examples.len()), "{content}");
+            for example in examples.values().map(|example| &example["value"]) {
+                described.insert(example["type"].to_string(), example.clone());
+            }
+        }
+        for problem in Problem::iter() {
+            let mut body: Value = serde_json::from_slice(&problem.body()).expect("JSON");
+            let described = described.remove(&body["type"].to_string()).unwrap_or_else(|| panic!("{body} is missing"));
+            if body["detail"] == "" {
+                // What a route takes, in its own words.
+                body["detail"] = described["detail"].clone();
+            }
+            assert_eq!(described, body);
+        }
+        assert!(described.is_empty(), "{described:?}");
+    }
 
     #[test]
     fn every_refusal_says_what_to_do_and_when() {

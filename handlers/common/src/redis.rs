@@ -6,7 +6,7 @@ use contract::scripts::Script;
 use futures::future::{join, try_join_all};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
-use crate::{Deadline, Limit, LimitState, Problem};
+use crate::{Deadline, Limit, LimitState, Problem, log::without_url};
 
 /// A connection with what it knows of its server. It serves many requests of its instance at once.
 struct Redis {
@@ -80,7 +80,7 @@ pub async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[Invocat
                 return Ok(answers);
             }
             Some(Err(error)) => {
-                eprintln!("redis: {error:?}");
+                eprintln!("redis: {}", without_url(&error, url));
                 forget(&redis);
                 if !was_kept || resend == Resend::Never {
                     return Err(Problem::StoreUnavailable);
@@ -115,7 +115,7 @@ async fn open(url: &str, deadline: Deadline) -> Result<Rc<Redis>, Problem> {
             Ok(redis)
         }
         Some(Err(error)) => {
-            eprintln!("redis: cannot connect: {error:?}");
+            eprintln!("redis: cannot connect: {}", without_url(&error, url));
             Err(Problem::StoreUnavailable)
         }
         None => {

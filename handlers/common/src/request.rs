@@ -28,16 +28,23 @@ pub struct Call {
     body: Option<spin_sdk::wasip3::http_compat::IncomingRequestBody>,
 }
 
-impl Call {
-    pub(crate) fn new(request: Request) -> Self {
-        let (Parts { method, uri, headers, .. }, body) = request.into_parts();
+impl From<Parts> for Call {
+    /// A call whose body is empty.
+    fn from(Parts { method, uri, headers, .. }: Parts) -> Self {
         let request_id = headers
             .get("x-request-id")
             .and_then(|value| value.to_str().ok())
             .filter(|id| is_request_id(id))
             .map_or_else(|| crate::seal::hex(&crate::seal::random::<16>()), str::to_owned);
         let method = if method == Method::HEAD { Method::GET } else { method };
-        Self { method, deadline: Deadline::of_request(), request_id, identity: None, uri, headers, body: Some(body) }
+        Self { method, deadline: Deadline::of_request(), request_id, identity: None, uri, headers, body: None }
+    }
+}
+
+impl Call {
+    pub(crate) fn new(request: Request) -> Self {
+        let (parts, body) = request.into_parts();
+        Self { body: Some(body), ..Self::from(parts) }
     }
 
     /// The path, without the query.
@@ -111,7 +118,65 @@ fn is_request_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_request_id;
+    use contract::ArticleId;
+    use http::{HeaderMap, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::{Call, MAX_BODY, is_request_id};
+    use crate::Problem;
+
+    fn call(target: &str, headers: HeaderMap) -> Call {
+        let mut request = http::Request::new(());
+        *request.uri_mut() = target.parse().expect("a request target");
+        *request.headers_mut() = headers;
+        Call::from(request.into_parts().0)
+    }
+
+    fn to(target: &str) -> Call {
+        call(target, HeaderMap::new())
+    }
+
+    proptest! {
+        #[test]
+        fn a_parameter_is_what_was_sent_and_sent_once(value in "[0-9-]{1,20}", before in "[a-z=&]{0,8}", after in "[a-z=&]{0,8}") {
+            let once = to(&format!("/?{before}&x1={value}&{after}"));
+            prop_assert_eq!(once.query::<String>("x1", "one"), Ok(Some(value.clone())));
+            prop_assert_eq!(once.query::<String>("x2", "one"), Ok(None));
+            let twice = to(&format!("/?x1={value}&{before}&x1={value}"));
+            prop_assert_eq!(twice.query::<String>("x1", "one"), Err(Problem::BadQuery("one")));
+        }
+
+        #[test]
+        fn the_article_is_the_third_segment_or_none(segment in "[0-9]{1,20}|[a-z0-9%+.-]{0,10}") {
+            let article = to(&format!("/v1/articles/{segment}/like")).article();
+            prop_assert_eq!(article.ok(), segment.parse::<ArticleId>().ok());
+        }
+
+        #[test]
+        fn the_caller_names_its_request_or_we_do(id in proptest::collection::vec(any::<u8>(), 0..140)) {
+            let Ok(value) = HeaderValue::from_bytes(&id) else { return Ok(()) };
+            let named = call("/", HeaderMap::from_iter([("x-request-id".parse().expect("a name"), value)]));
+            prop_assert!(is_request_id(&named.request_id));
+        }
+
+        #[test]
+        fn a_body_that_announces_more_than_we_take_is_refused(length: u64, text in "[0-9a-f+ -]{0,24}") {
+            let announced = |length: &str| {
+                let value = length.parse().expect("a header value");
+                call("/", HeaderMap::from_iter([(http::header::CONTENT_LENGTH, value)])).check_length().is_ok()
+            };
+            prop_assert_eq!(announced(&length.to_string()), length <= MAX_BODY as u64);
+            prop_assert!(announced(&(length % (MAX_BODY as u64 + 1)).to_string()));
+            prop_assert!(!announced(&text) || text.trim_start_matches('+').parse::<usize>().is_ok_and(|length| length <= MAX_BODY));
+        }
+    }
+
+    #[test]
+    fn a_comma_may_be_escaped_and_nothing_else() {
+        let ids = |query: &str| to(&format!("/?ids={query}")).query::<String>("ids", "").expect("once");
+        assert_eq!(ids("1%2C2%2c3").as_deref(), Some("1,2,3"));
+        assert_eq!(ids("%31%252C").as_deref(), Some("%31%252C"));
+    }
 
     #[test]
     fn a_request_id_is_short_and_plain() {

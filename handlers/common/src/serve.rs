@@ -64,7 +64,7 @@ async fn answer<A: Copy>(
     routes: &[Route<A>],
     act: impl AsyncFnOnce(Call, A) -> Result<Reply, Problem>,
 ) -> Result<Reply, Problem> {
-    let route = routes.iter().find(|route| matches(route.path, call.path())).ok_or(Problem::NotFound)?;
+    let route = routes.iter().find(|route| route.matches(call.path())).ok_or(Problem::NotFound)?;
     if call.method == Method::OPTIONS {
         return Ok(Reply::no_content().with("allow", route.allow));
     }
@@ -75,16 +75,19 @@ async fn answer<A: Copy>(
     act(call, route.action).await
 }
 
-/// Spin ignores a trailing slash, so we do.
-fn matches(pattern: &str, path: &str) -> bool {
-    let path = path.strip_suffix('/').unwrap_or(path);
-    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some(":"), Some(segment)) if !segment.is_empty() => {}
-            (Some(want), Some(segment)) if want == segment => {}
-            _ => return false,
+impl<A> Route<A> {
+    /// Whether a path is this route's. Spin ignores a trailing slash, so we do.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let (mut wanted, mut given) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) => return true,
+                (Some(":"), Some(segment)) if !segment.is_empty() => {}
+                (Some(want), Some(segment)) if want == segment => {}
+                _ => return false,
+            }
         }
     }
 }
@@ -130,10 +133,30 @@ async fn send(
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use proptest::prelude::*;
+
+    use super::Route;
+
+    proptest! {
+        #[test]
+        fn what_stands_for_the_id_is_one_segment(id in "[^/]{1,20}", path in "(/[a-z0-9:]{0,3}){0,6}") {
+            let route = Route { path: "/v1/articles/:/like", allow: "PUT, DELETE", action: () };
+            let whole = format!("/v1/articles/{id}/like");
+            for (target, fits) in [
+                (format!("{whole}/"), true),
+                (format!("{whole}//"), false),
+                (format!("/{whole}"), false),
+                (whole, true),
+                (path, false),
+            ] {
+                prop_assert_eq!(route.matches(&target), fits, "{}", target);
+            }
+        }
+    }
 
     #[test]
     fn a_route_is_matched_by_whole_segments() {
+        let route = Route { path: "/v1/articles/:/like", allow: "PUT, DELETE", action: () };
         for (path, fits) in [
             ("/v1/articles/42/like", true),
             ("/v1/articles/42/like/", true),
@@ -144,7 +167,7 @@ mod tests {
             ("/v1/articles/42/likes", false),
             ("/", false),
         ] {
-            assert_eq!(matches("/v1/articles/:/like", path), fits, "{path}");
+            assert_eq!(route.matches(path), fits, "{path}");
         }
     }
 }

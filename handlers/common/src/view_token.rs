@@ -1,6 +1,7 @@
 use contract::{ArticleId, UserId};
+use serde::Deserialize;
 
-use crate::seal;
+use crate::{Problem, seal};
 
 /// How long after its view a read counts, in milliseconds.
 pub const READ_AFTER: i64 = 5_000;
@@ -84,11 +85,25 @@ impl ViewToken {
             epoch: number(25)?,
             viewed_ms: number(33)?,
             viewer: match bytes[41] {
-                0 => Viewer::User(number(50)?.try_into().ok()?),
+                0 => Viewer::User(i64::try_from(u128::from_be_bytes(viewer)).ok()?.try_into().ok()?),
                 1 => Viewer::Visitor(viewer),
                 _ => return None,
             },
         })
+    }
+
+    /// The token of a read's body, which is JSON whatever its Content-Type says: `navigator.sendBeacon` sends text.
+    pub fn of_body(key: &str, body: &[u8]) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Body {
+            view_token: String,
+        }
+        const TAKES: Problem =
+            Problem::BadBody("Send the token that the view was answered with: {\"view_token\":\"…\"}.");
+        // serde_json lets pass what is no UTF-8 in fields that it skips.
+        let Body { view_token } =
+            str::from_utf8(body).ok().and_then(|text| serde_json::from_str(text).ok()).ok_or(TAKES)?;
+        Self::open(key, &view_token).ok_or(Problem::ViewTokenInvalid)
     }
 
     /// The id as text, for the key that marks it as used.
@@ -100,7 +115,7 @@ impl ViewToken {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
 
@@ -111,7 +126,49 @@ mod tests {
             let token = ViewToken { id, article: article.try_into().expect("positive"), viewer, epoch, viewed_ms };
             prop_assert_eq!(ViewToken::open("key", &token.seal("key")), Some(token));
             prop_assert_eq!(ViewToken::open("another", &token.seal("key")), None);
+            let body = format!("{{\"view_token\":\"{}\"}}", token.seal("key"));
+            prop_assert_eq!(ViewToken::of_body("key", body.as_bytes()), Ok(token));
+            prop_assert_eq!(ViewToken::of_body("another", body.as_bytes()), Err(Problem::ViewTokenInvalid));
         }
+
+        #[test]
+        fn has_one_spelling(mut bytes: [u8; LENGTH], user in 0..3_u8) {
+            (bytes[0], bytes[41]) = (FORMAT, user);
+            let sealed = seal::seal("key", &bytes);
+            if let Some(token) = ViewToken::open("key", &sealed) {
+                prop_assert_eq!(token.seal("key"), sealed);
+            }
+        }
+
+        #[test]
+        fn any_body_is_refused_with_what_it_should_be(body in vec(any::<u8>(), 0..100)) {
+            prop_assert!(matches!(ViewToken::of_body("key", &body), Err(Problem::BadBody(_) | Problem::ViewTokenInvalid)));
+        }
+    }
+
+    #[test]
+    fn a_body_is_an_object_with_the_token_and_perhaps_more() {
+        let sealed = seal::seal("key", &[1; 16]);
+        let refused = |body: String| ViewToken::of_body("key", body.as_bytes()).expect_err("no token of ours");
+        for body in [format!(r#"{{"view_token":"{sealed}"}}"#), format!(r#" {{"more":[],"view_token":"{sealed}"}} "#)] {
+            assert_eq!(refused(body), Problem::ViewTokenInvalid);
+        }
+        for body in [
+            String::new(),
+            sealed.clone(),
+            format!(r#""{sealed}""#),
+            r#"{"view_token":7}"#.to_owned(),
+            r#"{"view_token":null}"#.to_owned(),
+            r#"{"View_Token":"x"}"#.to_owned(),
+            r#"{"view_token":"x","view_token":"x"}"#.to_owned(),
+            r#"{"view_token":"x"}{}"#.to_owned(),
+            format!(r#"{{"view_token":"{sealed}""#),
+            "[".repeat(16_000),
+        ] {
+            assert!(matches!(refused(body), Problem::BadBody(_)));
+        }
+        let skipped = [br#"{"more":"#.as_slice(), b"\"\xff\",", br#""view_token":"x"}"#].concat();
+        assert!(matches!(ViewToken::of_body("key", &skipped), Err(Problem::BadBody(_))));
     }
 
     #[test]

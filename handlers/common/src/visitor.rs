@@ -23,7 +23,13 @@ impl Visitors {
             eprintln!("variable cookie_same_site: must be Strict, Lax or None");
             return Err(Problem::Misconfigured);
         }
-        Ok(Self { key, attributes: format!("; Path=/v1; Max-Age={MAX_AGE}; HttpOnly; SameSite={same_site}{secure}") })
+        Ok(Self::new(key, &format!("; SameSite={same_site}{secure}")))
+    }
+
+    /// With a cookie that has these attributes besides those that it always has.
+    #[must_use]
+    pub fn new(key: String, attributes: &str) -> Self {
+        Self { key, attributes: format!("; Path=/v1; Max-Age={MAX_AGE}; HttpOnly{attributes}") }
     }
 
     /// The visitor that the request's cookie names, if it is one of ours.
@@ -47,11 +53,29 @@ impl Visitors {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn nobody_is_known_by_what_it_made_up(line in proptest::collection::vec(any::<u8>(), 0..100), value in "[A-Za-z0-9_-]{0,90}") {
+            let visitors = Visitors::new("key".to_owned(), "");
+            let mut headers = HeaderMap::new();
+            headers.append(COOKIE, format!("{NAME}={value}").parse().expect("a header value"));
+            if let Ok(line) = http::HeaderValue::from_bytes(&line) {
+                headers.append(COOKIE, line);
+            }
+            prop_assert_eq!(visitors.known(&headers), None);
+            let (id, cookie) = visitors.welcome();
+            headers.append(COOKIE, cookie.parse().expect("a header value"));
+            prop_assert_eq!(visitors.known(&headers), Some(id));
+        }
+    }
 
     #[test]
     fn a_visitor_is_known_by_the_cookie_it_was_given_and_by_no_other() {
-        let visitors = Visitors { key: "key".to_owned(), attributes: "; Path=/v1; HttpOnly".to_owned() };
+        let visitors = Visitors::new("key".to_owned(), "; SameSite=Lax");
         let (id, cookie) = visitors.welcome();
         let with = |value: &str| {
             let mut headers = HeaderMap::new();

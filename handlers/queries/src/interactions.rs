@@ -1,11 +1,7 @@
 //! Counters and status: from Redis by one script call for each partition concerned, all sent at once; favourites, and what
 //! Redis cannot answer, from MySQL by one query at the same time.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    convert::Infallible,
-    str::FromStr,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use contract::{ArticleId, Partition, UserId, keys, scripts};
 use futures::future::join;
@@ -17,10 +13,10 @@ use handler_common::{
 use serde::Serialize;
 use spin_sdk::mysql::ParameterValue;
 
-use crate::Settings;
-
-/// How many articles one query may ask for.
-const MAX_ARTICLES: usize = 100;
+use crate::{
+    Settings,
+    parameters::{ARTICLES, Articles},
+};
 
 /// An article's counters, and what the caller has done.
 #[derive(Serialize, Clone, Copy)]
@@ -54,22 +50,9 @@ pub(crate) async fn one(call: &Call, settings: &Settings) -> Result<Reply, Probl
 
 /// `GET /v1/interactions?article_ids=1,2,3`
 pub(crate) async fn batch(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    const TAKES: &str = "Give from 1 to 100 article ids, separated by commas: ?article_ids=1,2,3.";
     let user = call.user()?;
-    let Articles(articles) = call.query("article_ids", TAKES)?.ok_or(Problem::BadQuery(TAKES))?;
-    let articles = articles.ok_or(Problem::BadQuery(TAKES))?;
+    let Articles(articles) = call.query("article_ids", ARTICLES)?.ok_or(Problem::BadQuery(ARTICLES))?;
     Ok(Reply::json(&Batch { items: query(call, settings, &articles, user).await? }))
-}
-
-struct Articles(Option<Vec<ArticleId>>);
-
-impl FromStr for Articles {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        let ids = text.split(',').map(str::parse).collect::<Result<Vec<_>, _>>().ok();
-        Ok(Self(ids.filter(|ids| ids.len() <= MAX_ARTICLES)))
-    }
 }
 
 /// What each store knows of an article.

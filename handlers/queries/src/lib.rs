@@ -3,6 +3,7 @@
 
 mod interactions;
 mod lists;
+mod parameters;
 mod ready;
 
 use std::{cell::OnceCell, rc::Rc};

@@ -3,22 +3,21 @@
 //! A cursor is the place of the last item in the order of the index, so a page begins where the last one ended whatever
 //! was written meanwhile.
 
-use std::str::FromStr;
-
 use contract::{ArticleId, UserId, Version};
 use handler_common::{
     Call, Problem, Reply,
-    mysql::{self, integer},
+    mysql::{self, integer, text},
 };
-use jiff::Timestamp;
 use serde::Serialize;
 use spin_sdk::mysql::{ParameterValue, Row};
 
-use crate::Settings;
+use crate::{
+    Settings,
+    parameters::{CURSOR, Cursor, LIMIT, PageSize},
+};
 
 /// Items of a page, where the caller does not say.
 const DEFAULT_LIMIT: i64 = 20;
-const MAX_LIMIT: i64 = 100;
 
 #[derive(Serialize)]
 struct Page<T> {
@@ -29,51 +28,17 @@ struct Page<T> {
 #[derive(Serialize)]
 struct ArticleAt {
     article_id: ArticleId,
-    at: Timestamp,
+    at: String,
 }
 
 #[derive(Serialize)]
 struct UserAt {
     user_id: UserId,
-    at: Timestamp,
-}
-
-/// How many items a page has, from 1 to 100.
-struct PageSize(i64);
-
-impl FromStr for PageSize {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        // Spelled as an id is: digits alone.
-        let size: ArticleId = text.parse().map_err(|_| Problem::BadQuery(LIMIT))?;
-        Some(Self(size.get())).filter(|size| size.0 <= MAX_LIMIT).ok_or(Problem::BadQuery(LIMIT))
-    }
-}
-
-/// A place in a list: a version and an id, `<ms>-<seq>-<id>`.
-#[derive(Clone, Copy)]
-struct Cursor {
-    version: Version,
-    id: i64,
-}
-
-impl FromStr for Cursor {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        const TAKES: Problem = Problem::BadQuery(CURSOR);
-        let (version, id) = text.rsplit_once('-').ok_or(TAKES)?;
-        let id: ArticleId = id.parse().map_err(|_| TAKES)?;
-        Ok(Self { version: version.parse().map_err(|_| TAKES)?, id: id.get() })
-    }
+    at: String,
 }
 
 /// The last second of MySQL's DATETIME, in milliseconds: before it comes everything.
 const END_OF_TIME: u64 = 253_402_300_799_000;
-
-const LIMIT: &str = "limit is a number from 1 to 100.";
-const CURSOR: &str = "cursor must be the next_cursor of the page before, unchanged.";
 
 /// `GET /v1/me/likes`
 pub(crate) async fn my_likes(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
@@ -94,25 +59,33 @@ pub(crate) async fn likers(call: &Call, settings: &Settings) -> Result<Reply, Pr
 pub(crate) async fn my_collects(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let user = call.required_user()?;
     // Favourites have no version: their time takes its place.
-    let sql = "SELECT article_id AS id, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', created_at) DIV 1000 AS version_ms,
-                CAST(0 AS SIGNED) AS version_seq,
-                TIMESTAMPDIFF(MICROSECOND, '1970-01-01', created_at) DIV 1000 AS at_ms
+    let at = rfc_3339("created_at");
+    let sql = format!(
+        "SELECT article_id AS id, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', created_at) DIV 1000 AS version_ms,
+                CAST(0 AS SIGNED) AS version_seq, {at} AS at
          FROM user_collect WHERE user_id = ? AND created_at <= TIMESTAMPADD(MICROSECOND, ? * 1000, '1970-01-01')
              AND (created_at < TIMESTAMPADD(MICROSECOND, ? * 1000, '1970-01-01')
                   OR (0 < ? OR (0 = ? AND article_id < ?)))
-         ORDER BY created_at DESC, article_id DESC LIMIT ?";
-    page(call, settings, sql, user.get(), |id, at| Some(ArticleAt { article_id: id.try_into().ok()?, at })).await
+         ORDER BY created_at DESC, article_id DESC LIMIT ?"
+    );
+    page(call, settings, &sql, user.get(), |id, at| Some(ArticleAt { article_id: id.try_into().ok()?, at })).await
 }
 
 /// The rows of `from` in the order of (version, id), descending, after a cursor. The condition on the first column alone
 /// is what lets the index find the place; a comparison of whole rows would walk the list from its beginning.
 fn by_version(id: &str, from: &str, id_column: &str) -> String {
+    let at = rfc_3339("updated_at");
     format!(
-        "SELECT {id}, version_ms, version_seq, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', updated_at) DIV 1000 AS at_ms
+        "SELECT {id}, version_ms, version_seq, {at} AS at
          FROM {from} AND version_ms <= ?
              AND (version_ms < ? OR (version_seq < ? OR (version_seq = ? AND {id_column} < ?)))
          ORDER BY version_ms DESC, version_seq DESC, {id_column} DESC LIMIT ?"
     )
+}
+
+/// A DATETIME(3) as text, since Spin converts no temporal type: RFC 3339 with milliseconds, in UTC as all of them are.
+fn rfc_3339(column: &str) -> String {
+    format!("CONCAT(LEFT(DATE_FORMAT({column}, '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z')")
 }
 
 async fn page<T: Serialize>(
@@ -120,7 +93,7 @@ async fn page<T: Serialize>(
     settings: &Settings,
     sql: &str,
     whose: i64,
-    item: impl Fn(i64, Timestamp) -> Option<T>,
+    item: impl Fn(i64, String) -> Option<T>,
 ) -> Result<Reply, Problem> {
     let PageSize(limit) = call.query("limit", LIMIT)?.unwrap_or(PageSize(DEFAULT_LIMIT));
     let first = Cursor { version: Version { ms: END_OF_TIME, seq: i64::MAX.cast_unsigned() }, id: i64::MAX };
@@ -134,13 +107,12 @@ async fn page<T: Serialize>(
         rows.pop();
     }
     let next_cursor = rows.last().filter(|_| more).map(cursor_of).transpose()?;
-    let items = rows.iter().map(|row| {
-        let at = Timestamp::from_millisecond(integer(row, "at_ms")?).map_err(|_| Problem::StoreUnavailable)?;
-        item(integer(row, "id")?, at).ok_or(Problem::StoreUnavailable)
-    });
+    let items = rows.iter().map(|row| item(integer(row, "id")?, text(row, "at")?).ok_or(Problem::StoreUnavailable));
     Ok(Reply::json(&Page { items: items.collect::<Result<Vec<_>, _>>()?, next_cursor }))
 }
 
 fn cursor_of(row: &Row) -> Result<String, Problem> {
-    Ok(format!("{}-{}-{}", integer(row, "version_ms")?, integer(row, "version_seq")?, integer(row, "id")?))
+    let half = |column| u64::try_from(integer(row, column)?).map_err(|_| Problem::StoreUnavailable);
+    let version = Version { ms: half("version_ms")?, seq: half("version_seq")? };
+    Ok(Cursor { version, id: integer(row, "id")? }.to_string())
 }

@@ -14,7 +14,7 @@ use handler_common::{
     redis::{self, Resend},
     serve,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
 #[derive(Clone, Copy)]
@@ -136,11 +136,6 @@ async fn view(call: &Call) -> Result<Reply, Problem> {
     })
 }
 
-#[derive(Deserialize)]
-struct ReadBody {
-    view_token: String,
-}
-
 #[derive(Serialize)]
 struct Read {
     article_id: ArticleId,
@@ -148,17 +143,15 @@ struct Read {
     counted: bool,
 }
 
-/// The body is JSON whatever its Content-Type says: `navigator.sendBeacon` sends text.
 async fn read(mut call: Call) -> Result<Reply, Problem> {
     let article = call.article()?;
     let user = call.user()?;
     let body = call.body().await?;
-    let body: ReadBody = serde_json::from_slice(&body)
-        .map_err(|_| Problem::BadBody("Send the token that the view was answered with: {\"view_token\":\"…\"}."))?;
     let settings = config::once(&SETTINGS, load()).await?;
-    let token = ViewToken::open(&settings.view_token_key, &body.view_token)
-        .filter(|token| token.article == article)
-        .ok_or(Problem::ViewTokenInvalid)?;
+    let token = ViewToken::of_body(&settings.view_token_key, &body)?;
+    if token.article != article {
+        return Err(Problem::ViewTokenInvalid);
+    }
     // The token says who reads. A beacon carries no token of the user and perhaps no cookie; but where the caller says who
     // it is, that must not be somebody else.
     let reader = match token.viewer {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use contract::{Event, Partition, UserId, Version};
+use contract::{Change, Event, Partition, UserId, Version};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, query, query_as, query_scalar, raw_sql};
 
@@ -14,7 +14,10 @@ use super::{
     batch::{Collapsed, Erased, Pair},
     sql,
 };
-use crate::store::mysql::is_bad_data;
+use crate::{
+    metrics,
+    store::mysql::{is_bad_data, is_deadlock},
+};
 
 /// A transaction that takes so long waits for a server that has stalled.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +34,17 @@ pub(crate) enum ApplyError {
     /// No answer.
     #[error("MySQL did not finish a batch within {} s", PATIENCE.as_secs())]
     Stalled,
+}
+
+impl ApplyError {
+    /// In a word, for the metrics.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Passing(error) if is_deadlock(error) => "deadlock",
+            Self::BadData(_) | Self::Passing(_) => "error",
+            Self::Stalled => "stalled",
+        }
+    }
 }
 
 impl From<sqlx::Error> for ApplyError {
@@ -70,14 +84,19 @@ async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_s
     let batch = Collapsed::of(events.iter().copied(), &erased);
     if only_seen {
         run(&mut transaction, sql::write_seen(&batch.seen)).await?;
-    } else {
-        write(&mut transaction, &batch).await?;
+        return transaction.commit().await;
     }
-    transaction.commit().await
+    let written = write(&mut transaction, &batch).await?;
+    transaction.commit().await?;
+    let likes = events.iter().filter(|event| matches!(event.change, Change::Like(_))).count();
+    metrics::LIKES_WRITTEN.add(written as u64, &[]);
+    metrics::LIKES_SKIPPED.add((likes - written) as u64, &[]);
+    Ok(())
 }
 
-/// In the order in which every writer locks the tables (see the migrations).
-async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> sqlx::Result<()> {
+/// In the order in which every writer locks the tables (see the migrations). The answer is how many likes were newer than
+/// their rows.
+async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> sqlx::Result<usize> {
     let rows = rows_of(connection, batch.likes.keys()).await?;
     let (newer, deltas) = batch.against(&rows);
     run(connection, sql::write_likes(&newer)).await?;
@@ -87,7 +106,8 @@ async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> sqlx::Res
     if let Some(fewer) = fewer {
         query(sql::LOWER_COUNTS).bind(fewer).execute(&mut *connection).await?;
     }
-    run(connection, sql::write_seen(&batch.seen)).await
+    run(connection, sql::write_seen(&batch.seen)).await?;
+    Ok(newer.len())
 }
 
 async fn run(connection: &mut MySqlConnection, statement: Option<String>) -> sqlx::Result<()> {

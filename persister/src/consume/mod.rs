@@ -30,6 +30,7 @@ use self::{
 use crate::{
     backoff::Backoff,
     config::ConsumeOptions,
+    metrics,
     store::{Stores, kafka},
 };
 
@@ -42,6 +43,7 @@ pub(crate) async fn run(stores: Stores, options: ConsumeOptions, stop: Cancellat
     let mut backoff = Backoff::new();
     while !stop.is_cancelled() {
         if let Err(error) = session(&stores, options, &stop).await {
+            metrics::interrupted("consume", &error);
             warn!("consumer interrupted, will go on as soon as it can: {error:#}");
             backoff.wait(&stop).await;
         }

@@ -1,7 +1,10 @@
 //! Getting a batch through whatever is in it: an event that cannot be applied goes to the dead-letter queue and stops
 //! nothing else.
 
-use contract::Event;
+use std::time::Instant;
+
+use contract::{Change, Event};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -11,6 +14,7 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    metrics,
     store::{
         Stores,
         kafka::{self, Producer},
@@ -24,12 +28,13 @@ pub(crate) async fn apply_batch(
     batch: &[Record],
     stop: &CancellationToken,
 ) -> bool {
+    let began = Instant::now();
     let mut good = Vec::with_capacity(batch.len());
     for record in batch {
         match &record.event {
             Ok(event) => good.push((record, event)),
             Err(error) => {
-                if !bury(stores, producer, record, &error.to_string(), stop).await {
+                if !bury(stores, producer, record, "undecodable", &error.to_string(), stop).await {
                     return false;
                 }
             }
@@ -45,7 +50,7 @@ pub(crate) async fn apply_batch(
             Outcome::Refused(reason) => reason,
         };
         if let [(record, _)] = part {
-            let seen = bury(stores, producer, record, &reason, stop).await
+            let seen = bury(stores, producer, record, "refused_by_mysql", &reason, stop).await
                 && matches!(until_it_passes(stop, || note_seen(&stores.mysql, &events)).await, Outcome::Done);
             if !seen {
                 return false;
@@ -55,7 +60,32 @@ pub(crate) async fn apply_batch(
             parts.extend([second, first]);
         }
     }
+    metrics::BATCH_SECONDS.observe_time(began.elapsed());
+    measure(batch);
     true
+}
+
+/// A batch is durable.
+#[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+fn measure(batch: &[Record]) {
+    metrics::BATCH_EVENTS.observe(batch.len() as f64);
+    let now = Timestamp::now();
+    let (mut likes, mut reads, mut collects) = (0, 0, 0);
+    for event in batch.iter().filter_map(|record| record.event.as_ref().ok()) {
+        let count = match event.change {
+            Change::Like(_) => &mut likes,
+            Change::Read(_) => &mut reads,
+            Change::Collect(_) => &mut collects,
+        };
+        *count += 1;
+        // MySQL had a collect before Kafka did.
+        if !matches!(event.change, Change::Collect(_)) {
+            metrics::LAG_SECONDS.observe(now.duration_since(event.occurred_at).as_secs_f64().max(0.0));
+        }
+    }
+    for (kind, count) in [("like", likes), ("read", reads), ("collect", collects)] {
+        metrics::CONSUMED.add(count, &[("type", kind)]);
+    }
 }
 
 enum Outcome {
@@ -73,7 +103,10 @@ async fn until_it_passes<F: Future<Output = Result<(), ApplyError>>>(
         match work().await {
             Ok(()) => return Outcome::Done,
             Err(ApplyError::BadData(error)) => return Outcome::Refused(error.to_string()),
-            Err(error) => warn!("a batch is not applied yet, trying again: {error}"),
+            Err(error) => {
+                metrics::RETRIES.add(1, &[("reason", error.kind())]);
+                warn!("a batch is not applied yet, trying again: {error}");
+            }
         }
         if stop.is_cancelled() {
             return Outcome::Stopped;
@@ -83,7 +116,14 @@ async fn until_it_passes<F: Future<Output = Result<(), ApplyError>>>(
 }
 
 /// Puts a record into the dead-letter queue, as it came, and waits until it is there.
-async fn bury(stores: &Stores, producer: &Producer, record: &Record, reason: &str, stop: &CancellationToken) -> bool {
+async fn bury(
+    stores: &Stores,
+    producer: &Producer,
+    record: &Record,
+    kind: &'static str,
+    reason: &str,
+    stop: &CancellationToken,
+) -> bool {
     let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
     warn!(partition, offset, "to the dead-letter queue: {reason}");
     let why =
@@ -95,7 +135,10 @@ async fn bury(stores: &Stores, producer: &Producer, record: &Record, reason: &st
             Err(error) => Err(error),
         };
         match delivery {
-            Ok(()) => return true,
+            Ok(()) => {
+                metrics::DEAD_LETTERED.add(1, &[("reason", kind)]);
+                return true;
+            }
             Err(error) => warn!("the dead-letter queue does not take a record, trying again: {error}"),
         }
         backoff.wait(stop).await;

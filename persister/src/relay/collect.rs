@@ -11,6 +11,7 @@ use tracing::warn;
 
 use crate::{
     backoff::{Backoff, pause},
+    metrics,
     store::{
         Stores,
         kafka::{self, Producer},
@@ -37,6 +38,7 @@ pub(crate) async fn run(stores: &Stores, stop: &CancellationToken) {
     let mut backoff = Backoff::new();
     while !stop.is_cancelled() {
         if let Err(error) = session(stores, &mut backoff, stop).await {
+            metrics::interrupted("relay_collects", &error);
             warn!("relay of collects interrupted, will go on as soon as it can: {error:#}");
             backoff.wait(stop).await;
         }
@@ -83,7 +85,7 @@ async fn ship_locked(connection: &mut MySqlConnection, producer: &Producer) -> a
         deliveries.push(queue(producer, row).await.context("Kafka")?);
     }
     for delivery in deliveries {
-        kafka::delivered(delivery).await.context("Kafka")?;
+        kafka::delivered(delivery).await.inspect_err(|_| metrics::UNDELIVERED.add(1, &[])).context("Kafka")?;
     }
     let ids = rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>().join(",");
     raw_sql(AssertSqlSafe(format!("DELETE FROM collect_outbox WHERE id IN ({ids})")))
@@ -91,6 +93,7 @@ async fn ship_locked(connection: &mut MySqlConnection, producer: &Producer) -> a
         .await
         .context("MySQL")?;
     transaction.commit().await.context("MySQL")?;
+    metrics::RELAYED.add(rows.len() as u64, &[("outbox", "collects")]);
     Ok(rows.len())
 }
 
@@ -102,6 +105,7 @@ async fn queue(
         return producer.send(Partition::of(event.article), &event.article.to_string(), &event.to_json()).await;
     }
     warn!(id = row.id, "to the dead-letter queue: collect_outbox row out of range");
+    metrics::DEAD_LETTERED.add(1, &[("reason", "collect_row")]);
     let why = [("reason", "collect_outbox row out of range"), ("stream", "collect_outbox")];
     producer.bury(format!("{row:?}").as_bytes(), &why).await
 }
@@ -128,7 +132,25 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_shipped_can_be_read_again(
+            (id, user_id, article_id, at_ms): (i64, i64, i64, i64),
+            status in -1..3_i8,
+            request_id in "\\PC{0,20}",
+            ip_hash in "\\PC{0,20}",
+            cause in "user|erase|\\PC{0,9}",
+        ) {
+            let row = Row { id, user_id, article_id, status, at_ms, request_id, ip_hash, cause };
+            if let Some(event) = row.to_event() {
+                prop_assert_eq!(Event::from_json(&event.to_json()).map_err(|error| error.to_string()), Ok(event));
+            }
+        }
+    }
 
     #[test]
     fn a_row_becomes_an_event_or_nothing() {

@@ -85,7 +85,7 @@ fn of_fields(id: Version, fields: Vec<Value>) -> Result<Event, Undecodable> {
         Ok(_) => "outbox entry: not UTF-8".to_owned(),
         Err(error) => error.to_string(),
     };
-    Err(Undecodable { reason, bytes: serde_json::to_vec(&entry.fields).unwrap_or_default() })
+    Err(Undecodable { reason, bytes: entry.fields_to_json() })
 }
 
 fn array<const N: usize>(value: Value) -> RedisResult<[Value; N]> {

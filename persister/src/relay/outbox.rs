@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    metrics,
     store::{
         Stores,
         kafka::{self, Producer},
@@ -59,6 +60,7 @@ pub(crate) async fn run(stores: &Stores, relay: &str, taken: &Arc<Taken>, stop: 
             if started.elapsed() > Duration::from_secs(5) {
                 backoff.reset();
             }
+            metrics::interrupted("relay", &error);
             warn!("relay interrupted, will go on as soon as it can: {error:#}");
             backoff.wait(stop).await;
         }
@@ -226,6 +228,7 @@ async fn produce(
                 Err(broken) => {
                     let (stream, id) = (keys::outbox(partition), id.to_string());
                     warn!(stream, id, "to the dead-letter queue: {}", broken.reason);
+                    metrics::DEAD_LETTERED.add(1, &[("reason", "outbox_entry")]);
                     let why = [("reason", broken.reason.as_str()), ("stream", &stream), ("id", &id)];
                     producer.bury(&broken.bytes, &why).await
                 }
@@ -251,9 +254,13 @@ impl Confirmation {
         for (partition, id, delivery) in self.batch {
             match kafka::delivered(delivery).await {
                 Ok(()) => delivered.push((partition, id)),
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    metrics::UNDELIVERED.add(1, &[]);
+                    failed = Some(error);
+                }
             }
         }
+        metrics::RELAYED.add(delivered.len() as u64, &[("outbox", "likes")]);
         drop(hold);
         let acknowledged = acknowledge(&mut self.control, &delivered).await;
         drop(room);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use contract::Partition;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
@@ -11,8 +11,12 @@ use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
 };
+use secrecy::ExposeSecret as _;
 
-use crate::config::Config;
+use crate::{
+    config::{Config, KafkaSecurity},
+    secret::secret,
+};
 
 /// The group whose offsets tell what MySQL has.
 pub(crate) const GROUP: &str = "interaction.persister";
@@ -23,29 +27,32 @@ pub(crate) const DELIVERY: Duration = Duration::from_secs(8);
 
 pub(crate) const METADATA: Duration = Duration::from_secs(5);
 
-/// Where Kafka is, and the topics' names.
-#[derive(Debug, Clone)]
+/// Where Kafka is and how it is spoken to, and the topics' names.
+#[derive(Clone)]
 pub(crate) struct Kafka {
-    brokers: String,
+    /// What every client starts from; may hold the password.
+    client: ClientConfig,
     pub(crate) topic: String,
     pub(crate) dlq_topic: String,
 }
 
 impl Kafka {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self { brokers: config.kafka_brokers.clone(), topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone() }
-    }
-
-    /// The settings that every client starts from.
-    pub(crate) fn client(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.brokers)
+    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
+        ensure!(!config.kafka_brokers.is_empty(), "INTERACTION_KAFKA_BROKERS is not set; see `persister --help`");
+        let mut client = ClientConfig::new();
+        client
+            .set("bootstrap.servers", &config.kafka_brokers)
             .set("client.id", "interaction-persister")
             // A broker that restarts is found again within a second or so, not within ten.
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.keepalive.enable", "true");
-        config
+        secure(&mut client, config)?;
+        Ok(Self { client, topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone() })
+    }
+
+    /// The settings that every client starts from.
+    pub(crate) fn client(&self) -> ClientConfig {
+        self.client.clone()
     }
 
     /// A producer to the event topic and the dead-letter queue.
@@ -70,6 +77,30 @@ impl Kafka {
     }
 }
 
+/// TLS and user. The certificate has to be of the broker's host, which librdkafka checks unless told otherwise
+/// (<https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>, `ssl.endpoint.identification.algorithm`).
+fn secure(client: &mut ClientConfig, config: &Config) -> anyhow::Result<()> {
+    let user = &config.kafka_username;
+    if config.kafka_security != KafkaSecurity::SaslSsl {
+        ensure!(user.is_empty(), "INTERACTION_KAFKA_USERNAME needs INTERACTION_KAFKA_SECURITY=sasl_ssl");
+    }
+    match config.kafka_security {
+        KafkaSecurity::Plaintext => {}
+        KafkaSecurity::Ssl => {
+            client.set("security.protocol", "ssl");
+        }
+        KafkaSecurity::SaslSsl => {
+            ensure!(!user.is_empty(), "INTERACTION_KAFKA_SECURITY=sasl_ssl needs INTERACTION_KAFKA_USERNAME");
+            client
+                .set("security.protocol", "sasl_ssl")
+                .set("sasl.mechanism", "SCRAM-SHA-512")
+                .set("sasl.username", user)
+                .set("sasl.password", secret("INTERACTION_KAFKA_PASSWORD")?.expose_secret());
+        }
+    }
+    Ok(())
+}
+
 /// Asks how far the group is.
 pub(crate) struct Observer {
     consumer: Arc<BaseConsumer>,
@@ -87,6 +118,18 @@ impl Observer {
     pub(crate) async fn ends(&self, topic: &str) -> anyhow::Result<BTreeMap<i32, (i64, i64)>> {
         let (consumer, topic) = (self.consumer.clone(), topic.to_owned());
         blocking(move || ends(&consumer, &topic)).await
+    }
+
+    /// How many brokers there are, and how many consumers the group has.
+    pub(crate) async fn members(&self) -> anyhow::Result<(usize, usize)> {
+        let consumer = self.consumer.clone();
+        blocking(move || {
+            let metadata = consumer.fetch_metadata(None, METADATA).context("Kafka does not answer")?;
+            let groups = consumer.fetch_group_list(Some(GROUP), METADATA).context("Kafka does not answer")?;
+            let members = groups.groups().iter().map(|group| group.members().len()).sum();
+            Ok((metadata.brokers().len(), members))
+        })
+        .await
     }
 
     /// How many records the dead-letter queue holds.

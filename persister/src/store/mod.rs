@@ -5,11 +5,12 @@ pub(crate) mod log;
 pub(crate) mod mysql;
 pub(crate) mod redis;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
 use sqlx::MySqlPool;
 
 use self::{kafka::Kafka, redis::Redis};
-use crate::config::Config;
+use crate::{config::Config, secret::secret};
 
 /// Where the stores are. Nothing is connected yet: each job connects when it needs to, and again after a failure.
 #[derive(Clone)]
@@ -22,19 +23,12 @@ pub(crate) struct Stores {
 impl Stores {
     /// Errors name the variable that is missing or wrong, and never show its value.
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        for (variable, value) in [
-            ("INTERACTION_REDIS_URL", &config.redis_url),
-            ("INTERACTION_MYSQL_URL", &config.mysql_url),
-            ("INTERACTION_KAFKA_BROKERS", &config.kafka_brokers),
-        ] {
-            ensure!(!value.is_empty(), "{variable} is not set; see `persister --help` for its form");
-        }
         Ok(Self {
-            redis: Redis::new(&config.redis_url)
-                .context("INTERACTION_REDIS_URL is not of the form redis://host:port")?,
-            mysql: mysql::pool(&config.mysql_url)
+            redis: Redis::new(secret("INTERACTION_REDIS_URL")?.expose_secret())
+                .context("INTERACTION_REDIS_URL is not of the form redis[s]://[user:password@]host:port[/db]")?,
+            mysql: mysql::pool(secret("INTERACTION_MYSQL_URL")?.expose_secret())
                 .context("INTERACTION_MYSQL_URL is not of the form mysql://user:password@host:port/database")?,
-            kafka: Kafka::new(config),
+            kafka: Kafka::new(config)?,
         })
     }
 }

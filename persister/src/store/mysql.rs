@@ -30,6 +30,15 @@ pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
     Ok(pool)
 }
 
+/// Whether the server chose this transaction to end a deadlock (1213), or it waited for a lock in vain (1205).
+pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
+    number(error).is_some_and(|number| [1213, 1205].contains(&number))
+}
+
+fn number(error: &sqlx::Error) -> Option<u16> {
+    error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
+}
+
 /// Whether the statement can never succeed, since a value of it does not fit: MySQL's classes 22 (data) and 23
 /// (constraint), and the numbers that MySQL and MariaDB give without such a class. All else (deadlock, lock timeout, a
 /// connection lost, a disk full) may pass and is retried.

@@ -38,10 +38,19 @@ pub(crate) async fn run_id(connection: &mut MultiplexedConnection) -> RedisResul
     run_id_of(&info)
 }
 
+/// A value of INFO's answer.
+pub(crate) fn word_of<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// The same of a number; 0 if the server does not know the name.
+pub(crate) fn number_of(info: &str, name: &str) -> u64 {
+    word_of(info, name).and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
 fn run_id_of(info: &str) -> RedisResult<String> {
-    info.lines()
-        .find_map(|line| line.strip_prefix("run_id:"))
-        .map(|id| id.trim().to_owned())
+    word_of(info, "run_id")
+        .map(str::to_owned)
         .ok_or_else(|| RedisError::from((ErrorKind::UnexpectedReturnType, "INFO server has no run_id")))
 }
 

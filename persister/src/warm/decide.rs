@@ -13,6 +13,10 @@ pub(crate) struct Marker {
     pub(crate) last: Version,
     /// Entries in the outbox.
     pub(crate) waiting: u64,
+    /// The oldest of them.
+    pub(crate) oldest: Option<Version>,
+    /// Whether it is fenced for a rebuild.
+    pub(crate) rebuilding: bool,
 }
 
 /// What to do with a partition.
@@ -52,7 +56,8 @@ mod tests {
     }
 
     fn marker(run_id: &str, epoch: u64, last: u64) -> Marker {
-        Marker { run_id: run_id.to_owned(), epoch, last: version(last), waiting: 0 }
+        let (run_id, last) = (run_id.to_owned(), version(last));
+        Marker { run_id, epoch, last, waiting: 0, oldest: None, rebuilding: false }
     }
 
     #[test]

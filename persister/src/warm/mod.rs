@@ -7,7 +7,9 @@ mod barrier;
 mod decide;
 mod known;
 mod rebuild;
+mod report;
 mod restore;
+mod seen;
 
 use std::time::{Duration, Instant};
 
@@ -18,13 +20,16 @@ use sqlx::{MySqlConnection, MySqlPool, query_scalar};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+pub(crate) use self::decide::Marker;
 use self::{
     barrier::Barrier,
-    decide::{Marker, Next, next},
+    decide::{Next, next},
     known::Known,
+    seen::{Looks, Loss, time},
 };
 use crate::{
     backoff::{Backoff, pause},
+    metrics,
     store::{
         Stores,
         redis::{RELAY_GROUP, call, run_id, run_script, run_scripts},
@@ -38,6 +43,7 @@ pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Resu
     let mut backoff = Backoff::new();
     while !stop.is_cancelled() {
         if let Err(error) = watch(&stores, &stop, &mut backoff).await {
+            metrics::interrupted("warm", &error);
             warn!("cold partitions stay fenced, trying again: {error:#}");
             backoff.wait(&stop).await;
         }
@@ -47,10 +53,15 @@ pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Resu
 
 async fn watch(stores: &Stores, stop: &CancellationToken, backoff: &mut Backoff) -> anyhow::Result<()> {
     let mut redis = stores.redis.connect().await.context("Redis")?;
+    let mut looks = Looks::new();
     while !stop.is_cancelled() {
         let server = run_id(&mut redis).await.context("Redis")?;
-        let cold = cold(&mut redis, &server).await?;
-        if !cold.is_empty() {
+        let at = time(&mut redis).await?;
+        let markers = markers(&mut redis, &Partition::all().collect::<Vec<_>>()).await?;
+        if looks.due() {
+            looks.remember(&stores.mysql, &server, at, &markers).await;
+        }
+        if markers.iter().any(|(_, marker)| marker.run_id != server) {
             warm_up(stores, &mut redis, &server, stop).await?;
         }
         backoff.reset();
@@ -66,7 +77,11 @@ async fn cold(redis: &mut MultiplexedConnection, server: &str) -> anyhow::Result
     Ok(markers)
 }
 
-async fn markers(
+/// What `partition_state.lua` answers.
+type Answer = (String, u64, String, u64, String, String);
+
+/// What Redis says of these partitions, each at one moment.
+pub(crate) async fn markers(
     redis: &mut MultiplexedConnection,
     partitions: &[Partition],
 ) -> anyhow::Result<Vec<(Partition, Marker)>> {
@@ -74,10 +89,17 @@ async fn markers(
     for partition in partitions {
         calls.add_command(call(&scripts::PARTITION_STATE, [keys::warm(*partition), keys::outbox(*partition)]));
     }
-    let answers: Vec<(String, u64, String, u64)> = run_scripts(redis, &calls).await.context("Redis")?;
-    let marker = |(run_id, epoch, last, waiting): (String, u64, String, u64)| {
+    let answers: Vec<Answer> = run_scripts(redis, &calls).await.context("Redis")?;
+    let marker = |(run_id, epoch, last, waiting, oldest, rebuild): Answer| {
         let last: Version = last.parse().context("the outbox has an id past 2^63")?;
-        anyhow::Ok(Marker { run_id, epoch, last, waiting })
+        anyhow::Ok(Marker {
+            run_id,
+            epoch,
+            last,
+            waiting,
+            oldest: oldest.parse().ok(),
+            rebuilding: !rebuild.is_empty(),
+        })
     };
     partitions.iter().zip(answers).map(|(partition, answer)| Ok((*partition, marker(answer)?))).collect()
 }
@@ -110,6 +132,7 @@ async fn warm_up_locked(
     if cold.is_empty() {
         return Ok(());
     }
+    let noticed = time(redis).await?;
     info!(server, partitions = cold.len(), "Redis is not known to be whole: fenced");
     let barrier = Barrier::new(stores, server, stop);
     barrier.all_that_was_taken_is_applied().await?;
@@ -133,9 +156,15 @@ async fn warm_up_locked(
     }
     if let Some((_, why)) = lost.first() {
         let partitions: Vec<Partition> = lost.iter().map(|(partition, _)| *partition).collect();
+        let loss = Loss::read(&stores.mysql, &known, &partitions, noticed).await?;
         info!(partitions = partitions.len(), "rebuilding from MySQL, since {why}");
-        rebuild::rebuild(stores, redis, &barrier, server, &partitions).await?;
-        info!(partitions = partitions.len(), ms = began.elapsed().as_millis(), "warm: rebuilt from MySQL");
+        warn!("{loss}");
+        let written = rebuild::rebuild(stores, redis, &barrier, server, &partitions).await?;
+        report::report(
+            &stores.mysql,
+            &report::Rebuilt { why, partitions: partitions.len(), loss, written, took: began.elapsed() },
+        )
+        .await;
     }
     Ok(())
 }

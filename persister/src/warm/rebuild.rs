@@ -10,7 +10,9 @@ use tracing::{info, warn};
 use super::{
     barrier::Barrier,
     known::{Known, write_epochs},
-    markers, restore,
+    markers,
+    restore::{self, Written},
+    seen,
 };
 use crate::store::{
     Stores,
@@ -27,7 +29,7 @@ pub(crate) async fn rebuild(
     barrier: &Barrier<'_>,
     server: &str,
     partitions: &[Partition],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Written> {
     let id = format!("{:016x}", rand::random::<u64>());
     fence(redis, partitions, &id).await?;
     barrier.outboxes_are_empty(redis, partitions).await?;
@@ -40,9 +42,10 @@ pub(crate) async fn rebuild(
         Err(error) => warn!("the dead-letter queue could not be asked: {error:#}"),
     }
     empty(redis, partitions, &id).await?;
-    restore::restore(&stores.mysql, redis, partitions, &id).await?;
+    let written = restore::restore(&stores.mysql, redis, partitions, &id).await?;
     barrier.still_the_same(redis).await?;
-    declare(stores, redis, server, partitions, &id).await
+    declare(stores, redis, server, partitions, &id).await?;
+    Ok(written)
 }
 
 async fn fence(redis: &mut MultiplexedConnection, partitions: &[Partition], id: &str) -> anyhow::Result<()> {
@@ -112,8 +115,7 @@ async fn declare(
 ) -> anyhow::Result<()> {
     let known = Known::read(&stores.mysql).await?;
     let markers = markers(redis, partitions).await?;
-    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(redis).await.context("Redis")?;
-    let now = Version { ms: seconds * 1000 + micros / 1000, seq: 0 };
+    let now = Version { ms: u64::try_from(seen::time(redis).await?.as_millisecond())?, seq: 0 };
     let next_epoch =
         |(partition, epoch): (Partition, u64)| (partition, epoch.max(known.epoch(partition)).saturating_add(1));
     let epochs: Vec<(Partition, u64)> =

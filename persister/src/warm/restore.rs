@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
@@ -12,14 +12,31 @@ use redis::{Pipeline, aio::MultiplexedConnection};
 use sqlx::{MySqlPool, query_as, query_scalar};
 use tracing::info;
 
-use crate::store::redis::{call, run_scripts};
+use crate::{
+    metrics,
+    store::redis::{call, run_scripts},
+};
 
 /// User ids of one call, and of one pipeline.
 const PER_CALL: usize = 5000;
 const PER_PIPELINE: usize = 20_000;
 /// Bytes of sketches of one pipeline.
 const SKETCHES: usize = 1 << 20;
-const TELL: u64 = 500_000;
+const TELL: Duration = Duration::from_secs(1);
+
+/// What a rebuild brought back, and in what time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub(super) likes: u64,
+    pub(super) articles: u64,
+    pub(super) took: Duration,
+}
+
+impl Written {
+    pub(super) fn likes_per_second(&self) -> u64 {
+        rate(self.likes, self.took)
+    }
+}
 
 /// Writes likes, counters and bars of the partitions, which are empty and fenced for rebuild `id`.
 pub(crate) async fn restore(
@@ -27,7 +44,7 @@ pub(crate) async fn restore(
     redis: &mut MultiplexedConnection,
     partitions: &[Partition],
     id: &str,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Written> {
     let concerned: HashSet<Partition> = partitions.iter().copied().collect();
     let mut writer = Writer { redis, id, calls: redis::pipe(), weight: 0 };
     let began = Instant::now();
@@ -35,20 +52,12 @@ pub(crate) async fn restore(
     let articles = restore_stats(mysql, &mut writer, &concerned).await?;
     writer.flush().await?;
     restore_bars(mysql, writer.redis, partitions, id).await?;
-    let seconds = began.elapsed().as_secs_f64();
-    info!(
-        likes,
-        articles,
-        ms = began.elapsed().as_millis(),
-        likes_per_second = rate(likes, seconds),
-        "written from MySQL"
-    );
-    Ok(())
+    Ok(Written { likes, articles, took: began.elapsed() })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "for people")]
-fn rate(count: u64, seconds: f64) -> u64 {
-    (count as f64 / seconds.max(0.001)) as u64
+fn rate(count: u64, took: Duration) -> u64 {
+    (count as f64 / took.as_secs_f64().max(0.001)) as u64
 }
 
 /// One scan of the index that has all of it, in the order of articles. The likers of one article are held at once: 8
@@ -60,12 +69,18 @@ async fn restore_likes(
     began: Instant,
 ) -> anyhow::Result<u64> {
     let erased = erased(mysql).await?;
+    // The counts follow the rows in the same transactions.
+    let all: i64 = query_scalar("SELECT CAST(COALESCE(SUM(like_count), 0) AS SIGNED) FROM article_stats")
+        .fetch_one(mysql)
+        .await
+        .context("MySQL")?;
     let mut rows = query_as::<_, (i64, i64, i64)>(
         "SELECT article_id, user_id, version_ms FROM user_like FORCE INDEX (by_article)
          WHERE status = 1 ORDER BY article_id, status, version_ms, version_seq",
     )
     .fetch(mysql);
     let (mut current, mut users, mut total) = (None, Vec::new(), 0_u64);
+    let (mut read, mut told) = (0_u64, Instant::now());
     while let Some((article, user, ms)) = rows.try_next().await.context("MySQL")? {
         let article = ArticleId::try_from(article).context("user_like has an article id below 1")?;
         if current != Some(article) {
@@ -74,14 +89,17 @@ async fn restore_likes(
             }
             users.clear();
         }
+        read += 1;
+        if told.elapsed() > TELL {
+            told = Instant::now();
+            let took = began.elapsed();
+            info!(read, of = all, restored = total, likes_per_second = rate(read, took), "rebuilding");
+        }
         if !concerned.contains(&Partition::of(article)) || erased.get(&user).is_some_and(|at| ms <= *at) {
             continue;
         }
         users.push(UserId::try_from(user).context("user_like has a user id below 1")?);
         total += 1;
-        if total.is_multiple_of(TELL) {
-            info!(likes = total, likes_per_second = rate(total, began.elapsed().as_secs_f64()), "rebuilding");
-        }
     }
     if let Some(done) = current {
         writer.likes(done, &users).await?;
@@ -150,6 +168,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     async fn likes(&mut self, article: ArticleId, users: &[UserId]) -> anyhow::Result<()> {
+        metrics::REBUILT_LIKES.add(users.len() as u64, &[]);
         for some in users.chunks(PER_CALL) {
             let keys = [keys::warm(Partition::of(article)), keys::likes(article), keys::members(article)];
             let mut restore = call(&scripts::RESTORE_LIKES, keys);

@@ -27,7 +27,7 @@ pub(crate) struct World {
     pub(crate) mysql: MySqlPool,
     kafka: Kafka,
     persister: Persister,
-    _mariadb: MariaDb,
+    pub(crate) mariadb: MariaDb,
     _folder: TempDir,
     _turn: MutexGuard<'static, ()>,
 }
@@ -47,7 +47,7 @@ impl World {
                 .unwrap();
         persister.migrate().await.unwrap();
         let mysql = MySqlPool::connect(&mariadb.admin_url()).await.unwrap();
-        Self { redis, mysql, kafka, persister, _mariadb: mariadb, _folder: folder, _turn: turn }
+        Self { redis, mysql, kafka, persister, mariadb, _folder: folder, _turn: turn }
     }
 
     /// Starts a subcommand; it dies with the value.

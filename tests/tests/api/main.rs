@@ -1,8 +1,11 @@
 //! Every route as a caller sees it. All tests share one running system and keep apart by their articles and users.
 
 mod collect;
+mod description;
 mod headers;
 mod like;
+mod limits;
+mod malformed;
 mod queries;
 mod refusals;
 mod views;

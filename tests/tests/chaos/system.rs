@@ -61,6 +61,18 @@ impl System {
         drained(&self.stack, &self.topic()?, PATIENCE).await
     }
 
+    /// Does something while no relay takes anything.
+    pub(crate) async fn hold_relays(&self, work: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+        for relay in &self.relays {
+            relay.terminate().await?;
+        }
+        let outcome = work().await;
+        for relay in &self.relays {
+            relay.start().await?;
+        }
+        outcome
+    }
+
     pub(crate) fn topic(&self) -> Result<Topic> {
         Topic::open(&self.stack.kafka_brokers(), GROUP)
     }

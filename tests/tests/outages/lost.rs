@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use redis::AsyncCommands;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use stack::wait_for;
+use stack::{Redis, wait_for};
 use tests::{Api, Model, partition_of, redis, rows};
 
 use crate::{PATIENCE, System, alone, assert_refused, in_time, like_all, path, until};
@@ -158,5 +158,89 @@ fn an_older_append_only_file_is_noticed_and_rebuilt() -> Result<()> {
         assert_eq!(like.body["likes"], LIKERS - 1, "never the older number");
         system.warm().await?;
         all_is_back(system, &api, 3300, model, &token, before).await
+    })
+}
+
+/// A replica of the system's Redis that has all it has now.
+async fn replica(system: &System, name: &str) -> Result<Redis> {
+    let folder = system.stack.data().join(name);
+    std::fs::create_dir_all(&folder)?;
+    let replica = Redis::start_in(&folder).await?;
+    let mut connection = redis(&replica.url()).await?;
+    let port = system.stack.redis.port();
+    let () = redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port).query_async(&mut connection).await?;
+    wait_for("the replica to have it all", PATIENCE, async || {
+        let info: String = redis::cmd("INFO").arg("replication").query_async(&mut connection).await?;
+        Ok((info.contains("master_link_status:up") && info.contains("master_sync_in_progress:0")).then_some(()))
+    })
+    .await?;
+    Ok(replica)
+}
+
+/// The master is gone, and its address is the replica's.
+async fn promote(system: &System, replica: &Redis) -> Result<()> {
+    system.stack.redis.kill().await?;
+    let mut connection = redis(&replica.url()).await?;
+    let () = redis::cmd("REPLICAOF").arg("NO").arg("ONE").query_async(&mut connection).await?;
+    system.stack.network().redis.lead_to(replica.port());
+    Ok(())
+}
+
+/// The old master has the address again, with data from before.
+async fn fail_back(system: &System, replica: &Redis) -> Result<()> {
+    replica.kill().await?;
+    system.stack.network().redis.lead_to(system.stack.redis.port());
+    system.stack.redis.start().await?;
+    system.warm().await.map(drop)
+}
+
+#[test]
+fn a_promoted_replica_that_lagged_is_fenced_and_rebuilt() -> Result<()> {
+    alone(async |system, api| {
+        let replica = replica(system, "lagging").await?;
+        // From here on it hears nothing, as behind a broken network: what follows is acknowledged without it.
+        replica.pause()?;
+        let (mut model, token) = fill(system, &api, 3400).await?;
+        let before = epoch(system, 3400).await?.context("it is warm")?;
+        replica.resume()?;
+        // A replica that has only stood still reads on; one that was cut off does not.
+        let mut connection = redis(&replica.url()).await?;
+        let () = redis::cmd("REPLICAOF").arg("NO").arg("ONE").query_async(&mut connection).await?;
+        let likes: Option<i64> = connection.get(contract::keys::likes(tests::id(3400))).await?;
+        assert_eq!(likes, None, "it is meant to lag");
+
+        promote(system, &replica).await?;
+        let like = until(&api, Method::PUT, &path(3400, "like"), 2, 200).await?;
+        assert_eq!(like.body["likes"], LIKERS - 1, "never the older number");
+        let epoch: Option<u64> = connection.hget(contract::keys::warm(partition_of(3400)), "epoch").await?;
+        assert!(epoch > Some(before), "it was rebuilt");
+        let read = api.post(&path(3400, "reads")).body(json!({"view_token": token}).to_string()).send().await?;
+        assert_eq!(read.status, StatusCode::UNPROCESSABLE_ENTITY, "{read:?}");
+
+        api.delete(&path(3400, "like")).user(2).good().await?;
+        model.likes.insert((2, 3400), false);
+        system.arrived(2, 3400, false).await?;
+        fail_back(system, &replica).await?;
+        system.holds(&model, 3400..=3400).await
+    })
+}
+
+#[test]
+fn a_promoted_replica_that_had_all_is_warm_in_the_same_epoch() -> Result<()> {
+    alone(async |system, api| {
+        let (mut model, _) = fill(system, &api, 3500).await?;
+        let before = epoch(system, 3500).await?;
+        let replica = replica(system, "whole").await?;
+        promote(system, &replica).await?;
+        let like = until(&api, Method::PUT, &path(3500, "like"), 1, 200).await?;
+        assert_eq!(like.body["likes"], LIKERS);
+        model.likes.insert((1, 3500), true);
+        let mut connection = redis(&replica.url()).await?;
+        let epoch: Option<u64> = connection.hget(contract::keys::warm(partition_of(3500)), "epoch").await?;
+        assert_eq!(epoch, before, "nothing was lost, so nothing was rebuilt");
+
+        system.arrived(1, 3500, true).await?;
+        fail_back(system, &replica).await?;
+        system.holds(&model, 3500..=3500).await
     })
 }

@@ -80,6 +80,17 @@ impl System {
         Ok(())
     }
 
+    /// Until MySQL has that state of a like.
+    async fn arrived(&self, user: i64, article: i64, on: bool) -> Result<()> {
+        let mysql = sqlx::MySqlPool::connect(&self.stack.mysql_url()).await?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM user_like WHERE user_id = ? AND article_id = ? AND status = ?)";
+        stack::wait_for("the like to be a row", PATIENCE, async || {
+            let found: bool = sqlx::query_scalar(sql).bind(user).bind(article).bind(on).fetch_one(&mysql).await?;
+            Ok(found.then_some(()))
+        })
+        .await
+    }
+
     /// Until every partition is served again.
     async fn warm(&self) -> Result<Duration> {
         let began = Instant::now();

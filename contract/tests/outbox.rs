@@ -1,0 +1,69 @@
+//! What the relay ships, the consumer takes: an outbox's entry is an event that can be read again, or a dead letter that
+//! keeps its fields.
+
+use std::collections::HashMap;
+
+use contract::{Change, DecodeError, Event, OutboxEntry, Version};
+use proptest::{collection::hash_map, prelude::*, sample::select};
+
+fn like() -> HashMap<String, String> {
+    let values = ["like", "7", "42", "1", "", "user", "1763800000000", "r", "0af7"];
+    OutboxEntry::FIELDS.into_iter().zip(values).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn entry(replaced: impl IntoIterator<Item = (&'static str, String)>) -> OutboxEntry {
+    let mut fields = like();
+    fields.extend(replaced.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    OutboxEntry { id: Version { ms: 5, seq: 1 }, fields }
+}
+
+fn any_value() -> impl Strategy<Value = String> {
+    let words = select(vec!["like", "read", "collect", "user", "revoke", "erase", "reconcile", "0", "1", ""]);
+    prop_oneof![words.prop_map(str::to_owned), any::<i64>().prop_map(|number| number.to_string()), "\\PC{0,12}"]
+}
+
+proptest! {
+    #[test]
+    fn an_entry_is_an_event_that_can_be_read_again_or_none(
+        replaced in hash_map(select(OutboxEntry::FIELDS.to_vec()), any_value(), 0..3),
+    ) {
+        let whole = replaced.is_empty();
+        let entry = entry(replaced);
+        match entry.to_event() {
+            Ok(event) => {
+                prop_assert_eq!(event.version, entry.id);
+                prop_assert_eq!(Event::from_json(&event.to_json()).map_err(|error| error.to_string()), Ok(event));
+            }
+            Err(error) => {
+                prop_assert!(!whole);
+                let letter = OutboxEntry::from_json(entry.id, &entry.fields_to_json()).expect("reads what it wrote");
+                prop_assert_eq!(letter.to_event().map_err(|error| error.to_string()), Err(error.to_string()));
+                prop_assert_eq!(letter, entry);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_an_entrys_fields_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+        let _ = OutboxEntry::from_json(Version::default(), &bytes);
+    }
+}
+
+#[test]
+fn what_the_consumer_would_not_take_is_not_shipped() {
+    let refused = |replaced: &[(&'static str, &str)]| {
+        let replaced = replaced.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        match entry(replaced).to_event() {
+            Err(DecodeError::Incomplete(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused(&[("user_id", "")]), "only a read may have no user_id");
+    let reads = u64::MAX.to_string();
+    assert_eq!(
+        refused(&[("type", "read"), ("reads", &reads)]),
+        "a read needs the article's reads after it, below 2^63"
+    );
+    let read = entry([("type", "read"), ("user_id", ""), ("reads", "3")].map(|(name, value)| (name, value.to_owned())));
+    assert_eq!(read.to_event().map(|event| (event.user, event.change)).ok(), Some((None, Change::Read(3))));
+}

@@ -1,0 +1,68 @@
+//! The visitor's cookie: only one that we gave out is known, whatever stands around it.
+#![no_main]
+
+use std::cell::OnceCell;
+
+use arbitrary::Arbitrary;
+use handler_common::Visitors;
+use http::{HeaderMap, HeaderValue, header::COOKIE};
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Debug, Arbitrary)]
+enum Piece<'a> {
+    Any(&'a [u8]),
+    Name,
+    /// The pair that we gave out.
+    Ours,
+    /// Its value alone.
+    Value,
+    /// The pair of somebody with another key.
+    Theirs,
+    End,
+}
+
+/// Two visitors that were welcomed, under different keys: their ids and pairs.
+struct Known {
+    visitors: Visitors,
+    ours: ([u8; 16], String),
+    theirs: String,
+}
+
+thread_local! {
+    static KNOWN: OnceCell<Known> = const { OnceCell::new() };
+}
+
+fn known() -> Known {
+    let welcome = |visitors: &Visitors| {
+        let (id, cookie) = visitors.welcome();
+        (id, cookie.split(';').next().expect("a pair").to_owned())
+    };
+    let visitors = Visitors::new("our key, of 32 characters or more".to_owned(), "");
+    let others = Visitors::new("another key, of 32 characters or more".to_owned(), "");
+    Known { ours: welcome(&visitors), theirs: welcome(&others).1, visitors }
+}
+
+fuzz_target!(|lines: Vec<Vec<Piece>>| KNOWN.with(|slot| {
+    let Known { visitors, ours: (id, pair), theirs } = slot.get_or_init(known);
+    let (name, value) = pair.split_once('=').expect("a pair");
+    let mut headers = HeaderMap::new();
+    let mut given = false;
+    for line in lines {
+        let mut text = Vec::new();
+        for piece in &line {
+            text.extend_from_slice(match piece {
+                Piece::Any(bytes) => bytes,
+                Piece::Name => name.as_bytes(),
+                Piece::Ours => pair.as_bytes(),
+                Piece::Value => value.as_bytes(),
+                Piece::Theirs => theirs.as_bytes(),
+                Piece::End => b"; ",
+            });
+        }
+        let Ok(header) = HeaderValue::from_bytes(&text) else { continue };
+        // A line that is no text is passed over.
+        given |= header.to_str().is_ok_and(|line| line.split(';').any(|one| one.trim() == pair));
+        headers.append(COOKIE, header);
+    }
+    assert_eq!(visitors.known(&headers), given.then_some(*id));
+}));

@@ -1,0 +1,58 @@
+//! The query string: ids, page size and cursor.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use contract::Version;
+use handler_common::Call;
+use http::{Request, Uri};
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../handlers/queries/src/parameters.rs"]
+mod parameters;
+
+use parameters::{Articles, Cursor, PageSize};
+
+#[derive(Debug, Arbitrary)]
+enum Sent<'a> {
+    Any(&'a str),
+    Cursor { ms: u64, seq: u64, id: i64, more: &'a str },
+}
+
+fuzz_target!(|sent: Sent| {
+    match sent {
+        Sent::Any(query) => any(query),
+        Sent::Cursor { ms, seq, id, more } => {
+            let most = i64::MAX.cast_unsigned();
+            let cursor = Cursor { version: Version { ms: ms & most, seq: seq & most }, id: (id & i64::MAX).max(1) };
+            let Some(call) = call(&format!("cursor={cursor}&{more}")) else { return };
+            let again = more.split('#').next().unwrap_or_default().split('&').any(|pair| pair.starts_with("cursor="));
+            let read = call.query::<Cursor>("cursor", "");
+            assert_eq!(read.ok(), (!again).then_some(Some(cursor)), "a cursor comes back as it was given, and once");
+        }
+    }
+});
+
+fn call(query: &str) -> Option<Call> {
+    let mut request = Request::new(());
+    *request.uri_mut() = Uri::try_from(format!("/v1/me/likes?{query}")).ok()?;
+    Some(Call::from(request.into_parts().0))
+}
+
+fn any(query: &str) {
+    let Some(call) = call(query) else { return };
+    if let Ok(Some(PageSize(size))) = call.query("limit", "") {
+        assert!((1..=100).contains(&size));
+        assert!(query.contains(&format!("limit={size}")));
+    }
+    if let Ok(Some(cursor)) = call.query::<Cursor>("cursor", "") {
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        let most = i64::MAX.cast_unsigned();
+        assert!(cursor.version.ms <= most && cursor.version.seq <= most && cursor.id > 0);
+    }
+    if let Ok(Some(Articles(articles))) = call.query("article_ids", "") {
+        assert!((1..=100).contains(&articles.len()));
+        let ids = articles.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let plain = query.replace("%2C", ",").replace("%2c", ",");
+        assert!(plain.contains(&format!("article_ids={ids}")), "the ids are those sent, in their order");
+    }
+}

@@ -1,0 +1,218 @@
+//! What the persister measures: every metric's name, kind and meaning, here and nowhere else.
+//!
+//! Counters and histograms are of this process. Gauges are of the whole system: the process that runs `warm` looks every
+//! few seconds (see [`crate::status`]), and one that it could not look at is left out rather than shown as it was.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use metrics_util::MetricKindMask;
+
+/// Labels of one observation. All values are words of ours, so that no outsider makes time series.
+type Labels<'a> = &'a [(&'static str, &'static str)];
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counter(&'static str);
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gauge(&'static str);
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Histogram(&'static str);
+
+impl Counter {
+    pub(crate) fn add(self, count: u64, labels: Labels<'_>) {
+        ::metrics::counter!(self.0, labels).increment(count);
+    }
+
+    fn describe(self, help: &'static str) {
+        ::metrics::describe_counter!(self.0, help);
+    }
+}
+
+impl Gauge {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
+    pub(crate) fn set(self, value: i64, labels: Labels<'_>) {
+        ::metrics::gauge!(self.0, labels).set(value as f64);
+    }
+
+    pub(crate) fn set_seconds(self, value: f64) {
+        ::metrics::gauge!(self.0).set(value);
+    }
+
+    fn describe(self, help: &'static str) {
+        ::metrics::describe_gauge!(self.0, help);
+    }
+}
+
+impl Histogram {
+    pub(crate) fn observe(self, value: f64) {
+        ::metrics::histogram!(self.0).record(value);
+    }
+
+    pub(crate) fn observe_time(self, took: Duration) {
+        self.observe(took.as_secs_f64());
+    }
+
+    fn describe(self, help: &'static str) {
+        ::metrics::describe_histogram!(self.0, help);
+    }
+}
+
+macro_rules! table {
+    ($($constant:ident: $kind:ident = $name:literal, $help:literal;)*) => {
+        $(#[doc = $help] pub(crate) const $constant: $kind = $kind($name);)*
+
+        fn describe_all() {
+            $($constant.describe($help);)*
+        }
+
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$($name),*];
+    };
+}
+
+table! {
+    RELAYED: Counter = "interaction_relay_entries_total",
+        "Outbox entries that Kafka has confirmed; outbox=likes (Redis) or collects (MySQL).";
+    UNDELIVERED: Counter = "interaction_relay_delivery_failures_total",
+        "Entries that Kafka did not take in time. They stay in their outbox and are tried again.";
+    CONSUMED: Counter = "interaction_consumer_events_total",
+        "Events whose batch is durable in MySQL, deliveries that came again included; type=like, read or collect.";
+    LIKES_WRITTEN: Counter = "interaction_consumer_likes_written_total",
+        "Like events that changed a row, since they were newer than it.";
+    LIKES_SKIPPED: Counter = "interaction_consumer_likes_skipped_total",
+        "Like events that changed no row: not newer than it, superseded within their batch, or of an erased user.";
+    RETRIES: Counter = "interaction_consumer_retries_total",
+        "Batches that MySQL did not take and that were tried again; reason=deadlock, stalled or error.";
+    BATCH_EVENTS: Histogram = "interaction_consumer_batch_events",
+        "Events in a batch.";
+    BATCH_SECONDS: Histogram = "interaction_consumer_batch_seconds",
+        "Seconds until a batch was durable, retries included.";
+    LAG_SECONDS: Histogram = "interaction_event_lag_seconds",
+        "Seconds from an event's occurred_at, by Redis's clock, until it was durable in MySQL, by this process's.";
+    DEAD_LETTERED: Counter = "interaction_dead_letters_total",
+        "Records put into the dead-letter queue; reason=outbox_entry, collect_row, undecodable or refused_by_mysql.";
+    INTERRUPTED: Counter = "interaction_job_interruptions_total",
+        "Times a job had to begin again after an error; job, and store=redis, mysql, kafka or other.";
+    SNAPSHOT_SECONDS: Histogram = "interaction_snapshot_seconds",
+        "Seconds that a snapshot of PV, UV and reads took.";
+    SNAPSHOT_ARTICLES: Counter = "interaction_snapshot_articles_total",
+        "Articles saved by snapshots.";
+    REBUILDS: Counter = "interaction_rebuilds_total",
+        "Rebuilds of Redis from MySQL that ended well.";
+    REBUILT_LIKES: Counter = "interaction_rebuild_likes_total",
+        "Likes sent to Redis by rebuilds, those under way included.";
+    STORE_UP: Gauge = "interaction_store_up",
+        "1 if the store answered when last asked, else 0; store=redis, mysql or kafka.";
+    PARTITIONS: Gauge = "interaction_partitions",
+        "Partitions of Redis; state=warm (served), cold (fenced) or rebuilding (fenced, being written).";
+    OUTBOX_ENTRIES: Gauge = "interaction_outbox_entries",
+        "Entries of all of Redis's outboxes that Kafka has not confirmed.";
+    OUTBOX_LONGEST: Gauge = "interaction_outbox_longest_entries",
+        "Entries of the longest outbox; at outbox_max_length its partition refuses likes and reads.";
+    OUTBOX_OLDEST: Gauge = "interaction_outbox_oldest_seconds",
+        "Age of the oldest entry of all outboxes, by Redis's clock; 0 if there is none.";
+    COLLECT_OUTBOX: Gauge = "interaction_collect_outbox_entries",
+        "Rows of collect_outbox that Kafka has not confirmed.";
+    RELAYS: Gauge = "interaction_relays",
+        "Relays that reported to MySQL within the last seconds.";
+    CONSUMERS: Gauge = "interaction_consumers",
+        "Members of the consumer group.";
+    CONSUMER_LAG: Gauge = "interaction_consumer_lag_events",
+        "Events in Kafka that the consumers have not committed, of all partitions of the topic.";
+    CONSUMER_LAG_LONGEST: Gauge = "interaction_consumer_lag_longest_events",
+        "The same of the partition of the topic that is furthest behind.";
+    DEAD_LETTERS: Gauge = "interaction_dead_letters_held",
+        "Records in the dead-letter queue, replayed ones included.";
+    DEAD_LETTERS_OPEN: Gauge = "interaction_dead_letters_open",
+        "Records in the dead-letter queue that have not been replayed.";
+    SNAPSHOT_AGE: Gauge = "interaction_snapshot_age_seconds",
+        "Seconds since the last snapshot was complete.";
+    LAST_REBUILD_AGE: Gauge = "interaction_last_rebuild_age_seconds",
+        "Seconds since the loss was noticed that led to the last rebuild.";
+    LAST_REBUILD_SECONDS: Gauge = "interaction_last_rebuild_seconds",
+        "How long partitions were fenced for the last rebuild.";
+    LAST_REBUILD_LIKES: Gauge = "interaction_last_rebuild_likes",
+        "Likes that the last rebuild wrote.";
+    LAST_LOSS_WAITING: Gauge = "interaction_last_loss_waiting_entries",
+        "Entries that waited for the relay when the Redis lost before the last rebuild was last seen whole.";
+    LAST_LOSS_WINDOW: Gauge = "interaction_last_loss_window_seconds",
+        "From then until the loss was noticed: with the entries, what may be lost is no more than what was acknowledged here.";
+}
+
+const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+const EVENTS: &[f64] = &[1.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0, 20_000.0];
+/// A gauge that was not set for so long is of a store that does not answer.
+const STALE: Duration = Duration::from_secs(20);
+
+/// Serves the metrics on every path but `/health`, which answers while the process runs; one of whose jobs fails for
+/// good ends.
+pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
+    PrometheusBuilder::new()
+        .with_http_listener(address)
+        .set_buckets(SECONDS)?
+        .set_buckets_for_metric(Matcher::Full(BATCH_EVENTS.0.to_owned()), EVENTS)?
+        .idle_timeout(MetricKindMask::GAUGE, Some(STALE))
+        .install()
+        .with_context(|| format!("INTERACTION_METRICS_ADDRESS {address} cannot be listened on"))?;
+    describe_all();
+    Ok(())
+}
+
+/// A job begins again after this error.
+pub(crate) fn interrupted(job: &'static str, error: &anyhow::Error) {
+    INTERRUPTED.add(1, &[("job", job), ("store", store_of(error))]);
+}
+
+/// Which store an error came from.
+fn store_of(error: &anyhow::Error) -> &'static str {
+    let store = |cause: &(dyn std::error::Error + 'static)| {
+        if cause.is::<redis::RedisError>() {
+            Some("redis")
+        } else if cause.is::<sqlx::Error>() {
+            Some("mysql")
+        } else if cause.is::<rdkafka::error::KafkaError>() {
+            Some("kafka")
+        } else {
+            None
+        }
+    };
+    error.chain().find_map(store).unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const RUNBOOK: &str = include_str!("../../docs/operations.md");
+
+    /// Every `interaction_…` word of a text; what Prometheus adds to a histogram's name is left off.
+    fn named(text: &str) -> BTreeSet<&str> {
+        text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'))
+            .filter(|word| word.starts_with("interaction_"))
+            .map(|word| {
+                let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix));
+                histogram.filter(|word| NAMES.contains(word)).unwrap_or(word)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_runbook_names_every_metric_and_no_other() {
+        assert_eq!(named(RUNBOOK), NAMES.iter().copied().collect());
+    }
+
+    #[test]
+    fn an_error_is_of_the_store_it_came_from() {
+        use anyhow::anyhow;
+        let redis = redis::RedisError::from((redis::ErrorKind::Io, "gone"));
+        assert_eq!(store_of(&anyhow::Error::from(redis).context("Redis")), "redis");
+        assert_eq!(store_of(&anyhow::Error::from(sqlx::Error::PoolTimedOut).context("MySQL")), "mysql");
+        assert_eq!(store_of(&anyhow::Error::from(rdkafka::error::KafkaError::Canceled)), "kafka");
+        assert_eq!(store_of(&anyhow!("partition 5 changed while it was looked at")), "other");
+    }
+}

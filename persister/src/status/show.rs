@@ -1,0 +1,102 @@
+//! The status as a table of one screen.
+
+use std::time::Duration;
+
+use indicatif::HumanBytes;
+
+use super::{Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, Status};
+use crate::output::{json_line, line, table};
+
+pub(super) fn print(status: &Status, json: bool) -> anyhow::Result<()> {
+    if json {
+        return json_line(status);
+    }
+    let mut rows = table(&["what", "state", "in numbers"]);
+    let mut add = |what: &str, state: &str, text: String| {
+        rows.add_row([what, state, &text]);
+    };
+    store(&mut add, "redis", &status.redis, redis);
+    store(&mut add, "mysql", &status.mysql, mysql);
+    store(&mut add, "kafka", &status.kafka, kafka);
+    line(rows)?;
+    if status.down.is_empty() {
+        return line("\nnothing is down");
+    }
+    line("\nDOWN")?;
+    status.down.iter().try_for_each(|down| line(format_args!("  {down}")))
+}
+
+/// Takes what, its state, and the numbers.
+type Add<'a> = &'a mut dyn FnMut(&str, &str, String);
+
+fn store<T>(add: Add<'_>, name: &str, asked: &Asked<T>, rows: impl FnOnce(Add<'_>, &T)) {
+    match asked {
+        Asked::Up(status) => rows(add, status),
+        Asked::Down(why) => add(name, "DOWN", why.clone()),
+    }
+}
+
+const fn well(good: bool) -> &'static str {
+    if good { "ok" } else { "DOWN" }
+}
+
+fn redis(add: Add<'_>, status: &RedisStatus) {
+    let limit = if status.maxmemory_bytes == 0 {
+        "no limit set".to_owned()
+    } else {
+        format!("limit {}", HumanBytes(status.maxmemory_bytes))
+    };
+    let memory = HumanBytes(status.used_memory_bytes);
+    add("redis", "ok", format!("{}, {memory} used, {limit}", status.version));
+    let fenced = status.cold + status.rebuilding;
+    let RedisStatus { warm, cold, rebuilding, .. } = status;
+    add("partitions", well(fenced == 0), format!("{warm} warm, {cold} cold, {rebuilding} rebuilding"));
+    let RedisStatus { outbox_entries, outbox_longest, outbox_longest_partition, outbox_oldest_seconds, .. } = status;
+    let mut outbox = format!("{outbox_entries} entries");
+    if *outbox_entries > 0 {
+        outbox += &format!(
+            ", longest {outbox_longest} (partition {outbox_longest_partition}), oldest {outbox_oldest_seconds:.1} s"
+        );
+    }
+    add("outbox", "", outbox);
+}
+
+fn mysql(add: Add<'_>, status: &MysqlStatus) {
+    add("mysql", "ok", status.version.clone());
+    add("collect outbox", "", format!("{} entries", status.collect_outbox));
+    add("relays", well(status.relays > 0), status.relays.to_string());
+    match &status.snapshot {
+        Some(of) => {
+            add("snapshot", "", format!("{:.1} s ago, {} articles in {} ms", of.seconds_ago, of.articles, of.took_ms))
+        }
+        None => add("snapshot", "DOWN", "never".to_owned()),
+    }
+    match &status.last_rebuild {
+        Some(rebuild) => last_rebuild(add, rebuild),
+        None => add("last rebuild", "", "never".to_owned()),
+    }
+}
+
+fn last_rebuild(add: Add<'_>, rebuild: &Rebuild) {
+    let Rebuild { noticed, partitions, likes, lost_of, lost_waiting, lost_from, .. } = rebuild;
+    let took = Duration::from_millis(rebuild.took_ms.unsigned_abs()).as_secs_f64();
+    add("last rebuild", "", format!("{noticed:.0}: {partitions} partitions, {likes} likes in {took:.1} s"));
+    let lost = match lost_from {
+        _ if *lost_of == 0 => "nothing: it had not served before".to_owned(),
+        Some(from) => {
+            let seconds = noticed.duration_since(*from).as_secs_f64();
+            format!("{lost_waiting} seen waiting, and what was acknowledged in the {seconds:.1} s before")
+        }
+        None => format!("{lost_waiting} seen waiting; how much came after is not known"),
+    };
+    add("  lost at most", "", lost);
+}
+
+fn kafka(add: Add<'_>, status: &KafkaStatus) {
+    let KafkaStatus { brokers, topic_partitions, consumers, lag_events, lag_longest_events, dead_letters, .. } = status;
+    add("kafka", "ok", format!("{brokers} brokers, {topic_partitions} partitions of events"));
+    let lag = format!("{consumers}, {lag_events} events behind, {lag_longest_events} in one partition");
+    add("consumers", well(*consumers > 0), lag);
+    let open = status.dead_letters_not_replayed.map_or_else(|| "?".to_owned(), |open| open.to_string());
+    add("dead letters", "", format!("{dead_letters} held, {open} not replayed"));
+}

@@ -1,0 +1,140 @@
+//! What those who run the service see.
+
+use std::{collections::BTreeMap, net::TcpListener};
+
+use contract::{ArticleId, Change, Partition, keys};
+use serde_json::json;
+use stack::wait_for;
+
+use crate::world::{LIMIT, World, event, record};
+
+/// Of metrics in Prometheus's form: each series with its value.
+struct Scrape(BTreeMap<String, f64>);
+
+impl Scrape {
+    fn of(text: &str) -> Self {
+        let series = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self(
+            series
+                .map(|line| line.rsplit_once(' ').unwrap())
+                .map(|(of, n)| (of.to_owned(), n.parse().unwrap()))
+                .collect(),
+        )
+    }
+
+    fn get(&self, series: &str) -> Option<f64> {
+        self.0.get(series).copied()
+    }
+}
+
+async fn get(address: &str, path: &str) -> anyhow::Result<String> {
+    Ok(reqwest::get(format!("http://{address}{path}")).await?.error_for_status()?.text().await?)
+}
+
+/// Until the series have these values.
+async fn measured(address: &str, expected: &[(&str, f64)]) -> String {
+    let mut last = String::new();
+    let waited = wait_for("the metrics", LIMIT, async || {
+        last = get(address, "/metrics").await?;
+        let scrape = Scrape::of(&last);
+        Ok(expected.iter().all(|(series, value)| scrape.get(series) == Some(*value)).then_some(()))
+    });
+    waited.await.unwrap_or_else(|error| panic!("{error}: {expected:?} in\n{last}"));
+    last
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
+    let world = World::new().await;
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut persister = world.command(&["--metrics-address", &address, "run"]).spawn().unwrap();
+    world.warm().await;
+    let article = ArticleId::try_from(42).unwrap();
+    let mut liker = world.liker().await;
+    for user in 1..=30 {
+        liker.liked(user, 42, true).await;
+    }
+    world.outboxes_empty().await;
+    world.consumed().await;
+    sqlx::query("CALL collect(7, 42, 1, NULL, 'r', 'h')").execute(&world.mysql).await.unwrap();
+    let again = (1..).map(event).find(|event| matches!(event.change, Change::Like(_))).unwrap();
+    world.publish([record(&again), record(&again), (article, b"no event".to_vec())]).await;
+    world.consumed().await;
+
+    let text = measured(
+        &address,
+        &[
+            ("interaction_relay_entries_total{outbox=\"likes\"}", 30.0),
+            ("interaction_relay_entries_total{outbox=\"collects\"}", 1.0),
+            ("interaction_consumer_events_total{type=\"like\"}", 32.0),
+            ("interaction_consumer_events_total{type=\"collect\"}", 1.0),
+            ("interaction_consumer_likes_written_total", 31.0),
+            ("interaction_consumer_likes_skipped_total", 1.0),
+            ("interaction_dead_letters_total{reason=\"undecodable\"}", 1.0),
+            ("interaction_event_lag_seconds_count", 32.0),
+            ("interaction_consumer_batch_events_sum", 34.0),
+            ("interaction_partitions{state=\"warm\"}", 128.0),
+            ("interaction_partitions{state=\"cold\"}", 0.0),
+            ("interaction_outbox_entries", 0.0),
+            ("interaction_consumer_lag_events", 0.0),
+            ("interaction_consumers", 1.0),
+            ("interaction_relays", 1.0),
+            ("interaction_dead_letters_open", 1.0),
+            ("interaction_rebuilds_total", 1.0),
+            ("interaction_store_up{store=\"redis\"}", 1.0),
+            ("interaction_store_up{store=\"mysql\"}", 1.0),
+            ("interaction_store_up{store=\"kafka\"}", 1.0),
+        ],
+    )
+    .await;
+    assert!(text.contains("# HELP interaction_outbox_entries "), "{text}");
+    assert_eq!(get(&address, "/health").await.unwrap(), "OK");
+
+    let (code, out) = world.ask(&["status"]).await;
+    assert_eq!(code, 0, "{out}");
+    assert!(out.lines().count() < 24, "one screen");
+    let status = &world.ask_json(&["status", "--json"]).await[0];
+    assert_eq!(status["down"], json!([]));
+    assert_eq!(status["redis"]["up"]["warm"], 128);
+    assert_eq!(status["kafka"]["up"]["dead_letters_not_replayed"], 1);
+
+    // Without its relay an outbox grows; nobody does what it did.
+    persister.kill().await.unwrap();
+    liker.liked(31, 42, true).await;
+    wait_for("the relay to be missed", LIMIT, async || {
+        let (code, out) = world.ask(&["status"]).await;
+        Ok((code == 3 && out.contains("no relay runs") && out.contains("1 entries")).then_some(()))
+    })
+    .await
+    .unwrap();
+
+    // One store that is down hides nothing of the others.
+    let mut persister = world.command(&["--metrics-address", &address, "run"]).spawn().unwrap();
+    world.outboxes_empty().await;
+    world.redis.kill().await.unwrap();
+    let (code, out) = world.ask(&["status", "--json"]).await;
+    let status: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &status["mysql"]["up"]["relays"].is_i64()), (3, &true), "{out}");
+    assert!(status["redis"]["down"].is_string() && status["kafka"]["up"].is_object(), "{out}");
+    measured(&address, &[("interaction_store_up{store=\"redis\"}", 0.0), ("interaction_dead_letters_open", 1.0)]).await;
+    wait_for("what Redis said to be forgotten", LIMIT, async || {
+        let scrape = Scrape::of(&get(&address, "/metrics").await?);
+        Ok(scrape.get("interaction_partitions{state=\"warm\"}").is_none().then_some(()))
+    })
+    .await
+    .unwrap();
+    persister.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_not_served_is_told() {
+    let world = World::new().await;
+    let mut persister = world.start("run");
+    world.warm().await;
+    persister.kill().await.unwrap();
+    let partition = Partition::from_number(5).unwrap();
+    redis::cmd("DEL").arg(keys::warm(partition)).exec_async(&mut world.redis().await).await.unwrap();
+    let (code, out) = world.ask(&["status"]).await;
+    assert_eq!(code, 3);
+    assert!(out.contains("127 warm, 1 cold, 0 rebuilding") && out.contains("1 partitions are not served"), "{out}");
+}

@@ -1,0 +1,107 @@
+//! What the components' database user may do, and that it may do nothing else.
+
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, Row as _, mysql::MySqlDatabaseError, raw_sql};
+
+use crate::world::World;
+
+/// What the components read, and of which tables.
+const READ: [&str; 3] = [
+    "SELECT article_id, like_count, collect_count, pv, uv, read_count FROM article_stats",
+    "SELECT user_id, article_id, status, version_ms, version_seq, updated_at FROM user_like",
+    "SELECT user_id, article_id, created_at FROM user_collect",
+];
+
+/// Runs a statement; the number of the server's error if it is refused.
+async fn run(user: &mut MySqlConnection, sql: &str) -> Option<u16> {
+    let error = raw_sql(AssertSqlSafe(sql.to_owned())).execute(user).await.err()?;
+    let error = error.as_database_error().unwrap_or_else(|| panic!("{sql}: {error}"));
+    Some(error.downcast_ref::<MySqlDatabaseError>().number())
+}
+
+/// Fails unless the user has no right to it: to a database, at all (access denied, of which file and server rights are a
+/// part), to a table, to a column, or to a routine.
+async fn denied(user: &mut MySqlConnection, sql: &str) {
+    const DENIED: [u16; 6] = [1044, 1045, 1142, 1143, 1227, 1370];
+    let number = run(user, sql).await;
+    assert!(number.is_some_and(|number| DENIED.contains(&number)), "{sql}: {number:?}");
+}
+
+/// Each table of the database with its first column.
+async fn tables(world: &World) -> Vec<(String, String)> {
+    let sql = "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR) FROM information_schema.columns
+               WHERE table_schema = DATABASE() AND ordinal_position = 1";
+    sqlx::query_as(sql).fetch_all(&world.mysql).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_components_user_may_do_what_they_need_and_nothing_else() {
+    let world = World::new().await;
+    let mut handlers = MySqlConnection::connect(&world.mariadb.handlers_url()).await.unwrap();
+
+    for sql in READ.into_iter().chain(["SET SESSION innodb_lock_wait_timeout = 2, SESSION time_zone = '+00:00'"]) {
+        assert_eq!(run(&mut handlers, sql).await, None, "{sql}");
+    }
+    let row = sqlx::query("CALL collect(7, 42, 1, NULL, '', '')").fetch_one(&mut handlers).await.unwrap();
+    assert_eq!(row.get::<i64, _>("changed"), 1);
+
+    let tables = tables(&world).await;
+    assert!(tables.len() >= 10, "{tables:?}");
+    for (table, column) in &tables {
+        for sql in [
+            format!("SELECT * FROM {table} FOR UPDATE"),
+            format!("INSERT INTO {table} ({column}) VALUES (1)"),
+            format!("REPLACE INTO {table} ({column}) VALUES (1)"),
+            format!("UPDATE {table} SET {column} = 1"),
+            format!("DELETE FROM {table}"),
+            format!("TRUNCATE TABLE {table}"),
+            format!("DROP TABLE {table}"),
+            format!("ALTER TABLE {table} ADD COLUMN more BIGINT"),
+            format!("CREATE INDEX more ON {table} ({column})"),
+            format!("LOCK TABLES {table} WRITE"),
+            format!("GRANT SELECT ON {table} TO 'reader'@'%'"),
+        ] {
+            denied(&mut handlers, &sql).await;
+        }
+        if !READ.iter().any(|sql| sql.ends_with(&format!(" {table}"))) {
+            denied(&mut handlers, &format!("SELECT {column} FROM {table}")).await;
+        }
+    }
+    for sql in [
+        "SELECT uv_sketch FROM article_stats",
+        "CREATE TABLE more (id BIGINT)",
+        "CREATE VIEW more AS SELECT user_id FROM user_like",
+        "CREATE PROCEDURE more() SELECT 1",
+        "DROP PROCEDURE collect",
+        "CREATE DATABASE more",
+        "CREATE USER more",
+        "SELECT * FROM mysql.user",
+        "USE mysql",
+        "SET GLOBAL max_connections = 1",
+        "SELECT user_id FROM user_like INTO OUTFILE '/tmp/user_like'",
+        "LOAD DATA INFILE '/etc/passwd' INTO TABLE user_like",
+    ] {
+        denied(&mut handlers, sql).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_procedure_has_the_persisters_rights_and_the_reader_only_reads() {
+    let world = World::new().await;
+    let definer: (String, String) = sqlx::query_as(
+        "SELECT CAST(definer AS CHAR), CAST(security_type AS CHAR) FROM information_schema.routines
+         WHERE routine_schema = DATABASE() AND routine_name = 'collect'",
+    )
+    .fetch_one(&world.mysql)
+    .await
+    .unwrap();
+    assert_eq!(definer, ("persister@%".to_owned(), "DEFINER".to_owned()));
+
+    let mut reader = MySqlConnection::connect(&world.mariadb.reader_url()).await.unwrap();
+    for (table, column) in tables(&world).await {
+        assert_eq!(run(&mut reader, &format!("SELECT * FROM {table}")).await, None);
+        denied(&mut reader, &format!("INSERT INTO {table} ({column}) VALUES (1)")).await;
+        denied(&mut reader, &format!("UPDATE {table} SET {column} = 1")).await;
+        denied(&mut reader, &format!("DELETE FROM {table}")).await;
+    }
+    denied(&mut reader, "CALL collect(7, 42, 1, NULL, '', '')").await;
+}
