@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test fuzz lint chaos rebuild schemathesis
+.PHONY: help setup components natives up down env token test fuzz lint chaos rebuild schemathesis bench
 .NOTPARALLEL:
 
 help: ## this list
@@ -59,6 +59,9 @@ fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (each)
 
 rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
 	@REBUILD_LIKES=$(LIKES) cargo test $(CARGO_FLAGS) --test promises a_rebuild -- --nocapture
+
+bench: setup components natives ## figures beside their baselines; ONLY=like/hot-32 for some, SMOKE=1 for a short form
+	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)
 
 lint: setup ## formatting, clippy, shell scripts, dependencies
 	@dev/lint

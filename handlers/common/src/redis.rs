@@ -60,7 +60,7 @@ pub async fn change(
 
 /// Calls scripts, all sent at once over one connection; their answers in the same order.
 pub async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[Invocation]) -> Result<Vec<Answer>, Problem> {
-    let mut kept = KEPT.with_borrow(Option::clone);
+    let mut kept = if cfg!(feature = "connection-per-request") { None } else { KEPT.with_borrow(Option::clone) };
     loop {
         let was_kept = kept.is_some();
         let redis = match kept.take() {
@@ -128,6 +128,12 @@ async fn open(url: &str, deadline: Deadline) -> Result<Rc<Redis>, Problem> {
 impl Redis {
     async fn open(url: &str) -> Result<Self, Error> {
         let connection = Connection::open(url).await?;
+        if cfg!(feature = "connection-per-request")
+            && let Some(known) = KEPT.with_borrow(Option::clone)
+        {
+            let (run_id, store_ms, learned) = (known.run_id.clone(), known.store_ms, known.learned);
+            return Ok(Self { connection, run_id, store_ms, learned });
+        }
         let section = RedisParameter::Binary(b"server".to_vec());
         let (info, time) = join(connection.execute("INFO", [section]), connection.execute("TIME", [])).await;
         let learned = Instant::now();

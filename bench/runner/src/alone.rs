@@ -1,0 +1,137 @@
+//! Redis alone, with the likes that are put into it by the like script itself.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use contract::{
+    ArticleId, Partition, UserId,
+    keys::{self, Subject},
+    scripts,
+};
+use redis::aio::MultiplexedConnection;
+use stack::Redis;
+
+use crate::world::run_id;
+
+const CALLS_AT_ONCE: usize = 1000;
+const EXPIRY: Duration = Duration::from_secs(60);
+const IP_HASH: &str = "0af7651916cd43dd8448eb211c80319c";
+/// Burst and interval in µs of a limit that holds nobody back.
+const WIDE: [&str; 2] = ["1000000", "1"];
+
+/// A Redis of its own, with fsync before each answer, that serves every partition.
+pub(crate) struct Alone {
+    pub(crate) server: Redis,
+    pub(crate) connection: MultiplexedConnection,
+    run_id: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Alone {
+    pub(crate) async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let server = Redis::start_in(folder.path()).await?;
+        let mut connection = tests::redis(&server.url()).await?;
+        let run_id = run_id(&mut connection).await?;
+        let mut alone = Self { server, connection, run_id, _folder: folder };
+        alone.warm().await?;
+        Ok(alone)
+    }
+
+    /// Declares every partition whole, as the persister does.
+    pub(crate) async fn warm(&mut self) -> Result<()> {
+        let mut warm = redis::pipe();
+        for partition in Partition::all() {
+            warm.hset(keys::warm(partition), "run_id", &self.run_id).ignore();
+        }
+        warm.cmd("SCRIPT").arg("LOAD").arg(scripts::LIKE.source).ignore();
+        Ok(warm.exec_async(&mut self.connection).await?)
+    }
+
+    /// Bytes in use, once what passes by itself has gone: the frequency limits' keys expire.
+    pub(crate) async fn settled_memory(&mut self) -> Result<f64> {
+        stack::wait_for("the limits to expire", EXPIRY, async || {
+            let limits: Vec<String> = redis::cmd("KEYS").arg("*:limit:*").query_async(&mut self.connection).await?;
+            Ok(limits.is_empty().then_some(()))
+        })
+        .await?;
+        self.info("memory", "used_memory").await
+    }
+
+    /// Number of keys, then KEYS and ARGV of the like script, without a deadline.
+    pub(crate) fn arguments(&self, user: &str, article: ArticleId, liked: bool) -> Vec<String> {
+        let partition = Partition::of(article);
+        let limit = |user| format!("{{{partition}}}:limit:like:user:{user}");
+        let keys = [
+            keys::warm(partition),
+            keys::barred(partition),
+            keys::outbox(partition),
+            limit(user),
+            keys::limit(article, "like", Subject::Address(IP_HASH)),
+            keys::likes(article),
+            keys::members(article),
+            keys::held(partition),
+        ];
+        let article = article.to_string();
+        let status = if liked { "1" } else { "0" };
+        let [burst, interval] = WIDE;
+        let args = [
+            self.run_id.as_str(),
+            "",
+            user,
+            &article,
+            status,
+            "100000000",
+            burst,
+            interval,
+            burst,
+            interval,
+            IP_HASH,
+            IP_HASH,
+        ];
+        let count = keys.len().to_string();
+        std::iter::once(count).chain(keys).chain(args.map(str::to_owned)).collect()
+    }
+
+    /// Sends likes or unlikes in pipelines; every one must change something. The outbox is emptied on the way.
+    pub(crate) async fn send(
+        &mut self,
+        likes: impl IntoIterator<Item = (UserId, ArticleId)>,
+        liked: bool,
+        mut done: impl FnMut(u64),
+    ) -> Result<()> {
+        let mut likes = likes.into_iter().peekable();
+        while likes.peek().is_some() {
+            let some: Vec<_> = likes.by_ref().take(CALLS_AT_ONCE).collect();
+            let mut calls = redis::pipe();
+            for (user, article) in &some {
+                calls.cmd("EVALSHA").arg(scripts::LIKE.sha).arg(self.arguments(&user.to_string(), *article, liked));
+            }
+            let answers: Vec<(String, i64, i64, i64, i64)> = calls.query_async(&mut self.connection).await?;
+            let odd = answers.iter().find(|answer| (answer.0.as_str(), answer.1) != ("OK", 1));
+            ensure!(odd.is_none(), "a like changed nothing: {odd:?}");
+            self.empty_outboxes(some.iter().map(|(_, article)| *article)).await?;
+            done(some.len() as u64);
+        }
+        Ok(())
+    }
+
+    async fn empty_outboxes(&mut self, articles: impl Iterator<Item = ArticleId>) -> Result<()> {
+        let partitions: BTreeSet<Partition> = articles.map(Partition::of).collect();
+        let mut trim = redis::pipe();
+        for partition in partitions {
+            trim.cmd("XTRIM").arg(keys::outbox(partition)).arg("MAXLEN").arg(0).ignore();
+        }
+        Ok(trim.exec_async(&mut self.connection).await?)
+    }
+
+    /// A number out of INFO.
+    pub(crate) async fn info(&mut self, section: &str, name: &str) -> Result<f64> {
+        let info: String = redis::cmd("INFO").arg(section).query_async(&mut self.connection).await?;
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let value = line.with_context(|| format!("INFO {section} tells no {name}"))?;
+        // Either a number, or several as name=number.
+        let value = value.split(',').find_map(|part| part.strip_prefix("usec_per_call=")).unwrap_or(value);
+        Ok(value.trim().parse()?)
+    }
+}

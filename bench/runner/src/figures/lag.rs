@@ -1,0 +1,120 @@
+//! From the acknowledgement of a like to its row in MySQL, at a steady rate of others.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use sqlx::MySqlPool;
+use tests::Api;
+use tokio::task::JoinSet;
+
+use crate::{
+    Bench, ids,
+    load::{Wrk, outcome},
+    report::{Figure, Goal},
+    samples::Samples,
+    world::{World, write},
+};
+
+const P99_MS: f64 = 500.0;
+/// Likes that are followed at any time.
+const PROBES: usize = 4;
+const LOOK: Duration = Duration::from_millis(2);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Of the likes that are followed: none of them is the load's.
+const FIRST_PROBE: u64 = 500_000_000;
+const CLIENTS: usize = 32;
+
+pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
+    let (scale, cores) = (&bench.scale, &bench.cores);
+    let world = World::start().await?;
+    let app = world.app("app", "spin.toml", &format!("0-{}", cores.count() - 1)).await?;
+    world.stack.persister.start().await?;
+    let mut lines = String::new();
+    for method in ["PUT", "DELETE"] {
+        for number in 0..scale.users {
+            let article = ids::article(0, number % scale.articles);
+            lines.push_str(&format!("{method} /v1/articles/{article}/like {}\n", ids::token(number)));
+        }
+    }
+    let requests = write(&world, "requests", &lines)?;
+
+    let (mut p50, mut p99, mut rate) = (Samples::default(), Samples::default(), Samples::default());
+    let next = Arc::new(AtomicU64::new(FIRST_PROBE));
+    let (url, all) = (app.url(), format!("0-{}", cores.count() - 1));
+    let bar = bench.progress.bar(scale.rounds);
+    for _ in 0..scale.rounds {
+        let seconds = 3 * scale.seconds;
+        let wrk = Wrk {
+            url: &url,
+            requests: &requests,
+            clients: CLIENTS,
+            seconds,
+            rate: Some(scale.steady_rate),
+            cores: &all,
+        };
+        let load = wrk.start()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut probes = JoinSet::new();
+        for _ in 0..PROBES {
+            probes.spawn(probe(Api::new(app.url()), world.mysql.clone(), Arc::clone(&stop), Arc::clone(&next)));
+        }
+        let outcome = outcome(load).await?;
+        stop.store(true, Ordering::Relaxed);
+        let mut lags = vec![];
+        for probe in probes.join_all().await {
+            lags.extend(probe?);
+        }
+        lags.sort_by(f64::total_cmp);
+        ensure!(!lags.is_empty(), "no like was followed");
+        p50.push(lags[lags.len() / 2]);
+        p99.push(lags[lags.len() * 99 / 100]);
+        rate.push(outcome.per_second());
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let reached = rate.median().unwrap_or_default();
+    let conditions = format!(
+        "{reached:.0} likes/s of {} articles by wrk, {PROBES} likes at a time followed beside them, a look every 2 ms; \
+         Redis appendfsync always, innodb_flush_log_at_trx_commit=1; everything on all {} cores",
+        scale.articles,
+        cores.count(),
+    );
+    let figure = |name: &str, samples: &Samples| {
+        Figure::new(format!("lag/{name}"), "acknowledged like to row in MySQL", "ms", samples).conditions(&conditions)
+    };
+    drop(app);
+    world.stop().await?;
+    Ok(vec![figure("p50", &p50), figure("p99", &p99).target(Goal::ValueAtMost, P99_MS)])
+}
+
+/// Likes one after the other until told to stop; how long each took to become a row, in ms.
+async fn probe(api: Api, mysql: MySqlPool, stop: Arc<AtomicBool>, next: Arc<AtomicU64>) -> Result<Vec<f64>> {
+    let mut lags = vec![];
+    while !stop.load(Ordering::Relaxed) {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let (user, article) = (ids::user(number).get(), ids::article(1, number % 100));
+        api.put(&format!("/v1/articles/{article}/like")).user(user).good().await?;
+        let acknowledged = Instant::now();
+        while !is_row(&mysql, user, article.get()).await? {
+            ensure!(acknowledged.elapsed() < PATIENCE, "the like of user {user} is no row after {PATIENCE:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+        lags.push(acknowledged.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(lags)
+}
+
+async fn is_row(mysql: &MySqlPool, user: i64, article: i64) -> Result<bool> {
+    let row: Option<(i8,)> = sqlx::query_as("SELECT status FROM user_like WHERE user_id = ? AND article_id = ?")
+        .bind(user)
+        .bind(article)
+        .fetch_optional(mysql)
+        .await?;
+    Ok(row.is_some())
+}

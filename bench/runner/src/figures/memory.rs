@@ -1,0 +1,85 @@
+//! Bytes that Redis holds for a like, all keys together, but for the outbox and the limits, which pass.
+
+use anyhow::Result;
+use contract::{ArticleId, UserId};
+
+use crate::{
+    Bench,
+    alone::Alone,
+    ids,
+    report::{Figure, Goal},
+    samples::Samples,
+};
+
+const ONE_ARTICLE: f64 = 16.0;
+const MANY_ARTICLES: f64 = 20.0;
+const LIKES_EACH: u64 = 10;
+
+type Like = (UserId, ArticleId);
+
+pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
+    let (hot, small) = (bench.scale.hot_likes, bench.scale.small_articles);
+    let small_id = |number: u64| i64::try_from(number + 1).expect("figures count to millions");
+    let low = move |number: u64| UserId::try_from(small_id(number)).expect("it is positive");
+    let low_article = move |number: u64| ArticleId::try_from(small_id(number)).expect("it is positive");
+    let shapes: [(&str, f64, u64, Box<dyn Fn(u64) -> Like>); 4] = [
+        ("one-63bit", ONE_ARTICLE, hot, Box::new(|number| (ids::user(number), ids::article(0, 0)))),
+        ("one-small", ONE_ARTICLE, hot, Box::new(move |number| (low(number), low_article(0)))),
+        (
+            "many-63bit",
+            MANY_ARTICLES,
+            small * LIKES_EACH,
+            Box::new(|number| (ids::user(number), ids::article(0, number / LIKES_EACH))),
+        ),
+        (
+            "many-small",
+            MANY_ARTICLES,
+            small * LIKES_EACH,
+            Box::new(move |number| (low(number), low_article(number / LIKES_EACH))),
+        ),
+    ];
+    let mut figures = vec![];
+    for (shape, target, likes, like) in shapes {
+        let name = format!("memory/{shape}");
+        if !bench.wants(&name) {
+            continue;
+        }
+        let bar = bench.progress.bar(usize::try_from(likes * 2)?).with_message(shape);
+        let ours = ours((0..likes).map(&like), likes, |some| bar.inc(some)).await?;
+        let theirs = seeds((0..likes).map(&like), likes, |some| bar.inc(some)).await?;
+        bar.finish_and_clear();
+        let articles =
+            if shape.starts_with("one") { "one article".to_owned() } else { format!("{small} articles, 10 each") };
+        let ids = if shape.ends_with("small") { "ids from 1 on" } else { "snowflake-like ids of 61 bits" };
+        let figure = Figure::new(name, "Redis memory a like", "bytes", &ours)
+            .against("seed's keys", &ours, &theirs)
+            .target(Goal::ValueAtMost, target)
+            .conditions(format!("{likes} likes, {articles}, {ids}; used_memory, once: it does not vary"));
+        figures.push(figure);
+    }
+    Ok(figures)
+}
+
+async fn ours(likes: impl Iterator<Item = Like>, count: u64, done: impl FnMut(u64)) -> Result<Samples> {
+    let mut alone = Alone::start().await?;
+    let before = alone.settled_memory().await?;
+    alone.send(likes, true, done).await?;
+    Ok([(alone.settled_memory().await? - before) / super::float(count)].into_iter().collect())
+}
+
+/// A key for each user and article, and a count.
+async fn seeds(likes: impl Iterator<Item = Like>, count: u64, mut done: impl FnMut(u64)) -> Result<Samples> {
+    let mut alone = Alone::start().await?;
+    let before = alone.settled_memory().await?;
+    let mut likes = likes.peekable();
+    while likes.peek().is_some() {
+        let mut calls = redis::pipe();
+        for (user, article) in likes.by_ref().take(1000) {
+            calls.cmd("SET").arg(format!("user:like:{user}:{article}")).arg(1).ignore();
+            calls.cmd("INCR").arg(format!("article:like:{article}")).ignore();
+        }
+        calls.exec_async(&mut alone.connection).await?;
+        done(1000);
+    }
+    Ok([(alone.settled_memory().await? - before) / super::float(count)].into_iter().collect())
+}

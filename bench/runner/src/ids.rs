@@ -1,0 +1,34 @@
+//! Who likes what, and by which token.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use contract::{ArticleId, UserId};
+use stack::dev;
+
+/// Ids as a snowflake generator makes them: 61 bits, with equal low ones.
+const FIRST: i64 = 1_900_000_000_000_000_000;
+const STEP: i64 = 4096;
+/// Articles of one run; those of the next begin after them.
+const ARTICLES_A_RUN: u64 = 1_000_000;
+
+fn snowflake(number: u64) -> i64 {
+    FIRST + i64::try_from(number).expect("figures count to millions") * STEP
+}
+
+pub(crate) fn user(number: u64) -> UserId {
+    snowflake(number).try_into().expect("it is positive")
+}
+
+/// An article that no other run of a figure has.
+pub(crate) fn article(run: u64, number: u64) -> ArticleId {
+    snowflake(run * ARTICLES_A_RUN + number).try_into().expect("it is positive")
+}
+
+pub(crate) fn token(number: u64) -> String {
+    stack::token(user(number).get().unsigned_abs())
+}
+
+/// The dev key as the components take it.
+pub(crate) fn jwk_set() -> String {
+    let key = URL_SAFE_NO_PAD.encode(dev("JWT_KEY"));
+    serde_json::json!({"keys": [{"kty": "oct", "alg": "HS256", "kid": "dev", "k": key}]}).to_string()
+}

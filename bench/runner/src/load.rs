@@ -1,0 +1,90 @@
+//! The load generators: wrk for HTTP, redis-benchmark for Redis alone.
+
+use std::{path::Path, process::Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use tokio::process::{Child, Command};
+
+/// What wrk says at its end (see `load.lua`).
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Outcome {
+    requests: f64,
+    seconds: f64,
+    refused: u64,
+    broken: u64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+}
+
+impl Outcome {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.requests / self.seconds
+    }
+
+    pub(crate) fn requests(&self) -> f64 {
+        self.requests
+    }
+}
+
+/// How wrk is to send the requests of a file.
+pub(crate) struct Wrk<'a> {
+    pub(crate) url: &'a str,
+    /// A line is a method, a path and a token.
+    pub(crate) requests: &'a Path,
+    /// Keep-alive connections, each with one request at a time.
+    pub(crate) clients: usize,
+    pub(crate) seconds: u64,
+    /// In all, a second; as fast as it goes without.
+    pub(crate) rate: Option<u64>,
+    pub(crate) cores: &'a str,
+}
+
+impl Wrk<'_> {
+    pub(crate) fn start(&self) -> Result<Child> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("load.lua");
+        let mut command = Command::new("taskset");
+        command.args(["-c", self.cores, "wrk", "--threads", "1", "--timeout", "5s"]);
+        command.args(["--connections", &self.clients.to_string(), "--duration", &format!("{}s", self.seconds)]);
+        command.arg("--script").arg(script).args([self.url, "--"]).arg(self.requests);
+        command.args(self.rate.map(|rate| rate.to_string()));
+        command.kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().context("starting wrk: it is installed by dev/bench")
+    }
+
+    /// To its end; an answer that is no 2xx or 3xx is an error, since it says that something else was measured.
+    pub(crate) async fn run(&self) -> Result<Outcome> {
+        outcome(self.start()?).await.with_context(|| self.url.to_owned())
+    }
+}
+
+pub(crate) async fn outcome(wrk: Child) -> Result<Outcome> {
+    let output = wrk.wait_with_output().await?;
+    let text = String::from_utf8(output.stdout)?;
+    let result = text.lines().find_map(|line| line.strip_prefix("RESULT "));
+    let result = result.with_context(|| format!("wrk: {text}{}", String::from_utf8_lossy(&output.stderr)))?;
+    let outcome: Outcome = serde_json::from_str(result)?;
+    ensure!(outcome.refused == 0 && outcome.broken == 0, "not all was answered well: {outcome:?}");
+    Ok(outcome)
+}
+
+/// Commands a second by `redis-benchmark`. In an argument, `__rand_int__` stands for a number below `random`.
+pub(crate) async fn redis_benchmark(
+    port: u16,
+    clients: usize,
+    count: u64,
+    random: u64,
+    cores: &str,
+    arguments: &[String],
+) -> Result<f64> {
+    let mut command = Command::new("taskset");
+    command.args(["-c", cores, "redis-benchmark", "--csv", "-p", &port.to_string(), "-c", &clients.to_string()]);
+    command.args(["-n", &count.to_string(), "-r", &random.to_string()]).args(arguments);
+    let output = command.kill_on_drop(true).output().await?;
+    let text = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success(), "redis-benchmark: {text}{}", String::from_utf8_lossy(&output.stderr));
+    // "EVALSHA …","<per second>","<mean>",<five more>: the first field holds the arguments.
+    let fields: Vec<&str> = text.lines().last().unwrap_or_default().rsplit("\",\"").collect();
+    let rate = fields.get(6).with_context(|| format!("redis-benchmark printed {text}"))?;
+    Ok(rate.parse()?)
+}

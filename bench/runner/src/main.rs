@@ -1,0 +1,86 @@
+//! Measures the service beside its baselines on one machine; see `bench/README.md`.
+
+mod alone;
+mod figures;
+mod ids;
+mod kafka;
+mod load;
+mod machine;
+mod plots;
+mod progress;
+mod report;
+mod samples;
+mod scale;
+mod server;
+mod world;
+
+use std::{fs, process::ExitCode};
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+
+use crate::{figures::EXPERIMENTS, machine::Cores, progress::Progress, report::Report, scale::Scale};
+
+/// Measures the service beside its baselines.
+#[derive(Parser)]
+struct Arguments {
+    /// Only the figures whose names begin with this: `like`, `like/hot-32`, `consume`…
+    #[arg(long)]
+    only: Option<String>,
+    /// Small sizes and two rounds, to see that the bench works; its figures say little.
+    #[arg(long)]
+    smoke: bool,
+}
+
+/// What every figure is measured with.
+struct Bench {
+    scale: Scale,
+    cores: Cores,
+    progress: Progress,
+    only: Option<String>,
+}
+
+impl Bench {
+    /// Whether a figure of that name, or any below it, was asked for.
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()) || only.starts_with(name))
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let scale = if arguments.smoke { Scale::smoke() } else { Scale::full() };
+    let bench = Bench { scale, cores: Cores::of_machine()?, progress: Progress::new(), only: arguments.only };
+    let wanted: Vec<_> = EXPERIMENTS.iter().filter(|(name, _)| bench.wants(name)).collect();
+    ensure!(!wanted.is_empty(), "no figure is called {:?}; there are {}", bench.only, figures::names());
+
+    let mut report = Report {
+        at: jiff::Timestamp::now().to_string(),
+        cores: bench.cores.count(),
+        smoke: arguments.smoke,
+        figures: vec![],
+    };
+    let folder = stack::root().join("target/bench");
+    fs::create_dir_all(&folder)?;
+    for (name, measure) in wanted {
+        bench.progress.say(format_args!("{name}"));
+        report.figures.extend(measure(&bench).await.map_err(|error| error.context(*name))?);
+        // After each: what was measured is not lost with a later failure.
+        report.write(&folder.join("report.json"))?;
+    }
+    plots::draw(&report, &folder)?;
+    println!("{}", report.table());
+    println!("{}", report.notes());
+    println!("report.json and plots are in {}", folder.display());
+    Ok(())
+}
