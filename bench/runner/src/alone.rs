@@ -14,7 +14,7 @@ use stack::Redis;
 use crate::world::run_id;
 
 const CALLS_AT_ONCE: usize = 1000;
-const EXPIRY: Duration = Duration::from_secs(60);
+const EXPIRY: Duration = Duration::from_mins(1);
 const IP_HASH: &str = "0af7651916cd43dd8448eb211c80319c";
 /// Burst and interval in µs of a limit that holds nobody back.
 const WIDE: [&str; 2] = ["1000000", "1"];
@@ -97,7 +97,7 @@ impl Alone {
     pub(crate) async fn send(
         &mut self,
         likes: impl IntoIterator<Item = (UserId, ArticleId)>,
-        liked: bool,
+        on: bool,
         mut done: impl FnMut(u64),
     ) -> Result<()> {
         let mut likes = likes.into_iter().peekable();
@@ -105,7 +105,7 @@ impl Alone {
             let some: Vec<_> = likes.by_ref().take(CALLS_AT_ONCE).collect();
             let mut calls = redis::pipe();
             for (user, article) in &some {
-                calls.cmd("EVALSHA").arg(scripts::LIKE.sha).arg(self.arguments(&user.to_string(), *article, liked));
+                calls.cmd("EVALSHA").arg(scripts::LIKE.sha).arg(self.arguments(&user.to_string(), *article, on));
             }
             let answers: Vec<(String, i64, i64, i64, i64)> = calls.query_async(&mut self.connection).await?;
             let odd = answers.iter().find(|answer| (answer.0.as_str(), answer.1) != ("OK", 1));

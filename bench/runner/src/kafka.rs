@@ -15,7 +15,7 @@ use rdkafka::{
 use crate::ids::{article, user};
 
 const PARTITIONS: u8 = 16;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const FIRST_MS: u64 = 1_763_800_000_000;
 
 pub(crate) async fn create_topic(brokers: &str, name: &str) -> Result<()> {

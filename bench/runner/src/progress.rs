@@ -17,6 +17,7 @@ impl Progress {
     }
 
     /// Of so many steps; each ends with `inc(1)`.
+    #[expect(clippy::unused_self, reason = "beside `say`: all that a run shows of itself")]
     pub(crate) fn bar(&self, steps: usize) -> ProgressBar {
         let style = ProgressStyle::with_template("          {wide_bar} {pos}/{len}  {msg}  {eta} left");
         ProgressBar::new(steps as u64).with_style(style.expect("the template is valid"))

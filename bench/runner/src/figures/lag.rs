@@ -1,6 +1,7 @@
 //! From the acknowledgement of a like to its row in MySQL, at a steady rate of others.
 
 use std::{
+    fmt::Write as _,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -25,7 +26,7 @@ const P99_MS: f64 = 500.0;
 /// Likes that are followed at any time.
 const PROBES: usize = 4;
 const LOOK: Duration = Duration::from_millis(2);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Of the likes that are followed: none of them is the load's.
 const FIRST_PROBE: u64 = 500_000_000;
 const CLIENTS: usize = 32;
@@ -39,7 +40,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     for method in ["PUT", "DELETE"] {
         for number in 0..scale.users {
             let article = ids::article(0, number % scale.articles);
-            lines.push_str(&format!("{method} /v1/articles/{article}/like {}\n", ids::token(number)));
+            writeln!(lines, "{method} /v1/articles/{article}/like {}", ids::token(number))?;
         }
     }
     let requests = write(&world, "requests", &lines)?;

@@ -142,11 +142,11 @@ impl Load<'_> {
     async fn run(&mut self, server: &Server, case: &Case) -> Result<Run> {
         // Instances and connections are there when it counts.
         self.wrk(server, case, 1).await?;
-        let (changes, cpu) = (self.world.changes().await?, cpu_seconds(server)?);
+        let (before, cpu) = (self.world.changes().await?, cpu_seconds(server)?);
         let outcome = self.wrk(server, case, self.bench.scale.seconds).await?;
         let cpu_us = (cpu_seconds(server)? - cpu) / outcome.requests() * 1e6;
         // Those that were on their way at the end changed something too, and wrk does not count them.
-        let changed = (float(self.world.changes().await? - changes) / outcome.requests() * 100.0).min(100.0);
+        let changed = (float(self.world.changes().await? - before) / outcome.requests() * 100.0).min(100.0);
         self.world.empty_outboxes().await?;
         Ok(Run { outcome, cpu_us, changed })
     }

@@ -39,7 +39,7 @@ pub(crate) fn names() -> String {
 }
 
 const POLL: Duration = Duration::from_millis(20);
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 
 /// How many a second, from the first that is seen done to the last: how long a process takes to start is not asked here.
 async fn pace(total: u64, mut done: impl AsyncFnMut() -> Result<u64>) -> Result<f64> {
