@@ -37,8 +37,10 @@ impl Holds {
 impl Proxy {
     /// A way to that port of 127.0.0.1. Each connection that comes makes one there; where that is refused it is closed.
     pub async fn to(target: u16) -> Result<Self> {
-        let port = ports::free()?;
-        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let listener = ports::listener()?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let listener = TcpListener::from_std(listener)?;
         let (holds, watched) = watch::channel(Holds::default());
         let connections = Arc::new(AtomicU64::new(0));
         let (count, target) = (Arc::clone(&connections), Arc::new(AtomicU16::new(target)));
