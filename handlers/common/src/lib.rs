@@ -11,6 +11,7 @@ mod jws;
 mod limit;
 mod log;
 pub mod mysql;
+mod object;
 mod problem;
 pub mod redis;
 mod reply;
