@@ -8,6 +8,8 @@ mod log;
 mod model;
 mod stores;
 
+use anyhow::Context as _;
+
 pub use api::{Answer, Api, Ask};
 pub use compare::{Wrong, compare, drained};
 pub use description::{DESCRIPTION, conforms};
@@ -17,6 +19,12 @@ pub use stores::{Topic, likers, partition_of, redis, rows};
 
 /// The consumer group of the persister.
 pub const GROUP: &str = "interaction.persister";
+
+/// A number that the environment asks for, of rounds or a seed; none where the variable is missing or empty.
+pub fn number(variable: &str) -> anyhow::Result<Option<u64>> {
+    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    value.map(|value| value.parse().with_context(|| format!("{variable} is a number"))).transpose()
+}
 
 /// An article or user id, from a number that a test chose.
 #[must_use]

@@ -13,7 +13,7 @@ use anyhow::Result;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sqlx::MySqlPool;
 use stack::{Options, Stack};
-use tests::{Api, GROUP, Log, Model, Topic, compare, drained};
+use tests::{Api, GROUP, Log, Model, Topic, compare, drained, number};
 use tokio::task::JoinSet;
 
 const CLIENTS: i64 = 32;
@@ -87,13 +87,9 @@ async fn row(mysql: &MySqlPool, user: i64) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_change_is_in_every_store_once() -> Result<()> {
-    let seed = std::env::var("E2E_SEED").ok().map_or_else(|| Ok(rand::random()), |seed| seed.parse())?;
+    let seed = number("E2E_SEED")?.unwrap_or_else(rand::random);
     println!("seed {seed} (E2E_SEED={seed} repeats it)");
-    let wide = "1000000,1000000";
-    let options = ["like_user_limit", "like_address_limit", "collect_user_limit", "collect_address_limit"]
-        .into_iter()
-        .fold(Options::default(), |options, limit| options.variable(limit, wide));
-    let stack = Stack::start(options).await?;
+    let stack = Stack::start(Options::default().wide_limits()).await?;
     let api = Api::new(stack.http_url());
     let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
 

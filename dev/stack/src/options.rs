@@ -30,6 +30,15 @@ impl Options {
         self
     }
 
+    /// Frequency limits that nothing a test sends will meet.
+    #[must_use]
+    pub fn wide_limits(self) -> Self {
+        let limits = ["like_user", "like_address", "collect_user", "collect_address"];
+        let of_views = ["view_visitor", "view_address", "read_address"];
+        let wide = |options: Self, limit| options.variable(&format!("{limit}_limit"), "1000000,1000000");
+        limits.into_iter().chain(of_views).fold(self, wide)
+    }
+
     /// Adds to the persister's environment.
     #[must_use]
     pub fn persister_env(mut self, name: &str, value: impl Display) -> Self {
@@ -65,8 +74,8 @@ impl Options {
         self
     }
 
-    /// The stores take TLS alone, by a throwaway authority that the application and the persister trust, and each wants a
-    /// user and a password.
+    /// The stores take TLS alone, by a throwaway authority that the application and the persister trust, and each wants
+    /// a user and a password.
     #[must_use]
     pub fn secured(mut self) -> Self {
         self.secured = true;

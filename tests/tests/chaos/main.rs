@@ -1,7 +1,7 @@
 //! Faults at random moments under load: nothing acknowledged is lost, nothing counts twice.
 //!
-//! `make chaos ROUNDS=n SEED=s`, or `CHAOS_ROUNDS=n CHAOS_SEED=s` in the environment. A seed always gives the same faults
-//! at the same moments, and each client the same requests; how they meet is up to the machine.
+//! `make chaos ROUNDS=n SEED=s`, or `CHAOS_ROUNDS=n CHAOS_SEED=s` in the environment. A seed always gives the same
+//! faults at the same moments, and each client the same requests; how they meet is up to the machine.
 
 mod client;
 mod plants;
@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use tests::Api;
+use tests::{Api, number};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -79,11 +79,6 @@ async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()>
     assert!(total.is_clean(), "seed {seed}: {:#?} {:#?}", total.wrong, total.strange);
     println!("and of {} losses and doubles planted now, none was missed", plants::are_all_found(&system, told).await?);
     system.stop().await
-}
-
-fn number(variable: &str) -> Result<Option<u64>> {
-    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
-    value.map(|value| value.parse().with_context(|| format!("{variable} is a number"))).transpose()
 }
 
 fn print_table(seed: u64, rounds: u64, faults: &BTreeMap<Kind, u64>, total: &Verdict) {

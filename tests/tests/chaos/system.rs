@@ -22,13 +22,7 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) async fn start() -> Result<Self> {
-        let wide = "1000000,1000000";
-        let limits = ["like_user", "like_address", "collect_user", "collect_address", "view_visitor", "view_address"];
-        let options =
-            limits.iter().fold(Options::default().breakable().without_persister().quiet(), |options, limit| {
-                options.variable(&format!("{limit}_limit"), wide)
-            });
-        let stack = Stack::start(options).await?;
+        let stack = Stack::start(Options::default().wide_limits().breakable().without_persister().quiet()).await?;
         let process = |name: &str, job: &str| stack.persister.another(name, job);
         let relays = [process("relay-1", "relay")?, process("relay-2", "relay")?];
         let consumer = |number: usize| process(&format!("consumer-{number}"), "consume");

@@ -1,5 +1,5 @@
-//! What goes on and what is refused while a part is down, stalls or has lost its data, as the contract's table says; and
-//! that nothing is lost by it. All tests share one running system, one after the other, and each leaves it whole.
+//! What goes on and what is refused while a part is down, stalls or has lost its data, as the contract's table says;
+//! and that nothing is lost by it. All tests share one running system, one after the other, and each leaves it whole.
 
 mod down;
 mod full;
@@ -26,14 +26,12 @@ const ANSWERED: Duration = Duration::from_secs(4);
 
 static SYSTEM: LazyLock<(Runtime, Mutex<System>)> = LazyLock::new(|| {
     let runtime = Runtime::new().expect("a runtime");
-    let wide = "1000000,1000000";
-    let limits = ["like_user", "like_address", "collect_user", "collect_address", "view_visitor", "view_address"];
     let options = Options::default()
+        .wide_limits()
         .variable("outbox_max_length", HIGH_WATER)
         .persister_env("INTERACTION_SNAPSHOT_SECONDS", 1)
         .breakable()
         .quiet();
-    let options = limits.iter().fold(options, |options, limit| options.variable(&format!("{limit}_limit"), wide));
     let stack = runtime.block_on(Stack::start(options)).expect("the system starts");
     println!("on {}, data and logs in {}", stack.app.kind(), stack.data().display());
     (runtime, Mutex::new(System { stack }))

@@ -1,8 +1,8 @@
 //! schemathesis against the running service: what docs/openapi.yaml allows, and what it does not, at random. Nothing is
 //! answered by a 500, or a 503 while the stores are up, or not at all, or otherwise than it is described.
 //!
-//! `make schemathesis REQUESTS=n SEED=s`, or `SCHEMATHESIS_REQUESTS=n SCHEMATHESIS_SEED=s` in the environment. What a seed
-//! sends depends on what is answered, so a failure is repeated by the command that schemathesis prints with it.
+//! `make schemathesis REQUESTS=n SEED=s`, or `SCHEMATHESIS_REQUESTS=n SCHEMATHESIS_SEED=s` in the environment. What a
+//! seed sends depends on what is answered, so a failure is repeated by the command that schemathesis prints with it.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stack::{Options, Stack, wait_for};
-use tests::Api;
+use tests::{Api, number};
 use tokio::process::Command;
 
 /// What a test of every change affords; the promise is held against many more by hand.
@@ -64,8 +64,7 @@ async fn whatever_is_sent_is_answered_as_described() -> Result<()> {
     let inputs = if wanted > REQUESTS { LONG } else { SHORT };
     println!("seed {seed}");
 
-    let (narrow, wide) = (Options::default().quiet(), wide_limits().quiet());
-    let stack = Stack::start(wide).await?;
+    let stack = Stack::start(Options::default().wide_limits().quiet()).await?;
     let mut counts = Counts::default();
     for seed in seed.. {
         if counts.requests() >= wanted {
@@ -76,31 +75,11 @@ async fn whatever_is_sent_is_answered_as_described() -> Result<()> {
     }
     stack.stop().await?;
 
-    let stack = Stack::start(narrow).await?;
+    let stack = Stack::start(Options::default().quiet()).await?;
     let limited = run(&stack, seed, SHORT).await?;
     limited.print("usual");
     ensure!(limited.answers.contains_key("429"), "no limit was reached");
     stack.stop().await
-}
-
-fn number(variable: &str) -> Result<Option<u64>> {
-    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
-    value.map(|value| value.parse().with_context(|| format!("{variable} is a number"))).transpose()
-}
-
-fn wide_limits() -> Options {
-    let limits = [
-        "like_user",
-        "like_address",
-        "collect_user",
-        "collect_address",
-        "view_visitor",
-        "view_address",
-        "read_address",
-    ];
-    limits
-        .iter()
-        .fold(Options::default(), |options, limit| options.variable(&format!("{limit}_limit"), "1000000,1000000"))
 }
 
 /// One run of schemathesis to its end, all of its phases.
