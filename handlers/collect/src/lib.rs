@@ -1,5 +1,5 @@
-//! `PUT` and `DELETE /v1/articles/{id}/collect`: one call of a stored procedure, which changes the row, the count and the
-//! outbox in one transaction.
+//! `PUT` and `DELETE /v1/articles/{id}/collect`: one call of a stored procedure, which changes the row, the count and
+//! the outbox in one transaction.
 
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
@@ -129,7 +129,7 @@ async fn limit(
         keys::limit(article, "collect", Subject::User(user)),
         keys::limit(article, "collect", Subject::Address(ip_hash)),
     ];
-    let args = limits.iter().flat_map(|limit| [limit.burst().to_string(), limit.interval_us().to_string()]).collect();
+    let args = Limit::args(&limits);
     let deadline = call.deadline.at_most(LIMIT_PATIENCE);
     let answer = redis::change(&settings.redis_url, deadline, Resend::Never, scripts::LIMIT, keys, args).await;
     match answer.and_then(|answer| answer.accepted(&limits)) {

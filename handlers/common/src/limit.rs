@@ -16,7 +16,8 @@ impl FromStr for Limit {
 
     /// From `"<burst>,<per second>"`: `20,2` or `5,0.5`.
     fn from_str(text: &str) -> Result<Self, LimitError> {
-        // As JSON, since its numbers are read anyway: the standard library's reader of fractions is 20 kB of a component.
+        // As JSON, since its numbers are read anyway: the standard library's reader of fractions is 20 kB of a
+        // component.
         let (burst, rate): (u32, f64) = serde_json::from_str(&format!("[{text}]")).map_err(|_| LimitError)?;
         if burst == 0 || !(0.0001..=1_000_000.0).contains(&rate) {
             return Err(LimitError);
@@ -38,6 +39,12 @@ impl Limit {
     #[must_use]
     pub fn interval_us(self) -> i64 {
         i64::try_from(self.interval_us).unwrap_or(i64::MAX)
+    }
+
+    /// What a script is told of them: for each its burst and its interval.
+    #[must_use]
+    pub fn args(limits: &[Self]) -> Vec<String> {
+        limits.iter().flat_map(|limit| [limit.burst().to_string(), limit.interval_us().to_string()]).collect()
     }
 
     /// Burst, and the whole seconds until it is full again: `q` and `w` of `RateLimit-Policy`.
@@ -85,6 +92,7 @@ mod tests {
     fn a_limit_is_a_burst_and_a_rate() {
         let limit: Limit = "20,2".parse().expect("a limit");
         assert_eq!((limit.burst(), limit.interval_us(), limit.policy()), (20, 500_000, (20, 10)));
+        assert_eq!(Limit::args(&[limit, limit]), ["20", "500000", "20", "500000"]);
         assert_eq!("5, 0.5".parse::<Limit>().map(Limit::interval_us), Ok(2_000_000));
         for bad in ["", "20", "0,1", "-1,1", "20,0", "20,x", "20,NaN", "20,1e9", "20,1,1"] {
             assert_eq!(bad.parse::<Limit>(), Err(LimitError), "{bad}");

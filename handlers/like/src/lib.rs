@@ -88,18 +88,14 @@ async fn like(call: &Call) -> Result<Reply, Problem> {
         keys::members(article),
         keys::held(partition),
     ];
-    let args = vec![
+    let mut args = vec![
         user.to_string(),
         article.to_string(),
         u8::from(liked).to_string(),
         settings.outbox_max_length.to_string(),
-        limits[0].burst().to_string(),
-        limits[0].interval_us().to_string(),
-        limits[1].burst().to_string(),
-        limits[1].interval_us().to_string(),
-        call.request_id.clone(),
-        ip_hash,
     ];
+    args.extend(Limit::args(&limits));
+    args.extend([call.request_id.clone(), ip_hash]);
     let answer = redis::change(&settings.redis_url, call.deadline, Resend::Once, scripts::LIKE, keys, args).await?;
     let answer = answer.accepted(&limits)?;
     let body = Outcome { article_id: article, liked, likes: answer.number(2)? };

@@ -109,14 +109,8 @@ async fn view(call: &Call) -> Result<Reply, Problem> {
         keys::uv(article),
         keys::changed(partition),
     ];
-    let args = vec![
-        subject.to_string(),
-        article.to_string(),
-        limits[0].burst().to_string(),
-        limits[0].interval_us().to_string(),
-        limits[1].burst().to_string(),
-        limits[1].interval_us().to_string(),
-    ];
+    let mut args = vec![subject.to_string(), article.to_string()];
+    args.extend(Limit::args(&limits));
     // A view that may have been counted is not sent again.
     let answer = redis::change(&settings.redis_url, call.deadline, Resend::Never, scripts::VIEW, keys, args).await?;
     let answer = answer.accepted(&limits)?;
@@ -152,8 +146,8 @@ async fn read(mut call: Call) -> Result<Reply, Problem> {
     if token.article != article {
         return Err(Problem::ViewTokenInvalid);
     }
-    // The token says who reads. A beacon carries no token of the user and perhaps no cookie; but where the caller says who
-    // it is, that must not be somebody else.
+    // The token says who reads. A beacon carries no token of the user and perhaps no cookie; but where the caller says
+    // who it is, that must not be somebody else.
     let reader = match token.viewer {
         Viewer::User(reader) if user.is_none_or(|user| user == reader) => Some(reader),
         Viewer::Visitor(reader) if settings.visitors.known(call.headers()).is_none_or(|known| known == reader) => None,
@@ -171,7 +165,7 @@ async fn read(mut call: Call) -> Result<Reply, Problem> {
         keys::used_token(article, &token.id_text()),
         keys::changed(partition),
     ];
-    let args = vec![
+    let mut args = vec![
         reader.map(|reader| reader.to_string()).unwrap_or_default(),
         article.to_string(),
         settings.outbox_max_length.to_string(),
@@ -179,11 +173,9 @@ async fn read(mut call: Call) -> Result<Reply, Problem> {
         token.viewed_ms.to_string(),
         READ_AFTER.to_string(),
         VIEW_LIFETIME.to_string(),
-        limits[0].burst().to_string(),
-        limits[0].interval_us().to_string(),
-        call.request_id.clone(),
-        ip_hash,
     ];
+    args.extend(Limit::args(&limits));
+    args.extend([call.request_id.clone(), ip_hash]);
     let answer = redis::change(&settings.redis_url, call.deadline, Resend::Once, scripts::READ, keys, args).await?;
     let answer = answer.accepted(&limits)?;
     Ok(Reply::json(&Read { article_id: article, counted: answer.number(1)? == 1, reads: answer.number(2)? }))
