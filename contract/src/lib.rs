@@ -5,11 +5,13 @@
 mod event;
 mod id;
 pub mod keys;
+mod outbox;
 mod partition;
 pub mod scripts;
 mod version;
 
-pub use event::{Cause, Change, DecodeError, Event, OutboxEntry};
+pub use event::{Cause, Change, DecodeError, Event};
 pub use id::{ArticleId, IdError, UserId};
+pub use outbox::OutboxEntry;
 pub use partition::Partition;
 pub use version::{Version, VersionError};

@@ -1,5 +1,5 @@
-//! What the relay ships, the consumer takes: an outbox's entry is an event that can be read again, or a dead letter that
-//! keeps its fields.
+//! What the relay ships, the consumer takes: an outbox's entry is an event that can be read again, or a dead letter
+//! that keeps its fields.
 
 use std::collections::HashMap;
 
@@ -66,4 +66,13 @@ fn what_the_consumer_would_not_take_is_not_shipped() {
     );
     let read = entry([("type", "read"), ("user_id", ""), ("reads", "3")].map(|(name, value)| (name, value.to_owned())));
     assert_eq!(read.to_event().map(|event| (event.user, event.change)).ok(), Some((None, Change::Read(3))));
+}
+
+/// The scripts, the relay and this type name the fields alike.
+#[test]
+fn the_outbox_fields_are_those_of_the_scripts() {
+    let lua = include_str!("../../lua/include/event.lua");
+    let written: Vec<&str> =
+        lua.lines().filter_map(|line| line.trim().strip_prefix('\'')?.split('\'').next()).collect();
+    assert_eq!(written, OutboxEntry::FIELDS);
 }
