@@ -1,6 +1,6 @@
--- Generic cell rate algorithm: a key holds the theoretical arrival time (TAT, microseconds) of the next request, so that
--- a burst passes at once and after it one request an interval. Every limit is looked at before any is charged, so a
--- refused request costs nothing. Each limit is {key, burst, interval in microseconds}.
+-- Generic cell rate algorithm: a key holds the theoretical arrival time (TAT, microseconds) of the next request, so
+-- that a burst passes at once and after it one request an interval. Every limit is looked at before any is charged, so
+-- a refused request costs nothing. Each limit is {key, burst, interval in microseconds}.
 -- Returns true, requests left of the first limit, ms until its burst is whole again;
 -- or false, ms to wait, the number of the limit that says so.
 local function take(limits, now)

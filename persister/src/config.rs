@@ -57,8 +57,8 @@ pub(crate) enum Command {
     },
     /// Compare the likes in Redis with those in MySQL while traffic runs, and repair what differs.
     ///
-    /// A difference counts only once MySQL has applied all that Redis had acknowledged when it was seen. Exits with 3 if
-    /// differences remain, or articles that could not be compared since their partition is not warm.
+    /// A difference counts only once MySQL has applied all that Redis had acknowledged when it was seen. Exits with 3
+    /// if differences remain, or articles that could not be compared since their partition is not warm.
     #[command(after_help = "Example: persister reconcile --sample 1000 --repair")]
     Reconcile(ReconcileOptions),
     /// Show who did what, when, and from where, out of the log in Kafka.
@@ -69,14 +69,14 @@ pub(crate) enum Command {
     /// Take back the likes that still stand because of the selected events, and no others.
     ///
     /// A like that its user took back, or took back and gave again, is left alone; so is one that `reconcile --repair`
-    /// has said again since. Without --execute nothing is changed. To do it twice changes nothing. Exits with 3 if it has
-    /// to be repeated for some likes.
+    /// has said again since. Without --execute nothing is changed. To do it twice changes nothing. Exits with 3 if it
+    /// has to be repeated for some likes.
     #[command(after_help = "Example: persister revoke --ip-hash 0af7 --since 2026-11-22T12:00:00Z --bar --execute")]
     Revoke(RevokeOptions),
     /// Erase a user: all likes, favourites and last reads, out of Redis, MySQL and the counts.
     ///
-    /// Meanwhile, some seconds, the user is barred. What remains, and until when, is told at the end. No delivery, replay
-    /// or rebuild brings anything back. To do it again finishes what was cut short.
+    /// Meanwhile, some seconds, the user is barred. What remains, and until when, is told at the end. No delivery,
+    /// replay or rebuild brings anything back. To do it again finishes what was cut short.
     #[command(after_help = "Example: persister erase --user 7")]
     Erase(EraseOptions),
     /// All of relay, consume, snapshot and warm in one process.
@@ -121,9 +121,9 @@ pub(crate) struct Config {
     /// Where to serve metrics in Prometheus's form, as 0.0.0.0:9464, and /health; nowhere if not set.
     #[arg(long, env = "INTERACTION_METRICS_ADDRESS", global = true)]
     pub(crate) metrics_address: Option<SocketAddr>,
-    /// Seconds between two snapshots.
+    /// Seconds between two snapshots; `status` takes it for missing after a minute without one.
     #[arg(long, env = "INTERACTION_SNAPSHOT_SECONDS", global = true, default_value_t = 5,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = clap::value_parser!(u64).range(1..=30))]
     pub(crate) snapshot_seconds: u64,
     #[command(flatten)]
     pub(crate) consume: ConsumeOptions,
@@ -225,7 +225,8 @@ mod tests {
             line in vec(prop_oneof![select(ARGUMENTS.to_vec()).prop_map(str::to_owned), "\\PC{0,8}"], 0..8),
         ) {
             let Ok(cli) = Cli::try_parse_from(["persister".to_owned()].into_iter().chain(line)) else { return Ok(()) };
-            prop_assert!((1..=20_000).contains(&cli.config.consume.batch_events) && cli.config.snapshot_seconds > 0);
+            prop_assert!((1..=20_000).contains(&cli.config.consume.batch_events));
+            prop_assert!((1..=30).contains(&cli.config.snapshot_seconds));
             if let Command::Migrate(options) = cli.command {
                 prop_assert!((1..=128).contains(&options.topic_partitions));
             }
@@ -239,6 +240,7 @@ mod tests {
             "run --batch-events 20001",
             "run --batch-ms -1",
             "run --snapshot-seconds 0",
+            "run --snapshot-seconds 31",
             "run --snapshot-seconds 1.5",
             "run --log xml",
             "migrate --topic-partitions 129",

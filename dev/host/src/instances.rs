@@ -1,6 +1,6 @@
-//! When instances of a component are made, shared and dropped. The work is done by `wasmtime-wasi-http`, which Spin uses
-//! too; the figures here are Spin's defaults: 128 requests to an instance, 16 of them at once, dropped after 1 s idle, and
-//! no time-out for a request.
+//! When instances of a component are made, shared and dropped. The work is done by `wasmtime-wasi-http`, which Spin
+//! uses too; the figures here are Spin's defaults: 128 requests to an instance, 16 of them at once, dropped after 1 s
+//! idle, and no time-out for a request.
 //!
 //! Source: the options `--max-instance-reuse-count`, `--max-instance-concurrent-reuse-count`, `--request-timeout` and
 //! `--idle-instance-timeout` of Spin 4.1's HTTP trigger.

@@ -1,5 +1,6 @@
-//! A stand-in for `spin up`, for machines without Spin: it reads the same `spin.toml`, takes the same options and runs the
-//! same components, on the same wasmtime crates. It does what this repository's components need and refuses the rest.
+//! A stand-in for `spin up`, for machines without Spin: it reads the same `spin.toml`, takes the same options and runs
+//! the same components, on the same wasmtime crates. It does what this repository's components need and refuses the
+//! rest.
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 

@@ -171,8 +171,9 @@ impl<D> StreamProducer<D> for Rows {
     }
 }
 
-/// Connection options of a `mysql://` address, as Spin makes them: its `ssl-mode`, which the client library does not know,
-/// is TLS with the certificate verified in full, unless it says `disabled`; nothing else asks for TLS, `require_ssl` neither.
+/// Connection options of a `mysql://` address, as Spin makes them: its `ssl-mode`, which the client library does not
+/// know, is TLS with the certificate verified in full, unless it says `disabled`; nothing else asks for TLS,
+/// `require_ssl` neither.
 fn options(address: &str) -> Result<Opts, wit::Error> {
     let invalid = |reason: String| wit::Error::ConnectionFailed(format!("invalid address: {reason}"));
     let mut url = Url::parse(address).map_err(|error| invalid(error.to_string()))?;

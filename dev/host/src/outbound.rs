@@ -71,7 +71,8 @@ impl AllowedHosts {
         Ok(Self(entries.map(parse).collect::<Result<_>>()?))
     }
 
-    /// Whether a component may open `address`, whose scheme is `default` if it has none. Says on the log what was denied.
+    /// Whether a component may open `address`, whose scheme is `default` if it has none. Says on the log what was
+    /// denied.
     pub(crate) fn allows(&self, address: &str, default: Scheme) -> bool {
         let Some((scheme, host, port)) = destination(address, default) else {
             tracing::warn!("a component tried to open an address that is no {} URL", default.name());
@@ -93,7 +94,8 @@ fn destination(address: &str, default: Scheme) -> Option<(Scheme, Host, u16)> {
         _ => Url::parse(&format!("{}://{address}", default.name())).ok()?,
     };
     let scheme = Scheme::named(url.scheme())?;
-    // `url` keeps hosts of schemes it does not know as they are; parsing again makes an address of digits an IP address.
+    // `url` keeps hosts of schemes it does not know as they are; parsing again makes an address of digits an IP
+    // address.
     let host = Host::parse(url.host_str()?).ok()?;
     Some((scheme, host, url.port().or(scheme.default_port())?))
 }

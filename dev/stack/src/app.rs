@@ -21,7 +21,8 @@ pub struct App {
 }
 
 impl App {
-    /// The application, with its log in `folder`, not started yet. `variables` are added to those of dev, or replace them.
+    /// The application, with its log in `folder`, not started yet. `variables` are added to those of dev, or replace
+    /// them.
     pub fn new(folder: &Path, redis_url: &str, mysql_url: &str, variables: &BTreeMap<String, String>) -> Result<Self> {
         let mut all = dev_variables(redis_url, mysql_url);
         all.extend(variables.clone());

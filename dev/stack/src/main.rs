@@ -123,8 +123,8 @@ async fn down() -> Result<()> {
     wait_for("the stack to stop", DOWN_LIMIT, async || Ok(running()?.is_none().then_some(()))).await
 }
 
-/// The process of this checkout's `stack up`. A pid file that outlived its process, and an id given to another since, count
-/// as none.
+/// The process of this checkout's `stack up`. A pid file that outlived its process, and an id given to another since,
+/// count as none.
 fn running() -> Result<Option<i32>> {
     let Ok(text) = fs::read_to_string(state("pid")) else { return Ok(None) };
     let pid: i32 = text.trim().parse().context("target/dev/pid")?;

@@ -50,8 +50,8 @@ impl Persister {
         Ok(command)
     }
 
-    /// Another process of the same persister, not started yet, that does the job named, `relay` say; it has a log of its
-    /// own.
+    /// Another process of the same persister, not started yet, that does the job named, `relay` say; it has a log of
+    /// its own.
     pub fn another(&self, name: &str, job: &str) -> Result<Service> {
         let log = self.log().with_file_name(format!("{name}.log"));
         let service = Service::new(name, paths::binary("persister")?, log, || async { Ok(()) }.boxed());

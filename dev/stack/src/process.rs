@@ -110,7 +110,8 @@ impl Service {
         Ok(())
     }
 
-    /// SIGTERM, then waits for its end. `None` if it did not run. One that does not obey is killed, and that is an error.
+    /// SIGTERM, then waits for its end. `None` if it did not run. One that does not obey is killed, and that is an
+    /// error.
     pub async fn terminate(&self) -> Result<Option<ExitStatus>> {
         let Some(pid) = self.pid() else { return Ok(None) };
         self.resume()?;
@@ -184,8 +185,8 @@ impl Service {
         }
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("opening {}", self.log.display()))?;
-        // setpriv (util-linux) asks the kernel for a signal at our end, then becomes the program: same id, no orphan, no
-        // unsafe code between fork and exec here.
+        // setpriv (util-linux) asks the kernel for a signal at our end, then becomes the program: same id, no orphan,
+        // no unsafe code between fork and exec here.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", self.death_signal, "--"]).arg(&self.program).args(&self.arguments);
         command.envs(self.environment.iter().map(|(key, value)| (key, value)));
@@ -235,8 +236,8 @@ fn as_pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).expect("Linux process ids fit"))
 }
 
-/// The kernel sends the parent-death signal when the *thread* that forked ends, and a test's thread ends early: one thread
-/// that lasts as long as the process starts them all.
+/// The kernel sends the parent-death signal when the *thread* that forked ends, and a test's thread ends early: one
+/// thread that lasts as long as the process starts them all.
 fn spawn_from_lasting_thread(command: Command) -> Result<Child> {
     type Job = (Command, Sender<std::io::Result<Child>>);
     static SPAWNER: OnceLock<Mutex<Sender<Job>>> = OnceLock::new();

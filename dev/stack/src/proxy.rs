@@ -70,8 +70,8 @@ impl Proxy {
         self.holds.send_modify(|holds| holds.all = true);
     }
 
-    /// Nothing passes on the connections that are there; those made from now on work. What is sent on the former arrives
-    /// after what is sent on the latter.
+    /// Nothing passes on the connections that are there; those made from now on work. What is sent on the former
+    /// arrives after what is sent on the latter.
     pub fn hold_existing(&self) {
         let up_to = self.connections.load(Ordering::SeqCst);
         self.holds.send_modify(|holds| holds.up_to = up_to);

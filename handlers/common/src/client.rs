@@ -31,8 +31,8 @@ impl Clients {
 }
 
 /// The address that our own outermost proxy saw: with `hops` proxies, that many entries from the right of
-/// X-Forwarded-For, since each appends the one before it and what is further left came from outside. Without proxies, or
-/// with too few entries, the connection's, which Spin appends after any copy that the client sent.
+/// X-Forwarded-For, since each appends the one before it and what is further left came from outside. Without proxies,
+/// or with too few entries, the connection's, which Spin appends after any copy that the client sent.
 ///
 /// Of an IPv6 address the network of 64 bits, which is what one subscriber has.
 fn address(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {

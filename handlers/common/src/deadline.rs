@@ -49,8 +49,8 @@ impl Deadline {
 
     /// The deadline by a store's clock, which showed `store_ms` at `learned`.
     ///
-    /// `learned` is taken after the store's answer came, so the result is never later than the true one and a store that
-    /// compares it with its clock never carries out what the request has given up.
+    /// `learned` is taken after the store's answer came, so the result is never later than the true one and a store
+    /// that compares it with its clock never carries out what the request has given up.
     #[must_use]
     pub fn by_clock(self, learned: Instant, store_ms: i64) -> i64 {
         let ahead = self.at.saturating_duration_since(learned).as_millis();

@@ -1,6 +1,7 @@
 //! The signatures of users' tokens, by the RustCrypto crates: just the three algorithms that we take.
 //!
-//! No JWT library: what each of them reads besides (certificates, keys in headers, more algorithms) is a fifth of a component.
+//! No JWT library: what each of them reads besides (certificates, keys in headers, more algorithms) is a fifth of a
+//! component.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, VerifyingKey};

@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-/// An error of a store, without the store's URL. Spin repeats one that it does not permit in the error, password and all.
+/// An error of a store, without the store's URL. Spin repeats one that it does not permit in the error, password and
+/// all.
 pub(crate) fn without_url(error: &impl Debug, url: &str) -> String {
     // As it looks within another text that is printed for debugging.
     let url = format!("{url:?}");

@@ -130,8 +130,8 @@ impl Problem {
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",
                 "Temporarily unavailable",
-                "A store did not answer in time. Send it again after Retry-After; a change that was made after all is not \
-                 made twice, but a view may count twice.",
+                "A store did not answer in time. Send it again after Retry-After; a change that was made after all is \
+                 not made twice, but a view may count twice.",
             ),
             Self::NotWarm => (
                 S::SERVICE_UNAVAILABLE,

@@ -54,7 +54,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn opens_what_it_sealed_and_nothing_else(data in proptest::collection::vec(any::<u8>(), 0..64), flip in any::<prop::sample::Index>()) {
+        fn opens_what_it_sealed_and_nothing_else(
+            data in proptest::collection::vec(any::<u8>(), 0..64),
+            flip in any::<prop::sample::Index>(),
+        ) {
             let sealed = seal("a key", &data);
             prop_assert_eq!(open("a key", &sealed), Some(data));
             prop_assert_eq!(open("another key", &sealed), None);

@@ -121,7 +121,8 @@ async fn send(
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, fixed("600"));
         }
     }
-    // Always told, but on a 204, which has none (RFC 9110 section 8.6): a chunked answer's last bytes wait for the client's delayed acknowledgement.
+    // Always told, but on a 204, which has none (RFC 9110 section 8.6): a chunked answer's last bytes wait for the
+    // client's delayed acknowledgement.
     if reply.status != http::StatusCode::NO_CONTENT {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }

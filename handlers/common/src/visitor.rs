@@ -59,7 +59,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nobody_is_known_by_what_it_made_up(line in proptest::collection::vec(any::<u8>(), 0..100), value in "[A-Za-z0-9_-]{0,90}") {
+        fn nobody_is_known_by_what_it_made_up(
+            line in proptest::collection::vec(any::<u8>(), 0..100),
+            value in "[A-Za-z0-9_-]{0,90}",
+        ) {
             let visitors = Visitors::new("key".to_owned(), "");
             let mut headers = HeaderMap::new();
             headers.append(COOKIE, format!("{NAME}={value}").parse().expect("a header value"));

@@ -71,8 +71,8 @@ pub(crate) async fn my_collects(call: &Call, settings: &Settings) -> Result<Repl
     page(call, settings, &sql, user.get(), |id, at| Some(ArticleAt { article_id: id.try_into().ok()?, at })).await
 }
 
-/// The rows of `from` in the order of (version, id), descending, after a cursor. The condition on the first column alone
-/// is what lets the index find the place; a comparison of whole rows would walk the list from its beginning.
+/// The rows of `from` in the order of (version, id), descending, after a cursor. The condition on the first column
+/// alone is what lets the index find the place; a comparison of whole rows would walk the list from its beginning.
 fn by_version(id: &str, from: &str, id_column: &str) -> String {
     let at = rfc_3339("updated_at");
     format!(

@@ -98,7 +98,9 @@ mod tests {
         fn articles_are_taken_in_the_order_asked(ids in proptest::collection::vec(1..=i64::MAX, 0..=102)) {
             let text = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
             match text.parse() {
-                Ok(Articles(articles)) => prop_assert_eq!(articles.into_iter().map(ArticleId::get).collect::<Vec<_>>(), ids),
+                Ok(Articles(articles)) => {
+                    prop_assert_eq!(articles.into_iter().map(ArticleId::get).collect::<Vec<_>>(), ids);
+                }
                 Err(_) => prop_assert!(ids.is_empty() || ids.len() > MAX_ARTICLES),
             }
         }

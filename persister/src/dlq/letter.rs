@@ -92,7 +92,8 @@ mod tests {
         }
     }
 
-    const EVENT: &[u8] = br#"{"v":1,"version":"1-0","type":"like","user_id":"7","article_id":"42","status":1,"cause":"user","occurred_at":"2026-01-01T00:00:00Z"}"#;
+    const EVENT: &[u8] = br#"{"v":1,"version":"1-0","type":"like","user_id":"7","article_id":"42","status":1,
+        "cause":"user","occurred_at":"2026-01-01T00:00:00Z"}"#;
     const FIELDS: &[u8] = br#"{"type":"like","user_id":"7","article_id":"42","status":"1","cause":"user","at":"1"}"#;
 
     #[test]

@@ -22,7 +22,8 @@ pub(crate) enum DlqCommand {
     /// Put records back on the event topic, to their right key and partition, so that they are applied.
     ///
     /// Takes only what this release can read as an event; the rest stays where it is. What was put back is recorded in
-    /// MySQL (`dlq_replayed`), and not put back a second time. A record that fails again comes back to the queue as a new one.
+    /// MySQL (`dlq_replayed`), and not put back a second time. A record that fails again comes back to the queue as a
+    /// new one.
     #[command(after_help = "Example: persister dlq replay --dry-run --from 100 --to 250")]
     Replay(ReplayOptions),
 }

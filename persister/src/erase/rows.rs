@@ -100,7 +100,8 @@ async fn delete_likes(connection: &mut MySqlConnection, user: UserId) -> sqlx::R
     Ok(rows.len() as u64)
 }
 
-/// With the entries of its outbox, as the collect procedure makes them, so that the log tells where the favourites went.
+/// With the entries of its outbox, as the collect procedure makes them, so that the log tells where the favourites
+/// went.
 async fn delete_collects(connection: &mut MySqlConnection, user: UserId) -> sqlx::Result<u64> {
     let mut transaction = connection.begin().await?;
     let articles: Vec<i64> =
@@ -141,7 +142,8 @@ async fn delete_of(
 async fn lower(connection: &mut MySqlConnection, count: &str, articles: impl Iterator<Item = i64>) -> sqlx::Result<()> {
     if let Some(list) = list(articles) {
         let lower = format!(
-            "UPDATE article_stats SET {count} = GREATEST({count} - 1, 0) WHERE article_id IN ({list}) ORDER BY article_id"
+            "UPDATE article_stats SET {count} = GREATEST({count} - 1, 0)
+             WHERE article_id IN ({list}) ORDER BY article_id"
         );
         raw_sql(AssertSqlSafe(lower)).execute(connection).await?;
     }

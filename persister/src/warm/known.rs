@@ -42,7 +42,8 @@ impl Known {
 pub(crate) async fn write_epochs(mysql: &MySqlPool, epochs: &[(Partition, u64)]) -> anyhow::Result<()> {
     let rows = epochs.iter().map(|(partition, epoch)| format!("({partition},{epoch})")).collect::<Vec<_>>().join(",");
     let write = format!(
-        "INSERT INTO partition_state (p, epoch) VALUES {rows} ON DUPLICATE KEY UPDATE epoch = GREATEST(epoch, VALUES(epoch))"
+        "INSERT INTO partition_state (p, epoch) VALUES {rows}
+         ON DUPLICATE KEY UPDATE epoch = GREATEST(epoch, VALUES(epoch))"
     );
     raw_sql(AssertSqlSafe(write)).execute(mysql).await.context("MySQL")?;
     Ok(())

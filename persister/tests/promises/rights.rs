@@ -18,8 +18,8 @@ async fn run(user: &mut MySqlConnection, sql: &str) -> Option<u16> {
     Some(error.downcast_ref::<MySqlDatabaseError>().number())
 }
 
-/// Fails unless the user has no right to it: to a database, at all (access denied, of which file and server rights are a
-/// part), to a table, to a column, or to a routine.
+/// Fails unless the user has no right to it: to a database, at all (access denied, of which file and server rights are
+/// a part), to a table, to a column, or to a routine.
 async fn denied(user: &mut MySqlConnection, sql: &str) {
     const DENIED: [u16; 6] = [1044, 1045, 1142, 1143, 1227, 1370];
     let number = run(user, sql).await;

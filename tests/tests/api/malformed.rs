@@ -16,8 +16,8 @@ use crate::on_system;
 /// More than the service gives a body, 10 s.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Sends bytes, and hangs up if that is asked for. Returns the status of the answer; `None` if the connection was closed
-/// without one.
+/// Sends bytes, and hangs up if that is asked for. Returns the status of the answer; `None` if the connection was
+/// closed without one.
 async fn send(address: &str, bytes: &[u8], hang_up: bool) -> Result<Option<u16>> {
     let mut answer = vec![];
     let exchange = async {

@@ -151,8 +151,8 @@ impl Client {
                 return;
             }
             self.in_doubt(what, pair, &request_id);
-            // After an answer the service itself holds late commands back. Where there was none, since the host died say,
-            // it is for the client to wait until none can be left before it asks for the opposite.
+            // After an answer the service itself holds late commands back. Where there was none, since the host died
+            // say, it is for the client to wait until none can be left before it asks for the opposite.
             let opposite = self.random.random_bool(0.4);
             if answered.is_none() && opposite {
                 sleep(DEADLINE.saturating_sub(began.elapsed())).await;

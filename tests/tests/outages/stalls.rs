@@ -129,8 +129,8 @@ async fn a_late_command_loses(
     system.drained().await?;
     system.stack.persister.terminate().await?;
 
-    // Of many requests at once, each in an instance of the component with a connection of its own, some go by connections
-    // that are there and are held, and some by new ones.
+    // Of many requests at once, each in an instance of the component with a connection of its own, some go by
+    // connections that are there and are held, and some by new ones.
     let mut stuck = vec![];
     wait_for("a request that gets stuck", PATIENCE, async || {
         proxy.release();

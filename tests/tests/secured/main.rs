@@ -72,8 +72,8 @@ fn mysql_url(stack: &Stack) -> String {
     stack.mariadb.handlers_url() + "&prefer_socket=false"
 }
 
-/// Runs a command of the persister with more in its environment, and answers what it printed, in all. What is printed is
-/// kept with the logs.
+/// Runs a command of the persister with more in its environment, and answers what it printed, in all. What is printed
+/// is kept with the logs.
 async fn persister(stack: &Stack, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(bool, String)> {
     let mut command = stack.persister.command(arguments)?;
     let Output { status, stdout, stderr } = command.envs(environment.iter().copied()).output().await?;
