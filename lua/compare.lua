@@ -1,7 +1,7 @@
 -- What Redis holds of an article, and up to which entry of the outbox that is true.
 --
 -- KEYS  1 warm   2 outbox   3 likes   4 members
--- ARGV  1 run id   2 and on: user ids
+-- ARGV  1 name of the server   2 and on: user ids
 --
 -- Returns OK, last id of the outbox, likes, members of the sets, then for each user 1 (likes it) or 0
 --         COLD   as in like.lua

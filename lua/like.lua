@@ -2,7 +2,7 @@
 --
 -- KEYS  1 warm   2 barred   3 outbox   4 limit of the user   5 limit of the address   6 likes   7 members
 --       8 held
--- ARGV  1 run id   2 deadline, ms by the server's clock   3 user id   4 article id   5 status: 1 likes, 0 unlikes
+-- ARGV  1 name of the server   2 deadline, ms by the server's clock   3 user id   4 article id   5 status: 1 likes, 0 unlikes
 --       6 outbox length at which changes are refused
 --       7 burst, 8 interval in us of the user's limit   9 burst, 10 interval of the address's
 --       11 request id   12 ip hash

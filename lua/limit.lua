@@ -1,7 +1,7 @@
 -- Charges the frequency limits of an action that Redis itself does not carry out (collect).
 --
 -- KEYS  1 warm   2 limit of the user   3 limit of the address
--- ARGV  1 run id   2 deadline, ms by the server's clock
+-- ARGV  1 name of the server   2 deadline, ms by the server's clock
 --       3 burst, 4 interval in us of the user's limit   5 burst, 6 interval of the address's
 --
 -- Returns OK, requests left, ms until the burst is whole

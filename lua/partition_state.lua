@@ -2,7 +2,7 @@
 --
 -- KEYS  1 warm   2 outbox
 --
--- Returns run id of the marker (empty: none, or fenced for a rebuild), epoch (0: none), last id of the outbox,
+-- Returns server of the marker (empty: none, or fenced for a rebuild), epoch (0: none), last id of the outbox,
 --         entries in the outbox, id of the oldest of them (empty: none), id of the rebuild it is fenced for (empty: none)
 
 -- @include last_id

@@ -1,7 +1,7 @@
 -- The counters of articles of one partition, and whether a user likes them.
 --
 -- KEYS  1 warm, then for each article: likes, pv, uv, reads, members
--- ARGV  1 run id   2 user id, empty for an anonymous caller
+-- ARGV  1 name of the server   2 user id, empty for an anonymous caller
 --
 -- Returns OK, then for each article: likes, pv, uv, reads, liked (1 or 0; -1 for an anonymous caller)
 --         COLD   as in like.lua
@@ -16,14 +16,17 @@ end
 local user, answer = ARGV[2], { 'OK' }
 for i = 2, #KEYS, 5 do
   local likes, pv, uv, reads, members = unpack(KEYS, i, i + 4)
+  local numbers = redis.call('MGET', likes, pv, reads, members .. ':n')
   local liked = -1
   if user ~= '' then
-    liked = redis.call('SISMEMBER', set_of(members, set_count(members), user), user)
+    liked = redis.call('SISMEMBER', set_of(members, tonumber(numbers[4] or 1), user), user)
   end
-  answer[#answer + 1] = tonumber(redis.call('GET', likes) or 0)
-  answer[#answer + 1] = tonumber(redis.call('GET', pv) or 0)
-  answer[#answer + 1] = redis.call('PFCOUNT', uv)
-  answer[#answer + 1] = tonumber(redis.call('GET', reads) or 0)
-  answer[#answer + 1] = liked
+  local n = #answer
+  answer[n + 1] = tonumber(numbers[1] or 0)
+  answer[n + 2] = tonumber(numbers[2] or 0)
+  -- Who has been seen is seen by a view.
+  answer[n + 3] = numbers[2] and redis.call('PFCOUNT', uv) or 0
+  answer[n + 4] = tonumber(numbers[3] or 0)
+  answer[n + 5] = liked
 end
 return answer

@@ -1,7 +1,7 @@
 -- Counts a read, once for each view token.
 --
 -- KEYS  1 warm   2 outbox   3 limit of the address   4 reads   5 used token   6 changed
--- ARGV  1 run id   2 deadline, ms by the server's clock   3 user id, empty for a visitor   4 article id
+-- ARGV  1 name of the server   2 deadline, ms by the server's clock   3 user id, empty for a visitor   4 article id
 --       5 outbox length at which changes are refused
 --       6 epoch that the token was made in   7 when it was made, ms by the server's clock
 --       8 ms after which it counts   9 ms after which it no longer does

@@ -2,7 +2,7 @@
 -- right where it is not that of its likes. Run twice it says the same twice.
 --
 -- KEYS  1 warm   2 outbox   3 likes   4 members
--- ARGV  1 run id   2 article id   3 and on: user ids
+-- ARGV  1 name of the server   2 article id   3 and on: user ids
 --
 -- Returns OK, last id of the outbox, 1 if the count was changed else 0
 --         COLD   as in like.lua

@@ -1,7 +1,7 @@
 -- The PV, UV and reads of articles of one partition, as the snapshot saves them.
 --
 -- KEYS  1 warm, then for each article: pv, uv, reads
--- ARGV  1 run id
+-- ARGV  1 name of the server
 --
 -- Returns OK, then for each article: pv, uv, uv sketch (the HyperLogLog's bytes, empty for none), reads
 --         COLD   as in like.lua

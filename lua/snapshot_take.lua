@@ -2,7 +2,7 @@
 -- snapshot_done.lua, so that one whose saving was cut short is named again.
 --
 -- KEYS  1 warm   2 changed   3 saving
--- ARGV  1 run id   2 how many at most
+-- ARGV  1 name of the server   2 how many at most
 --
 -- Returns OK, then article ids
 --         COLD   as in like.lua

@@ -2,7 +2,7 @@
 -- where nobody knows whether it arrived: the second answer would not say what the first did.
 --
 -- KEYS  1 warm   2 outbox   3 held, then for each pair: likes, members
--- ARGV  1 run id   2 cause   3 when the pairs' hold runs out, as hold.lua answered; empty: they need none
+-- ARGV  1 name of the server   2 cause   3 when the pairs' hold runs out, as hold.lua answered; empty: they need none
 --       then for each pair: user id, article id
 --
 -- Returns OK, last id of the outbox, then for each pair 1, or 0 where nothing was done: its hold has run out, or it

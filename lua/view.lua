@@ -1,7 +1,7 @@
 -- Counts a page view and its visitor.
 --
 -- KEYS  1 warm   2 limit of the visitor   3 limit of the address   4 pv   5 uv   6 changed
--- ARGV  1 run id   2 deadline, ms by the server's clock   3 visitor   4 article id
+-- ARGV  1 name of the server   2 deadline, ms by the server's clock   3 visitor   4 article id
 --       5 burst, 6 interval in us of the visitor's limit   7 burst, 8 interval of the address's
 --
 -- Returns OK, pv, uv, now in ms by the server's clock, epoch, requests left, ms until the burst is whole

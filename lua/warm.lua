@@ -1,7 +1,7 @@
 -- Declares a server's data of a partition whole; from here on it is served.
 --
 -- KEYS  1 warm   2 outbox
--- ARGV  1 run id of the server   2 epoch: after a rebuild the next one, else the one that was seen
+-- ARGV  1 name of the server   2 epoch: after a rebuild the next one, else the one that was seen
 --       3 version that every new one must be above
 --       4 id of the rebuild, empty where nothing was lost   5 the relay's consumer group
 --

@@ -2,6 +2,7 @@
 //!
 //! Everything here is parsed once, at the border; behind it a value of one of these types is valid.
 
+mod cluster;
 mod event;
 mod id;
 pub mod keys;
@@ -10,6 +11,7 @@ mod partition;
 pub mod scripts;
 mod version;
 
+pub use cluster::{Address, Topology, slot};
 pub use event::{Cause, Change, DecodeError, Event};
 pub use id::{ArticleId, IdError, UserId};
 pub use outbox::OutboxEntry;

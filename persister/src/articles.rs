@@ -7,19 +7,29 @@ use contract::ArticleId;
 use redis::aio::MultiplexedConnection;
 use sqlx::{MySqlPool, query_scalar};
 
+use crate::store::servers::Servers;
+
 const SCAN: usize = 2000;
 
 /// Every article that Redis keeps likes of, or a count.
-pub(crate) async fn in_redis(redis: &mut MultiplexedConnection) -> anyhow::Result<BTreeSet<ArticleId>> {
-    let (mut cursor, mut found) = (0_u64, BTreeSet::new());
+pub(crate) async fn in_redis(servers: &mut Servers) -> anyhow::Result<BTreeSet<ArticleId>> {
+    let mut found = BTreeSet::new();
+    for server in servers.each() {
+        scan(server, &mut found).await?;
+    }
+    Ok(found)
+}
+
+async fn scan(server: &mut MultiplexedConnection, found: &mut BTreeSet<ArticleId>) -> anyhow::Result<()> {
+    let mut cursor = 0_u64;
     loop {
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg("{*}:*:like:*").arg("COUNT").arg(SCAN);
-        let (next, keys): (u64, Vec<String>) = scan.query_async(redis).await.context("Redis")?;
+        let (next, keys): (u64, Vec<String>) = scan.query_async(server).await.context("Redis")?;
         found.extend(keys.iter().filter_map(|key| of_key(key)));
         cursor = next;
         if cursor == 0 {
-            return Ok(found);
+            return Ok(());
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    output::{json_line, line, progress, tame},
+    output::{counted, json_line, line, progress, tame},
     selection::Selection,
     store::Stores,
 };
@@ -54,7 +54,7 @@ pub(crate) async fn run(stores: &Stores, options: &AuditOptions, stop: &Cancella
         }
     })
     .await?;
-    if options.json { Ok(()) } else { line(format_args!("{found} events")) }
+    if options.json { Ok(()) } else { line(counted(found, "event")) }
 }
 
 /// Calls `take` with every event of the log that is selected.

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use anyhow::Context as _;
 use contract::{Partition, UserId, keys};
-use redis::aio::MultiplexedConnection;
 use sqlx::{MySqlPool, QueryBuilder, query, query_scalar};
+
+use crate::store::servers::Servers;
 
 const TOGETHER: usize = 500;
 
@@ -14,12 +15,7 @@ pub(crate) const ERASING: &str = "erasure under way";
 
 /// Bars users; one who is barred already stays so for the older reason, unless that is one that passes. MySQL first: a
 /// rebuild of Redis that begins in between takes them from there.
-pub(crate) async fn bar(
-    mysql: &MySqlPool,
-    redis: &mut MultiplexedConnection,
-    users: &[UserId],
-    reason: &str,
-) -> anyhow::Result<()> {
+pub(crate) async fn bar(mysql: &MySqlPool, redis: &mut Servers, users: &[UserId], reason: &str) -> anyhow::Result<()> {
     for users in users.chunks(TOGETHER) {
         let mut insert = QueryBuilder::new("INSERT INTO user_bar (user_id, at, reason) ");
         insert.push_values(users, |mut row, user| {
@@ -40,11 +36,7 @@ pub(crate) async fn bar(
 
 /// Makes the copies in these partitions, which serve nobody yet, what MySQL says: a Redis that came back may have older
 /// ones. The copies are read before MySQL, so that a bar which is set in between is not taken for an older one.
-pub(crate) async fn agree(
-    mysql: &MySqlPool,
-    redis: &mut MultiplexedConnection,
-    partitions: &[Partition],
-) -> anyhow::Result<()> {
+pub(crate) async fn agree(mysql: &MySqlPool, redis: &mut Servers, partitions: &[Partition]) -> anyhow::Result<()> {
     let mut copies = redis::pipe();
     for partition in partitions {
         copies.smembers(keys::barred(*partition));
@@ -66,12 +58,7 @@ pub(crate) async fn agree(
 }
 
 /// Lifts the bar of one user, if it was set for that reason.
-pub(crate) async fn lift(
-    mysql: &MySqlPool,
-    redis: &mut MultiplexedConnection,
-    user: UserId,
-    reason: &str,
-) -> anyhow::Result<()> {
+pub(crate) async fn lift(mysql: &MySqlPool, redis: &mut Servers, user: UserId, reason: &str) -> anyhow::Result<()> {
     let delete = query("DELETE FROM user_bar WHERE user_id = ? AND reason = ?").bind(user.get()).bind(reason);
     if delete.execute(mysql).await.context("MySQL")?.rows_affected() > 0 {
         let mut remove = redis::pipe();

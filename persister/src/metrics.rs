@@ -1,7 +1,8 @@
 //! What the persister measures: every metric's name, kind and meaning, here and nowhere else.
 //!
-//! Counters and histograms are of this process. Gauges are of the whole system: the process that runs `warm` looks every
-//! few seconds (see [`crate::status`]), and one that it could not look at is left out rather than shown as it was.
+//! Counters and histograms are of this process. Gauges are of the whole system: the process that runs `warm` looks
+//! every few seconds (see [`crate::status`]), and one that it could not look at is left out rather than shown as it
+//! was.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -118,6 +119,8 @@ table! {
         "Rows of collect_outbox that Kafka has not confirmed.";
     RELAYS: Gauge = "interaction_relays",
         "Relays that reported to MySQL within the last seconds.";
+    WARMERS: Gauge = "interaction_warmers",
+        "Processes that warm, or stand by to, and reported to MySQL within the last seconds.";
     CONSUMERS: Gauge = "interaction_consumers",
         "Members of the consumer group.";
     CONSUMER_LAG: Gauge = "interaction_consumer_lag_events",
@@ -139,7 +142,7 @@ table! {
     LAST_LOSS_WAITING: Gauge = "interaction_last_loss_waiting_entries",
         "Entries that waited for the relay when the Redis lost before the last rebuild was last seen whole.";
     LAST_LOSS_WINDOW: Gauge = "interaction_last_loss_window_seconds",
-        "From then until the loss was noticed: with the entries, what may be lost is no more than what was acknowledged here.";
+        "From then until the loss was noticed: lost is, besides those entries, at most what was acknowledged in it.";
 }
 
 const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];

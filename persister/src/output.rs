@@ -1,13 +1,16 @@
 //! What the commands for people print: results on stdout, progress on stderr.
 
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::{
+    fmt::Display,
+    io::{IsTerminal as _, Write as _, stderr, stdout},
+};
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// A line on stdout. A reader that has gone, such as `head`, is an error and not a panic.
-pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
+pub(crate) fn line(text: impl Display) -> anyhow::Result<()> {
     Ok(writeln!(stdout().lock(), "{text}")?)
 }
 
@@ -22,6 +25,15 @@ pub(crate) fn table(headings: &[&str]) -> Table {
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings.iter().map(|heading| Cell::new(heading.to_uppercase())));
     table
+}
+
+/// A number and its noun, in the plural but for one of it.
+pub(crate) fn counted<N: Copy + Display + From<u8> + PartialEq>(number: N, noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if number == N::from(1) => format!("{number} {noun}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {noun}s"),
+    }
 }
 
 /// A bar on stderr; nothing where that is no terminal.
@@ -48,6 +60,12 @@ pub(crate) fn tame(bytes: &[u8], longest: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_of_a_thing_is_not_many() {
+        assert_eq!([counted(0, "like"), counted(1, "like"), counted(2, "like")], ["0 likes", "1 like", "2 likes"]);
+        assert_eq!([counted(1_u64, "entry"), counted(2_u64, "entry")], ["1 entry", "2 entries"]);
+    }
 
     #[test]
     fn what_others_wrote_cannot_steer_a_terminal() {

@@ -7,10 +7,14 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use contract::{Partition, Version, keys};
-use redis::{Value, aio::MultiplexedConnection};
+use redis::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::{backoff::pause, store::Stores};
+use crate::{
+    backoff::pause,
+    output::counted,
+    store::{Stores, servers::Servers},
+};
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -27,7 +31,7 @@ pub(crate) fn mark(marks: &mut Marks, partition: Partition, last: Version) {
 /// version in MySQL alone would not tell: entries may arrive in another order than they were made.
 pub(crate) async fn settle(
     stores: &Stores,
-    redis: &mut MultiplexedConnection,
+    redis: &mut Servers,
     marks: &Marks,
     patience: Duration,
     stop: &CancellationToken,
@@ -62,7 +66,7 @@ pub(crate) async fn settle(
     let mark = observer.progress().await?;
     let mut now = mark.clone();
     while now.behind(&mark) > 0 {
-        wait(format!("{} events in Kafka to be consumed", now.behind(&mark))).await?;
+        wait(counted(now.behind(&mark), "event") + " in Kafka to be consumed").await?;
         now = observer.progress().await?;
     }
     Ok(())

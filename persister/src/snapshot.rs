@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use contract::{ArticleId, Partition, keys, scripts};
-use redis::{FromRedisValue as _, Value, aio::MultiplexedConnection};
+use redis::{FromRedisValue as _, Value};
 use sqlx::{MySqlPool, QueryBuilder, query};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -17,7 +17,8 @@ use crate::{
     metrics,
     store::{
         Stores,
-        redis::{call, run_id, run_scripts},
+        redis::{Place, call, run_scripts},
+        servers::Servers,
     },
 };
 
@@ -56,20 +57,35 @@ pub(crate) async fn run(stores: Stores, seconds: u64, stop: CancellationToken) -
     Ok(())
 }
 
-/// Saves what has changed since the last time, in rounds over all partitions. Cold partitions have nothing to say.
+/// Saves what has changed since the last time, server by server: one that is down keeps no other waiting.
 async fn save_all(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<u64> {
-    let mut redis = stores.redis.connect().await.context("Redis")?;
-    let server = run_id(&mut redis).await.context("Redis")?;
     let began = Instant::now();
+    let (mut saved, mut failed) = (0, None);
+    for place in stores.redis.places().await.context("Redis")? {
+        match save_one(stores, &place, stop).await {
+            Ok(count) => saved += count,
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    remember(&stores.mysql, began.elapsed(), saved).await.context("MySQL")?;
+    Ok(saved)
+}
+
+/// In rounds over all partitions of a server. Cold partitions have nothing to say.
+async fn save_one(stores: &Stores, place: &Place, stop: &CancellationToken) -> anyhow::Result<u64> {
+    let mut redis = stores.redis.connect_to(place).await.context("Redis")?;
     let mut saved = 0;
-    let mut partitions: Vec<Partition> = Partition::all().collect();
+    let mut partitions = place.partitions.clone();
     while !partitions.is_empty() && !stop.is_cancelled() {
-        let mut taken = take(&mut redis, &server, &partitions).await?;
+        let mut taken = take(&mut redis, &partitions).await?;
         taken.retain(|(_, articles)| !articles.is_empty());
         // A partition that gave fewer than asked for is done; what changed since is for the next time.
         partitions = taken.iter().filter(|(_, of)| of.len() >= PER_PARTITION).map(|(p, _)| *p).collect();
         for some in taken.chunks(8) {
-            let mut counters = read(&mut redis, &server, some).await?;
+            let mut counters = read(&mut redis, some).await?;
             counters.sort_unstable_by_key(|counters| counters.article);
             for rows in counters.chunks(PER_PARTITION) {
                 write(&stores.mysql, rows).await.context("MySQL")?;
@@ -78,7 +94,6 @@ async fn save_all(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<u
             done(&mut redis, &counters).await?;
         }
     }
-    remember(&stores.mysql, began.elapsed(), saved).await.context("MySQL")?;
     Ok(saved)
 }
 
@@ -93,16 +108,12 @@ async fn remember(mysql: &MySqlPool, took: Duration, articles: u64) -> sqlx::Res
 }
 
 /// Names articles that changed, by partition.
-async fn take(
-    redis: &mut MultiplexedConnection,
-    server: &str,
-    partitions: &[Partition],
-) -> anyhow::Result<Vec<(Partition, Vec<ArticleId>)>> {
+async fn take(redis: &mut Servers, partitions: &[Partition]) -> anyhow::Result<Vec<(Partition, Vec<ArticleId>)>> {
     let mut calls = redis::pipe();
     for partition in partitions {
         let keys = [keys::warm(*partition), keys::changed(*partition), keys::saving(*partition)];
         let mut take = call(&scripts::SNAPSHOT_TAKE, keys);
-        take.arg(server).arg(PER_PARTITION);
+        take.arg(redis.name(*partition).context("Redis")?).arg(PER_PARTITION);
         calls.add_command(take);
     }
     let answers: Vec<Vec<String>> = run_scripts(redis, &calls).await.context("Redis")?;
@@ -113,17 +124,13 @@ async fn take(
     Ok(named.collect())
 }
 
-async fn read(
-    redis: &mut MultiplexedConnection,
-    server: &str,
-    taken: &[(Partition, Vec<ArticleId>)],
-) -> anyhow::Result<Vec<Counters>> {
+async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId>)]) -> anyhow::Result<Vec<Counters>> {
     let mut calls = redis::pipe();
     for (partition, articles) in taken {
         let of_articles =
             articles.iter().flat_map(|article| [keys::pv(*article), keys::uv(*article), keys::reads(*article)]);
         let mut read = call(&scripts::SNAPSHOT_READ, std::iter::once(keys::warm(*partition)).chain(of_articles));
-        read.arg(server);
+        read.arg(redis.name(*partition).context("Redis")?);
         calls.add_command(read);
     }
     let answers: Vec<Vec<Value>> = run_scripts(redis, &calls).await.context("Redis")?;
@@ -177,7 +184,7 @@ async fn write(mysql: &MySqlPool, rows: &[Counters]) -> sqlx::Result<()> {
     Ok(())
 }
 
-async fn done(redis: &mut MultiplexedConnection, saved: &[Counters]) -> anyhow::Result<()> {
+async fn done(redis: &mut Servers, saved: &[Counters]) -> anyhow::Result<()> {
     let mut calls = redis::pipe();
     for counters in saved {
         let mut done = call(&scripts::SNAPSHOT_DONE, [keys::saving(Partition::of(counters.article))]);

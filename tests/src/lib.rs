@@ -3,6 +3,7 @@
 
 mod api;
 mod compare;
+mod connection;
 mod description;
 mod log;
 mod model;
@@ -12,10 +13,11 @@ use anyhow::Context as _;
 
 pub use api::{Answer, Api, Ask};
 pub use compare::{Wrong, compare, drained};
+pub use connection::{Redis, redis};
 pub use description::{DESCRIPTION, conforms};
 pub use log::Log;
 pub use model::{Model, Pair};
-pub use stores::{Topic, likers, partition_of, redis, rows};
+pub use stores::{Topic, likers, partition_of, rows};
 
 /// The consumer group of the persister.
 pub const GROUP: &str = "interaction.persister";

@@ -6,15 +6,10 @@ use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
 };
-use redis::{AsyncCommands, aio::MultiplexedConnection};
+use redis::AsyncCommands;
 use sqlx::MySqlPool;
 
-use crate::id;
-
-/// A connection to Redis.
-pub async fn redis(url: &str) -> Result<MultiplexedConnection> {
-    Ok(redis::Client::open(url)?.get_multiplexed_async_connection().await?)
-}
+use crate::{Redis, id};
 
 /// The partition of an article, by number.
 #[must_use]
@@ -23,7 +18,7 @@ pub fn partition_of(article: i64) -> Partition {
 }
 
 /// Who likes an article by Redis, out of all the sets that its likes are spread over.
-pub async fn likers(redis: &mut MultiplexedConnection, article: ArticleId) -> Result<BTreeSet<i64>> {
+pub async fn likers(redis: &mut Redis, article: ArticleId) -> Result<BTreeSet<i64>> {
     let members = keys::members(article);
     let sets: Option<i64> = redis.get(format!("{members}:n")).await?;
     let mut all = BTreeSet::new();

@@ -8,10 +8,10 @@ use contract::{
     keys::{self, Subject},
     scripts,
 };
-use redis::aio::MultiplexedConnection;
+
 use stack::Redis;
 
-use crate::world::run_id;
+use crate::world::server_name;
 
 const CALLS_AT_ONCE: usize = 1000;
 const EXPIRY: Duration = Duration::from_mins(1);
@@ -22,8 +22,8 @@ const WIDE: [&str; 2] = ["1000000", "1"];
 /// A Redis of its own, with fsync before each answer, that serves every partition.
 pub(crate) struct Alone {
     pub(crate) server: Redis,
-    pub(crate) connection: MultiplexedConnection,
-    run_id: String,
+    pub(crate) connection: tests::Redis,
+    name: String,
     _folder: tempfile::TempDir,
 }
 
@@ -32,8 +32,8 @@ impl Alone {
         let folder = tempfile::tempdir()?;
         let server = Redis::start_in(folder.path()).await?;
         let mut connection = tests::redis(&server.url()).await?;
-        let run_id = run_id(&mut connection).await?;
-        let mut alone = Self { server, connection, run_id, _folder: folder };
+        let name = server_name(&mut connection).await?;
+        let mut alone = Self { server, connection, name, _folder: folder };
         alone.warm().await?;
         Ok(alone)
     }
@@ -42,7 +42,7 @@ impl Alone {
     pub(crate) async fn warm(&mut self) -> Result<()> {
         let mut warm = redis::pipe();
         for partition in Partition::all() {
-            warm.hset(keys::warm(partition), "run_id", &self.run_id).ignore();
+            warm.hset(keys::warm(partition), "run_id", &self.name).ignore();
         }
         warm.cmd("SCRIPT").arg("LOAD").arg(scripts::LIKE.source).ignore();
         Ok(warm.exec_async(&mut self.connection).await?)
@@ -76,7 +76,7 @@ impl Alone {
         let status = if liked { "1" } else { "0" };
         let [burst, interval] = WIDE;
         let args = [
-            self.run_id.as_str(),
+            self.name.as_str(),
             "",
             user,
             &article,

@@ -2,9 +2,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use contract::{OutboxEntry, Partition, keys};
-use redis::aio::MultiplexedConnection;
 use sqlx::MySqlPool;
 use stack::{Options, Stack, dev, wait_for};
+use tests::Redis;
 use tests::{GROUP, Topic};
 
 use crate::{
@@ -19,7 +19,7 @@ const XADDS_AT_ONCE: u64 = 2000;
 /// The real stores, each partition warm and nothing else running.
 pub(crate) struct World {
     pub(crate) stack: Stack,
-    pub(crate) redis: MultiplexedConnection,
+    pub(crate) redis: Redis,
     pub(crate) mysql: MySqlPool,
 }
 
@@ -42,14 +42,14 @@ impl World {
     /// Until this Redis serves every partition.
     pub(crate) async fn warm(&self) -> Result<()> {
         let mut redis = self.redis.clone();
-        let run_id = run_id(&mut redis).await?;
+        let name = server_name(&mut redis).await?;
         let mut ask = redis::pipe();
         for partition in Partition::all() {
             ask.hget(keys::warm(partition), "run_id");
         }
         wait_for("all partitions to be warm", WARM, async || {
             let markers: Vec<Option<String>> = ask.query_async(&mut redis).await?;
-            Ok(markers.iter().all(|marker| marker.as_ref() == Some(&run_id)).then_some(()))
+            Ok(markers.iter().all(|marker| marker.as_ref() == Some(&name)).then_some(()))
         })
         .await
     }
@@ -192,10 +192,14 @@ pub(crate) fn seed_program() -> Result<PathBuf> {
     stack::binary("seed").context("the seed's design is not built: it needs Go 1.26 or later on PATH")
 }
 
-pub(crate) async fn run_id(redis: &mut MultiplexedConnection) -> Result<String> {
-    let info: String = redis::cmd("INFO").arg("server").query_async(redis).await?;
-    let id = info.lines().find_map(|line| line.strip_prefix("run_id:")).context("INFO tells run_id")?;
-    Ok(id.trim().to_owned())
+/// The server's name, as the markers have it.
+pub(crate) async fn server_name(redis: &mut Redis) -> Result<String> {
+    let info: String = redis::cmd("INFO").query_async(redis).await?;
+    let word = |name: &str| {
+        let word = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        word.map(|word| word.trim().to_owned()).with_context(|| format!("INFO tells {name}"))
+    };
+    Ok(format!("{}:{}", word("run_id")?, word("master_replid")?))
 }
 
 /// A file of this run, in the stack's folder, which goes with it.

@@ -2,12 +2,13 @@
 //! the tests and the benches.
 //!
 //! [`Stack::start`] brings all of it up. Each part also starts by itself ([`Redis::start_in`], [`MariaDb::start_in`],
-//! [`Kafka::start_in`], [`Persister::new`], [`App::new`]) and is a [`Service`]: it can be killed, paused and restarted on
-//! the same port and data while others go on. What was started dies with the value that holds it, and with the process
-//! that started it.
+//! [`Kafka::start_in`], [`Persister::new`], [`App::new`]) and is a [`Service`]: it can be killed, paused and restarted
+//! on the same port and data while others go on. What was started dies with the value that holds it, and with the
+//! process that started it.
 
 mod app;
 mod clock;
+mod cluster;
 mod compose;
 mod identity;
 mod kafka;
@@ -25,6 +26,7 @@ mod tls;
 mod wait;
 
 pub use app::App;
+pub use cluster::{Cluster, ask};
 pub use identity::{dev, token, token_with};
 pub use kafka::Kafka;
 pub use mariadb::MariaDb;

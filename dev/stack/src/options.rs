@@ -20,6 +20,7 @@ pub struct Options {
     pub(crate) compose: bool,
     pub(crate) breakable: bool,
     pub(crate) secured: bool,
+    pub(crate) clustered: bool,
 }
 
 impl Options {
@@ -79,6 +80,13 @@ impl Options {
     #[must_use]
     pub fn secured(mut self) -> Self {
         self.secured = true;
+        self
+    }
+
+    /// Redis is a cluster of three masters, each with a replica: `stack.cluster`.
+    #[must_use]
+    pub fn clustered(mut self) -> Self {
+        self.clustered = true;
         self
     }
 

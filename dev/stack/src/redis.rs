@@ -13,6 +13,8 @@ use std::path::Path;
 pub struct Redis {
     service: Service,
     port: u16,
+    /// Of the servers' own talk; 0 where there is no cluster.
+    cluster_port: u16,
     url: String,
     client: Client,
     clock: Option<Clock>,
@@ -25,7 +27,22 @@ impl Redis {
         let url = format!("redis://127.0.0.1:{port}");
         let client = Client::open(url.as_str())?;
         let service = server(folder, &client)?.args(["--port", &port.to_string()]);
-        Ok(Self { service, port, url, client, clock: None })
+        Ok(Self { service, port, cluster_port: 0, url, client, clock: None })
+    }
+
+    /// One that can be made part of a cluster, not started yet. A master that nobody hears of is replaced after 2 s, and
+    /// its partitions alone are not served meanwhile.
+    pub(crate) fn of_cluster(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let mut redis = Self::new(folder)?;
+        redis.cluster_port = ports::free()?;
+        redis.service = redis
+            .service
+            .args(["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"])
+            // Any replica may take over, however long it has heard nothing: what it lacks is told by the warm rule.
+            .args(["--cluster-replica-validity-factor", "0"])
+            .args(["--cluster-node-timeout", "2000", "--cluster-port", &redis.cluster_port.to_string()]);
+        Ok(redis)
     }
 
     /// One that takes TLS alone, and one user with a password.
@@ -42,7 +59,7 @@ impl Redis {
             .args(["--tls-key-file".as_ref(), tls.key().as_os_str()])
             .args(["--tls-ca-cert-file".as_ref(), tls.ca().as_os_str()])
             .args(["--aclfile".as_ref(), users.as_os_str()]);
-        Ok(Self { service, port, url, client, clock: None })
+        Ok(Self { service, port, cluster_port: 0, url, client, clock: None })
     }
 
     /// The same, started and answering.
@@ -61,7 +78,7 @@ impl Redis {
             .args(crate::compose::up("redis", port))
             .envs([("REDIS_PORT", port.to_string())])
             .ends_its_children();
-        Ok(Self { service, port, url, client, clock: None })
+        Ok(Self { service, port, cluster_port: 0, url, client, clock: None })
     }
 
     /// The same with a clock that `set_clock` sets.
@@ -81,6 +98,11 @@ impl Redis {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// That of the servers' own talk, in a cluster.
+    pub(crate) fn cluster_port(&self) -> u16 {
+        self.cluster_port
     }
 
     /// `redis://127.0.0.1:<port>`, or of a secured one `rediss://<user>:<password>@127.0.0.1:<port>`.

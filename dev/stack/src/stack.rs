@@ -2,11 +2,14 @@
 
 use crate::network::Addresses;
 use crate::options::Part;
-use crate::{App, Kafka, MariaDb, Network, Options, Persister, Proxy, Redis, Service, Tls, dev, ports, wait_for};
+use crate::{
+    App, Cluster, Kafka, MariaDb, Network, Options, Persister, Proxy, Redis, Service, Tls, dev, ports, wait_for,
+};
 use anyhow::{Context, Result, anyhow};
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -22,8 +25,9 @@ pub struct Stack {
     pub kafka: Kafka,
     /// MariaDB or MySQL.
     pub mariadb: MariaDb,
-    /// Redis.
-    pub redis: Redis,
+    /// Redis; of a cluster, its first server.
+    pub redis: Arc<Redis>,
+    cluster: Option<Cluster>,
     network: Option<Network>,
     tls: Option<Tls>,
     folder: PathBuf,
@@ -63,17 +67,33 @@ impl Stack {
 
         let tls = if options.secured { Some(Tls::new(&path.join("tls"))?) } else { None };
         let (redis, mariadb, kafka, network) = stores(&path, &options, tls.as_ref()).await?;
+        let cluster = if options.clustered { Some(Cluster::new(&path)?) } else { None };
+        let redis = cluster.as_ref().map_or_else(|| Arc::new(redis), |cluster| Arc::clone(&cluster.nodes()[0]));
         let to = Addresses::of(&redis, &mariadb, &kafka, network.as_ref());
+        let mut variables = options.variables.clone();
+        if cluster.is_some() {
+            variables.insert("redis_address".to_owned(), "redis://127.0.0.1:*".to_owned());
+        }
         let trust: Vec<_> = tls.iter().flat_map(Tls::environment).collect();
-        let app = App::new(&path, &to.redis, &to.mysql_handlers, &options.variables)?.with_environment(trust.clone());
+        let app = App::new(&path, &to.redis, &to.mysql_handlers, &variables)?.with_environment(trust.clone());
         let mut persister_env = options.persister_env.clone();
         persister_env.extend(trust);
         if options.secured {
             persister_env.extend(Kafka::credentials(&path)?);
         }
         let persister = Persister::new(&path, &to.redis, &to.mysql_admin, &to.kafka, &persister_env)?;
-        let stack =
-            Self { app, persister, kafka, mariadb, redis, network, tls, folder: path, _removed_at_end: removed };
+        let stack = Self {
+            app,
+            persister,
+            kafka,
+            mariadb,
+            redis,
+            cluster,
+            network,
+            tls,
+            folder: path,
+            _removed_at_end: removed,
+        };
 
         // The application compiles its components meanwhile; it asks the stores only when it is asked.
         let app = async {
@@ -89,7 +109,12 @@ impl Stack {
 
     async fn start_stores(&self, options: &Options, progress: &Progress) -> Result<()> {
         tokio::try_join!(
-            progress.start(&self.redis, "redis"),
+            async {
+                let Some(cluster) = &self.cluster else { return progress.start(&self.redis, "redis").await };
+                cluster.start().await?;
+                progress.line("redis runs, a cluster");
+                Ok(())
+            },
             async {
                 progress.start(&self.mariadb, "mysql").await?;
                 self.persister.migrate().await?;
@@ -157,6 +182,9 @@ impl Stack {
         self.app.terminate().await?;
         self.persister.terminate().await?;
         tokio::try_join!(self.kafka.terminate(), self.mariadb.terminate(), self.redis.terminate())?;
+        for node in self.cluster.iter().flat_map(Cluster::nodes) {
+            node.terminate().await?;
+        }
         Ok(())
     }
 
@@ -166,10 +194,19 @@ impl Stack {
         self.app.url().to_owned()
     }
 
-    /// `redis://127.0.0.1:<port>`
+    /// `redis://127.0.0.1:<port>`; of a cluster, its first server's.
     #[must_use]
     pub fn redis_url(&self) -> String {
         self.redis.url()
+    }
+
+    /// The servers of the cluster.
+    ///
+    /// # Panics
+    /// Without `Options::clustered`.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        self.cluster.as_ref().expect("the stack was not started with Options::clustered")
     }
 
     /// The database as a user who may read every table.

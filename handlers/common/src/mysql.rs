@@ -17,22 +17,23 @@ struct Mysql {
     learned: Instant,
 }
 
-/// Connections of one instance at most: a platform may run hundreds of instances, and MySQL takes hundreds of connections.
+/// Connections of one instance at most: a platform may run hundreds of instances, and MySQL takes hundreds of
+/// connections.
 const MAX_CONNECTIONS: usize = 4;
 
 thread_local! {
     static IN_USE: Cell<usize> = const { Cell::new(0) };
 
-    /// Connections that no request is using. One belongs to one request at a time, so no transaction ever interleaves with
-    /// another request's statements.
+    /// Connections that no request is using. One belongs to one request at a time, so no transaction ever interleaves
+    /// with another request's statements.
     static IDLE: RefCell<Vec<Mysql>> = const { RefCell::new(vec![]) };
 }
 
 /// How often a statement is tried: a kept connection may be stale, and a transaction may be the victim of a deadlock.
 const ATTEMPTS: usize = 3;
 
-/// Runs one statement and collects its rows. It must be one that may be run again: a SELECT, or a procedure that changes
-/// nothing the second time.
+/// Runs one statement and collects its rows. It must be one that may be run again: a SELECT, or a procedure that
+/// changes nothing the second time.
 ///
 /// `parameters` is given the deadline in milliseconds by the server's clock.
 pub async fn query(
@@ -138,9 +139,12 @@ impl Decode for Text {
 impl Mysql {
     async fn open(url: &str) -> Result<Self, Error> {
         let connection = Connection::open(url).await?;
-        // A call that we stopped waiting for goes on in the host; it shall not wait for a row lock much longer than we did.
-        // UTC, since a zone with summer time has an hour that its clock shows twice.
-        connection.execute("SET SESSION innodb_lock_wait_timeout = 2, SESSION time_zone = '+00:00'", vec![]).await?;
+        // A call that we stopped waiting for goes on in the host; it shall not wait for a row lock much longer than we
+        // did. And UTC, since a zone with summer time has an hour that its clock shows twice.
+        // And room for the texts that our queries make of many rows: MySQL cuts them at 1,024 bytes.
+        const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 2, SESSION time_zone = '+00:00',
+                               SESSION group_concat_max_len = 65535";
+        connection.execute(SESSION, vec![]).await?;
         let rows = connection
             .query("SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms", vec![])
             .await?

@@ -1,9 +1,13 @@
-//! Redis by Spin: scripts alone, over one kept connection, raced against the deadline.
+//! Redis by Spin, one server or a cluster: scripts alone, over kept connections, raced against the deadline.
 
-use std::{cell::RefCell, rc::Rc, time::Instant};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
-use contract::scripts::Script;
-use futures::future::{join, try_join_all};
+use contract::{Address, Topology, keys, scripts::Script};
+use futures::future::{join_all, join3};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
 use crate::{Deadline, Limit, LimitState, Problem, log::without_url};
@@ -11,26 +15,42 @@ use crate::{Deadline, Limit, LimitState, Problem, log::without_url};
 /// A connection with what it knows of its server. It serves many requests of its instance at once.
 struct Redis {
     connection: Connection,
-    /// Names the server process; each script compares it with the partition's warm marker.
-    run_id: String,
+    /// In a cluster; else the URL says it all.
+    address: Option<Address>,
+    /// Names the server process and the history that its data is of; each script compares it with the partition's warm
+    /// marker.
+    server: String,
     /// The server's clock, in ms, at `learned`.
     store_ms: i64,
     learned: Instant,
 }
 
-thread_local! {
-    /// Spin opens a TCP connection for every `open` and pools none, but an instance serves many requests: the one kept
-    /// here makes a like two to three times as fast.
-    static KEPT: RefCell<Option<Rc<Redis>>> = const { RefCell::new(None) };
+/// What an instance keeps from one request to the next.
+struct Kept {
+    /// Spin opens a TCP connection for every `open` and pools none, but an instance serves many requests: those kept here
+    /// make a like two to three times as fast.
+    connections: Vec<Rc<Redis>>,
+    /// Of a cluster, as learned from the first server that was asked for what another has.
+    topology: Option<Topology>,
 }
 
-/// A script with what it is called with, its run id and deadline left out.
+thread_local! {
+    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { connections: Vec::new(), topology: None }) };
+}
+
+/// How often a call is sent at most: again over a new connection, or to where a cluster says that its partition is.
+const ROUNDS: usize = 4;
+/// A server that has become another, by a promotion, is asked for its name again, but not by every request that finds a
+/// partition cold.
+const RENAMED: Duration = Duration::from_secs(1);
+
+/// A script with what it is called with, the server's name and the deadline left out.
 pub struct Invocation {
     /// Which.
     pub script: Script,
     /// Its KEYS.
     pub keys: Vec<String>,
-    /// Its ARGV after the run id and, where `deadline` is set, the deadline.
+    /// Its ARGV after the server's name and, where `deadline` is set, the deadline.
     pub args: Vec<String>,
     /// Whether it writes, and so takes the deadline as second argument.
     pub deadline: bool,
@@ -55,112 +75,225 @@ pub async fn change(
     args: Vec<String>,
 ) -> Result<Answer, Problem> {
     let call = Invocation { script, keys, args, deadline: true };
-    run(url, deadline, resend, &[call]).await?.pop().ok_or(Problem::StoreUnavailable)
+    run(url, deadline, resend, &[call]).await.pop().unwrap_or(Err(Problem::StoreUnavailable))
 }
 
-/// Calls scripts, all sent at once over one connection; their answers in the same order.
-pub async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[Invocation]) -> Result<Vec<Answer>, Problem> {
-    let mut kept = if cfg!(feature = "connection-per-request") { None } else { KEPT.with_borrow(Option::clone) };
-    loop {
-        let was_kept = kept.is_some();
-        let redis = match kept.take() {
-            Some(redis) => redis,
-            None => open(url, deadline).await?,
-        };
-        match deadline.race(redis.call_all(deadline, calls)).await {
-            Some(Ok(answers)) => {
-                // Past its deadline by the server's clock, not by ours: what this connection knows of it is wrong.
-                // Nothing was done, so it may be asked again over a new one.
-                if answers.iter().any(|answer| answer.word() == "LATE") {
-                    forget(&redis);
-                    if was_kept && !deadline.left().is_zero() {
-                        continue;
+/// Calls scripts, all sent at once, over one connection to each server concerned; their answers in the same order.
+pub async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[Invocation]) -> Vec<Result<Answer, Problem>> {
+    let began = Instant::now();
+    let mut answers: Vec<_> = calls.iter().map(|_| Err(Problem::StoreUnavailable)).collect();
+    let mut open: Vec<usize> = (0..calls.len()).collect();
+    for _ in 0..ROUNDS {
+        let sent = connect(url, deadline, calls, &open).await;
+        // Each by itself: a server that stalls hides nothing of what others say.
+        let outcomes = RefCell::new(Vec::with_capacity(sent.len()));
+        let calling = sent.iter().enumerate().map(async |(nth, (at, redis))| {
+            let outcome = redis.call(&calls[*at], deadline).await;
+            outcomes.borrow_mut().push((nth, outcome));
+        });
+        let in_time = deadline.race(join_all(calling)).await.is_some();
+        open.clear();
+        let (mut moved, mut answered) = (None, vec![false; sent.len()]);
+        for (nth, outcome) in outcomes.into_inner() {
+            let (at, redis) = &sent[nth];
+            answered[nth] = true;
+            let was_kept = redis.learned < began;
+            match outcome {
+                // Nothing was done, so it may be asked again over a new connection.
+                Ok(answer) if redis.is_outdated_by(&answer) => {
+                    forget(redis);
+                    if was_kept {
+                        open.push(*at);
+                    }
+                    answers[*at] = Ok(answer);
+                }
+                Ok(answer) => answers[*at] = Ok(answer),
+                Err(error) if is_moved(&error) => {
+                    open.push(*at);
+                    moved = Some(redis);
+                }
+                Err(error) => {
+                    if forget(redis) {
+                        eprintln!("redis: {}", without_url(&error, url));
+                    }
+                    if was_kept && resend == Resend::Once {
+                        open.push(*at);
                     }
                 }
-                return Ok(answers);
             }
-            Some(Err(error)) => {
-                eprintln!("redis: {}", without_url(&error, url));
-                forget(&redis);
-                if !was_kept || resend == Resend::Never {
-                    return Err(Problem::StoreUnavailable);
+        }
+        if !in_time {
+            // An early call bears its deadline, so it does nothing later; the connection may well be in order.
+            if !deadline.is_early() {
+                for ((_, redis), _) in sent.iter().zip(&answered).filter(|(_, answered)| !**answered) {
+                    if forget(redis) {
+                        eprintln!("redis: no answer in time");
+                    }
                 }
             }
-            // The call bears its deadline, so it does nothing later; the connection may well be in order.
-            None if deadline.is_early() => return Err(Problem::StoreUnavailable),
-            None => {
-                eprintln!("redis: no answer in time");
-                forget(&redis);
-                return Err(Problem::StoreUnavailable);
-            }
+            break;
+        }
+        if let Some(by) = moved
+            && deadline.race(by.learn_topology(url)).await.is_none()
+        {
+            break;
+        }
+        if open.is_empty() || deadline.left().is_zero() {
+            break;
         }
     }
+    answers
 }
 
-/// Keeps a connection no longer, unless it was replaced already. It closes when its last call in hand ends.
-fn forget(redis: &Rc<Redis>) {
-    KEPT.with_borrow_mut(|kept| {
-        if kept.as_ref().is_some_and(|kept| Rc::ptr_eq(kept, redis)) {
-            *kept = None;
+/// The calls, by their places, whose server can be reached, with a connection to it.
+async fn connect(url: &str, deadline: Deadline, calls: &[Invocation], open: &[usize]) -> Vec<(usize, Rc<Redis>)> {
+    let (mut sent, mut down) = (Vec::with_capacity(open.len()), Vec::new());
+    for at in open {
+        let address = address_of(&calls[*at]);
+        if down.contains(&address) {
+            continue;
         }
-    });
+        let kept = if cfg!(feature = "connection-per-request") { None } else { known(address.as_ref()) };
+        let redis = match kept {
+            Some(redis) => Some(redis),
+            None => self::open(url, address.clone(), deadline).await,
+        };
+        match redis {
+            Some(redis) => sent.push((*at, redis)),
+            None => down.push(address),
+        }
+    }
+    sent
 }
 
-async fn open(url: &str, deadline: Deadline) -> Result<Rc<Redis>, Problem> {
-    let opened = deadline.race(Redis::open(url)).await;
+/// The server of the call's partition, in a cluster whose topology is known; else the URL's own.
+fn address_of(call: &Invocation) -> Option<Address> {
+    KEPT.with_borrow(|kept| {
+        kept.topology.as_ref()?.owner(keys::partition_of(call.keys.first()?)?).cloned()
+    })
+}
+
+fn known(address: Option<&Address>) -> Option<Rc<Redis>> {
+    KEPT.with_borrow(|kept| kept.connections.iter().find(|redis| redis.address.as_ref() == address).cloned())
+}
+
+/// Keeps a connection no longer; whether it was kept until now. It closes when its last call in hand ends. What a cluster
+/// was known to be may be wrong now, too.
+fn forget(redis: &Rc<Redis>) -> bool {
+    KEPT.with_borrow_mut(|kept| {
+        kept.topology = None;
+        let before = kept.connections.len();
+        kept.connections.retain(|kept| !Rc::ptr_eq(kept, redis));
+        kept.connections.len() < before
+    })
+}
+
+async fn open(url: &str, address: Option<Address>, deadline: Deadline) -> Option<Rc<Redis>> {
+    let opened = deadline.race(Redis::open(url, address)).await;
     match opened {
         Some(Ok(redis)) => {
             let redis = Rc::new(redis);
-            KEPT.set(Some(Rc::clone(&redis)));
-            Ok(redis)
+            KEPT.with_borrow_mut(|kept| {
+                kept.connections.retain(|kept| kept.address != redis.address);
+                kept.connections.push(Rc::clone(&redis));
+            });
+            return Some(redis);
         }
-        Some(Err(error)) => {
-            eprintln!("redis: cannot connect: {}", without_url(&error, url));
-            Err(Problem::StoreUnavailable)
-        }
-        None => {
-            eprintln!("redis: cannot connect in time");
-            Err(Problem::StoreUnavailable)
-        }
+        Some(Err(error)) => eprintln!("redis: cannot connect: {}", without_url(&error, url)),
+        None => eprintln!("redis: cannot connect in time"),
     }
+    // Perhaps it is no master any more: another will know.
+    KEPT.with_borrow_mut(|kept| kept.topology = None);
+    None
+}
+
+/// What a server of a cluster says of keys that another has (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#moved-redirection>).
+fn is_moved(error: &Error) -> bool {
+    matches!(error, Error::Other(reason) if reason.to_ascii_lowercase().contains("moved: "))
+}
+
+/// The parts of a URL: before its host and port, those, and after.
+fn parts(url: &str) -> (&str, &str, &str) {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
+    let host = url[start..end].rfind('@').map_or(start, |at| start + at + 1);
+    (&url[..host], &url[host..end], &url[end..])
+}
+
+fn host_of(url: &str) -> &str {
+    let (_, place, _) = parts(url);
+    place.rsplit_once(':').map_or(place, |(host, _)| host).trim_matches(['[', ']'])
+}
+
+/// The same URL of another server.
+fn url_of(url: &str, Address { host, port }: &Address) -> String {
+    let (before, _, after) = parts(url);
+    if host.contains(':') { format!("{before}[{host}]:{port}{after}") } else { format!("{before}{host}:{port}{after}") }
 }
 
 impl Redis {
-    async fn open(url: &str) -> Result<Self, Error> {
-        let connection = Connection::open(url).await?;
+    async fn open(url: &str, address: Option<Address>) -> Result<Self, Error> {
+        let connection = match &address {
+            Some(address) => Connection::open(&url_of(url, address)).await?,
+            None => Connection::open(url).await?,
+        };
         if cfg!(feature = "connection-per-request")
-            && let Some(known) = KEPT.with_borrow(Option::clone)
+            && let Some(known) = known(address.as_ref())
         {
-            let (run_id, store_ms, learned) = (known.run_id.clone(), known.store_ms, known.learned);
-            return Ok(Self { connection, run_id, store_ms, learned });
+            let (server, store_ms, learned) = (known.server.clone(), known.store_ms, known.learned);
+            return Ok(Self { connection, address, server, store_ms, learned });
         }
-        let section = RedisParameter::Binary(b"server".to_vec());
-        let (info, time) = join(connection.execute("INFO", [section]), connection.execute("TIME", [])).await;
+        let section = |name: &str| [RedisParameter::Binary(name.as_bytes().to_vec())];
+        let (server, replication, time) = join3(
+            connection.execute("INFO", section("server")),
+            connection.execute("INFO", section("replication")),
+            connection.execute("TIME", []),
+        )
+        .await;
         let learned = Instant::now();
         let strange = || Error::Other("INFO or TIME answered something else".to_owned());
-        let (info, time) = (info?, time?);
-        let mut lines = info.first().and_then(text).ok_or_else(strange)?.lines();
-        let run_id = lines.find_map(|line| line.strip_prefix("run_id:")).ok_or_else(strange)?.trim().to_owned();
+        let word = |info: &[RedisResult], name: &str| {
+            let mut lines = info.first().and_then(text)?.lines();
+            lines.find_map(|line| line.strip_prefix(name)).map(|word| word.trim().to_owned())
+        };
+        let (run_id, replid) = (word(&server?, "run_id:"), word(&replication?, "master_replid:"));
+        let server = run_id.zip(replid).map(|(run, replication)| format!("{run}:{replication}")).ok_or_else(strange)?;
+        let time = time?;
         let part = |at: usize| time.get(at).and_then(text)?.parse::<i64>().ok();
         let (seconds, micros) = part(0).zip(part(1)).ok_or_else(strange)?;
-        Ok(Self { connection, run_id, store_ms: seconds * 1000 + micros / 1000, learned })
+        Ok(Self { connection, address, server, store_ms: seconds * 1000 + micros / 1000, learned })
     }
 
-    async fn call_all(&self, deadline: Deadline, calls: &[Invocation]) -> Result<Vec<Answer>, Error> {
-        let deadline_ms = deadline.by_clock(self.learned, self.store_ms).to_string();
-        try_join_all(calls.iter().map(|call| self.call(call, &deadline_ms))).await
+    /// Asks which server has which partition.
+    async fn learn_topology(&self, url: &str) {
+        let asked = self.address.as_ref().map_or_else(|| host_of(url), |address| &address.host);
+        let answer = self.connection.execute("CLUSTER", [RedisParameter::Binary(b"NODES".to_vec())]).await;
+        let topology = match &answer {
+            Ok(answer) => answer.first().and_then(text).map(|nodes| Topology::parse(nodes, asked)),
+            Err(error) => {
+                eprintln!("redis: CLUSTER NODES: {}", without_url(error, url));
+                None
+            }
+        };
+        KEPT.with_borrow_mut(|kept| kept.topology = topology);
     }
 
-    async fn call(&self, call: &Invocation, deadline_ms: &str) -> Result<Answer, Error> {
+    /// Past its deadline by the server's clock, not by ours, or cold while it may have become another server: what this
+    /// connection knows of it is wrong.
+    fn is_outdated_by(&self, answer: &Answer) -> bool {
+        answer.word() == "LATE" || (answer.word() == "COLD" && self.learned.elapsed() > RENAMED)
+    }
+
+    async fn call(&self, call: &Invocation, deadline: Deadline) -> Result<Answer, Error> {
         let parameters = |script: &str| {
             let mut all = Vec::with_capacity(4 + call.keys.len() + call.args.len());
             let binary = |text: &str| RedisParameter::Binary(text.as_bytes().to_vec());
             all.push(binary(script));
             all.push(binary(&call.keys.len().to_string()));
             all.extend(call.keys.iter().map(|key| binary(key)));
-            all.push(binary(&self.run_id));
+            all.push(binary(&self.server));
             if call.deadline {
-                all.push(binary(deadline_ms));
+                all.push(binary(&deadline.by_clock(self.learned, self.store_ms).to_string()));
             }
             all.extend(call.args.iter().map(|arg| binary(arg)));
             all
@@ -199,8 +332,8 @@ impl Answer {
     pub fn number(&self, at: usize) -> Result<i64, Problem> {
         match self.0.get(at) {
             Some(RedisResult::Int64(number)) => Ok(*number),
-            other => {
-                eprintln!("redis: a script answered {other:?} where a number was expected");
+            _ => {
+                eprintln!("redis: a script answered something else than a number at {at}");
                 Err(Problem::StoreUnavailable)
             }
         }
@@ -237,5 +370,31 @@ impl Answer {
             left: self.number(at)?,
             reset_ms: self.number(at + 1)?.try_into().unwrap_or_default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_leads_to_another_server_with_the_same_credentials() {
+        let at = |host: &str| Address { host: host.to_owned(), port: 7001 };
+        for (url, host, other) in [
+            ("redis://seed:6379", "10.0.0.7", "redis://10.0.0.7:7001"),
+            ("rediss://user:p%40ss@seed:6379/0", "redis-1", "rediss://user:p%40ss@redis-1:7001/0"),
+            ("redis://:p@ss@[::1]:6379?x=1", "::2", "redis://:p@ss@[::2]:7001?x=1"),
+        ] {
+            assert_eq!(url_of(url, &at(host)), other);
+            assert_eq!(host_of(other), host);
+        }
+    }
+
+    #[test]
+    fn a_partition_that_is_elsewhere_is_told_from_other_errors() {
+        let error = |text: &str| Error::Other(text.to_owned());
+        assert!(is_moved(&error("Moved: 3999 127.0.0.1:7001")));
+        assert!(is_moved(&error("An error was signalled by the server - Moved: 3999 127.0.0.1:7001")));
+        assert!(!is_moved(&error("ResponseError: a key was removed")));
     }
 }

@@ -34,11 +34,12 @@ pub(crate) async fn ready(call: &Call, settings: &Settings) -> Result<Reply, Pro
     )
     .await;
     let word = |answered: bool| if answered { "ok" } else { "unavailable" };
-    let status = if answers.is_ok() && rows.is_ok() { 200 } else { 503 };
+    let redis = answers.iter().all(Result::is_ok);
+    let status = if redis && rows.is_ok() { 200 } else { 503 };
     let body = Ready {
-        redis: word(answers.is_ok()),
+        redis: word(redis),
         mysql: word(rows.is_ok()),
-        warm_partitions: answers.map_or(0, |all| all.iter().filter(|answer| answer.word() == "OK").count()),
+        warm_partitions: answers.iter().flatten().filter(|answer| answer.word() == "OK").count(),
     };
     Ok(Reply::status_json(status.try_into().map_err(|_| Problem::StoreUnavailable)?, &body))
 }

@@ -1,7 +1,8 @@
 //! The consumer: applies the events of Kafka to MySQL.
 //!
-//! One task fills batches, another applies them, so that the next is ready when the last is durable. Offsets are
-//! committed only for what is durable in MySQL, or in the dead-letter queue.
+//! One task fills batches, a few others apply them side by side, each those of its own Kafka partitions: a transaction
+//! waits for MySQL and its disk, and one connection of MySQL uses one core. Offsets are committed only for what is durable
+//! in MySQL, or in the dead-letter queue.
 
 mod apply;
 mod batch;
@@ -14,8 +15,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 pub(crate) use self::{
@@ -37,6 +38,9 @@ use crate::{
 /// How often offsets are committed again while nothing comes: a commit that came late, after a rebalance, may have set
 /// them back, and a rebuild of Redis waits for them.
 const REPEAT_COMMIT: Duration = Duration::from_secs(3);
+
+/// Transactions that are under way at once.
+const LANES: usize = 4;
 
 /// Runs until `stop`, over any outage. Any number of consumers share the partitions.
 pub(crate) async fn run(stores: Stores, options: ConsumeOptions, stop: CancellationToken) -> anyhow::Result<()> {
@@ -73,39 +77,72 @@ async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationTo
         .create_with_context(Owned::default())?;
     consumer.subscribe(&[&stores.kafka.topic])?;
     info!(topic = stores.kafka.topic, group = kafka::GROUP, "consuming");
-    let consumer = Arc::new(consumer);
+    let (consumer, producer) = (Arc::new(consumer), Arc::new(producer));
 
     let done = CancellationToken::new();
-    let (batches, mut filled) = mpsc::channel::<Batch>(1);
-    let applying = async {
-        let mut offsets = Offsets::new(&consumer, &stores.kafka.topic);
-        while let Some(batch) = next(&mut filled, &offsets, stop).await {
-            if !poison::apply_batch(stores, &producer, &batch, stop).await {
+    let (idle, free) = mpsc::channel(LANES);
+    let (mut applying, mut lanes) = (JoinSet::new(), vec![]);
+    for number in 0..LANES {
+        let (batches, filled) = mpsc::channel(1);
+        lanes.push(batches);
+        let lane = Lane { number, filled, idle: idle.clone(), stop: stop.clone() };
+        // When one ends, whatever the reason, all do.
+        let ended = done.clone().drop_guard();
+        let (stores, producer, consumer) = (stores.clone(), Arc::clone(&producer), Arc::clone(&consumer));
+        applying.spawn(async move {
+            lane.run(&stores, &producer, &consumer, ended).await;
+        });
+    }
+    let collected = tokio::select! {
+        outcome = collect(&consumer, options, lanes, free) => outcome,
+        () = done.cancelled() => Ok(()),
+    };
+    while let Some(ended) = applying.join_next().await {
+        ended.context("a batch")?;
+    }
+    collected.context("Kafka")
+}
+
+/// Applies the batches of its Kafka partitions one after the other.
+struct Lane {
+    number: usize,
+    filled: mpsc::Receiver<Batch>,
+    /// Where it says that it has nothing to do.
+    idle: mpsc::Sender<usize>,
+    stop: CancellationToken,
+}
+
+impl Lane {
+    async fn run(
+        mut self,
+        stores: &Stores,
+        producer: &kafka::Producer,
+        consumer: &Arc<StreamConsumer<Owned>>,
+        ended: DropGuard,
+    ) {
+        let mut offsets = Offsets::new(consumer, &stores.kafka.topic);
+        while let Some(batch) = self.next(&offsets).await {
+            if !poison::apply_batch(stores, producer, &batch, &self.stop).await {
                 break;
             }
             offsets.durable(&batch);
         }
-        done.cancel();
+        // The others finish what they have meanwhile.
+        drop(ended);
         offsets.commit_finally().await;
-    };
-    let collecting = async {
-        tokio::select! {
-            outcome = collect(&consumer, options, batches) => outcome,
-            () = done.cancelled() => Ok(()),
-        }
-    };
-    let (collected, ()) = tokio::join!(collecting, applying);
-    collected.context("Kafka")
-}
+    }
 
-/// The next batch; none when the process is to stop or the collector has failed.
-async fn next(filled: &mut mpsc::Receiver<Batch>, offsets: &Offsets<'_>, stop: &CancellationToken) -> Option<Batch> {
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            batch = filled.recv() => return batch,
-            () = tokio::time::sleep(REPEAT_COMMIT) => offsets.commit(),
+    /// The next batch; none when the process is to stop or the collector has ended.
+    async fn next(&mut self, offsets: &Offsets<'_>) -> Option<Batch> {
+        // There is room for every lane's.
+        let _ = self.idle.try_send(self.number);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return None,
+                batch = self.filled.recv() => return batch,
+                () = tokio::time::sleep(REPEAT_COMMIT) => offsets.commit(),
+            }
         }
     }
 }

@@ -13,7 +13,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use contract::{ArticleId, Partition, Version};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
 use super::batch::{Latest, Like, Pair};
 
@@ -42,8 +42,9 @@ impl Rows {
     }
 }
 
-fn time(at: Timestamp) -> impl std::fmt::Display {
-    at.strftime("%Y-%m-%d %H:%M:%S%.3f")
+/// `2026-11-22T12:00:00.123`, in UTC.
+fn time(at: Timestamp) -> DateTime {
+    Offset::UTC.to_datetime(at)
 }
 
 pub(crate) fn lock_partitions<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> Option<String> {
@@ -71,7 +72,7 @@ pub(crate) fn write_likes(likes: &[(Pair, Like)]) -> Option<String> {
         Rows::new("INSERT INTO user_like (user_id, article_id, status, version_ms, version_seq, updated_at)");
     for ((user, article), Like { version, on, at }) in likes {
         let (Version { ms, seq }, status) = (version, u8::from(*on));
-        rows.push(format_args!("({user},{article},{status},{ms},{seq},'{}')", time(*at)));
+        rows.push(format_args!("({user},{article},{status},{ms},{seq},'{:.3}')", time(*at)));
     }
     rows.finish(
         "status = IF((VALUES(version_ms), VALUES(version_seq)) > (version_ms, version_seq), VALUES(status), status),
@@ -86,7 +87,7 @@ pub(crate) fn write_likes(likes: &[(Pair, Like)]) -> Option<String> {
 pub(crate) fn write_user_reads(reads: &BTreeMap<Pair, Latest<Timestamp>>) -> Option<String> {
     let mut rows = Rows::new("INSERT INTO user_read (user_id, article_id, last_read_at, version_ms, version_seq)");
     for ((user, article), Latest { version: Version { ms, seq }, value }) in reads {
-        rows.push(format_args!("({user},{article},'{}',{ms},{seq})", time(*value)));
+        rows.push(format_args!("({user},{article},'{:.3}',{ms},{seq})", time(*value)));
     }
     rows.finish(
         "last_read_at = IF((VALUES(version_ms), VALUES(version_seq)) > (version_ms, version_seq),
@@ -164,7 +165,7 @@ mod tests {
         let at = Timestamp::from_millisecond(1_763_800_000_123).expect("in range");
         let like = Like { version: Version { ms: 5, seq: 1 }, on: true, at };
         let sql = write_likes(&[(pair, like), (pair, like)]).expect("rows");
-        let row = "(7,42,1,5,1,'2025-11-22 08:26:40.123')";
+        let row = "(7,42,1,5,1,'2025-11-22T08:26:40.123')";
         assert!(sql.contains(&format!("VALUES {row},{row} ON DUPLICATE")), "{sql}");
     }
 

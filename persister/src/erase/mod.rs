@@ -12,7 +12,6 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use contract::{ArticleId, Partition, UserId};
 use jiff::Timestamp;
-use redis::aio::MultiplexedConnection;
 use serde::Serialize;
 use sqlx::query_scalar;
 use tokio_util::sync::CancellationToken;
@@ -23,10 +22,10 @@ use crate::{
     backoff::pause,
     bars,
     consume::Pair,
-    output::{json_line, line, progress},
+    output::{counted, json_line, line, progress},
     revoke::hold::{by_partition, undo},
     settle::Marks,
-    store::{Stores, redis::run_id},
+    store::{Stores, servers::Servers},
     warm,
 };
 
@@ -34,6 +33,8 @@ use crate::{
 const PER_CALL: usize = 250;
 /// A request that was let in before the bar takes no longer than this.
 const LET_IN: Duration = Duration::from_secs(3);
+/// What an erasure that ends on the way says of itself.
+const STAYS: &str = "the user stays barred until the erasure is repeated";
 
 #[derive(Debug, Args)]
 pub(crate) struct EraseOptions {
@@ -67,21 +68,23 @@ struct Report {
 pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &CancellationToken) -> anyhow::Result<()> {
     let user = options.user;
     let mut redis = stores.redis.connect().await.context("Redis")?;
+    all_warm(&mut redis).await.context("nothing was changed")?;
     let now = now(&mut redis).await?;
     rows::mark_erased(&stores.mysql, user, now).await?;
     bars::bar(&stores.mysql, &mut redis, &[user], bars::ERASING).await?;
     let barred = Instant::now();
 
-    all_warm(&mut redis).await?;
+    all_warm(&mut redis).await.context(STAYS)?;
     let mut erased = Erased { likes_in_redis: out_of_redis(&mut redis, user, stop).await?, ..Erased::default() };
     pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
-    ensure!(!stop.is_cancelled(), "stopped: the user stays barred until the erasure is repeated");
-    // Again, later than the last event that the above made, and than all that MySQL knows: a clock may have been set back.
+    ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
+    // Again, later than the last event that the above made, and than all that MySQL knows: a clock may have been set
+    // back.
     let last = last_known(stores, user).await?.max(self::now(&mut redis).await?);
     rows::mark_erased(&stores.mysql, user, last).await?;
     rows::wait_for_consumers(&stores.mysql).await?;
     // A rebuild that began meanwhile may have read the rows before they are deleted.
-    all_warm(&mut redis).await?;
+    all_warm(&mut redis).await.context(STAYS)?;
     rows::delete(&stores.mysql, user, &mut erased).await?;
     bars::lift(&stores.mysql, &mut redis, user, bars::ERASING).await?;
 
@@ -91,36 +94,41 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     }
     let Erased { likes_in_redis, likes_in_mysql, collects, reads } = erased;
     line(format_args!(
-        "user {user}: {likes_in_redis} likes out of Redis; {likes_in_mysql} likes, {collects} favourites and {reads} last \
-         reads out of MySQL; counts of likes and favourites lowered"
+        "user {user}: {} out of Redis; {}, {} and {} out of MySQL; counts of likes and favourites lowered",
+        counted(likes_in_redis, "like"),
+        counted(likes_in_mysql, "like"),
+        counted(collects, "favourite"),
+        counted(reads, "last read"),
     ))?;
     line("What remains:")?;
     remains.iter().try_for_each(|remains| line(format_args!("  {remains}")))
 }
 
 /// Likes that a rebuild is bringing back cannot be found, nor taken out.
-async fn all_warm(redis: &mut MultiplexedConnection) -> anyhow::Result<()> {
-    let server = run_id(redis).await.context("Redis")?;
-    let markers = warm::markers(redis, &Partition::all().collect::<Vec<_>>()).await?;
-    let cold = markers.iter().filter(|(_, marker)| marker.run_id != server).count();
-    ensure!(cold == 0, "{cold} partitions are not warm: the user stays barred; repeat the erasure when they are");
+async fn all_warm(redis: &mut Servers) -> anyhow::Result<()> {
+    let partitions: Vec<Partition> = Partition::all().collect();
+    let markers = warm::markers(redis, &partitions).await?;
+    let mut cold = 0;
+    for (partition, marker) in markers {
+        cold += usize::from(marker.run_id != redis.name(partition).context("Redis")?);
+    }
+    ensure!(cold == 0, "this needs all partitions warm, and {cold} are not");
     Ok(())
 }
 
-/// By the clock that events are dated by.
-async fn now(redis: &mut MultiplexedConnection) -> anyhow::Result<Timestamp> {
-    let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(redis).await.context("Redis")?;
-    Timestamp::from_millisecond(seconds * 1000 + micros / 1000).context("Redis's clock")
+/// By the clock that events are dated by; of several servers', the one that is ahead.
+async fn now(redis: &mut Servers) -> anyhow::Result<Timestamp> {
+    let mut latest = Timestamp::MIN;
+    for server in redis.each() {
+        let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(server).await.context("Redis")?;
+        latest = latest.max(Timestamp::from_millisecond(seconds * 1000 + micros / 1000).context("Redis's clock")?);
+    }
+    Ok(latest)
 }
 
 /// Takes the user's likes out of every article that Redis knows, whether MySQL has them or not. An event with cause
 /// `erase` says so of each.
-async fn out_of_redis(
-    redis: &mut MultiplexedConnection,
-    user: UserId,
-    stop: &CancellationToken,
-) -> anyhow::Result<u64> {
-    let server = run_id(redis).await.context("Redis")?;
+async fn out_of_redis(redis: &mut Servers, user: UserId, stop: &CancellationToken) -> anyhow::Result<u64> {
     let articles: BTreeSet<ArticleId> = articles::in_redis(redis).await?;
     info!(articles = articles.len(), "looking for the user's likes");
     let pairs: Vec<Pair> = articles.into_iter().map(|article| (user, article)).collect();
@@ -128,8 +136,8 @@ async fn out_of_redis(
     let (mut taken, mut marks) = (0, Marks::new());
     for (partition, pairs) in by_partition(pairs.iter()) {
         for pairs in pairs.chunks(PER_CALL) {
-            ensure!(!stop.is_cancelled(), "stopped: the user stays barred until the erasure is repeated");
-            let done = undo(redis, &server, partition, "erase", "", pairs, &mut marks).await?;
+            ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
+            let done = undo(redis, partition, "erase", "", pairs, &mut marks).await?;
             taken += done.iter().filter(|done| **done).count() as u64;
             bar.inc(pairs.len() as u64);
         }

@@ -52,7 +52,7 @@ async fn views(work: &mut Work<'_>, suspects: &Suspects, findings: &mut Findings
             let partition = Partition::of(*article);
             let keys = [keys::warm(partition), keys::outbox(partition), keys::likes(*article), keys::members(*article)];
             let mut compare = call(&scripts::COMPARE, keys);
-            compare.arg(&work.server);
+            compare.arg(work.redis.name(partition).context("Redis")?);
             for user in users {
                 compare.arg(user.get());
             }

@@ -60,7 +60,7 @@ async fn redis_counts(
         let partition = Partition::of(*article);
         let keys = [keys::warm(partition), keys::outbox(partition), keys::likes(*article), keys::members(*article)];
         let mut compare = call(&scripts::COMPARE, keys);
-        compare.arg(&work.server);
+        compare.arg(work.redis.name(partition).context("Redis")?);
         calls.add_command(compare);
     }
     let answers: Vec<Vec<String>> = run_scripts(&mut work.redis, &calls).await.context("Redis")?;

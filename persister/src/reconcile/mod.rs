@@ -14,13 +14,12 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use contract::{ArticleId, UserId, Version};
-use redis::aio::MultiplexedConnection;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     articles,
-    store::{Stores, redis::run_id},
+    store::{Stores, servers::Servers},
 };
 
 /// What `main` exits with where differences remain.
@@ -49,8 +48,7 @@ pub(crate) struct ReconcileOptions {
 /// The stores, and how patient to be with them.
 struct Work<'a> {
     stores: &'a Stores,
-    redis: MultiplexedConnection,
-    server: String,
+    redis: Servers,
     patience: Duration,
     stop: &'a CancellationToken,
 }
@@ -105,10 +103,9 @@ pub(crate) async fn run(
     options: &ReconcileOptions,
     stop: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let mut redis = stores.redis.connect().await.context("Redis")?;
-    let server = run_id(&mut redis).await.context("Redis")?;
+    let redis = stores.redis.connect().await.context("Redis")?;
     let patience = Duration::from_secs(options.wait_seconds);
-    let mut work = Work { stores, redis, server, patience, stop };
+    let mut work = Work { stores, redis, patience, stop };
     let articles = choose(&mut work, options).await?;
     let mut findings = compare(&mut work, &articles).await?;
     if options.repair && !findings.differences.is_empty() {

@@ -30,7 +30,7 @@ pub(super) async fn repair(work: &mut Work<'_>, differences: &[Difference]) -> a
             let partition = Partition::of(*article);
             let keys = [keys::warm(partition), keys::outbox(partition), keys::likes(*article), keys::members(*article)];
             let mut restate = call(&scripts::RESTATE, keys);
-            restate.arg(&work.server).arg(article.get()).arg(users);
+            restate.arg(work.redis.name(partition).context("Redis")?).arg(article.get()).arg(users);
             let answer: Vec<String> = run_script(&mut work.redis, restate).await.context("Redis")?;
             ensure!(answer.len() == 3, "article {article}: its partition is not warm any more");
             mark(&mut marks, partition, answer[1].parse()?);

@@ -6,7 +6,7 @@ use contract::ArticleId;
 use serde::Serialize;
 
 use super::{Difference, Findings, What};
-use crate::output::{json_line, line, table};
+use crate::output::{counted, json_line, line, table};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -38,12 +38,13 @@ pub(super) fn print(findings: &Findings, articles: usize, json: bool) -> anyhow:
         }
         line(rows)?;
     }
-    line(format_args!("{articles} articles compared, {} differences, {remaining} remain", differences.len()))?;
+    let (compared, found) = (counted(articles, "article"), counted(differences.len(), "difference"));
+    line(format_args!("{compared} compared, {found}, {remaining} remaining"))?;
     if !cold.is_empty() {
-        line(format_args!("{} articles not compared, since their partition is not warm", cold.len()))?;
+        line(format_args!("{} not compared, since their partition is not warm", counted(cold.len(), "article")))?;
     }
     if *moving > 0 {
-        line(format_args!("{moving} likes changed each time they were looked at"))?;
+        line(format_args!("{} changed each time they were looked at", counted(*moving, "like")))?;
     }
     Ok(())
 }

@@ -20,18 +20,14 @@ pub(crate) struct Undecodable {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The entries of each stream in an answer to XREADGROUP; a null answer means that none came in time. `streams` are the
-/// keys asked for.
-pub(crate) fn of_read(answer: Value) -> RedisResult<Vec<(String, Vec<Entry>)>> {
-    let Value::Array(streams) = answer else {
-        return if matches!(answer, Value::Nil) { Ok(Vec::new()) } else { Err(shape("XREADGROUP")) };
-    };
-    streams.into_iter().map(of_stream).collect()
-}
-
-fn of_stream(stream: Value) -> RedisResult<(String, Vec<Entry>)> {
-    let [key, entries] = array(stream)?;
-    Ok((text(key)?, of_entries(entries)?))
+/// The entries in an answer to XREADGROUP of one stream; a null answer means that there are none.
+pub(crate) fn of_read(answer: Value) -> RedisResult<Vec<Entry>> {
+    if matches!(answer, Value::Nil) {
+        return Ok(Vec::new());
+    }
+    let [stream] = array(answer)?;
+    let [_key, entries] = array(stream)?;
+    of_entries(entries)
 }
 
 /// The entries in an answer to XAUTOCLAIM, and the cursor to go on from.
@@ -130,9 +126,7 @@ mod tests {
     #[test]
     fn an_entry_becomes_an_event_whose_version_is_its_id() {
         let answer = Value::Array(vec![Value::Array(vec![bulk("{94}:outbox"), Value::Array(vec![like("5-1")])])]);
-        let streams = of_read(answer).expect("well formed");
-        let (key, entries) = &streams[0];
-        assert_eq!(key, "{94}:outbox");
+        let entries = of_read(answer).expect("well formed");
         let event = entries[0].event.as_ref().expect("an event");
         assert_eq!((entries[0].id.to_string(), event.version.to_string()), ("5-1".to_owned(), "5-1".to_owned()));
     }

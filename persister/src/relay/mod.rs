@@ -3,28 +3,39 @@
 mod collect;
 mod entry;
 mod outbox;
-mod session;
+pub(crate) mod session;
+mod source;
 
 use std::{process, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use self::session::Taken;
-use crate::store::Stores;
+use self::{outbox::Relay, session::Taken};
+use crate::store::{Stores, redis::Place, servers::for_each_server};
 
 /// Runs until `stop`. Any number of relays share the work.
 pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
     // Unique for each process, also where every container's process has the same number.
     let relay = format!("relay-{}-{:08x}", process::id(), rand::random::<u32>());
     info!(relay, "relaying");
+    let redis = stores.redis.clone();
+    let collects = collect::run(&stores, &stop);
+    let likes = for_each_server(&redis, &stop, |place, stop| from_server(stores.clone(), relay.clone(), place, stop));
+    tokio::join!(likes, collects).0
+}
+
+/// Relays the outboxes of one server.
+async fn from_server(stores: Stores, relay: String, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
+    // A session for each server: what a relay holds of one is nothing to those who wait for another.
+    let name = place.address.as_ref().map_or(relay.clone(), |at| format!("{relay}@{}:{}", at.host, at.port));
     let taken = Arc::new(Taken::default());
     // The session outlives the work: it is signed off only when nothing is in flight any more.
     let drained = CancellationToken::new();
     let work = async {
-        tokio::join!(outbox::run(&stores, &relay, &taken, &stop), collect::run(&stores, &stop),);
+        outbox::run(&Relay { stores: &stores, place: &place, name: &name, taken: &taken }, &stop).await;
         drained.cancel();
     };
-    tokio::join!(work, session::run(&stores.mysql, &relay, &taken, &drained));
+    tokio::join!(work, session::run(&stores.mysql, &name, &place, &taken, &drained));
     Ok(())
 }

@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use contract::Partition;
 use sqlx::MySqlPool;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::backoff::pause;
+use crate::{backoff::pause, store::redis::Place};
 
 const HEARTBEAT: Duration = Duration::from_millis(400);
 /// A heartbeat that MySQL does not answer is given up; the relay goes on without.
@@ -43,11 +44,13 @@ impl Taken {
         Hold { taken: Arc::clone(self), id }
     }
 
-    /// The server, and how long ago the oldest entry in flight was taken: all taken before has been delivered or failed.
-    fn oldest(&self) -> (String, Duration) {
+    /// The server, and how long before `now` the oldest entry in flight was taken: all taken before has been delivered
+    /// or failed.
+    fn oldest(&self, now: Instant) -> (String, Duration) {
         let state = self.lock();
         // Ids are given in the order of time.
-        (state.run_id.clone(), state.since.values().next().map_or(Duration::ZERO, Instant::elapsed))
+        let age = state.since.values().next().map_or(Duration::ZERO, |since| now.saturating_duration_since(*since));
+        (state.run_id.clone(), age)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -69,10 +72,10 @@ impl Drop for Hold {
 }
 
 /// Writes the relay's row until `drained`, then removes it.
-pub(crate) async fn run(mysql: &MySqlPool, relay: &str, taken: &Taken, drained: &CancellationToken) {
+pub(crate) async fn run(mysql: &MySqlPool, relay: &str, place: &Place, taken: &Taken, drained: &CancellationToken) {
     let mut failing = false;
     while !drained.is_cancelled() {
-        let outcome = tokio::time::timeout(PATIENCE, beat(mysql, relay, taken)).await;
+        let outcome = tokio::time::timeout(PATIENCE, beat(mysql, relay, place, taken)).await;
         match outcome.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(()) => failing = false,
             Err(error) if !failing => {
@@ -90,18 +93,28 @@ pub(crate) async fn run(mysql: &MySqlPool, relay: &str, taken: &Taken, drained: 
     let _ = tokio::time::timeout(Duration::from_secs(1), forget).await;
 }
 
+/// Partitions as a set of 128 bits, which MySQL can compare.
+pub(crate) fn bits(partitions: &[Partition]) -> (u64, u64) {
+    let set = partitions.iter().fold(0_u128, |set, partition| set | 1 << partition.get());
+    #[expect(clippy::cast_possible_truncation, reason = "each half of it")]
+    (set as u64, (set >> 64) as u64)
+}
+
 /// Says of the relay what [`Taken`] knows. Also called before the first read from a server, so that a rebuild knows of
 /// the relay before it holds anything.
-pub(crate) async fn beat(mysql: &MySqlPool, relay: &str, taken: &Taken) -> sqlx::Result<()> {
+pub(crate) async fn beat(mysql: &MySqlPool, relay: &str, place: &Place, taken: &Taken) -> sqlx::Result<()> {
     // The time first: entries taken between the two questions must not count as delivered.
     let now: String = sqlx::query_scalar("SELECT CAST(UTC_TIMESTAMP(3) AS CHAR)").fetch_one(mysql).await?;
-    let (run_id, age) = taken.oldest();
+    let (run_id, age) = taken.oldest(Instant::now());
+    let (low, high) = bits(&place.partitions);
     sqlx::query(
-        "INSERT INTO relay_session (relay_id, run_id, drained_to, seen_at)
-         VALUES (?, ?, CAST(? AS DATETIME(3)) - INTERVAL ? MICROSECOND, UTC_TIMESTAMP(3))
+        "INSERT INTO relay_session (relay_id, partitions_low, partitions_high, run_id, drained_to, seen_at)
+         VALUES (?, ?, ?, ?, CAST(? AS DATETIME(3)) - INTERVAL ? MICROSECOND, UTC_TIMESTAMP(3))
          ON DUPLICATE KEY UPDATE run_id = VALUES(run_id), drained_to = VALUES(drained_to), seen_at = VALUES(seen_at)",
     )
     .bind(relay)
+    .bind(low)
+    .bind(high)
     .bind(run_id)
     .bind(now)
     // A millisecond is the columns' precision.
@@ -119,14 +132,16 @@ mod tests {
     fn the_oldest_hold_tells_how_far_all_is_delivered() {
         let taken = Arc::new(Taken::default());
         taken.reads_from("a");
-        assert_eq!(taken.oldest(), ("a".to_owned(), Duration::ZERO));
+        assert_eq!(taken.oldest(Instant::now()), ("a".to_owned(), Duration::ZERO));
         let first = taken.hold();
-        std::thread::sleep(Duration::from_millis(20));
+        let between = Instant::now();
+        while Instant::now() == between {}
         let second = taken.hold();
-        assert!(taken.oldest().1 >= Duration::from_millis(20));
+        let now = Instant::now();
+        assert!(taken.oldest(now).1 >= now - between);
         drop(first);
-        assert!(taken.oldest().1 < Duration::from_millis(20));
+        assert!(taken.oldest(now).1 < now - between);
         drop(second);
-        assert_eq!(taken.oldest().1, Duration::ZERO);
+        assert_eq!(taken.oldest(now).1, Duration::ZERO);
     }
 }

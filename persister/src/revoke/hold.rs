@@ -7,14 +7,14 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use contract::{Partition, keys, scripts};
-use redis::aio::MultiplexedConnection;
 
 use crate::{
     consume::Pair,
     settle::{Marks, mark},
     store::{
         Stores,
-        redis::{call, run_id, run_script},
+        redis::{call, run_script},
+        servers::Servers,
     },
 };
 
@@ -25,8 +25,7 @@ const MARGIN: Duration = Duration::from_secs(15);
 
 /// Who holds pairs. A hold ends by itself at its time, whatever becomes of the holder.
 pub(super) struct Holder {
-    redis: MultiplexedConnection,
-    server: String,
+    redis: Servers,
     lasts: Duration,
     held: Vec<Held>,
 }
@@ -40,12 +39,11 @@ struct Held {
 
 impl Holder {
     pub(super) async fn new(stores: &Stores, patience: Duration) -> anyhow::Result<Self> {
-        let mut redis = stores.redis.connect().await.context("Redis")?;
-        let server = run_id(&mut redis).await.context("Redis")?;
-        Ok(Self { redis, server, lasts: patience + MARGIN, held: Vec::new() })
+        let redis = stores.redis.connect().await.context("Redis")?;
+        Ok(Self { redis, lasts: patience + MARGIN, held: Vec::new() })
     }
 
-    pub(super) const fn redis(&mut self) -> &mut MultiplexedConnection {
+    pub(super) const fn redis(&mut self) -> &mut Servers {
         &mut self.redis
     }
 
@@ -56,7 +54,9 @@ impl Holder {
             for pairs in pairs.chunks(PER_CALL) {
                 let keys = [keys::warm(partition), keys::outbox(partition), keys::held(partition)];
                 let mut hold = call(&scripts::HOLD, keys);
-                hold.arg(&self.server).arg(u64::try_from(self.lasts.as_millis())?).arg(names(pairs.iter()));
+                hold.arg(self.redis.name(partition).context("Redis")?)
+                    .arg(u64::try_from(self.lasts.as_millis())?)
+                    .arg(names(pairs.iter()));
                 let answer: Vec<String> = run_script(&mut self.redis, hold).await.context("Redis")?;
                 ensure!(answer.len() == 3 + pairs.len(), "partition {partition} is not warm; try again when it is");
                 mark(&mut marks, partition, answer[1].parse()?);
@@ -79,8 +79,7 @@ impl Holder {
         for held in &self.held {
             let chosen: Vec<Pair> = held.pairs.intersection(pairs).copied().collect();
             if !chosen.is_empty() {
-                let undone =
-                    undo(&mut self.redis, &self.server, held.partition, "revoke", &held.until, &chosen, marks).await?;
+                let undone = undo(&mut self.redis, held.partition, "revoke", &held.until, &chosen, marks).await?;
                 outcomes.extend(chosen.into_iter().zip(undone));
             }
         }
@@ -100,8 +99,7 @@ impl Holder {
 
 /// Takes likes of one partition back, without regard to a hold if `until` is empty; whether each was.
 pub(crate) async fn undo(
-    redis: &mut MultiplexedConnection,
-    server: &str,
+    redis: &mut Servers,
     partition: Partition,
     cause: &str,
     until: &str,
@@ -111,7 +109,7 @@ pub(crate) async fn undo(
     let mut keys = vec![keys::warm(partition), keys::outbox(partition), keys::held(partition)];
     keys.extend(pairs.iter().flat_map(|(_, article)| [keys::likes(*article), keys::members(*article)]));
     let mut undo = call(&scripts::UNDO, keys);
-    undo.arg(server).arg(cause).arg(until);
+    undo.arg(redis.name(partition).context("Redis")?).arg(cause).arg(until);
     for (user, article) in pairs {
         undo.arg(user.get()).arg(article.get());
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     audit, bars,
     consume::{Pair, rows_of},
-    output::{json_line, line, progress, table, tame},
+    output::{counted, json_line, line, progress, table, tame},
     selection::Selection,
     settle::{Marks, settle},
     store::Stores,
@@ -255,12 +255,13 @@ fn print(
     }
     let sums: Vec<String> = sums.iter().map(|(text, count)| format!("{count} {text}")).collect();
     line(format_args!(
-        "{} likes selected: {}",
-        selected.len(),
+        "{} selected: {}",
+        counted(selected.len(), "like"),
         if sums.is_empty() { "-".to_owned() } else { sums.join(", ") }
     ))?;
     if options.bar {
-        line(format_args!("{users} users {}", if options.execute { "barred" } else { "would be barred" }))?;
+        let users = counted(users, "user");
+        line(format_args!("{users} {}", if options.execute { "barred" } else { "would be barred" }))?;
     }
     if !options.execute {
         line("nothing was changed; --execute does it")?;

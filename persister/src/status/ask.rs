@@ -23,21 +23,29 @@ pub(super) async fn within<T>(question: impl Future<Output = anyhow::Result<T>>)
 
 pub(super) async fn redis(stores: &Stores) -> anyhow::Result<RedisStatus> {
     let mut redis = stores.redis.connect().await?;
-    let info: String = redis::cmd("INFO").query_async(&mut redis).await?;
-    let server = word_of(&info, "run_id").context("INFO has no run_id")?;
-    let markers = markers(&mut redis, &Partition::all().collect::<Vec<_>>()).await?;
-    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
+    let mut infos = Vec::new();
+    for server in redis.each() {
+        infos.push(redis::cmd("INFO").query_async::<String>(server).await?);
+    }
+    let sum = |name| infos.iter().map(|info| number_of(info, name)).sum();
+    let partitions = redis.partitions();
+    let markers = markers(&mut redis, &partitions).await?;
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(redis.any()?).await?;
     let now_ms = seconds * 1000 + micros / 1000;
-    let count = |of: &dyn Fn(&Marker) -> bool| markers.iter().filter(|(_, marker)| of(marker)).count();
+    let is_warm =
+        |partition: &Partition, marker: &Marker| redis.name(*partition).is_ok_and(|name| name == marker.run_id);
+    let warm = markers.iter().filter(|(partition, marker)| is_warm(partition, marker)).count();
+    let rebuilding = markers.iter().filter(|(_, marker)| marker.rebuilding).count();
     let longest = markers.iter().max_by_key(|(_, marker)| marker.waiting).context("no partition")?;
     let oldest = markers.iter().filter_map(|(_, marker)| marker.oldest).map(|oldest| oldest.ms).min();
     Ok(RedisStatus {
-        version: word_of(&info, "redis_version").unwrap_or_default().to_owned(),
-        used_memory_bytes: number_of(&info, "used_memory"),
-        maxmemory_bytes: number_of(&info, "maxmemory"),
-        warm: count(&|marker| marker.run_id == server),
-        cold: count(&|marker| marker.run_id != server && !marker.rebuilding),
-        rebuilding: count(&|marker| marker.rebuilding),
+        version: infos.first().and_then(|info| word_of(info, "redis_version")).unwrap_or_default().to_owned(),
+        servers: infos.len(),
+        used_memory_bytes: sum("used_memory"),
+        maxmemory_bytes: sum("maxmemory"),
+        warm,
+        cold: usize::from(Partition::COUNT).saturating_sub(warm + rebuilding),
+        rebuilding,
         outbox_entries: markers.iter().map(|(_, marker)| marker.waiting).sum(),
         outbox_longest: longest.1.waiting,
         outbox_longest_partition: longest.0.get(),
@@ -52,14 +60,13 @@ fn seconds_of(ms: u64) -> f64 {
 
 pub(super) async fn mysql(stores: &Stores) -> anyhow::Result<MysqlStatus> {
     let mysql = &stores.mysql;
-    let relays = "SELECT COUNT(*) FROM relay_session WHERE seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
-    // Both clocks are the stores' own: a look is told by Redis's.
-    let seen = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 - MAX(seen_ms) AS SIGNED) FROM outbox_seen";
-    let seen_ms: Option<i64> = query_scalar(seen).fetch_one(mysql).await?;
+    // In a cluster a relay has a session with each server.
+    let relays = "SELECT COUNT(DISTINCT SUBSTRING_INDEX(relay_id, '@', 1)) FROM relay_session WHERE seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
+    let warmers = "SELECT COUNT(*) FROM warmer WHERE seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
     Ok(MysqlStatus {
         version: query_scalar("SELECT VERSION()").fetch_one(mysql).await?,
         relays: query_scalar(relays).bind(SILENT).fetch_one(mysql).await?,
-        warm_seen_seconds: seen_ms.map(|ms| seconds_of(u64::try_from(ms).unwrap_or(0))),
+        warmers: query_scalar(warmers).bind(SILENT).fetch_one(mysql).await?,
         collect_outbox: query_scalar("SELECT COUNT(*) FROM collect_outbox").fetch_one(mysql).await?,
         snapshot: snapshot(mysql).await?,
         last_rebuild: last_rebuild(mysql).await?,

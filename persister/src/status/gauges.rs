@@ -39,6 +39,7 @@ fn redis(status: &RedisStatus) {
 
 fn mysql(status: &MysqlStatus) {
     metrics::RELAYS.set(status.relays, &[]);
+    metrics::WARMERS.set(status.warmers, &[]);
     metrics::COLLECT_OUTBOX.set(status.collect_outbox, &[]);
     if let Some(snapshot) = &status.snapshot {
         metrics::SNAPSHOT_AGE.set_seconds(snapshot.seconds_ago);

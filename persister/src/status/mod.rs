@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::pause,
+    output::counted,
     store::{Stores, kafka::Observer},
 };
 
@@ -63,6 +64,8 @@ impl<T> Asked<T> {
 #[derive(Debug, Serialize)]
 struct RedisStatus {
     version: String,
+    /// That have partitions: one, or the masters of a cluster. The next two are of all together.
+    servers: usize,
     used_memory_bytes: u64,
     /// 0 for no limit.
     maxmemory_bytes: u64,
@@ -84,8 +87,8 @@ struct MysqlStatus {
     version: String,
     /// Relays that reported lately.
     relays: i64,
-    /// Since `warm` last looked at a partition that it found whole; none if it never did.
-    warm_seen_seconds: Option<f64>,
+    /// Processes that warm, or stand by to, and reported lately.
+    warmers: i64,
     collect_outbox: i64,
     snapshot: Option<Snapshot>,
     last_rebuild: Option<Rebuild>,
@@ -174,14 +177,13 @@ impl Status {
         if let Some(redis) = self.redis.up()
             && redis.cold + redis.rebuilding > 0
         {
-            down.push(format!("{} partitions are not served by Redis", redis.cold + redis.rebuilding));
+            down.push(format!("not served by Redis: {}", counted(redis.cold + redis.rebuilding, "partition")));
         }
         if let Some(mysql) = self.mysql.up() {
             if mysql.relays == 0 {
                 down.push("no relay runs".to_owned());
             }
-            let served = self.redis.up().is_some_and(|redis| redis.warm > 0);
-            if served && mysql.warm_seen_seconds.is_none_or(|seconds| seconds > SILENT) {
+            if mysql.warmers == 0 {
                 down.push("nobody runs `warm`".to_owned());
             }
             if mysql.snapshot.as_ref().is_none_or(|snapshot| snapshot.seconds_ago > STALE_SNAPSHOT) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::HumanBytes;
 
 use super::{Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, STALE_SNAPSHOT, Status};
-use crate::output::{json_line, line, table};
+use crate::output::{counted, json_line, line, table};
 
 pub(super) fn print(status: &Status, json: bool) -> anyhow::Result<()> {
     if json {
@@ -56,15 +56,17 @@ fn redis(add: Add<'_>, status: &RedisStatus) {
         ", longest {outbox_longest} (partition {outbox_longest_partition}), oldest {outbox_oldest_seconds:.1} s"
     );
     let which = if *outbox_entries > 0 { which.as_str() } else { "" };
-    add("outbox", "", format!("{outbox_entries} entries{which}"));
+    add("outbox", "", counted(*outbox_entries, "entry") + which);
 }
 
 fn mysql(add: Add<'_>, status: &MysqlStatus) {
     add("mysql", "ok", status.version.clone());
-    add("collect outbox", "", format!("{} entries", status.collect_outbox));
+    add("collect outbox", "", counted(status.collect_outbox, "entry"));
     add("relays", well(status.relays > 0), status.relays.to_string());
+    add("warmers", well(status.warmers > 0), status.warmers.to_string());
     let snapshot = status.snapshot.as_ref();
-    let last = snapshot.map(|of| format!("{:.1} s ago, {} articles in {} ms", of.seconds_ago, of.articles, of.took_ms));
+    let last = snapshot
+        .map(|of| format!("{:.1} s ago, {} in {} ms", of.seconds_ago, counted(of.articles, "article"), of.took_ms));
     let fresh = snapshot.is_some_and(|of| of.seconds_ago <= STALE_SNAPSHOT);
     add("snapshot", well(fresh), last.unwrap_or_else(|| "never".to_owned()));
     match &status.last_rebuild {
@@ -76,7 +78,8 @@ fn mysql(add: Add<'_>, status: &MysqlStatus) {
 fn last_rebuild(add: Add<'_>, rebuild: &Rebuild) {
     let Rebuild { noticed, partitions, likes, lost_of, lost_waiting, lost_from, .. } = rebuild;
     let took = Duration::from_millis(rebuild.took_ms.unsigned_abs()).as_secs_f64();
-    add("last rebuild", "", format!("{noticed:.0}: {partitions} partitions, {likes} likes in {took:.1} s"));
+    let what = format!("{}, {}", counted(*partitions, "partition"), counted(*likes, "like"));
+    add("last rebuild", "", format!("{noticed:.0}: {what} in {took:.1} s"));
     let lost = match lost_from {
         _ if *lost_of == 0 => "nothing: it had not served before".to_owned(),
         Some(from) => {
@@ -90,8 +93,10 @@ fn last_rebuild(add: Add<'_>, rebuild: &Rebuild) {
 
 fn kafka(add: Add<'_>, status: &KafkaStatus) {
     let KafkaStatus { brokers, topic_partitions, consumers, lag_events, lag_longest_events, dead_letters, .. } = status;
-    add("kafka", "ok", format!("{brokers} brokers, {topic_partitions} partitions of events"));
-    let lag = format!("{consumers}, {lag_events} events behind, {lag_longest_events} in one partition");
+    let (brokers, partitions) = (counted(*brokers, "broker"), counted(*topic_partitions, "partition"));
+    add("kafka", "ok", format!("{brokers}, {partitions} of events"));
+    let lag = counted(*lag_events, "event");
+    let lag = format!("{consumers}, {lag} behind, {lag_longest_events} in one partition");
     add("consumers", well(*consumers > 0), lag);
     let open = status.dead_letters_not_replayed.map_or_else(|| "?".to_owned(), |open| open.to_string());
     add("dead letters", "", format!("{dead_letters} held, {open} not replayed"));

@@ -4,6 +4,7 @@ pub(crate) mod kafka;
 pub(crate) mod log;
 pub(crate) mod mysql;
 pub(crate) mod redis;
+pub(crate) mod servers;
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;

@@ -7,8 +7,8 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions},
 };
 
-/// Every job together holds at most as many: a consumer's transaction, a rebuild's scan and its lock, heartbeats.
-const CONNECTIONS: u32 = 12;
+/// Every job together holds at most as many: a consumer's transactions, a rebuild's scan and its lock, heartbeats.
+const CONNECTIONS: u32 = 16;
 
 /// A pool that connects when it is used. READ COMMITTED takes no gap locks, so that writers of neighbouring rows and
 /// the collect procedure's inserts never wait for each other

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use contract::Partition;
-use redis::aio::MultiplexedConnection;
 use sqlx::{FromRow, query, query_as, query_scalar};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -12,7 +11,9 @@ use tracing::info;
 use super::markers;
 use crate::{
     backoff::pause,
-    store::{Stores, kafka::DELIVERY},
+    output::counted,
+    relay::session::bits,
+    store::{Stores, kafka::DELIVERY, redis::Place, servers::Servers},
 };
 
 const POLL: Duration = Duration::from_millis(100);
@@ -24,6 +25,7 @@ const TELL: Duration = Duration::from_secs(5);
 /// One wait for the world to catch up with a server that has started.
 pub(crate) struct Barrier<'a> {
     stores: &'a Stores,
+    place: &'a Place,
     server: &'a str,
     stop: &'a CancellationToken,
 }
@@ -36,8 +38,13 @@ struct Relay {
 }
 
 impl<'a> Barrier<'a> {
-    pub(crate) const fn new(stores: &'a Stores, server: &'a str, stop: &'a CancellationToken) -> Self {
-        Self { stores, server, stop }
+    pub(crate) const fn new(
+        stores: &'a Stores,
+        place: &'a Place,
+        server: &'a str,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self { stores, place, server, stop }
     }
 
     /// All that relays had taken before now is in Kafka, and all that was in Kafka then is in MySQL.
@@ -47,18 +54,14 @@ impl<'a> Barrier<'a> {
     }
 
     /// The partitions' outboxes are empty: the entries that a server came back with are no loss, they go the usual way.
-    pub(crate) async fn outboxes_are_empty(
-        &self,
-        redis: &mut MultiplexedConnection,
-        partitions: &[Partition],
-    ) -> anyhow::Result<()> {
+    pub(crate) async fn outboxes_are_empty(&self, redis: &mut Servers, partitions: &[Partition]) -> anyhow::Result<()> {
         let mut told = Instant::now();
         loop {
             let waiting: u64 = markers(redis, partitions).await?.iter().map(|(_, marker)| marker.waiting).sum();
             if waiting == 0 {
                 return Ok(());
             }
-            self.wait(&mut told, || format!("{waiting} entries in Redis to be relayed")).await?;
+            self.wait(&mut told, || counted(waiting, "entry") + " in Redis to be relayed").await?;
         }
     }
 
@@ -67,13 +70,17 @@ impl<'a> Barrier<'a> {
             .fetch_one(&self.stores.mysql)
             .await
             .context("MySQL")?;
+        let (low, high) = bits(&self.place.partitions);
         let (mut told, began) = (Instant::now(), Instant::now());
         loop {
             let holding: Vec<Relay> = query_as(
                 "SELECT relay_id, run_id = ? AS same_server FROM relay_session
-                 WHERE run_id <> '' AND (run_id <> ? OR drained_to <= CAST(? AS DATETIME(3)))",
+                 WHERE ((partitions_low & ?) | (partitions_high & ?)) <> 0
+                   AND run_id <> '' AND (run_id <> ? OR drained_to <= CAST(? AS DATETIME(3)))",
             )
             .bind(self.server)
+            .bind(low)
+            .bind(high)
             .bind(self.server)
             .bind(&now)
             .fetch_all(&self.stores.mysql)
@@ -88,8 +95,8 @@ impl<'a> Barrier<'a> {
             let from = if first.same_server { "this" } else { "another" };
             self.wait(&mut told, || {
                 format!(
-                    "{} relays that may hold entries, such as {}, which reads from {from} server",
-                    holding.len(),
+                    "{} that may hold entries, such as {}, which reads from {from} server",
+                    counted(holding.len(), "relay"),
                     first.relay_id
                 )
             })
@@ -117,7 +124,7 @@ impl<'a> Barrier<'a> {
             if behind == 0 {
                 return Ok(());
             }
-            self.wait(&mut told, || format!("{behind} events in Kafka to be consumed")).await?;
+            self.wait(&mut told, || counted(behind, "event") + " in Kafka to be consumed").await?;
             now = observer.progress().await?;
         }
     }
@@ -131,7 +138,7 @@ impl<'a> Barrier<'a> {
             info!("still fenced, waiting for {}", what_for());
             *told = Instant::now();
             // A server that went away in the meantime is not worth waiting for.
-            let mut redis = self.stores.redis.connect().await.context("Redis")?;
+            let mut redis = self.stores.redis.connect_to(self.place).await.context("Redis")?;
             self.still_the_same(&mut redis).await?;
         }
         pause(POLL, self.stop).await;
@@ -139,10 +146,10 @@ impl<'a> Barrier<'a> {
     }
 
     /// What was found out holds for one server.
-    pub(crate) async fn still_the_same(&self, redis: &mut MultiplexedConnection) -> anyhow::Result<()> {
-        let now = crate::store::redis::run_id(redis).await.context("Redis")?;
-        if now != self.server {
-            bail!("Redis was restarted in the meantime");
+    pub(crate) async fn still_the_same(&self, redis: &mut Servers) -> anyhow::Result<()> {
+        let same = redis.are_the_same().await.context("Redis")?;
+        if !same || redis.name(self.place.partitions[0]).context("Redis")? != self.server {
+            bail!("Redis was restarted, promoted or demoted in the meantime");
         }
         Ok(())
     }

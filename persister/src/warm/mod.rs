@@ -3,6 +3,7 @@
 //! Every partition's marker names the server whose data was last known to be whole. A restarted, flushed, restored or
 //! promoted server is not that one, and refuses to serve until it is declared whole here.
 
+mod alive;
 mod barrier;
 mod decide;
 mod known;
@@ -13,9 +14,8 @@ mod seen;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use contract::{Partition, Version, keys, scripts};
-use redis::aio::MultiplexedConnection;
 use sqlx::{Connection as _, Executor as _, MySqlConnection, MySqlPool, query_scalar};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -32,7 +32,8 @@ use crate::{
     bars, metrics,
     store::{
         Stores,
-        redis::{RELAY_GROUP, call, run_id, run_script, run_scripts},
+        redis::{Place, RELAY_GROUP, call, run_script, run_scripts},
+        servers::{Servers, for_each_server},
     },
 };
 
@@ -42,9 +43,15 @@ const PING: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`, over any outage. Of several processes one works and the others stand by.
 pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
+    let redis = stores.redis.clone();
+    let work = for_each_server(&redis, &stop, |place, stop| keep_warm(stores.clone(), place, stop));
+    tokio::join!(work, alive::run(&stores.mysql, &stop)).0
+}
+
+async fn keep_warm(stores: Stores, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
     let mut backoff = Backoff::new();
     while !stop.is_cancelled() {
-        if let Err(error) = watch(&stores, &stop, &mut backoff).await {
+        if let Err(error) = watch(&stores, &place, &stop, &mut backoff).await {
             metrics::interrupted("warm", &error);
             warn!("cold partitions stay fenced, trying again: {error:#}");
             backoff.wait(&stop).await;
@@ -53,18 +60,19 @@ pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Resu
     Ok(())
 }
 
-async fn watch(stores: &Stores, stop: &CancellationToken, backoff: &mut Backoff) -> anyhow::Result<()> {
-    let mut redis = stores.redis.connect().await.context("Redis")?;
+async fn watch(stores: &Stores, place: &Place, stop: &CancellationToken, backoff: &mut Backoff) -> anyhow::Result<()> {
+    let mut redis = stores.redis.connect_to(place).await.context("Redis")?;
+    let server = redis.name(place.partitions[0]).context("Redis")?.to_owned();
     let mut looks = Looks::new();
     while !stop.is_cancelled() {
-        let server = run_id(&mut redis).await.context("Redis")?;
+        ensure!(redis.are_the_same().await.context("Redis")?, "Redis was promoted, or demoted");
         let at = time(&mut redis).await?;
-        let markers = markers(&mut redis, &Partition::all().collect::<Vec<_>>()).await?;
+        let markers = markers(&mut redis, &place.partitions).await?;
         if looks.due() {
             looks.remember(&stores.mysql, &server, at, &markers).await;
         }
         if markers.iter().any(|(_, marker)| marker.run_id != server) {
-            warm_up(stores, &mut redis, &server, stop).await?;
+            warm_up(stores, &mut redis, place, &server, stop).await?;
         }
         backoff.reset();
         pause(POLL, stop).await;
@@ -73,8 +81,9 @@ async fn watch(stores: &Stores, stop: &CancellationToken, backoff: &mut Backoff)
 }
 
 /// The partitions that this server may not serve.
-async fn cold(redis: &mut MultiplexedConnection, server: &str) -> anyhow::Result<Vec<(Partition, Marker)>> {
-    let mut markers = markers(redis, &Partition::all().collect::<Vec<_>>()).await?;
+async fn cold(redis: &mut Servers, server: &str) -> anyhow::Result<Vec<(Partition, Marker)>> {
+    let partitions = redis.partitions();
+    let mut markers = markers(redis, &partitions).await?;
     markers.retain(|(_, marker)| marker.run_id != server);
     Ok(markers)
 }
@@ -83,10 +92,7 @@ async fn cold(redis: &mut MultiplexedConnection, server: &str) -> anyhow::Result
 type Answer = (String, u64, String, u64, String, String);
 
 /// What Redis says of these partitions, each at one moment.
-pub(crate) async fn markers(
-    redis: &mut MultiplexedConnection,
-    partitions: &[Partition],
-) -> anyhow::Result<Vec<(Partition, Marker)>> {
+pub(crate) async fn markers(redis: &mut Servers, partitions: &[Partition]) -> anyhow::Result<Vec<(Partition, Marker)>> {
     let mut calls = redis::pipe();
     for partition in partitions {
         calls.add_command(call(&scripts::PARTITION_STATE, [keys::warm(*partition), keys::outbox(*partition)]));
@@ -109,17 +115,18 @@ pub(crate) async fn markers(
 /// Declares each cold partition whole, after a rebuild where it is not. Does nothing while another process is at it.
 async fn warm_up(
     stores: &Stores,
-    redis: &mut MultiplexedConnection,
+    redis: &mut Servers,
+    place: &Place,
     server: &str,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let Some(mut lock) = Lock::take(&stores.mysql).await? else {
+    let Some(mut lock) = Lock::take(&stores.mysql, place).await? else {
         debug!("another process warms");
         return Ok(());
     };
     // A MySQL that has gone without a word would keep the work waiting for ever: the lock's connection notices.
     let outcome = tokio::select! {
-        outcome = warm_up_locked(stores, redis, server, stop) => outcome,
+        outcome = warm_up_locked(stores, redis, place, server, stop) => outcome,
         gone = lock.watch() => Err(gone),
     };
     lock.release().await;
@@ -128,7 +135,8 @@ async fn warm_up(
 
 async fn warm_up_locked(
     stores: &Stores,
-    redis: &mut MultiplexedConnection,
+    redis: &mut Servers,
+    place: &Place,
     server: &str,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
@@ -140,16 +148,21 @@ async fn warm_up_locked(
     }
     let noticed = time(redis).await?;
     info!(server, partitions = cold.len(), "Redis is not known to be whole: fenced");
-    let barrier = Barrier::new(stores, server, stop);
+    let barrier = Barrier::new(stores, place, server, stop);
     barrier.all_that_was_taken_is_applied().await?;
     let known = Known::read(&stores.mysql).await?;
 
     let mut lost = Vec::new();
-    let mut whole = Vec::new();
+    let (mut whole, mut promoted) = (Vec::new(), Vec::new());
     for (partition, marker) in cold {
         match next(&marker, server, known.version(partition)) {
             Next::Serve => (),
-            Next::Declare => whole.push((partition, marker.epoch)),
+            Next::Declare => {
+                if redis.took_over_from(partition, &marker.run_id) {
+                    promoted.push(partition);
+                }
+                whole.push((partition, marker.epoch));
+            }
             Next::Rebuild(why) => {
                 debug!(partition = partition.get(), "rebuild: {why}");
                 lost.push((partition, why));
@@ -160,7 +173,12 @@ async fn warm_up_locked(
         let partitions: Vec<Partition> = whole.iter().map(|(partition, _)| *partition).collect();
         bars::agree(&stores.mysql, redis, &partitions).await?;
         declare(redis, server, &whole).await?;
-        info!(partitions = whole.len(), ms = began.elapsed().as_millis(), "warm: nothing was lost");
+        info!(partitions = whole.len(), ms = began.elapsed().as_millis(), "warm: nothing is known to be lost");
+        if !promoted.is_empty() {
+            // What waited for the relay when last seen is there, or it would be rebuilt.
+            let loss = Loss { waiting: 0, ..Loss::read(&stores.mysql, &known, &promoted, noticed).await? };
+            report::promoted(&stores.mysql, promoted.len(), loss, began.elapsed()).await;
+        }
     }
     if let Some((_, why)) = lost.first() {
         let partitions: Vec<Partition> = lost.iter().map(|(partition, _)| *partition).collect();
@@ -179,25 +197,26 @@ async fn warm_up_locked(
     Ok(())
 }
 
-async fn declare(redis: &mut MultiplexedConnection, server: &str, whole: &[(Partition, u64)]) -> anyhow::Result<()> {
+async fn declare(redis: &mut Servers, server: &str, whole: &[(Partition, u64)]) -> anyhow::Result<()> {
     for (partition, epoch) in whole {
         let mut warm = call(&scripts::WARM, [keys::warm(*partition), keys::outbox(*partition)]);
         warm.arg(server).arg(epoch).arg("0-0").arg("").arg(RELAY_GROUP);
         let answer: Vec<String> = run_script(redis, warm).await.context("Redis")?;
-        anyhow::ensure!(answer == ["OK"], "partition {partition} changed while it was looked at");
+        ensure!(answer == ["OK"], "partition {partition} changed while it was looked at");
     }
     Ok(())
 }
 
-/// The right to warm, as a lock of a MySQL session: it ends with the connection, however the process ends, and at the
+/// The right to warm a server, as a lock of a MySQL session: it ends with the connection, however the process ends, and at the
 /// latest when the server has heard nothing of it for as long as [`Lock::take`] says.
 struct Lock(Option<sqlx::pool::PoolConnection<sqlx::MySql>>);
 
 impl Lock {
-    async fn take(mysql: &MySqlPool) -> anyhow::Result<Option<Self>> {
+    async fn take(mysql: &MySqlPool, place: &Place) -> anyhow::Result<Option<Self>> {
         let mut connection = mysql.acquire().await.context("MySQL")?;
         connection.execute("SET SESSION wait_timeout = 30").await.context("MySQL")?;
-        let got = Self::ask(&mut connection).await.context("MySQL")?;
+        let server = place.address.as_ref().map_or(String::new(), |at| format!("{}:{}", at.host, at.port));
+        let got = Self::ask(&mut connection, &server).await.context("MySQL")?;
         // Its time-out is not for others.
         connection.close_on_drop();
         Ok((got == Some(1)).then_some(Self(Some(connection))))
@@ -216,15 +235,17 @@ impl Lock {
         }
     }
 
-    async fn ask(connection: &mut MySqlConnection) -> sqlx::Result<Option<i64>> {
-        query_scalar("SELECT CAST(GET_LOCK(CONCAT('interaction.warm.', DATABASE()), 0) AS SIGNED)")
+    async fn ask(connection: &mut MySqlConnection, server: &str) -> sqlx::Result<Option<i64>> {
+        // Names have 64 characters at most.
+        query_scalar("SELECT CAST(GET_LOCK(CONCAT('interaction.warm.', MD5(CONCAT(DATABASE(), ' ', ?))), 0) AS SIGNED)")
+            .bind(server)
             .fetch_one(connection)
             .await
     }
 
     async fn release(&mut self) {
         if let Some(mut connection) = self.0.take() {
-            let release = "SELECT CAST(RELEASE_LOCK(CONCAT('interaction.warm.', DATABASE())) AS SIGNED)";
+            let release = "SELECT CAST(RELEASE_ALL_LOCKS() AS SIGNED)";
             // If it fails, the lock ends with the connection all the same.
             let _ =
                 tokio::time::timeout(PING, query_scalar::<_, Option<i64>>(release).fetch_one(&mut *connection)).await;

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, ensure};
 use contract::{Partition, Version, keys, scripts};
-use redis::aio::MultiplexedConnection;
 use tracing::{info, warn};
 
 use super::{
@@ -17,6 +16,7 @@ use super::{
 use crate::store::{
     Stores,
     redis::{RELAY_GROUP, call, run_scripts},
+    servers::Servers,
 };
 
 const SCAN: usize = 2000;
@@ -25,7 +25,7 @@ const SCAN: usize = 2000;
 /// they stay fenced, and the next try begins anew.
 pub(crate) async fn rebuild(
     stores: &Stores,
-    redis: &mut MultiplexedConnection,
+    redis: &mut Servers,
     barrier: &Barrier<'_>,
     server: &str,
     partitions: &[Partition],
@@ -48,7 +48,7 @@ pub(crate) async fn rebuild(
     Ok(written)
 }
 
-async fn fence(redis: &mut MultiplexedConnection, partitions: &[Partition], id: &str) -> anyhow::Result<()> {
+async fn fence(redis: &mut Servers, partitions: &[Partition], id: &str) -> anyhow::Result<()> {
     let mut calls = redis::pipe();
     for partition in partitions {
         let mut fence = call(&scripts::FENCE, [keys::warm(*partition)]);
@@ -60,8 +60,8 @@ async fn fence(redis: &mut MultiplexedConnection, partitions: &[Partition], id: 
 }
 
 /// Removes all keys of the partitions but the marker and the outbox, whose last id must never go back. Nothing adds
-/// keys meanwhile: the partitions are fenced.
-async fn empty(redis: &mut MultiplexedConnection, partitions: &[Partition], id: &str) -> anyhow::Result<()> {
+/// keys meanwhile: the partitions are fenced. They are of one server.
+async fn empty(redis: &mut Servers, partitions: &[Partition], id: &str) -> anyhow::Result<()> {
     let concerned: HashSet<Partition> = partitions.iter().copied().collect();
     let kept: HashSet<String> =
         partitions.iter().flat_map(|partition| [keys::warm(*partition), keys::outbox(*partition)]).collect();
@@ -73,7 +73,7 @@ async fn empty(redis: &mut MultiplexedConnection, partitions: &[Partition], id: 
             .arg(keys::ANY)
             .arg("COUNT")
             .arg(SCAN)
-            .query_async(redis)
+            .query_async(redis.any().context("Redis")?)
             .await
             .context("Redis")?;
         let (next, found) = scan;
@@ -108,7 +108,7 @@ async fn empty(redis: &mut MultiplexedConnection, partitions: &[Partition], id: 
 
 async fn declare(
     stores: &Stores,
-    redis: &mut MultiplexedConnection,
+    redis: &mut Servers,
     server: &str,
     partitions: &[Partition],
     id: &str,

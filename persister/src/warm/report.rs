@@ -37,6 +37,20 @@ pub(super) async fn report(mysql: &MySqlPool, rebuilt: &Rebuilt) {
     }
 }
 
+/// The same of partitions whose server was a replica, which may lack what its master had not sent it. Kept like a
+/// rebuild.
+pub(super) async fn promoted(mysql: &MySqlPool, partitions: usize, loss: Loss, took: Duration) {
+    if loss.partitions == 0 {
+        return;
+    }
+    warn!("a replica has taken over; {loss}");
+    let written = Written { likes: 0, articles: 0, took: Duration::ZERO };
+    let rebuilt = Rebuilt { why: "a replica has taken over", partitions, loss, written, took };
+    if let Err(error) = keep(mysql, &rebuilt).await {
+        warn!("MySQL does not take the record of what may be lost: {error}");
+    }
+}
+
 async fn keep(mysql: &MySqlPool, rebuilt: &Rebuilt) -> sqlx::Result<()> {
     let Rebuilt { why, partitions, loss, written, took } = rebuilt;
     query(

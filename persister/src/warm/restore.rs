@@ -8,13 +8,16 @@ use std::{
 use anyhow::{Context as _, ensure};
 use contract::{ArticleId, Partition, UserId, keys, scripts};
 use futures::TryStreamExt as _;
-use redis::{Pipeline, aio::MultiplexedConnection};
+use redis::Pipeline;
 use sqlx::{MySqlPool, query_as, query_scalar};
 use tracing::info;
 
 use crate::{
     metrics,
-    store::redis::{call, run_scripts},
+    store::{
+        redis::{call, run_scripts},
+        servers::Servers,
+    },
 };
 
 /// User ids of one call, and of one pipeline.
@@ -41,7 +44,7 @@ impl Written {
 /// Writes likes, counters and bars of the partitions, which are empty and fenced for rebuild `id`.
 pub(crate) async fn restore(
     mysql: &MySqlPool,
-    redis: &mut MultiplexedConnection,
+    redis: &mut Servers,
     partitions: &[Partition],
     id: &str,
 ) -> anyhow::Result<Written> {
@@ -139,7 +142,7 @@ async fn restore_stats(
 /// Every partition has all of them.
 async fn restore_bars(
     mysql: &MySqlPool,
-    redis: &mut MultiplexedConnection,
+    redis: &mut Servers,
     partitions: &[Partition],
     id: &str,
 ) -> anyhow::Result<()> {
@@ -159,7 +162,7 @@ async fn restore_bars(
 
 /// Gathers script calls into pipelines.
 struct Writer<'a> {
-    redis: &'a mut MultiplexedConnection,
+    redis: &'a mut Servers,
     id: &'a str,
     calls: Pipeline,
     /// From 0 to 1: how full the pipeline is, in parts per million.

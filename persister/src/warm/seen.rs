@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use contract::{Partition, Version};
 use jiff::{SignedDuration, Timestamp};
-use redis::aio::MultiplexedConnection;
 use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
 use tracing::warn;
 
 use super::{Marker, known::Known};
+use crate::{output::counted, store::servers::Servers};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// A look that MySQL does not take is given up; the next one says more.
@@ -30,8 +30,8 @@ impl Looks {
         self.last.is_none_or(|last| last.elapsed() >= EVERY)
     }
 
-    /// `at` is of before the markers were read: whatever they do not count was acknowledged after it. A partition that is
-    /// not warm on `server` keeps what was seen of it while it was.
+    /// `at` is of before the markers were read: whatever they do not count was acknowledged after it. A partition that
+    /// is not warm on `server` keeps what was seen of it while it was.
     pub(super) async fn remember(
         &mut self,
         mysql: &MySqlPool,
@@ -113,7 +113,8 @@ impl std::fmt::Display for Loss {
         if *partitions == 0 {
             return out.write_str("nothing lost: it had not served yet");
         }
-        write!(out, "lost at most, in {partitions} partitions: the {waiting} changes that waited for the relay")?;
+        let (partitions, waiting) = (counted(*partitions, "partition"), counted(*waiting, "change"));
+        write!(out, "lost at most, in {partitions}: the {waiting} that waited for the relay")?;
         match from {
             Some(from) => {
                 let seconds = to.duration_since(*from).max(SignedDuration::ZERO).as_secs_f64();
@@ -124,9 +125,10 @@ impl std::fmt::Display for Loss {
     }
 }
 
-/// The server's time of day.
-pub(super) async fn time(redis: &mut MultiplexedConnection) -> anyhow::Result<Timestamp> {
-    let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(redis).await.context("Redis")?;
+/// The server's time of day; of several, the first one's.
+pub(super) async fn time(redis: &mut Servers) -> anyhow::Result<Timestamp> {
+    let (seconds, micros): (i64, i64) =
+        redis::cmd("TIME").query_async(redis.any().context("Redis")?).await.context("Redis")?;
     Timestamp::from_microsecond(seconds.saturating_mul(1_000_000).saturating_add(micros)).context("Redis's clock")
 }
 

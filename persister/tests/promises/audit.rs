@@ -43,5 +43,5 @@ async fn the_audit_tells_who_did_what_when_and_from_where() {
     assert_eq!(one["ip_hash"], "hash2");
     assert!(one["kafka_offset"].is_number() && one["occurred_at"].is_string() && one["type"].is_string());
     let (_, table) = world.ask(&["audit", "--since", &at(2999)]).await;
-    assert!(table.contains("hash2") && table.contains("1 events"), "{table}");
+    assert!(table.contains("hash2") && table.contains("1 event"), "{table}");
 }

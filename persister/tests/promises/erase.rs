@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use contract::{ArticleId, Change, Event, UserId, Version};
+use contract::{ArticleId, Change, Event, Partition, UserId, Version, keys};
 use rdkafka::Message as _;
+use stack::wait_for;
 
-use crate::world::{World, event, record};
+use crate::world::{LIMIT, World, event, record};
 
 impl World {
     /// How many rows of the user there are, and the counts of likes and collects in all.
     async fn rows_of(&self, user: i64) -> (i64, i64, i64) {
         sqlx::query_as(
-            "SELECT (SELECT COUNT(*) FROM user_like WHERE user_id = ?) + (SELECT COUNT(*) FROM user_read WHERE user_id = ?)
+            "SELECT (SELECT COUNT(*) FROM user_like WHERE user_id = ?)
+                  + (SELECT COUNT(*) FROM user_read WHERE user_id = ?)
                   + (SELECT COUNT(*) FROM user_collect WHERE user_id = ?) + (SELECT COUNT(*) FROM user_bar),
                  (SELECT CAST(SUM(like_count) AS SIGNED) FROM article_stats),
                  (SELECT CAST(SUM(collect_count) AS SIGNED) FROM article_stats)",
@@ -22,6 +24,12 @@ impl World {
         .fetch_one(&self.mysql)
         .await
         .unwrap()
+    }
+
+    /// Why the user is barred.
+    async fn bar_of(&self, user: i64) -> Option<String> {
+        let reason = "SELECT reason FROM user_bar WHERE user_id = ?";
+        sqlx::query_scalar(reason).bind(user).fetch_optional(&self.mysql).await.unwrap()
     }
 }
 
@@ -90,4 +98,61 @@ async fn an_erased_user_is_gone_and_nothing_brings_anything_back() {
     world.settled().await;
     assert!(world.standing().await.contains(&(7, 5)));
     assert_eq!(world.ask(&["reconcile"]).await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bar_that_is_set_while_its_user_is_erased_stays() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let mut liker = world.liker().await;
+    assert_eq!(liker.like(7, 42, true, "bad").await, "OK");
+    world.settled().await;
+
+    let barred = async |reason: &str| {
+        wait_for("the bar", LIMIT, async || Ok((world.bar_of(7).await.as_deref() == Some(reason)).then_some(()))).await
+    };
+    let mut erase = world.command(&["erase", "--user", "7"]).spawn().unwrap();
+    barred("erasure under way").await.unwrap();
+    let revoke = ["revoke", "--ip-hash", "bad", "--bar", "--reason", "a ring", "--execute"];
+    let mut revoke = world.command(&revoke).spawn().unwrap();
+    barred("a ring").await.unwrap();
+    assert!(erase.try_wait().unwrap().is_none(), "the erasure was too fast for this test");
+    assert!(erase.wait().await.unwrap().success());
+    revoke.wait().await.unwrap();
+    assert_eq!(world.bar_of(7).await.as_deref(), Some("a ring"));
+    assert_eq!(liker.like(7, 43, true, "elsewhere").await, "BARRED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_erased_while_a_partition_is_cold() {
+    let world = World::new().await;
+    let mut persister = world.start("run");
+    world.warm().await;
+    let mut liker = world.liker().await;
+    for article in 1..=10 {
+        liker.liked(7, article, true).await;
+    }
+    world.settled().await;
+    persister.kill().await.unwrap();
+    let (rows, likes) = (world.tables().await, world.standing_in_redis(1..=10).await);
+    let cold = Partition::all().find(|cold| (1..=11).all(|id| Partition::of(id.try_into().unwrap()) != *cold)).unwrap();
+    redis::cmd("DEL").arg(keys::warm(cold)).exec_async(&mut world.redis().await).await.unwrap();
+
+    let refused = world.command(&["erase", "--user", "7"]).output().await.unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("nothing was changed: ") && said.contains("1 are not"),
+        "{said}"
+    );
+    assert_eq!((world.tables().await, world.standing_in_redis(1..=10).await), (rows, likes));
+    assert_eq!(world.bar_of(7).await, None);
+    let erased: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM erased_user").fetch_one(&world.mysql).await.unwrap();
+    assert_eq!(erased, 0);
+    liker.liked(7, 11, true).await;
+
+    let _persister = world.start("run");
+    world.warm().await;
+    assert_eq!(world.ask(&["erase", "--user", "7"]).await.0, 0);
+    assert!(world.standing_in_redis(1..=11).await.is_empty());
 }

@@ -79,6 +79,7 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
             ("interaction_consumer_lag_events", 0.0),
             ("interaction_consumers", 1.0),
             ("interaction_relays", 1.0),
+            ("interaction_warmers", 1.0),
             ("interaction_dead_letters_open", 1.0),
             ("interaction_rebuilds_total", 1.0),
             ("interaction_store_up{store=\"redis\"}", 1.0),
@@ -103,7 +104,7 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     liker.liked(31, 42, true).await;
     wait_for("the relay to be missed", LIMIT, async || {
         let (code, out) = world.ask(&["status"]).await;
-        Ok((code == 3 && out.contains("no relay runs") && out.contains("1 entries")).then_some(()))
+        Ok((code == 3 && out.contains("no relay runs") && out.contains("1 entry")).then_some(()))
     })
     .await
     .unwrap();
@@ -136,5 +137,36 @@ async fn a_partition_that_is_not_served_is_told() {
     redis::cmd("DEL").arg(keys::warm(partition)).exec_async(&mut world.redis().await).await.unwrap();
     let (code, out) = world.ask(&["status"]).await;
     assert_eq!(code, 3);
-    assert!(out.contains("127 warm, 1 cold, 0 rebuilding") && out.contains("1 partitions are not served"), "{out}");
+    assert!(
+        out.contains("127 warm, 1 cold, 0 rebuilding") && out.contains("not served by Redis: 1 partition"),
+        "{out}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_nobody_warms_is_told_also_while_nothing_is_warm() {
+    let world = World::new().await;
+    let (code, out) = world.ask(&["status"]).await;
+    assert!(code == 3 && out.contains("0 warm, 128 cold") && out.contains("nobody runs `warm`"), "{out}");
+
+    let warmers = async |count: i64| {
+        wait_for("the warmers to be counted", LIMIT, async || {
+            let (_, out) = world.ask(&["status", "--json"]).await;
+            let status: serde_json::Value = serde_json::from_str(&out)?;
+            let missed = status["down"].as_array().is_some_and(|down| down.contains(&json!("nobody runs `warm`")));
+            Ok((status["mysql"]["up"]["warmers"] == count && missed == (count == 0)).then_some(()))
+        })
+        .await
+        .unwrap();
+    };
+    let mut first = world.start("warm");
+    let mut second = world.start("warm");
+    warmers(2).await;
+    // One that is stopped takes its leave; one that is killed is silent, and missed some seconds later.
+    let stop = std::process::Command::new("kill").arg(first.id().unwrap().to_string()).status().unwrap();
+    assert!(stop.success() && first.wait().await.unwrap().success());
+    let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM warmer").fetch_one(&world.mysql).await.unwrap();
+    assert_eq!(left, 1);
+    second.kill().await.unwrap();
+    warmers(0).await;
 }

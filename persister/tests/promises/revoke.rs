@@ -119,7 +119,14 @@ async fn a_held_like_waits_and_a_killed_revoke_leaves_no_hold_for_long() {
     assert_eq!(asking.like(7, 42, true, "again").await, "OK");
     let held = asking.run(scripts::HOLD, &[], &["1", "7:42"]).await;
     assert_eq!((held[0].as_str(), held[3].as_str()), ("OK", "1"));
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    let until: u64 = held[2].parse().unwrap();
+    let mut redis = world.redis().await;
+    wait_for("the hold's end", LIMIT, async || {
+        let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
+        Ok((seconds * 1000 + micros / 1000 >= until).then_some(()))
+    })
+    .await
+    .unwrap();
     let article = 42.try_into().unwrap();
     let pair = [keys::likes(article), keys::members(article)];
     let undone = asking.run(scripts::UNDO, &pair, &["revoke", &held[2], "7", "42"]).await;

@@ -1,11 +1,16 @@
 //! Bringing Redis back.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    fs::{File, read_to_string},
+    path::Path,
+    time::Instant,
+};
 
 use contract::{ArticleId, Change, Event, Partition, keys};
-use stack::wait_for;
+use stack::{Proxy, wait_for};
 
-use crate::world::{LIMIT, World, event};
+use crate::world::{LIMIT, World, event, record};
 
 impl World {
     /// What an older file comes back with: the outboxes' last ids are from before, and so is the marker.
@@ -167,4 +172,53 @@ async fn a_redis_with_older_data_is_rebuilt() {
     world.make_older().await;
     assert!(world.warm().await > first);
     assert_eq!(world.likers().await, world.rows().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_never_comes_again_though_mysql_is_an_older_one() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    let flush = async || redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
+    let first = world.warm().await;
+    flush().await;
+    let second = world.warm().await;
+    assert!(second > first);
+    // As from a dump of before.
+    sqlx::query("UPDATE partition_state SET epoch = ?").bind(first).execute(&world.mysql).await.unwrap();
+    wait_for("another second", LIMIT, async || {
+        let (seconds, _micros): (u64, u64) = redis::cmd("TIME").query_async(&mut world.redis().await).await?;
+        Ok((seconds > second).then_some(()))
+    })
+    .await
+    .unwrap();
+    flush().await;
+    let third = world.warm().await;
+    assert!(third > second, "epoch {third} after {second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warming_whose_mysql_has_vanished_ends_and_another_takes_over() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let warm = |mysql: &str, log: &Path| {
+        world.command(&["warm"]).env("INTERACTION_MYSQL_URL", mysql).stderr(File::create(log).unwrap()).spawn().unwrap()
+    };
+    let logged = async |log: &Path, text: &str| {
+        wait_for(text, LIMIT, async || Ok(read_to_string(log)?.contains(text).then_some(()))).await.unwrap();
+    };
+    let (direct, way) = (world.mariadb.port(), Proxy::to(world.mariadb.port()).await.unwrap());
+    let by_way = world.mariadb.admin_url().replace(&format!(":{direct}/"), &format!(":{}/", way.port()));
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    // What nobody consumes keeps the warming waiting.
+    world.publish([record(&event(1))]).await;
+    let _first = warm(&by_way, &first);
+    logged(&first, "1 event in Kafka to be consumed").await;
+    let _second = warm(&world.mariadb.admin_url(), &second);
+    way.hold();
+    logged(&first, "MySQL does not answer any more").await;
+    logged(&second, "1 event in Kafka to be consumed").await;
+    let _consume = world.start("consume");
+    world.warm().await;
+    logged(&second, "warm: rebuilt").await;
+    assert!(!read_to_string(&first).unwrap().contains("warm: rebuilt"));
 }

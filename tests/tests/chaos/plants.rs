@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use contract::keys;
-use redis::{AsyncCommands, aio::MultiplexedConnection, streams::StreamRangeReply};
+use redis::{AsyncCommands, streams::StreamRangeReply};
 use sqlx::MySqlPool;
-use tests::{Api, Wrong, id, partition_of, redis};
+use tests::{Api, Redis, Wrong, id, partition_of, redis};
 
 use crate::{client::Told, system::System, verdict::judge};
 
@@ -90,7 +90,7 @@ async fn view(api: &Api, told: &mut Told) -> Result<()> {
 }
 
 /// One entry of the outbox disappears, another is there twice, as two changes.
-async fn lose_and_double(redis: &mut MultiplexedConnection) -> Result<()> {
+async fn lose_and_double(redis: &mut Redis) -> Result<()> {
     let outbox = keys::outbox(partition_of(ARTICLE));
     let entries: StreamRangeReply = redis.xrange_all(&outbox).await?;
     let of = |user: i64| {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use contract::{ArticleId, OutboxEntry, Partition, keys, keys::Subject, scripts, scripts::Script};
-use redis::{AsyncCommands, Value, aio::MultiplexedConnection, streams::StreamRangeReply};
+use redis::{AsyncCommands, Value, streams::StreamRangeReply};
 use stack::Redis;
 use tempfile::TempDir;
 use tests::id;
@@ -20,7 +20,7 @@ const NO_END: &str = "";
 struct Server {
     _folder: TempDir,
     _redis: Redis,
-    connection: MultiplexedConnection,
+    connection: tests::Redis,
     run_id: String,
 }
 

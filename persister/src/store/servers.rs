@@ -1,0 +1,215 @@
+//! Connections to the servers of Redis, and which command goes to which.
+
+use std::time::Duration;
+
+use contract::{Partition, keys};
+use futures::future::try_join_all;
+use redis::{
+    Arg, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::redis::{Place, Redis, names};
+use crate::backoff::pause;
+
+/// One server.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(super) connection: MultiplexedConnection,
+    /// As [`names`] had it when the connection was opened.
+    pub(super) name: String,
+    pub(super) former: String,
+    pub(super) place: Place,
+}
+
+/// The servers of some partitions, or of all. Takes commands and pipelines as a connection does, each to the server
+/// that has the partition of its first key.
+#[derive(Clone)]
+pub(crate) struct Servers {
+    servers: Vec<Server>,
+    /// By partition, which of them.
+    owners: [Option<u8>; Partition::COUNT as usize],
+}
+
+impl Servers {
+    pub(super) fn new(servers: Vec<Server>) -> RedisResult<Self> {
+        let mut owners = [None; Partition::COUNT as usize];
+        for (at, server) in servers.iter().enumerate() {
+            // There is no more of them than partitions: each has one at least.
+            let at = u8::try_from(at).map_err(|_| strange("Redis has more servers than partitions"))?;
+            for partition in &server.place.partitions {
+                owners[usize::from(partition.get())] = Some(at);
+            }
+        }
+        Ok(Self { servers, owners })
+    }
+
+    /// Their partitions, in order.
+    pub(crate) fn partitions(&self) -> Vec<Partition> {
+        Partition::all().filter(|partition| self.owner(*partition).is_some()).collect()
+    }
+
+    /// Names the server that has the partition, for the scripts that compare it with the marker.
+    pub(crate) fn name(&self, partition: Partition) -> RedisResult<&str> {
+        let server = self.owner(partition).ok_or_else(|| unowned(partition))?;
+        Ok(&self.servers[server].name)
+    }
+
+    /// Whether the server that has the partition was a replica of the named one, and has taken over from it.
+    pub(crate) fn took_over_from(&self, partition: Partition, name: &str) -> bool {
+        let former = self.owner(partition).map_or("", |server| &self.servers[server].former);
+        name.rsplit_once(':').is_some_and(|(_, replication)| replication == former)
+    }
+
+    /// Each by itself, for commands without a key.
+    pub(crate) fn each(&mut self) -> impl Iterator<Item = &mut MultiplexedConnection> {
+        self.servers.iter_mut().map(|server| &mut server.connection)
+    }
+
+    /// The first, where any will do: to ask the time, or because there is one only.
+    pub(crate) fn any(&mut self) -> RedisResult<&mut MultiplexedConnection> {
+        self.each().next().ok_or_else(|| strange("no server of Redis has a partition"))
+    }
+
+    /// Whether each still is what it was when it was connected.
+    pub(crate) async fn are_the_same(&mut self) -> RedisResult<bool> {
+        for server in &mut self.servers {
+            if names(&mut server.connection).await?.name != server.name {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) async fn load_scripts(&mut self) -> RedisResult<()> {
+        let mut load = redis::pipe();
+        for script in contract::scripts::ALL {
+            load.cmd("SCRIPT").arg("LOAD").arg(script.source).ignore();
+        }
+        try_join_all(self.each().map(|connection| load.exec_async(connection))).await?;
+        Ok(())
+    }
+
+    fn owner(&self, partition: Partition) -> Option<usize> {
+        self.owners[usize::from(partition.get())].map(usize::from)
+    }
+
+    /// By the first argument that is a key of ours.
+    fn owner_of(&self, command: &Cmd) -> RedisResult<usize> {
+        let partition = command.args_iter().find_map(|arg| match arg {
+            Arg::Simple(bytes) => keys::partition_of(std::str::from_utf8(bytes).ok()?),
+            _ => None,
+        });
+        let partition = partition.ok_or_else(|| strange("a command without a key must say which server it is for"))?;
+        self.owner(partition).ok_or_else(|| unowned(partition))
+    }
+}
+
+fn strange(text: &'static str) -> RedisError {
+    RedisError::from((ErrorKind::Client, text))
+}
+
+fn unowned(partition: Partition) -> RedisError {
+    RedisError::from((ErrorKind::Io, "no server of Redis has a partition", partition.to_string()))
+}
+
+impl ConnectionLike for Servers {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move {
+            let owner = self.owner_of(command)?;
+            self.servers[owner].connection.req_packed_command(command).await
+        })
+    }
+
+    /// One pipeline for each server concerned, all at once; the answers in the order of the commands.
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            if let [only] = &mut self.servers[..] {
+                return only.connection.req_packed_commands(pipeline, offset, count).await;
+            }
+            let mut shares: Vec<(Pipeline, Vec<usize>)> = vec![<_>::default(); self.servers.len()];
+            for (at, command) in pipeline.cmd_iter().enumerate() {
+                let (share, places) = &mut shares[self.owner_of(command)?];
+                share.add_command(command.clone());
+                places.push(at);
+            }
+            let concerned = self.servers.iter_mut().zip(&shares).filter(|(_, (_, places))| !places.is_empty());
+            let answers = try_join_all(concerned.map(async |(server, (share, places))| {
+                let answers = server.connection.req_packed_commands(share, 0, places.len()).await?;
+                RedisResult::Ok(places.iter().copied().zip(answers).collect::<Vec<_>>())
+            }))
+            .await?;
+            let mut in_order = vec![Value::Nil; pipeline.len()];
+            for (at, answer) in answers.into_iter().flatten() {
+                in_order[at] = answer;
+            }
+            Ok(in_order.into_iter().skip(offset).take(count).collect())
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+/// How often it is asked whether the servers still have the same partitions.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Runs `work` for every server by itself, so that one that is down keeps no other waiting, until `stop`. The work for
+/// a server ends, and begins anew where it went, when the cluster gives its partitions to another.
+pub(crate) async fn for_each_server<F, W>(redis: &Redis, stop: &CancellationToken, work: F) -> anyhow::Result<()>
+where
+    F: Fn(Place, CancellationToken) -> W,
+    W: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let mut at_work: Vec<(Place, CancellationToken)> = Vec::new();
+    let mut tasks = JoinSet::new();
+    let mut failing = false;
+    while !stop.is_cancelled() {
+        match redis.places().await {
+            Ok(places) if at_work.is_empty() && matches!(&places[..], [Place { address: None, .. }]) => {
+                // No cluster: there is one server for ever.
+                return work(places[0].clone(), stop.clone()).await;
+            }
+            Ok(places) => {
+                failing = false;
+                at_work.retain(|(place, its_stop)| {
+                    let stays = places.contains(place);
+                    if !stays {
+                        info!(?place, "the partitions of a server have changed");
+                        its_stop.cancel();
+                    }
+                    stays
+                });
+                for place in places {
+                    if at_work.iter().all(|(other, _)| *other != place) {
+                        let its_stop = stop.child_token();
+                        tasks.spawn(work(place.clone(), its_stop.clone()));
+                        at_work.push((place, its_stop));
+                    }
+                }
+            }
+            Err(error) if !failing => {
+                failing = true;
+                warn!("Redis does not say which server has which partition: {error}");
+            }
+            Err(_) => (),
+        }
+        while let Some(ended) = tasks.try_join_next() {
+            ended??;
+        }
+        pause(LOOK, stop).await;
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
