@@ -74,6 +74,9 @@ async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationTo
         .set("queued.max.messages.kbytes", "8192")
         .set("fetch.message.max.bytes", "131072")
         .set("fetch.wait.max.ms", "50")
+        // A partition with enough fetched ahead is looked at again after so long: its second by default is many times what
+        // the lanes need to apply all of it.
+        .set("fetch.queue.backoff.ms", "5")
         .create_with_context(Owned::default())?;
     consumer.subscribe(&[&stores.kafka.topic])?;
     info!(topic = stores.kafka.topic, group = kafka::GROUP, "consuming");
