@@ -1,6 +1,7 @@
 //! Redis loses its data.
 
 use anyhow::{Context, Result};
+use contract::Partition;
 use redis::AsyncCommands;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -172,6 +173,20 @@ async fn replica(system: &System, name: &str) -> Result<(Redis, Proxy)> {
     wait_for("the replica to have it all", PATIENCE, async || {
         let info: String = redis::cmd("INFO").arg("replication").query_async(&mut connection).await?;
         Ok((info.contains("master_link_status:up") && info.contains("master_sync_in_progress:0")).then_some(()))
+    })
+    .await?;
+    // Its first replica gives a master another replication id, and so another name; a moment later it serves under it.
+    let mut master = redis(&system.stack.redis_url()).await?;
+    let info: String = redis::cmd("INFO").arg("replication").query_async(&mut master).await?;
+    let history = info.lines().find_map(|line| line.strip_prefix("master_replid:")).context("INFO names it")?;
+    wait_for("the master to serve under its new name", PATIENCE, async || {
+        for partition in Partition::all() {
+            let marker: Option<String> = master.hget(contract::keys::warm(partition), "run_id").await?;
+            if !marker.is_some_and(|name| name.ends_with(history.trim())) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
     })
     .await?;
     Ok((replica, way))
