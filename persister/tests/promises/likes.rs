@@ -15,15 +15,12 @@ use crate::world::World;
 #[derive(Clone)]
 pub(crate) struct Liker {
     redis: MultiplexedConnection,
-    run_id: String,
+    server: String,
 }
 
 impl World {
     pub(crate) async fn liker(&self) -> Liker {
-        let mut redis = self.redis().await;
-        let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await.unwrap();
-        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap().trim().to_owned();
-        Liker { redis, run_id }
+        Liker { redis: self.redis().await, server: self.server().await.unwrap() }
     }
 
     /// Users and articles of all likes that stand, by MySQL; the counts must be theirs.
@@ -76,7 +73,7 @@ impl Liker {
             keys::held(partition),
         ];
         let mut eval = redis::cmd("EVAL");
-        eval.arg(scripts::LIKE.source).arg(keys.len()).arg(&keys).arg(&self.run_id).arg("");
+        eval.arg(scripts::LIKE.source).arg(keys.len()).arg(&keys).arg(&self.server).arg("");
         eval.arg(user.get()).arg(article.get()).arg(u8::from(on)).arg(1_000_000);
         eval.arg(1_000_000).arg(1).arg(1_000_000).arg(1).arg("request").arg(ip_hash);
         let answer: Vec<String> = eval.query_async(&mut self.redis).await.unwrap();
@@ -88,12 +85,12 @@ impl Liker {
         assert_eq!(self.like(user, article, on, "0af7").await, "OK");
     }
 
-    /// A script on article 42: `keys` come after marker, outbox and holds, `arguments` after the run id.
+    /// A script on article 42: `keys` come after marker, outbox and holds, `arguments` after the server's name.
     pub(crate) async fn run(&mut self, script: Script, keys: &[String], arguments: &[&str]) -> Vec<String> {
         let partition = Partition::of(ArticleId::try_from(42).unwrap());
         let first = [keys::warm(partition), keys::outbox(partition), keys::held(partition)];
         let mut eval = redis::cmd("EVAL");
-        eval.arg(script.source).arg(first.len() + keys.len()).arg(&first).arg(keys).arg(&self.run_id).arg(arguments);
+        eval.arg(script.source).arg(first.len() + keys.len()).arg(&first).arg(keys).arg(&self.server).arg(arguments);
         eval.query_async(&mut self.redis).await.unwrap()
     }
 }

@@ -28,14 +28,13 @@ impl World {
     /// Waits until the server that answers now is warm in all partitions; the epoch.
     pub(crate) async fn warm(&self) -> u64 {
         wait_for("a warm Redis", LIMIT, async || {
-            let mut redis = self.redis().await;
-            let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;
+            let (server, mut redis) = (self.server().await?, self.redis().await);
             let mut ask = redis::pipe();
             for partition in Partition::all() {
                 ask.cmd("HMGET").arg(keys::warm(partition)).arg("run_id").arg("epoch");
             }
             let markers: Vec<(Option<String>, Option<u64>)> = ask.query_async(&mut redis).await?;
-            let warm = markers.iter().all(|(of, _)| of.as_ref().is_some_and(|of| !of.is_empty() && info.contains(of)));
+            let warm = markers.iter().all(|(of, _)| of.as_ref() == Some(&server));
             let epochs: Vec<u64> = markers.iter().filter_map(|(_, epoch)| *epoch).collect();
             Ok(epochs.iter().max().copied().filter(|_| warm))
         })

@@ -84,6 +84,13 @@ impl World {
         client.get_multiplexed_async_connection().await.unwrap()
     }
 
+    /// The name that the markers have of the server that answers now.
+    pub(crate) async fn server(&self) -> redis::RedisResult<String> {
+        let info: String = redis::cmd("INFO").query_async(&mut self.redis().await).await?;
+        let word = |name| info.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        Ok([word("run_id:"), word("master_replid:")].join(":"))
+    }
+
     /// Writes records to the event topic, all of an article to one partition.
     pub(crate) async fn publish(&self, records: impl IntoIterator<Item = (ArticleId, Vec<u8>)>) {
         let producer = self.kafka_producer();
