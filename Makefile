@@ -29,7 +29,7 @@ natives:
 	@cargo build $(CARGO_FLAGS) --bins
 
 up: setup components natives ## builds and runs everything until Ctrl-C; COMPOSE=1 for stores in containers
-	@exec $(STACK) up $(UP_FLAGS)
+	@exec dev/demo $(STACK) up $(UP_FLAGS)
 
 down: ## stops `make up`
 	@$(STACK) down
