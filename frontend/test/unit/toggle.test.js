@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { answer, clear, connect, log, outcome, pass, sent, settle, underWay } from "./world.js";
+import { answer, clear, connect, log, outcome, pass, settle, underWay } from "./world.js";
 const { article, configure, refresh, watch } = await import("../../src/index.js");
 
 let next = 1000;
@@ -30,6 +30,7 @@ async function watched() {
 }
 
 const like = () => article(id).like;
+const press = (/** @type {boolean} */ on, toggle = like()) => outcome(toggle.set(on));
 const liked = (/** @type {boolean} */ on, /** @type {number} */ likes) => ({ article_id: id, liked: on, likes });
 const problem = (/** @type {string} */ name) => ({ type: `/v1/problems/${name}`, title: name });
 const item = (/** @type {object} */ values) => ({
@@ -37,22 +38,22 @@ const item = (/** @type {object} */ values) => ({
 });
 
 test("an intent is shown before the service has said a word, and then what the service says", async () => {
-  const end = outcome(like().set(true));
+  const end = press(true);
   assert.equal(like().pressed, true);
   assert.equal(await answer("PUT like", 200, liked(true, 5)), "ada");
   assert.equal(end.state, "done");
   assert.deepEqual([like().pressed, like().count, like().busy], [true, 5, false]);
-  like().set(false);
+  press(false);
   assert.deepEqual([like().pressed, like().count], [false, 4]);
   await answer("DELETE like", 200, liked(false, 7));
   assert.deepEqual([like().pressed, like().count], [false, 7]);
 });
 
 test("on and off again before the first is sent sends what holds; off and on meanwhile sends nothing more", async () => {
-  like().set(true);
+  press(true);
   await settle();
-  like().set(false);
-  like().set(true);
+  press(false);
+  press(true);
   assert.deepEqual(underWay(id), ["PUT like"]);
   await answer("PUT like", 200, liked(true, 1));
   await pass(60_000);
@@ -60,9 +61,9 @@ test("on and off again before the first is sent sends what holds; off and on mea
 });
 
 test("the last intent wins, one request at a time", async () => {
-  const end = outcome(like().set(true));
+  const end = press(true);
   await settle();
-  like().set(false);
+  press(false);
   await pass(3000);
   assert.deepEqual(underWay(id), ["PUT like"], "the second waits for the first");
   assert.equal(like().pressed, false);
@@ -75,7 +76,7 @@ test("the last intent wins, one request at a time", async () => {
 
 for (const status of [429, 503])
   test(`${status} is sent again when Retry-After has passed, and not before`, async () => {
-    like().set(true);
+    press(true);
     await answer("PUT like", status, problem("rate-limited"), { "Retry-After": "2" });
     await pass(1999);
     assert.deepEqual(underWay(id), []);
@@ -86,7 +87,7 @@ for (const status of [429, 503])
   });
 
 test("it is sent four times at most, then it is taken back", async () => {
-  const end = outcome(like().set(true));
+  const end = press(true);
   for (let time = 0; time < 4; time++) {
     await answer("PUT like", 503, problem("not-warm"), { "Retry-After": "1" });
     await pass(3000);
@@ -97,14 +98,14 @@ test("it is sent four times at most, then it is taken back", async () => {
 });
 
 test("nobody waits a minute for a button", async () => {
-  const end = outcome(like().set(true));
+  const end = press(true);
   await answer("PUT like", 503, problem("backlogged"), { "Retry-After": "60" });
   assert.equal(end.state, "failed");
 });
 
 for (const status of [400, 403, 404])
   test(`${status} is taken back at once and not repeated`, async () => {
-    const end = outcome(like().set(true));
+    const end = press(true);
     await answer("PUT like", status, problem("barred"));
     assert.deepEqual([end.state, end.error?.status, like().pressed], ["failed", status, false]);
     await pass(60_000);
@@ -112,9 +113,9 @@ for (const status of [400, 403, 404])
   });
 
 test("after a network that broke, the opposite is not sent within two seconds", async () => {
-  like().set(true);
+  press(true);
   await answer("PUT like", 0);
-  like().set(false);
+  press(false);
   await pass(1999);
   assert.deepEqual(underWay(id), []);
   await pass(1);
@@ -122,16 +123,16 @@ test("after a network that broke, the opposite is not sent within two seconds", 
 });
 
 test("the opposite waits also where the user has seen it fail before", async () => {
-  like().set(true);
+  press(true);
   await answer("PUT like", 200, liked(true, 1));
-  const end = outcome(like().set(false));
+  const end = press(false);
   for (const ms of [500, 1000, 2000, 0]) {
     await answer("DELETE like", 0);
     await pass(ms);
   }
   assert.equal(end.state, "failed");
   assert.equal(like().pressed, true);
-  like().set(true);
+  press(true);
   await pass(1999);
   assert.deepEqual(underWay(id), []);
   await pass(1);
@@ -139,7 +140,7 @@ test("the opposite waits also where the user has seen it fail before", async () 
 });
 
 test("the same is sent again after a network that broke", async () => {
-  like().set(true);
+  press(true);
   await answer("PUT like", 0);
   await pass(500);
   await answer("PUT like", 200, liked(true, 9));
@@ -149,7 +150,7 @@ test("the same is sent again after a network that broke", async () => {
 test("after giving up in doubt, it is asked what holds, once that is certain", async () => {
   await watched();
   await answer(`GET ${id}`, 200, item({}));
-  like().set(true);
+  press(true);
   for (const ms of [500, 1000, 2000, 0]) {
     await answer("PUT like", 0);
     await pass(ms);
@@ -166,7 +167,7 @@ test("after giving up in doubt, it is asked what holds, once that is certain", a
 
 test("a query that a change has overtaken says nothing of it", async () => {
   await watched();
-  like().set(true);
+  press(true);
   await answer("PUT like", 200, liked(true, 1));
   await answer(`GET ${id}`, 200, item({ liked: false, likes: 0, reads: 8 }));
   assert.deepEqual([like().pressed, like().count, article(id).counters.reads], [true, 1, 8]);
@@ -176,7 +177,7 @@ test("an old answer is believed less than the answer to one's own like", async (
   await watched();
   await answer(`GET ${id}`, 200, item({ likes: 3, stale: true }));
   assert.equal(like().count, 3, "it is better than none");
-  like().set(true);
+  press(true);
   await answer("PUT like", 200, liked(true, 9));
   refresh();
   await pass(1);
@@ -186,13 +187,13 @@ test("an old answer is believed less than the answer to one's own like", async (
 
 test("a visitor's click is not sent", async () => {
   user = null;
-  const end = outcome(like().set(true));
+  const end = press(true);
   await settle();
   assert.deepEqual([end.state, end.error?.status, like().pressed, log.length], ["failed", 401, false, 0]);
 });
 
 test("a refused token is asked for again, once", async () => {
-  const end = outcome(like().set(true));
+  const end = press(true);
   await answer("PUT like", 401, problem("token-invalid"));
   user = "ada's new one";
   assert.deepEqual(asked.slice(-2), [false, true]);
@@ -202,7 +203,7 @@ test("a refused token is asked for again, once", async () => {
 
 test("what one user began is not sent with another's token, and not shown to them", async () => {
   const before = like();
-  before.set(true);
+  press(true, before);
   await answer("PUT like", 503, problem("not-warm"), { "Retry-After": "1" });
   user = "bob";
   configure();
@@ -211,7 +212,7 @@ test("what one user began is not sent with another's token, and not shown to the
   await pass(60_000);
   assert.deepEqual(underWay(id), []);
 
-  like().set(true);
+  press(true);
   await settle();
   configure();
   await answer("PUT like", 200, liked(true, 9));
@@ -219,7 +220,7 @@ test("what one user began is not sent with another's token, and not shown to the
 });
 
 test("a 401 that comes after the user has changed is not repeated with the new token", async () => {
-  outcome(like().set(true));
+  press(true);
   await settle();
   user = "bob";
   configure();
@@ -230,7 +231,7 @@ test("a 401 that comes after the user has changed is not repeated with the new t
 
 test("offline nothing is sent, and back again the last intent is", async () => {
   await connect(false);
-  const end = outcome(like().set(true));
+  const end = press(true);
   await pass(60_000);
   assert.deepEqual([log.length, end.state, like().pressed], [0, "pending", true]);
   await connect(true);
@@ -239,8 +240,8 @@ test("offline nothing is sent, and back again the last intent is", async () => {
 });
 
 test("likes and favourites of one article go side by side", async () => {
-  like().set(true);
-  article(id).collect.set(true);
+  press(true);
+  press(true, article(id).collect);
   await settle();
   assert.deepEqual(underWay(id), ["PUT like", "PUT collect"]);
   await answer("PUT collect", 200, { article_id: id, collected: true, collects: 2 });

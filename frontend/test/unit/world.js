@@ -2,7 +2,7 @@
 
 /** @typedef {{ method: string, path: string, token: string | undefined, body: any, resolve: Function, reject: Function }} Sent */
 
-let now = 0;
+let now = 1;
 /** @type {Map<number, { at: number, run: () => void }>} */
 const timers = new Map();
 let last = 0;
