@@ -14,7 +14,6 @@ await build({
   bundle: true,
   format: "esm",
   minify: true,
-  sourcemap: true,
   charset: "utf8",
   target: "es2022",
   // What only the module itself uses.

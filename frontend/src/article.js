@@ -1,4 +1,4 @@
-import { options, session } from "./options.js";
+import { changeUser, options, session } from "./options.js";
 import { pause, request } from "./request.js";
 import { createToggle } from "./toggle.js";
 
@@ -58,8 +58,8 @@ function fresh(id, article) {
   return article;
 }
 
-/** @param {Article} article */
-function changed({ watchers }) {
+/** Tells all that watch. @param {Article} article */
+export function changed({ watchers }) {
   for (const watcher of watchers) watcher();
 }
 
@@ -85,7 +85,7 @@ export function watch(id, watcher) {
 export function configure({ texts, ...others } = {}) {
   Object.assign(options, others);
   Object.assign(options.texts, texts);
-  session.number++;
+  changeUser();
   for (const [id, article] of articles) fresh(id, article);
   refresh();
 }
@@ -107,14 +107,14 @@ async function load() {
   if (loading) return refresh(100);
   loading = true;
   let wait = options.refresh * 1000;
-  const user = session.number;
+  const user = session;
   const ids = [...articles.keys()].filter((id) => article(id).watchers.size);
   try {
-    while (ids.length && user == session.number) {
+    while (ids.length && user == session) {
       const asked = performance.now();
       const { items } = await request("GET", `interactions?article_ids=${ids.splice(0, BATCH)}`);
       // An answer to the user before says nothing of this one.
-      for (const item of user == session.number ? items : []) {
+      for (const item of user == session ? items : []) {
         const known = article(item.article_id);
         known.counters = item;
         known.like.take(item, asked);

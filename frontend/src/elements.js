@@ -5,8 +5,12 @@ import { track } from "./track.js";
 // Where a server renders, there are no elements, and importing this must not fail.
 const Element = globalThis.HTMLElement ?? class {};
 
-/** @param {number | null | undefined} count */
-const format = (count) => count?.toLocaleString() ?? "–";
+// Of all buttons. Not a style element, which a page may forbid (Content Security Policy).
+const sheet = globalThis.CSSStyleSheet && new CSSStyleSheet();
+sheet?.replaceSync(
+  "button{font:inherit;min-height:2.75em}svg{width:1.2em;vertical-align:-.2em;fill:none;stroke:currentColor;" +
+    "stroke-width:2}[aria-pressed=true] svg{fill:currentColor}",
+);
 
 /** An element of an article, refreshed for as long as it is in the page. */
 class Watching extends Element {
@@ -52,13 +56,9 @@ const button = (kind, label, icon) =>
 
     constructor() {
       super();
-      this.root.innerHTML = `<button type=button part=button><svg part=icon viewBox="0 0 24 24" aria-hidden=true><path d="${icon}" /></svg> <slot>${label}</slot> <span part=count></span></button> <span part=status role=status></span>`;
-      // Not a style element, which a page may forbid (Content Security Policy).
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(
-        "button{font:inherit;min-height:2.75em}svg{width:1.2em;vertical-align:-.2em;fill:none;stroke:currentColor;" +
-          "stroke-width:2}[aria-pressed=true] svg{fill:currentColor}",
-      );
+      this.root.innerHTML =
+        `<button part=button><svg part=icon viewBox="0 0 24 24" aria-hidden=true><path d="${icon}" /></svg> ` +
+        `<slot>${label}</slot> <span part=count></span></button> <span part=status role=status></span>`;
       this.root.adoptedStyleSheets = [sheet];
       [this.#button, this.#status] = /** @type {any} */ (this.root.children);
       this.#count = /** @type {any} */ (this.#button.lastChild);
@@ -70,7 +70,7 @@ const button = (kind, label, icon) =>
       // Another user, or another article: what was said is of the one before.
       if (toggle != this.#toggle) this.#status.textContent = "";
       this.#toggle = toggle;
-      this.#count.textContent = format(toggle.count);
+      this.#count.textContent = toggle.count?.toLocaleString() ?? "";
       this.#button.ariaPressed = `${toggle.pressed}`;
       this.#button.part.toggle("pressed", toggle.pressed);
       this.#button.part.toggle("busy", toggle.busy);
@@ -108,7 +108,7 @@ class ReadCounter extends Watching {
 
   /** @param {import("./article.js").Article} article */
   render({ counters }) {
-    /** @type {any} */ (this.root.firstChild).textContent = format(counters[this.getAttribute("show") || "reads"]);
+    /** @type {any} */ (this.root.firstChild).textContent = counters[this.getAttribute("show") || "reads"]?.toLocaleString() ?? "–";
   }
 }
 

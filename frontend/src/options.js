@@ -22,11 +22,13 @@ export const options = {
   texts: {
     401: "Sign in first.",
     403: "Not allowed.",
-    429: "Too fast. Try again later.",
+    429: "Too fast. Try later.",
     offline: "Offline. Sent later.",
     failed: "Not saved. Try again.",
   },
 };
 
 /** Changes with the user: what was begun for the one before must not go on for the next. */
-export const session = { number: 0 };
+export let session = 0;
+
+export const changeUser = () => session++;

@@ -19,13 +19,13 @@ const LONGEST_WAIT = 15;
  * @returns {Promise<any>} the answer's JSON; rejects with a {@link Failure}
  */
 export async function request(method, path) {
-  const started = session.number;
+  const started = session;
   const changes = method == "PUT" || method == "DELETE";
   /** @param {boolean} refused */
   const send = async (refused) => {
     const token = await options.token(refused);
     // Without a user, the service would say 401; and another user's token must not carry this one's click.
-    if (changes && (!token || started != session.number)) return;
+    if (changes && (!token || started != session)) throw failed({ status: 401 });
     return fetch(`${options.base}/v1/${path}`, {
       method,
       // The visitor's cookie.
@@ -37,14 +37,17 @@ export async function request(method, path) {
     });
   };
   let response = await send(false);
-  if (response?.status == 401) response = await send(true);
-  if (response?.ok) return response.json();
-  const problem = await response?.json().catch(() => 0);
-  throw Object.assign(new Error(problem?.title), problem, {
-    status: response?.status ?? 401,
-    retryAfter: Number(response?.headers.get("Retry-After")),
+  if (response.status == 401) response = await send(true);
+  if (response.ok) return response.json();
+  throw failed({
+    ...(await response.json().catch(() => {})),
+    status: response.status,
+    retryAfter: Number(response.headers.get("Retry-After")),
   });
 }
+
+/** @param {{ status: number, title?: string }} what @returns {Failure} */
+const failed = (what) => Object.assign(new Error(what.title), what);
 
 /**
  * Whether a failed change may have been made, or may still be. So says every status that a gateway can give by itself.

@@ -27,7 +27,7 @@ const STRAY = 2000;
  * @returns {Toggle}
  */
 export function createToggle(path, status, counter, changed, count = null) {
-  const user = session.number;
+  const user = session;
   /** @type {boolean | undefined} what the service last said */
   let on;
   /** @type {boolean | undefined} what the user wants and the service has not said yet */
@@ -49,29 +49,32 @@ export function createToggle(path, status, counter, changed, count = null) {
     // Not before `running` is set.
     await null;
     try {
-      for (let attempt = 0; user == session.number && (want != on || doubted != null); ) {
+      for (let attempt = 0; user == session && (want != on || doubted != null); ) {
         const sent = !!want;
         const stray = doubted == !sent ? settled - performance.now() : 0;
         if (stray > 0) {
-          // The intent may be another one by then.
           await sleep(stray);
-        } else if (!navigator.onLine) {
-          await new Promise((back) => addEventListener("online", back, { once: true }));
-        } else {
-          try {
-            learn(await request(sent ? "PUT" : "DELETE", path));
-            settled = performance.now();
-            attempt = 0;
-          } catch (error) {
-            const failure = /** @type {import("./request.js").Failure} */ (error);
-            if (inDoubt(failure)) {
-              doubted = sent;
-              settled = performance.now() + STRAY;
-            }
-            const ms = pause(failure, attempt++);
-            if (ms == null) throw failure;
-            await sleep(ms);
+          // The intent may be another one by now.
+          continue;
+        }
+        try {
+          learn(await request(sent ? "PUT" : "DELETE", path));
+          settled = performance.now();
+          attempt = 0;
+        } catch (error) {
+          const failure = /** @type {import("./request.js").Failure} */ (error);
+          if (inDoubt(failure)) {
+            doubted = sent;
+            settled = performance.now() + STRAY;
           }
+          // Only now: a browser may think that it is offline, and be wrong.
+          if (!failure.status && !navigator.onLine) {
+            await new Promise((back) => addEventListener("online", back, { once: true }));
+            continue;
+          }
+          const ms = pause(failure, attempt++);
+          if (ms == null) throw failure;
+          await sleep(ms);
         }
       }
     } finally {

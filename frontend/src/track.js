@@ -1,4 +1,4 @@
-import { article, refresh } from "./article.js";
+import { article, changed } from "./article.js";
 import { options } from "./options.js";
 import { pause, request, sleep } from "./request.js";
 
@@ -15,8 +15,7 @@ const showings = new Map();
  * @returns {() => void} ends it: the article is not shown any more
  */
 export function track(id) {
-  article(id);
-  const showing = showings.get(id) ?? show(`articles/${id}/`);
+  const showing = showings.get(id) ?? show(id, article(id));
   showings.set(id, showing);
   showing.users++;
   return () =>
@@ -29,10 +28,11 @@ export function track(id) {
 }
 
 /**
- * @param {string} path
+ * @param {string} id
+ * @param {import("./article.js").Article} shown
  * @returns {Showing}
  */
-function show(path) {
+function show(id, shown) {
   /** @type {object | undefined} the view of this showing, once it is sent */
   let view;
   /** @type {string | undefined} until it is handed in */
@@ -67,11 +67,12 @@ function show(path) {
     /** @type {object} */
     const own = (view = {});
     try {
-      const answer = await request("POST", path + "views");
+      const answer = await request("POST", `articles/${id}/views`);
       if (view != own) return;
       token = answer.view_token;
       needed = answer.read_after_seconds * 1000;
-      refresh();
+      Object.assign(shown.counters, answer);
+      changed(shown);
     } catch (error) {
       const failure = /** @type {import("./request.js").Failure} */ (error);
       // One that may have counted is not sent again: it would count twice.
@@ -86,9 +87,8 @@ function show(path) {
 
   const read = () => {
     // A beacon outlives the page.
-    navigator.sendBeacon(`${options.base}/v1/${path}reads`, JSON.stringify({ view_token: token }));
+    navigator.sendBeacon(`${options.base}/v1/articles/${id}/reads`, JSON.stringify({ view_token: token }));
     token = since = undefined;
-    refresh(1000);
   };
 
   // Later, so that the page can configure first.

@@ -229,14 +229,24 @@ test("a 401 that comes after the user has changed is not repeated with the new t
   assert.deepEqual(underWay(id), []);
 });
 
-test("offline nothing is sent, and back again the last intent is", async () => {
+test("offline it is tried once, and the last intent is sent when the network is back", async () => {
   await connect(false);
   const end = press(true);
+  await answer("PUT like", 0);
+  press(false);
+  press(true);
   await pass(60_000);
-  assert.deepEqual([log.length, end.state, like().pressed], [0, "pending", true]);
+  assert.deepEqual([log.length, end.state, like().pressed], [1, "pending", true]);
   await connect(true);
   await answer("PUT like", 200, liked(true, 1));
   assert.equal(end.state, "done");
+});
+
+test("a browser that is wrong about being offline does not matter", async () => {
+  await connect(false);
+  press(true);
+  await answer("PUT like", 200, liked(true, 1));
+  assert.deepEqual([like().pressed, like().busy], [true, false]);
 });
 
 test("likes and favourites of one article go side by side", async () => {

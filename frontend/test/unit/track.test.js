@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { answer, beacons, clear, happens, hide, log, pass, underWay } from "./world.js";
-const { configure, track } = await import("../../src/index.js");
+const { article, configure, track } = await import("../../src/index.js");
 
 let next = 2000;
 /** @type {string} */
@@ -43,6 +43,13 @@ test("a view is reported once, and a read once it was seen for five seconds", as
   await hide(false);
   await pass(60_000);
   assert.deepEqual([tokens(), views()], [["a token"], 1]);
+});
+
+test("the view's answer is shown without asking again", async () => {
+  await shown();
+  await viewed();
+  await pass(1000);
+  assert.deepEqual([article(id).counters.pv, log.length], [1, 1]);
 });
 
 test("time in the background does not count, time before and after it does", async () => {
