@@ -1,5 +1,6 @@
 import { article, watch } from "./article.js";
 import { options } from "./options.js";
+import { sleep } from "./request.js";
 import { track } from "./track.js";
 
 // Where a server renders, there are no elements, and importing this must not fail.
@@ -91,6 +92,8 @@ const button = (kind, label, icon) =>
       await end.catch((failure) => {
         said = texts[failure.status] ?? texts.failed;
         detail = failure;
+        // The same again is read out again only if it was gone in between.
+        return sleep(99);
       });
       if (toggle != this.#toggle) return;
       this.#status.textContent = said;
