@@ -12,7 +12,7 @@ async function violations(page) {
   await page.evaluate(axe);
   const found = await page.evaluate(() => /** @type {any} */ (window).axe.run({ resultTypes: ["violations"] }));
   assert.ok(found.passes.length > 10, "axe has looked");
-  return found.violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ { html }) => html)}`);
+  return found.violations.map((/** @type {any} */ { id, nodes }) => [id, ...nodes.map((/** @type {any} */ { html }) => html)]);
 }
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"]))

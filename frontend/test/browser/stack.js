@@ -41,7 +41,7 @@ function up() {
   const started = spawn(`${root}dev/demo`, [stack, "up"], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   child = started;
   return new Promise((resolve, reject) => {
-    started.once("exit", (code) => reject(new Error(`the stack ended with ${code}`)));
+    started.once("exit", (code) => reject(new Error(`no stack (${code}): see above; DEMO_URL=… takes one that is up`)));
     createInterface({ input: started.stdout }).on("line", (line) => {
       if (line.startsWith("DEMO_URL=")) resolve(line.slice("DEMO_URL=".length));
     });
@@ -52,6 +52,9 @@ function up() {
 export const untouched = () => `${Date.now()}${Math.floor(Math.random() * 100_000)}`;
 /** A user whose limits are whole. */
 export const newcomer = () => `${Math.floor(Math.random() * 2 ** 48) + 100}`;
+
+/** Where the service answers. */
+export const service = () => env.HTTP_URL;
 
 /** @param {string} query @returns {string[][]} rows of text, NULL as "NULL" */
 export function sql(query) {
@@ -65,7 +68,7 @@ export function sql(query) {
 export const redis = (...command) => execFileSync("redis-cli", ["-u", env.REDIS_URL, ...command], { encoding: "utf8" });
 
 /** @param {string} article */
-export const interactions = async (article) => (await fetch(`${env.HTTP_URL}/v1/articles/${article}/interactions`)).json();
+export const interactions = async (article) => (await fetch(`${service()}/v1/articles/${article}/interactions`)).json();
 
 /**
  * Until `ask` answers what is expected; fails with what it said last.

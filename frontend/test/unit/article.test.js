@@ -24,8 +24,9 @@ function watched(id) {
   return seen;
 }
 
+const anonymous = { likes: 1, collects: 2, pv: 3, uv: 4, reads: 5, liked: null, collected: null, stale: false };
 const items = (/** @type {string[]} */ ids, /** @type {object} */ values = {}) => ({
-  items: ids.map((id) => ({ article_id: id, likes: 1, collects: 2, pv: 3, uv: 4, reads: 5, liked: null, collected: null, ...values })),
+  items: ids.map((id) => ({ article_id: id, ...anonymous, ...values })),
 });
 
 test("ids are texts: the greatest keeps all its digits", async () => {
@@ -137,7 +138,8 @@ test("back online, it is asked at once", async () => {
 
 test("a server that renders pages can import it", () => {
   const url = new URL("../../src/index.js", import.meta.url);
-  const script = `import(${JSON.stringify(url)}).then((module) => { module.configure({}); console.log(Object.keys(module).join()); process.exit(); })`;
+  const use = "(module) => (module.configure({}), console.log(Object.keys(module).join()), process.exit())";
+  const script = `import(${JSON.stringify(url)}).then(${use})`;
   const exports = execFileSync(process.execPath, ["-e", script], { encoding: "utf8" });
   assert.equal(exports.trim(), "article,configure,refresh,track,watch");
 });

@@ -33,8 +33,9 @@ const like = () => article(id).like;
 const press = (/** @type {boolean} */ on, toggle = like()) => outcome(toggle.set(on));
 const liked = (/** @type {boolean} */ on, /** @type {number} */ likes) => ({ article_id: id, liked: on, likes });
 const problem = (/** @type {string} */ name) => ({ type: `/v1/problems/${name}`, title: name });
+const nothing = { likes: 0, collects: 0, pv: 0, uv: 0, reads: 0, liked: false, collected: false, stale: false };
 const item = (/** @type {object} */ values) => ({
-  items: [{ article_id: id, likes: 0, collects: 0, pv: 0, uv: 0, reads: 0, liked: false, collected: false, stale: false, ...values }],
+  items: [{ article_id: id, ...nothing, ...values }],
 });
 
 test("an intent is shown before the service has said a word, and then what the service says", async () => {

@@ -1,6 +1,6 @@
 // A page without a browser: a clock that only tests move, a network that only tests answer. Import it before the module.
 
-/** @typedef {{ method: string, path: string, token: string | undefined, body: any, resolve: Function, reject: Function }} Sent */
+/** @typedef {{ method: string, path: string, token: string | undefined, resolve: Function, reject: Function }} Sent */
 
 let now = 1;
 /** @type {Map<number, { at: number, run: () => void }>} */
@@ -34,7 +34,7 @@ const globals = {
     new Promise((resolve, reject) => {
       log.push(`${method} ${path}`);
       const token = headers.Authorization?.replace("Bearer ", "");
-      sent.push({ method, path, token, body: undefined, resolve, reject });
+      sent.push({ method, path, token, resolve, reject });
     }),
 };
 for (const [name, value] of Object.entries(globals))
@@ -83,8 +83,10 @@ export async function answer(request, status, body = {}, headers = {}) {
 }
 
 /** What is under way of one article, as "PUT like". @param {string} id */
-export const underWay = (id) =>
-  sent.filter(({ path }) => path.includes(`articles/${id}/`)).map(({ method, path }) => `${method} ${path.split("/").pop()}`);
+export const underWay = (id) => {
+  const own = sent.filter(({ path }) => path.includes(`articles/${id}/`));
+  return own.map(({ method, path }) => `${method} ${path.split("/").pop()}`);
+};
 
 /** @param {string} name @param {object} [properties] */
 export async function happens(name, properties) {
