@@ -47,7 +47,8 @@ function fresh(id, article) {
       status,
       kind + "s",
       (again) => {
-        if (again) refresh(again);
+        // Besides the usual one, which others may put off.
+        if (again) setTimeout(refresh, again);
         changed(article);
       },
       article[kind]?.count,

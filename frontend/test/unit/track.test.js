@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { answer, beacons, clear, happens, hide, log, pass, underWay } from "./world.js";
+import { answer, beacons, clear, happens, hide, log, pass, sent, underWay } from "./world.js";
 const { article, configure, track } = await import("../../src/index.js");
 
 let next = 2000;
@@ -134,6 +134,16 @@ test("a page that comes back from the browser's cache is shown anew", async () =
   await viewed("another");
   await pass(5000);
   assert.deepEqual([views(), tokens()], [2, ["a token", "another"]]);
+});
+
+test("of two views of one showing, the answer of the later one counts", async () => {
+  await shown();
+  await happens("pageshow", { persisted: true });
+  const [first] = sent.splice(sent.findIndex(({ path }) => path.endsWith("views")), 1);
+  await viewed("later");
+  first.resolve(new Response(JSON.stringify({ view_token: "earlier", read_after_seconds: 5 })));
+  await pass(5000);
+  assert.deepEqual(tokens(), ["later"]);
 });
 
 test("a view that was not counted is sent again, three times at most", async () => {
