@@ -47,6 +47,12 @@ test("the keyboard does all, and a screen reader hears name, state and failure",
   assert.ok(width >= 44 && height >= 44, `a finger meets ${width} × ${height} px`);
 });
 
+test("no two buttons of the page have one name", async () => {
+  const { page } = await open();
+  const names = (await page.locator("main").ariaSnapshot()).match(/button "[^"]*"/g) ?? [];
+  assert.deepEqual([names.length, new Set(names).size], [4, 4], names.join());
+});
+
 test("the page as the README shows it", async () => {
   for (const [name, as] of /** @type {const} */ ([
     ["demo", { viewport: { width: 760, height: 560 }, colorScheme: "light" }],

@@ -9,7 +9,7 @@ export const LAUNCH = {
   args: [...FLAGS, "--disable-component-update", "--disable-sync"],
 };
 /** Ms until something that has to happen counts as missing. Nothing waits for so long that does happen. */
-export const PATIENCE = 15_000;
+export const PATIENCE = 30_000;
 
 /** @type {import("node:child_process").ChildProcess | undefined} */
 let child;
