@@ -13,11 +13,11 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test fuzz lint chaos rebuild schemathesis bench
+.PHONY: help setup components natives up down env token test test-web fuzz lint chaos rebuild schemathesis bench
 .NOTPARALLEL:
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
 
 setup: ## installs what is missing on a Debian machine
 	@dev/setup
@@ -28,8 +28,8 @@ components: ## builds the wasm components
 natives:
 	@cargo build $(CARGO_FLAGS) --bins
 
-up: setup components natives ## builds and runs everything until Ctrl-C; COMPOSE=1 for stores in containers
-	@exec $(STACK) up $(UP_FLAGS)
+up: setup components natives ## builds and runs everything, and the demo page, until Ctrl-C; COMPOSE=1 for stores in containers
+	@exec dev/demo $(STACK) up $(UP_FLAGS)
 
 down: ## stops `make up`
 	@$(STACK) down
@@ -44,8 +44,12 @@ token: ## a token of the dev key: make token USER=7
 test: setup components ## every test
 	@cargo build $(CARGO_FLAGS) --bins --tests
 	@cargo test $(CARGO_FLAGS) -- --skip every_acknowledged_change_is_in_every_store_once
+	@dev/web test
 # The last, and not captured: its last lines say how much was compared, and on which host.
 	@cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture
+
+test-web: setup components natives ## the front end alone, in Chromium
+	@dev/web test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
 	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test $(CARGO_FLAGS) --test chaos -- --nocapture

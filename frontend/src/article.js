@@ -1,0 +1,135 @@
+import { changeUser, options, session } from "./options.js";
+import { pause, request } from "./request.js";
+import { createToggle } from "./toggle.js";
+
+/** Ids that a query takes. */
+const BATCH = 100;
+
+/**
+ * What is known of an article; all that is on the page shows this one.
+ *
+ * @typedef {object} Article
+ * @property {import("./toggle.js").Toggle} like
+ * @property {import("./toggle.js").Toggle} collect
+ * @property {{ [name: string]: number | undefined }} counters `pv`, `uv` and `reads`, once they are known
+ * @property {Set<() => void>} watchers
+ */
+
+/** @type {Map<string, Article>} */
+const articles = new Map();
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+/** @type {boolean | undefined} */
+let loading;
+let failures = 0;
+
+/**
+ * @param {string} id from 1 to 2^63 − 1, in digits: a number would lose some of them
+ * @returns {Article}
+ */
+export function article(id) {
+  if (!/^[1-9]\d{0,18}$/.test(id) || BigInt(id) >> 63n) throw RangeError(`article id ${id}`);
+  const known = articles.get(id) ?? fresh(id, /** @type {any} */ ({ counters: {}, watchers: new Set() }));
+  articles.set(id, known);
+  return known;
+}
+
+/**
+ * Drops what belongs to the user, and what the user began.
+ *
+ * @param {string} id
+ * @param {Article} article
+ */
+function fresh(id, article) {
+  const toggle = (/** @type {"like" | "collect"} */ kind, /** @type {string} */ status) =>
+    (article[kind] = createToggle(
+      `articles/${id}/${kind}`,
+      status,
+      kind + "s",
+      (again) => {
+        // Besides the usual one, which others may put off.
+        if (again) setTimeout(refresh, again);
+        changed(article);
+      },
+      article[kind]?.count,
+    ));
+  toggle("like", "liked");
+  toggle("collect", "collected");
+  changed(article);
+  return article;
+}
+
+/** Tells all that watch. @param {Article} article */
+export function changed({ watchers }) {
+  for (const watcher of watchers) watcher();
+}
+
+/**
+ * Calls `watcher` whenever something of the article changed, and keeps it refreshed.
+ *
+ * @param {string} id
+ * @param {() => void} watcher
+ * @returns {() => void} ends it
+ */
+export function watch(id, watcher) {
+  const { watchers } = article(id);
+  watchers.add(watcher);
+  refresh();
+  return () => watchers.delete(watcher);
+}
+
+/**
+ * Changes options. Call it also when the user has changed: what was known of the one before is forgotten.
+ *
+ * @param {Partial<import("./options.js").Options>} [changes]
+ */
+export function configure({ texts, ...others } = {}) {
+  Object.assign(options, others);
+  Object.assign(options.texts, texts);
+  changeUser();
+  for (const [id, article] of articles) fresh(id, article);
+  refresh();
+}
+
+/**
+ * Asks the service again for all that is shown.
+ *
+ * @param {number} [ms] from now
+ */
+export function refresh(ms = 0) {
+  clearTimeout(timer);
+  timer = setTimeout(load, ms);
+}
+
+async function load() {
+  timer = undefined;
+  // When it is seen again, it is asked again.
+  if (document.hidden) return;
+  if (loading) return refresh(100);
+  loading = true;
+  let wait = options.refresh * 1000;
+  const user = session;
+  const ids = [...articles.keys()].filter((id) => article(id).watchers.size);
+  try {
+    while (ids.length && user == session) {
+      const asked = performance.now();
+      const { items } = await request("GET", `interactions?article_ids=${ids.splice(0, BATCH)}`);
+      // An answer to the user before says nothing of this one.
+      for (const item of user == session ? items : []) {
+        const known = article(item.article_id);
+        known.counters = item;
+        known.like.take(item, asked);
+        known.collect.take(item, asked);
+        changed(known);
+      }
+    }
+    failures = 0;
+  } catch (failure) {
+    wait = pause(/** @type {any} */ (failure), failures++) ?? wait;
+  }
+  loading = false;
+  if (wait && !timer) refresh(wait);
+}
+
+// Both reach the window.
+for (const event of ["visibilitychange", "online"]) globalThis.addEventListener?.(event, () => refresh());

@@ -1,0 +1,132 @@
+import { article, watch } from "./article.js";
+import { options } from "./options.js";
+import { sleep } from "./request.js";
+import { track } from "./track.js";
+
+// Where a server renders, there are no elements, and importing this must not fail.
+const Element = globalThis.HTMLElement ?? class {};
+
+// Of all buttons. Not a style element, which a page may forbid (Content Security Policy).
+const sheet = globalThis.CSSStyleSheet && new CSSStyleSheet();
+sheet?.replaceSync(
+  "button{font:inherit;min-height:2.75em}svg{width:1.2em;vertical-align:-.2em;fill:none;stroke:currentColor;" +
+    "stroke-width:2}[aria-pressed=true] svg{fill:currentColor}",
+);
+
+/** An element of an article, refreshed for as long as it is in the page. */
+class Watching extends Element {
+  static observedAttributes = ["article", "track", "show"];
+  /** @type {(() => void)[]} */
+  #ends = [];
+  root = this.attachShadow({ mode: "open", delegatesFocus: true });
+
+  connectedCallback() {
+    this.disconnectedCallback();
+    const id = this.getAttribute("article");
+    if (!this.isConnected || !id) return;
+    const render = () => this.render(article(id));
+    this.#ends.push(watch(id, render));
+    if (this.hasAttribute("track")) this.#ends.push(track(id));
+    render();
+  }
+
+  disconnectedCallback() {
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  attributeChangedCallback() {
+    this.connectedCallback();
+  }
+
+  /** @param {import("./article.js").Article} _article */
+  render(_article) {}
+}
+
+/**
+ * @param {"like" | "collect"} kind
+ * @param {string} label
+ * @param {string} icon an SVG path in a square of 24
+ */
+const button = (kind, label, icon) =>
+  class extends Watching {
+    /** @type {import("./toggle.js").Toggle | undefined} */
+    #toggle;
+    #button;
+    #status;
+    #count;
+
+    constructor() {
+      super();
+      this.root.innerHTML =
+        `<button part=button><svg part=icon viewBox="0 0 24 24" aria-hidden=true><path d="${icon}" /></svg> ` +
+        `<slot>${label}</slot> <span part=count></span></button> <span part=status role=status></span>`;
+      this.root.adoptedStyleSheets = [sheet];
+      [this.#button, this.#status] = /** @type {any} */ (this.root.children);
+      this.#count = /** @type {any} */ (this.#button.lastChild);
+      this.#button.onclick = () => this.#click();
+    }
+
+    /** @param {import("./article.js").Article} article */
+    render({ [kind]: toggle }) {
+      // Another user, or another article: what was said is of the one before.
+      if (toggle != this.#toggle) this.#status.textContent = "";
+      this.#toggle = toggle;
+      this.#count.textContent = toggle.count?.toLocaleString() ?? "";
+      this.#button.ariaPressed = `${toggle.pressed}`;
+      this.#button.part.toggle("pressed", toggle.pressed);
+      this.#button.part.toggle("busy", toggle.busy);
+    }
+
+    async #click() {
+      const toggle = this.#toggle;
+      if (!toggle) return;
+      const { busy } = toggle;
+      const end = toggle.set(!toggle.pressed);
+      // The click that began waits for the end, and tells it.
+      if (busy) return;
+      const { texts } = options;
+      this.#status.textContent = navigator.onLine ? "" : texts.offline;
+      let said = "";
+      /** @type {any} */
+      let detail;
+      await end.catch((failure) => {
+        said = texts[failure.status] ?? texts.failed;
+        detail = failure;
+        // The same again is read out again only if it was gone in between.
+        return sleep(99);
+      });
+      if (toggle != this.#toggle) return;
+      this.#status.textContent = said;
+      this.dispatchEvent(
+        new CustomEvent(`interaction-${said ? "error" : "change"}`, { bubbles: true, composed: true, detail }),
+      );
+    }
+  };
+
+class ReadCounter extends Watching {
+  constructor() {
+    super();
+    this.root.innerHTML = "<span part=count></span> <slot>reads</slot>";
+  }
+
+  /** @param {import("./article.js").Article} article */
+  render({ counters }) {
+    /** @type {any} */ (this.root.firstChild).textContent = counters[this.getAttribute("show") || "reads"]?.toLocaleString() ?? "–";
+  }
+}
+
+/** @param {string} name @param {any} element */
+function define(name, element) {
+  // A second copy of the module on a page is one too many, but no reason to break it.
+  if (globalThis.customElements && !customElements.get(name)) customElements.define(name, element);
+}
+
+// <like-button article="42">Like</like-button>; parts: button, pressed, busy, icon, count, status.
+define("like-button", button("like", "Like", "M12 21C5 15 2 12 2 8a5 5 0 0 1 10-1 5 5 0 0 1 10 1c0 4-3 7-10 13z"));
+
+// <collect-button article="42">Save</collect-button>: the same.
+define("collect-button", button("collect", "Save", "M6 3h12v18l-6-5-6 5z"));
+
+// <read-counter article="42">reads</read-counter>: a counter (`show`: reads, pv or uv); part: count. With `track`, this is
+// where the article is read: it reports the view and the read.
+define("read-counter", ReadCounter);

@@ -1,0 +1,3 @@
+export { article, configure, refresh, watch } from "./article.js";
+import "./elements.js";
+export { track } from "./track.js";

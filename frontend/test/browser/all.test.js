@@ -1,0 +1,12 @@
+// One process, one stack: node --test starts a process for each file it is given.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { errors } from "./page.js";
+import { start, stop } from "./stack.js";
+
+before(start);
+after(stop);
+await import("./buttons.js");
+await import("./reading.js");
+await import("./access.js");
+test("no script of any page has failed", () => assert.deepEqual(errors, []));

@@ -1,0 +1,67 @@
+// The demo page, and what a reader does and sees there.
+import { browser, demo, newcomer, PATIENCE, untouched } from "./stack.js";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** Every script error of every page so far: an end-to-end test must not pass over one. @type {string[]} */
+export const errors = [];
+
+/**
+ * @param {object} [options]
+ * @param {string} [options.article]
+ * @param {string} [options.user] "" for a visitor
+ * @param {import("playwright-core").BrowserContext} [options.context]
+ * @param {import("playwright-core").BrowserContextOptions} [options.as]
+ */
+export async function open({ article = untouched(), user = newcomer(), context, as } = {}) {
+  const page = await (context ?? (await browser.newContext(as))).newPage();
+  page.setDefaultTimeout(PATIENCE);
+  page.on("pageerror", (error) => errors.push(String(error)));
+  /** @type {string[]} requests of this page that change something, as "PUT like" */
+  const changes = [];
+  page.on("request", (request) => {
+    if (["PUT", "DELETE"].includes(request.method())) changes.push(`${request.method()} ${request.url().split("/").pop()}`);
+  });
+  await page.addInitScript(oneAtATime);
+  await page.goto(`${demo}?${new URLSearchParams({ article, user })}`);
+  const main = page.locator("main article");
+  const shown = {
+    page,
+    article,
+    user,
+    changes,
+    like: main.getByRole("button", { name: "Like" }),
+    save: main.getByRole("button", { name: "Save" }),
+    again: page.locator("li", { hasText: "The same" }).getByRole("button"),
+    status: main.locator("like-button").getByRole("status"),
+    reads: page.locator("read-counter[track]"),
+    /** What the like button says: pressed or not, and the count. */
+    likes: () => state(shown.like),
+  };
+  // Known, not only drawn.
+  await shown.like.getByText(/\d/).waitFor();
+  return shown;
+}
+
+/** In the page: it is an error of the page if a button has two requests under way. */
+function oneAtATime() {
+  const send = window.fetch;
+  /** @type {Set<unknown>} */
+  const underWay = new Set();
+  window.fetch = async (url, options) => {
+    const changes = ["PUT", "DELETE"].includes(options?.method ?? "");
+    if (changes && underWay.has(url)) reportError(new Error(`two requests at once: ${url}`));
+    if (changes) underWay.add(url);
+    try {
+      return await send(url, options);
+    } finally {
+      underWay.delete(url);
+    }
+  };
+}
+
+/** @param {import("playwright-core").Locator} button @returns {Promise<[string | null, string]>} */
+export const state = async (button) => [
+  await button.getAttribute("aria-pressed"),
+  (await button.locator("[part=count]").textContent()) ?? "",
+];

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { afterEach, beforeEach, test } from "node:test";
+import { answer, clear, connect, hide, log, pass, sent } from "./world.js";
+const { article, configure, refresh, watch } = await import("../../src/index.js");
+
+/** @type {(() => void)[]} */
+let ends;
+
+beforeEach(() => {
+  ends = [];
+  configure({ base: "", refresh: 30, token: () => null });
+});
+
+afterEach(async () => {
+  for (const end of ends) end();
+  await clear();
+});
+
+/** @param {string} id */
+function watched(id) {
+  const seen = { changes: 0 };
+  ends.push(watch(id, () => seen.changes++));
+  return seen;
+}
+
+const anonymous = { likes: 1, collects: 2, pv: 3, uv: 4, reads: 5, liked: null, collected: null, stale: false };
+const items = (/** @type {string[]} */ ids, /** @type {object} */ values = {}) => ({
+  items: ids.map((id) => ({ article_id: id, ...anonymous, ...values })),
+});
+
+test("ids are texts: the greatest keeps all its digits", async () => {
+  const id = "9223372036854775807";
+  const seen = watched(id);
+  await pass(0);
+  await answer(`GET article_ids=${id}`, 200, items([id]));
+  assert.deepEqual([article(id).like.count, article(id).collect.count, article(id).counters.reads], [1, 2, 5]);
+  assert.equal(seen.changes, 1);
+});
+
+test("what is no id is refused here, not by a query that many share", () => {
+  for (const id of ["", "0", "-1", "042", "4 2", "x", "9223372036854775808", "99999999999999999999"])
+    assert.throws(() => article(id), RangeError, id);
+});
+
+test("all that is on a page is asked for at once, by hundreds", async () => {
+  const ids = Array.from({ length: 101 }, (_, index) => `${3000 + index}`);
+  ids.forEach(watched);
+  await pass(0);
+  await answer(`GET ${ids.slice(0, 100)}`, 200, items(ids.slice(0, 100)));
+  await answer("GET article_ids=3100", 200, items(["3100"]));
+  assert.equal(log.length, 2);
+  assert.equal(article("3100").like.count, 1);
+});
+
+test("what is shown is refreshed every thirty seconds while the page is seen", async () => {
+  watched("42");
+  await pass(0);
+  await answer("GET =42", 200, items(["42"]));
+  await pass(29_999);
+  assert.equal(sent.length, 0);
+  await pass(1);
+  await answer("GET =42", 200, items(["42"], { reads: 6 }));
+  assert.equal(article("42").counters.reads, 6);
+  await hide(true);
+  await pass(600_000);
+  assert.equal(log.length, 2);
+  await hide(false);
+  await pass(0);
+  assert.equal(log.length, 3, "and at once when it is seen again");
+});
+
+test("what is not shown any more is not asked for", async () => {
+  watched("42");
+  watched("43");
+  ends.shift()?.();
+  await pass(0);
+  assert.deepEqual(log, ["GET /v1/interactions?article_ids=43"]);
+});
+
+test("one that appears while others are asked for is asked for too", async () => {
+  watched("42");
+  await pass(0);
+  watched("43");
+  await pass(200);
+  await answer("GET =42", 200, items(["42"]));
+  await pass(100);
+  assert.equal(log.at(-1), "GET /v1/interactions?article_ids=42,43");
+});
+
+test("a query that fails is repeated as the service says, then with the next refresh", async () => {
+  watched("42");
+  await pass(0);
+  await answer("GET =42", 200, items(["42"]));
+  refresh();
+  await pass(0);
+  for (let time = 0; time < 3; time++) {
+    await answer("GET =42", 503, {}, { "Retry-After": "3" });
+    await pass(2999);
+    assert.equal(sent.length, 0);
+    await pass(1);
+  }
+  await answer("GET =42", 503, {}, { "Retry-After": "3" });
+  await pass(29_999);
+  assert.equal(sent.length, 0);
+  await pass(1);
+  await answer("GET =42", 200, items(["42"]));
+});
+
+test("favourites that cannot be told leave what is known", async () => {
+  watched("44");
+  await pass(0);
+  await answer("GET =44", 200, items(["44"], { collects: 2, collected: true }));
+  refresh();
+  await pass(0);
+  await answer("GET =44", 200, items(["44"], { collects: null, collected: null, likes: 9 }));
+  assert.deepEqual([article("44").collect.pressed, article("44").collect.count, article("44").like.count], [true, 2, 9]);
+});
+
+test("an answer to the user before says nothing to the next", async () => {
+  watched("45");
+  await pass(0);
+  configure();
+  await answer("GET =45", 200, items(["45"], { liked: true }));
+  assert.equal(article("45").like.pressed, false);
+  await pass(100);
+  await answer("GET =45", 200, items(["45"], { liked: false }));
+});
+
+test("back online, it is asked at once", async () => {
+  watched("42");
+  await pass(0);
+  await answer("GET =42", 200, items(["42"]));
+  await connect(true);
+  await pass(0);
+  assert.equal(log.length, 2);
+});
+
+test("a server that renders pages can import it", () => {
+  const url = new URL("../../src/index.js", import.meta.url);
+  const use = "(module) => (module.configure({}), console.log(Object.keys(module).join()), process.exit())";
+  const script = `import(${JSON.stringify(url)}).then(${use})`;
+  const exports = execFileSync(process.execPath, ["-e", script], { encoding: "utf8" });
+  assert.equal(exports.trim(), "article,configure,refresh,track,watch");
+});
