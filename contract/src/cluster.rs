@@ -103,7 +103,7 @@ mod tests {
         let owner = |number| topology.owner(partition(number)).map(|owner| (owner.host.as_str(), owner.port));
         assert_eq!(owner(0), Some(("seed", 30001)));
         assert_eq!(owner(1), Some(("redis-2", 30002)));
-        assert_eq!(owner(127), Some(("127.0.0.1", 30003)));
+        assert_eq!(owner(13), Some(("127.0.0.1", 30003)));
     }
 
     #[test]

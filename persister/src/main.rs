@@ -61,7 +61,7 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
     }
     match cli.command {
         Command::Migrate(options) => migrate::run(&stores, &options, stop).await,
-        Command::Relay => relay::run(stores, stop).await,
+        Command::Relay => Box::pin(relay::run(stores, stop)).await,
         Command::Consume => consume::run(stores, cli.config.consume, stop).await,
         Command::Snapshot => snapshot::run(stores, cli.config.snapshot_seconds, stop).await,
         Command::Warm => run::warm(stores, cli.config.metrics_address.is_some(), stop).await,

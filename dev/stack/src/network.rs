@@ -14,8 +14,8 @@ pub struct Network {
 }
 
 impl Network {
-    pub(crate) async fn to(redis: &Redis, mariadb: &MariaDb, kafka: Proxy) -> Result<Self> {
-        Ok(Self { redis: Proxy::to(redis.port()).await?, mysql: Proxy::to(mariadb.port()).await?, kafka })
+    pub(crate) fn to(redis: &Redis, mariadb: &MariaDb, kafka: Proxy) -> Result<Self> {
+        Ok(Self { redis: Proxy::to(redis.port())?, mysql: Proxy::to(mariadb.port())?, kafka })
     }
 
     /// Everything passes everywhere.

@@ -36,7 +36,7 @@ impl Holds {
 
 impl Proxy {
     /// A way to that port of 127.0.0.1. Each connection that comes makes one there; where that is refused it is closed.
-    pub async fn to(target: u16) -> Result<Self> {
+    pub fn to(target: u16) -> Result<Self> {
         let listener = ports::listener()?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();

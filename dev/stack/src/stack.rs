@@ -277,7 +277,7 @@ async fn stores(
         return Ok((Redis::in_compose(folder)?, MariaDb::in_compose(folder)?, Kafka::in_compose(folder)?, None));
     }
     let listener = ports::free()?;
-    let proxy = if options.breakable { Some(Proxy::to(listener).await?) } else { None };
+    let proxy = if options.breakable { Some(Proxy::to(listener)?) } else { None };
     let behind = proxy.as_ref().map(Proxy::port);
     let (for_mariadb, for_kafka) = ((folder.to_owned(), tls.cloned()), (folder.to_owned(), tls.cloned()));
     let mariadb = tokio::task::spawn_blocking(move || MariaDb::with_tls(&for_mariadb.0, for_mariadb.1.as_ref()));
@@ -291,7 +291,7 @@ async fn stores(
     let (mariadb, kafka) = (mariadb?, kafka?);
     let Some(proxy) = proxy else { return Ok((redis, mariadb, kafka, None)) };
     let redis = redis.with_clock(folder)?;
-    let network = Network::to(&redis, &mariadb, proxy).await?;
+    let network = Network::to(&redis, &mariadb, proxy)?;
     Ok((redis, mariadb, kafka, Some(network)))
 }
 

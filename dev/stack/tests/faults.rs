@@ -13,7 +13,7 @@ async fn ping(port: u16) -> Result<redis::aio::MultiplexedConnection> {
 async fn what_a_held_connection_sent_arrives_late_and_is_not_lost() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let redis = Redis::start_in(folder.path()).await?;
-    let proxy = Proxy::to(redis.port()).await?;
+    let proxy = Proxy::to(redis.port())?;
     let mut old = ping(proxy.port()).await?;
     proxy.hold_existing();
     let set = redis::cmd("SET").arg("key").arg("old").to_owned();

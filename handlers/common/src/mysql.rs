@@ -142,9 +142,9 @@ impl Mysql {
         // A call that we stopped waiting for goes on in the host; it shall not wait for a row lock much longer than we
         // did. And UTC, since a zone with summer time has an hour that its clock shows twice.
         // And room for the texts that our queries make of many rows: MySQL cuts them at 1,024 bytes.
-        const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 2, SESSION time_zone = '+00:00',
-                               SESSION group_concat_max_len = 65535";
-        connection.execute(SESSION, vec![]).await?;
+        let session = "SET SESSION innodb_lock_wait_timeout = 2, SESSION time_zone = '+00:00',
+                       SESSION group_concat_max_len = 65535";
+        connection.execute(session, vec![]).await?;
         let rows = connection
             .query("SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms", vec![])
             .await?

@@ -168,9 +168,7 @@ async fn connect(url: &str, deadline: Deadline, calls: &[Invocation], open: &[us
 
 /// The server of the call's partition, in a cluster whose topology is known; else the URL's own.
 fn address_of(call: &Invocation) -> Option<Address> {
-    KEPT.with_borrow(|kept| {
-        kept.topology.as_ref()?.owner(keys::partition_of(call.keys.first()?)?).cloned()
-    })
+    KEPT.with_borrow(|kept| kept.topology.as_ref()?.owner(keys::partition_of(call.keys.first()?)?).cloned())
 }
 
 fn known(address: Option<&Address>) -> Option<Rc<Redis>> {
@@ -330,13 +328,11 @@ impl Answer {
 
     /// The number at a place, counted from 1 after the word.
     pub fn number(&self, at: usize) -> Result<i64, Problem> {
-        match self.0.get(at) {
-            Some(RedisResult::Int64(number)) => Ok(*number),
-            _ => {
-                eprintln!("redis: a script answered something else than a number at {at}");
-                Err(Problem::StoreUnavailable)
-            }
+        if let Some(RedisResult::Int64(number)) = self.0.get(at) {
+            return Ok(*number);
         }
+        eprintln!("redis: a script answered something else than a number at {at}");
+        Err(Problem::StoreUnavailable)
     }
 
     /// The answer if it is `OK`; else the problem that the scripts' common refusals stand for. `limits` are those that

@@ -15,7 +15,10 @@ use tracing::info;
 use super::entry::{self, Entry};
 use crate::{
     backoff::pause,
-    store::{redis::RELAY_GROUP, servers::Servers},
+    store::{
+        redis::{RELAY_GROUP, short},
+        servers::Servers,
+    },
 };
 
 /// Entries of one outbox in one read.
@@ -92,7 +95,7 @@ impl<'a> Source<'a> {
                 Some(seen) => read.arg(seen.get(partition).copied().unwrap_or_default().to_string()),
             };
         }
-        let answers: Vec<Value> = reads.query_async(&mut self.servers).await?;
+        let answers: Vec<Value> = reads.query_async(&mut self.servers).await.map_err(|error| short(&error))?;
         let mut taken = Vec::new();
         for (partition, answer) in self.partitions.iter().zip(answers) {
             let entries = entry::of_read(answer)?;
@@ -111,7 +114,7 @@ impl<'a> Source<'a> {
             claim.cmd("XAUTOCLAIM").arg(keys::outbox(*partition)).arg(RELAY_GROUP).arg(self.relay).arg(idle).arg("0");
             claim.arg("COUNT").arg(PER_OUTBOX);
         }
-        let answers: Vec<Value> = claim.query_async(&mut self.servers).await?;
+        let answers: Vec<Value> = claim.query_async(&mut self.servers).await.map_err(|error| short(&error))?;
         let mut claimed = Vec::new();
         for (partition, answer) in self.partitions.iter().zip(answers) {
             let (cursor, entries) = entry::of_claim(answer)?;

@@ -185,9 +185,9 @@ pub(crate) async fn run_scripts<T: FromRedisValue>(servers: &mut Servers, calls:
 }
 
 /// The error of a pipeline repeats that of each of its commands; the first says enough.
-fn short(error: &RedisError) -> RedisError {
+pub(crate) fn short(error: &RedisError) -> RedisError {
     let text: String = error.to_string().chars().take(200).collect();
-    RedisError::from((error.kind(), "a script call failed", text))
+    RedisError::from((error.kind(), "a call failed", text))
 }
 
 /// Sends one script call.

@@ -176,8 +176,8 @@ async fn warm_up_locked(
         info!(partitions = whole.len(), ms = began.elapsed().as_millis(), "warm: nothing is known to be lost");
         if !promoted.is_empty() {
             // What waited for the relay when last seen is there, or it would be rebuilt.
-            let loss = Loss { waiting: 0, ..Loss::read(&stores.mysql, &known, &promoted, noticed).await? };
-            report::promoted(&stores.mysql, promoted.len(), loss, began.elapsed()).await;
+            let bound = Loss { waiting: 0, ..Loss::read(&stores.mysql, &known, &promoted, noticed).await? };
+            report::promoted(&stores.mysql, promoted.len(), bound, began.elapsed()).await;
         }
     }
     if let Some((_, why)) = lost.first() {

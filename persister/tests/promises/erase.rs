@@ -135,7 +135,7 @@ async fn nobody_is_erased_while_a_partition_is_cold() {
     }
     world.settled().await;
     persister.kill().await.unwrap();
-    let (rows, likes) = (world.tables().await, world.standing_in_redis(1..=10).await);
+    let (rows, standing) = (world.tables().await, world.standing_in_redis(1..=10).await);
     let cold = Partition::all().find(|cold| (1..=11).all(|id| Partition::of(id.try_into().unwrap()) != *cold)).unwrap();
     redis::cmd("DEL").arg(keys::warm(cold)).exec_async(&mut world.redis().await).await.unwrap();
 
@@ -145,7 +145,7 @@ async fn nobody_is_erased_while_a_partition_is_cold() {
         !refused.status.success() && said.contains("nothing was changed: ") && said.contains("1 are not"),
         "{said}"
     );
-    assert_eq!((world.tables().await, world.standing_in_redis(1..=10).await), (rows, likes));
+    assert_eq!((world.tables().await, world.standing_in_redis(1..=10).await), (rows, standing));
     assert_eq!(world.bar_of(7).await, None);
     let erased: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM erased_user").fetch_one(&world.mysql).await.unwrap();
     assert_eq!(erased, 0);

@@ -205,7 +205,7 @@ async fn a_warming_whose_mysql_has_vanished_ends_and_another_takes_over() {
     let logged = async |log: &Path, text: &str| {
         wait_for(text, LIMIT, async || Ok(read_to_string(log)?.contains(text).then_some(()))).await.unwrap();
     };
-    let (direct, way) = (world.mariadb.port(), Proxy::to(world.mariadb.port()).await.unwrap());
+    let (direct, way) = (world.mariadb.port(), Proxy::to(world.mariadb.port()).unwrap());
     let by_way = world.mariadb.admin_url().replace(&format!(":{direct}/"), &format!(":{}/", way.port()));
     let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
     // What nobody consumes keeps the warming waiting.

@@ -167,7 +167,7 @@ async fn replica(system: &System, name: &str) -> Result<(Redis, Proxy)> {
     let folder = system.stack.data().join(name);
     std::fs::create_dir_all(&folder)?;
     let replica = Redis::start_in(&folder).await?;
-    let way = Proxy::to(system.stack.redis.port()).await?;
+    let way = Proxy::to(system.stack.redis.port())?;
     let mut connection = redis(&replica.url()).await?;
     let () = redis::cmd("REPLICAOF").arg("127.0.0.1").arg(way.port()).query_async(&mut connection).await?;
     wait_for("the replica to have it all", PATIENCE, async || {

@@ -77,9 +77,9 @@ fn no_help_shows_a_secret() -> Result<()> {
 
 /// The commands that a help names, but for the one that prints helps.
 fn subcommands(help: &str) -> impl Iterator<Item = &str> {
-    let named = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     // What goes on in the next line is further in.
-    let names = named.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
     names.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help")
 }
 
