@@ -74,13 +74,13 @@ func checkAll(root, schemaDir string) error {
 
 // check is everything there is to say about a rendered overlay.
 func check(objects objects, external external, schemas *schemas, repository *repository) []string {
-	world := newWorld(objects, external, repository)
+	made := newWorld(objects, external, repository)
 	findings := schemas.check(objects)
 	for _, part := range []func(*world) []string{
 		checkNamespaces, checkReferences, checkSelectors, checkPods, checkGateway, checkSpin, checkScaling, checkPersister,
 		checkMetrics, checkFlows,
 	} {
-		findings = append(findings, part(world)...)
+		findings = append(findings, part(made)...)
 	}
 	return findings
 }

@@ -8,8 +8,9 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -29,13 +30,16 @@ func render(root, overlay string) (objects, error) {
 	}
 	var all objects
 	for _, resource := range resources.Resources() {
-		// Through YAML, so that numbers are what a client would send.
 		text, err := resource.AsYAML()
-		if err != nil {
-			return nil, err
+		if err == nil {
+			text, err = yaml.YAMLToJSONStrict(text)
 		}
-		var one object
-		if err := yaml.UnmarshalStrict(text, &one); err != nil {
+		var one map[string]any
+		if err == nil {
+			// Kubernetes's own, which has whole numbers as such.
+			err = json.Unmarshal(text, &one)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", resource.CurId(), err)
 		}
 		all = append(all, one)

@@ -147,7 +147,9 @@ func operatorMakes(app, executor object) (deployment, service object) {
 		}
 		environment = append(environment, one)
 	}
-	add := func(name, value string) { environment = append(environment, map[string]any{"name": name, "value": value}) }
+	add := func(name, value string) {
+		environment = append(environment, map[string]any{"name": name, "value": value})
+	}
 	add("SPIN_HTTP_LISTEN_ADDR", "0.0.0.0:80")
 	components := app.texts("spec", "components")
 	add("SPIN_COMPONENTS_TO_RETAIN", strings.Join(components, ","))

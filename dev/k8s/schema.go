@@ -244,6 +244,10 @@ func inline(schema *spec.Schema, raw map[string]json.RawMessage, done map[string
 		}
 		return inline(inner, raw, done)
 	}
+	// The API server takes base64 in lines, as kustomize writes it; the validator does not.
+	if schema.Format == "byte" {
+		schema.Format = ""
+	}
 	for key, inner := range schema.Properties {
 		if err := replace(&inner); err != nil {
 			return err
