@@ -28,7 +28,7 @@ module_dir() { (cd "$ROOT/dev/k8s/crds" && go mod download -json "$1" | sed -n '
 
 # Prints a folder with the schemas of every kind that k8s/ uses, made again when their versions change.
 schemas() {
-    local key dir new module
+    local key dir new module from
     key="$(cat "$ROOT"/dev/k8s/{crds,types}/go.mod "$ROOT/dev/k8s/types/spinkube/types.go" "${BASH_SOURCE[0]}" | sha256sum | cut -c1-16)"
     dir="$TOOLS/schemas-$key"
     if ! [ -e "$dir" ]; then
@@ -58,6 +58,6 @@ schemas() {
 
 # Prints the program of dev/k8s, built if anything of it changed.
 program() {
-    (cd "$ROOT/dev/k8s" && go build -trimpath -o "$TOOLS/k8s" . >&2)
+    (cd "$ROOT/dev/k8s" && go build -o "$TOOLS/k8s" . >&2)
     echo "$TOOLS/k8s"
 }

@@ -5,12 +5,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // rendered is what all tests begin with: the overlays as they are, in which nothing is found.
 type rendered struct {
 	schemas    *schemas
 	repository *repository
+	// By overlay, once for all tests: to render takes longer than to check.
+	rendered map[string]objects
 }
 
 func load(t *testing.T) rendered {
@@ -27,14 +31,20 @@ func load(t *testing.T) rendered {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rendered{schemas, repository}
+	read := rendered{schemas, repository, map[string]objects{}}
+	for _, overlay := range overlays {
+		if read.rendered[overlay], err = render("../..", overlay); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return read
 }
 
 func (r rendered) find(t *testing.T, overlay string, spoil func(objects) objects) []string {
 	t.Helper()
-	all, err := render("../..", overlay)
-	if err != nil {
-		t.Fatal(err)
+	var all objects
+	for _, one := range r.rendered[overlay] {
+		all = append(all, runtime.DeepCopyJSON(one))
 	}
 	external, err := readExternal("../..", overlay)
 	if err != nil {
@@ -81,7 +91,7 @@ var mistakes = []struct {
 	}), "unknown field spec.maxReplicas"},
 	{"a typing error in metadata", "dev", change("SpinApp", "like", func(o object) {
 		o.in("metadata")["lables"] = map[string]any{}
-	}), `unknown field "metadata.lables"`},
+	}), `unknown field "lables"`},
 	{"a number where a text belongs", "dev", change("ScaledObject", "like", func(o object) {
 		o.in("spec", "triggers", 0, "metadata")["value"] = int64(60)
 	}), "must be of type string"},

@@ -1,7 +1,7 @@
 // Checks what is in k8s/.
 //
 //	k8s check ROOT SCHEMAS           renders every overlay and checks it: `make k8s-check`
-//	k8s test ROOT SCHEMAS            applies the overlays to the control plane at $KUBECONFIG: part of `make k8s-test`
+//	k8s test ROOT SCHEMAS OVERLAY    applies an overlay to the control plane at $KUBECONFIG: part of `make k8s-test`
 //	k8s render ROOT OVERLAY          prints an overlay, as `kubectl kustomize` does
 //	k8s rules ROOT                   prints the alert rules as a file for Prometheus
 package main
@@ -25,8 +25,8 @@ func run(args []string) error {
 	switch {
 	case len(args) == 3 && args[0] == "check":
 		return checkAll(args[1], args[2])
-	case len(args) == 3 && args[0] == "test":
-		return testAll(args[1], args[2])
+	case len(args) == 4 && args[0] == "test":
+		return testOverlay(args[1], args[2], args[3])
 	case len(args) == 3 && args[0] == "render":
 		objects, err := render(args[1], args[2])
 		if err != nil {
@@ -36,7 +36,7 @@ func run(args []string) error {
 	case len(args) == 2 && args[0] == "rules":
 		return printRules(args[1])
 	}
-	return fmt.Errorf("usage: k8s check|test ROOT SCHEMAS, k8s render ROOT OVERLAY, k8s rules ROOT")
+	return fmt.Errorf("usage: k8s check ROOT SCHEMAS, k8s test ROOT SCHEMAS OVERLAY, k8s render ROOT OVERLAY, k8s rules ROOT")
 }
 
 // checkAll checks every overlay and reports every finding, not only the first.

@@ -96,7 +96,10 @@ func checkFlows(w *world) []string {
 				one.ports = append(one.ports, int64(port.ContainerPort))
 			}
 		}
-		// One that nothing may reach must say so also on a port that it did not announce.
+		// Nothing may reach one that announces no port, whatever it listens on.
+		if len(one.ports) == 0 {
+			one.ports = []int64{1}
+		}
 		ends = append(ends, one)
 	}
 	ends = append(ends, externalStores(w)...)

@@ -102,6 +102,11 @@ func (w *world) addPod(of object, template any) {
 		w.problems = append(w.problems, refuse(of, "pod template: %v", err))
 		return
 	}
+	for _, claim := range of.list("spec", "volumeClaimTemplates") {
+		typed.Spec.Volumes = append(typed.Spec.Volumes, corev1.Volume{Name: claim.name(), VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.name()},
+		}})
+	}
 	w.pods = append(w.pods, &pod{
 		of: of, namespace: of.namespace(), labels: typed.Labels, meta: typed.ObjectMeta, spec: typed.Spec,
 	})
