@@ -52,14 +52,15 @@ def client(seed, until, counts):
             ("POST", "views", None),
         ])
         if views and views[0][0] < time.time() - 6:
-            _, article, view = views.pop(0)
+            # Whose view it was.
+            _, article, view, headers = views.pop(0)
             method, path, body = "POST", "reads", json.dumps({"view_token": view})
         try:
             connection.request(method, f"/v1/articles/{article}/{path}", body, headers)
             answer = connection.getresponse()
             text = answer.read()
             if path == "views" and answer.status == 200:
-                views.append((time.time(), article, json.loads(text)["view_token"]))
+                views.append((time.time(), article, json.loads(text)["view_token"], headers))
             key = (path, answer.status)
         except (OSError, http.client.HTTPException):
             connection.close()
@@ -105,10 +106,12 @@ def queries(rules, dashboard):
         # What is asked of a metric, without the limit that it is compared with.
         expression = re.search(r"(?ms)expr: (?:\|-\n)?(.*?)\n    \w+:", block + "\n    end:")[1]
         for one in selectors(expression):
-            yield f"alert {name}", one
+            yield f"alert {name}", " ".join(one.split())
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
-            yield "panel " + panel["title"], target["expr"].replace("$__rate_interval", "1m")
+            # A nought that stands in for no data would hide that there is none.
+            expression = target["expr"].replace(" or vector(0)", "").replace("$__rate_interval", "1m")
+            yield "panel " + panel["title"], expression
 
 
 def main(prometheus, rules, dashboard, seconds):
