@@ -266,7 +266,7 @@ func (w *world) checkPod(pod *pod) []string {
 			refused("image %s has no fixed tag", container.Image)
 		}
 		for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-			if container.Resources.Requests[resource] == (container.Resources.Requests["none"]) {
+			if _, has := container.Resources.Requests[resource]; !has {
 				refused("container %s asks for no %s", container.Name, resource)
 			}
 		}
