@@ -266,6 +266,9 @@ func (c *cluster) admit(w *world) (string, error) {
 
 // scale waits for the HPAs that KEDA makes, and compares them with what the ScaledObjects say.
 func (c *cluster) scale(all objects) (string, error) {
+	if os.Getenv("WITHOUT_KEDA") != "" {
+		return "NOT run, KEDA was left out", nil
+	}
 	var made []string
 	for _, one := range all.ofKind("ScaledObject") {
 		if err := eventually(func() error { return c.scaled(one) }); err != nil {
