@@ -13,11 +13,11 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test test-web fuzz lint chaos rebuild schemathesis bench
+.PHONY: help setup components natives up down env token test test-web fuzz lint chaos rebuild schemathesis bench k8s-check k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
 
 setup: ## installs what is missing on a Debian machine
 	@dev/setup
@@ -66,6 +66,15 @@ rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
 
 bench: setup components natives ## figures beside their baselines; ONLY=like/hot-32 for some, SMOKE=1 for a short form
 	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)
+
+k8s-check: ## k8s/ against the schemas, spin.toml and what the persister exports
+	@dev/k8s-check
+
+k8s-test: ## applies k8s/ to a Kubernetes control plane of its own
+	@dev/k8s-test
+
+k8s-observe: setup natives components ## runs alerts and dashboard on a Prometheus that scrapes a persister under load
+	@dev/k8s-observe
 
 lint: setup ## formatting, clippy, shell scripts, dependencies
 	@dev/lint

@@ -161,6 +161,11 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
         .install()
         .with_context(|| format!("INTERACTION_METRICS_ADDRESS {address} cannot be listened on"))?;
     describe_all();
+    // `rate` misses a first step from nothing: what counts failures is there before the first.
+    UNDELIVERED.add(0, &[]);
+    for reason in ["deadlock", "stalled", "error"] {
+        RETRIES.add(0, &[("reason", reason)]);
+    }
     Ok(())
 }
 

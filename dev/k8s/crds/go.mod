@@ -1,0 +1,13 @@
+// Carriers of the schemas that `make k8s-check` validates against, and `make k8s-test` installs: the versions that
+// k8s/README.md names. Only their files are used, nothing is compiled.
+module interaction/dev/k8s/crds
+
+go 1.26.7
+
+require (
+	github.com/cert-manager/cert-manager v1.21.2
+	github.com/envoyproxy/gateway v1.9.1
+	github.com/kedacore/keda/v2 v2.21.0
+	k8s.io/kubernetes v1.36.3
+	sigs.k8s.io/gateway-api v1.6.1
+)

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
+)
+
+// Metrics of others that rules and dashboard use, and whose they are: the persister's are read from its source.
+var foreignMetrics = map[string]string{
+	"envoy_cluster_upstream_rq":                            "Envoy",
+	"envoy_http_local_rate_limit_rate_limited":             "Envoy",
+	"envoy_cluster_ratelimit_over_limit":                   "Envoy",
+	"kube_job_failed":                                      "kube-state-metrics",
+	"kube_deployment_status_replicas_ready":                "kube-state-metrics",
+	"kube_horizontalpodautoscaler_status_desired_replicas": "kube-state-metrics",
+}
+
+type query struct{ where, expression string }
+
+// checkMetrics: rules and dashboard use metrics that exist, and the rules are the runbook's table.
+func checkMetrics(w *world) []string {
+	var findings []string
+	var queries []query
+	var rules []object
+	for _, one := range w.objects.ofKind("PrometheusRule") {
+		for _, group := range one.list("spec", "groups") {
+			for _, rule := range group.list("rules") {
+				rules = append(rules, rule)
+				queries = append(queries, query{one.String() + " " + rule.text("alert"), rule.text("expr")})
+			}
+		}
+	}
+	panels, err := dashboardQueries(w.repository.dashboard)
+	if err != nil {
+		findings = append(findings, refuse("dashboard", "%v", err))
+	}
+	for _, one := range append(queries, panels...) {
+		for _, metric := range metricsOf(one.expression) {
+			if err := w.exported(metric); err != nil {
+				findings = append(findings, refuse(one.where, "%v", err))
+			}
+		}
+	}
+	findings = append(findings, w.checkRows(rules)...)
+	length, _ := strconv.ParseInt(w.setting("outbox_max_length"), 10, 64)
+	for _, rule := range rules {
+		if limit := first(`interaction_outbox_longest_entries\) > (\d+)`, rule.text("expr")); limit != "" && limit != fmt.Sprint(length/2) {
+			findings = append(findings, refuse(rule.text("alert"), "%s is not half of outbox_max_length, %d", limit, length))
+		}
+	}
+	used := metricsIn(append(queries, panels...))
+	for metric := range w.repository.metrics {
+		if !slices.Contains(used, metric) {
+			findings = append(findings, refuse("dashboard", "%s of the persister is in no panel and no rule", metric))
+		}
+	}
+	return findings
+}
+
+// checkRows: every row of the runbook's table has an alert with its metrics, and every alert is of a row.
+func (w *world) checkRows(rules []object) []string {
+	var findings []string
+	for _, row := range w.repository.alerts {
+		var expressions []string
+		for _, rule := range rules {
+			if rule.text("annotations", "runbook") == "docs/operations.md#"+row.anchor {
+				expressions = append(expressions, rule.text("expr"))
+			}
+		}
+		if len(expressions) == 0 {
+			findings = append(findings, refuse("docs/operations.md", "no alert for the row %q", row.text))
+		}
+		for _, metric := range row.metrics {
+			if !slices.Contains(metricsOf(strings.Join(expressions, " ")), metric) {
+				findings = append(findings, refuse("docs/operations.md", "no alert that leads to #%s has %s", row.anchor, metric))
+			}
+		}
+	}
+	for _, rule := range rules {
+		anchor := strings.TrimPrefix(rule.text("annotations", "runbook"), "docs/operations.md#")
+		if !w.repository.anchors[anchor] {
+			findings = append(findings, refuse(rule.text("alert"), "the runbook has no heading %s", anchor))
+		}
+	}
+	return findings
+}
+
+// exported says why a metric has no data, if so. A histogram has no series of its own name.
+func (w *world) exported(metric string) error {
+	if foreignMetrics[metric] != "" {
+		return nil
+	}
+	kind := w.repository.metrics[metric]
+	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+		if base, is := strings.CutSuffix(metric, suffix); is && w.repository.metrics[base] == "Histogram" {
+			return nil
+		}
+	}
+	if kind == "" {
+		return fmt.Errorf("nobody exports %s", metric)
+	}
+	if kind == "Histogram" {
+		return fmt.Errorf("%s is a histogram: its series are %s_bucket, _sum and _count", metric, metric)
+	}
+	return nil
+}
+
+// metricsOf are the words of an expression that are names of metrics: ours, Envoy's and kube-state-metrics' begin so.
+func metricsOf(expression string) []string {
+	// What is in quotes is a value of a label.
+	plain := regexp.MustCompile(`"[^"]*"`).ReplaceAllString(expression, "")
+	return regexp.MustCompile(`\b(?:interaction|envoy|kube)_[a-z_]+`).FindAllString(regexp.MustCompile(`envoy_(cluster_name|response_code)`).ReplaceAllString(plain, ""), -1)
+}
+
+func metricsIn(queries []query) []string {
+	var all []string
+	for _, one := range queries {
+		for _, metric := range metricsOf(one.expression) {
+			for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+				all = append(all, strings.TrimSuffix(metric, suffix))
+			}
+			all = append(all, metric)
+		}
+	}
+	return all
+}
+
+// dashboardQueries are those of every panel.
+func dashboardQueries(text string) ([]query, error) {
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &dashboard); err != nil {
+		return nil, err
+	}
+	var all []query
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			all = append(all, query{"dashboard, " + panel.Title, target.Expr})
+		}
+	}
+	return all, nil
+}
+
+// printRules prints what Prometheus itself reads: the operator's `spec` is that.
+func printRules(root string) error {
+	all, err := render(root, overlays[0])
+	if err != nil {
+		return err
+	}
+	for _, one := range all.ofKind("PrometheusRule") {
+		text, err := yaml.Marshal(one.at("spec"))
+		if err != nil {
+			return err
+		}
+		fmt.Print(string(text))
+	}
+	return nil
+}
+
+func setOf(one object) labels.Set { return one.textMap("metadata", "labels") }

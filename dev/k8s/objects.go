@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/json"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+// An object as it would be sent to Kubernetes.
+type object map[string]any
+
+type objects []object
+
+// render is what `kubectl apply -k` would send.
+func render(root, overlay string) (objects, error) {
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).
+		Run(filesys.MakeFsOnDisk(), filepath.Join(root, "k8s/overlays", overlay))
+	if err != nil {
+		return nil, fmt.Errorf("overlay %s does not render: %w", overlay, err)
+	}
+	var all objects
+	for _, resource := range resources.Resources() {
+		text, err := resource.AsYAML()
+		if err == nil {
+			text, err = yaml.YAMLToJSONStrict(text)
+		}
+		var one map[string]any
+		if err == nil {
+			// Kubernetes's own, which has whole numbers as such.
+			err = json.Unmarshal(text, &one)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", resource.CurId(), err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+func (all objects) print(to io.Writer) error {
+	for _, one := range all {
+		text, err := yaml.Marshal(one)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(to, "---\n%s", text)
+	}
+	return nil
+}
+
+func (all objects) ofKind(kind string) objects {
+	var some objects
+	for _, one := range all {
+		if one.kind() == kind {
+			some = append(some, one)
+		}
+	}
+	return some
+}
+
+// find is nil where there is none.
+func (all objects) find(kind, namespace, name string) object {
+	for _, one := range all {
+		if one.kind() == kind && one.namespace() == namespace && one.name() == name {
+			return one
+		}
+	}
+	return nil
+}
+
+func (o object) apiVersion() string { return o.text("apiVersion") }
+func (o object) kind() string       { return o.text("kind") }
+func (o object) name() string       { return o.text("metadata", "name") }
+func (o object) namespace() string  { return o.text("metadata", "namespace") }
+
+// String is how findings name it.
+func (o object) String() string {
+	if o.namespace() == "" {
+		return o.kind() + " " + o.name()
+	}
+	return o.kind() + " " + o.namespace() + "/" + o.name()
+}
+
+// at is the value at a path of keys and, where a list is, indexes; nil where nothing is.
+func (o object) at(path ...any) any {
+	var here any = map[string]any(o)
+	for _, step := range path {
+		switch key := step.(type) {
+		case string:
+			in, _ := here.(map[string]any)
+			here = in[key]
+		case int:
+			in, _ := here.([]any)
+			if key >= len(in) {
+				return nil
+			}
+			here = in[key]
+		}
+	}
+	return here
+}
+
+func (o object) text(path ...any) string {
+	text, _ := o.at(path...).(string)
+	return text
+}
+
+// number is -1 where there is none.
+func (o object) number(path ...any) int64 {
+	switch number := o.at(path...).(type) {
+	case int64:
+		return number
+	case float64:
+		return int64(number)
+	case int:
+		return int64(number)
+	}
+	return -1
+}
+
+func (o object) list(path ...any) []object {
+	in, _ := o.at(path...).([]any)
+	var all []object
+	for _, one := range in {
+		if item, is := one.(map[string]any); is {
+			all = append(all, item)
+		}
+	}
+	return all
+}
+
+func (o object) texts(path ...any) []string {
+	in, _ := o.at(path...).([]any)
+	var all []string
+	for _, one := range in {
+		if item, is := one.(string); is {
+			all = append(all, item)
+		}
+	}
+	return all
+}
+
+func (o object) textMap(path ...any) map[string]string {
+	in, _ := o.at(path...).(map[string]any)
+	all := map[string]string{}
+	for key, value := range in {
+		text, _ := value.(string)
+		all[key] = text
+	}
+	return all
+}
+
+// into fills a type of Kubernetes's own.
+func (o object) into(typed any) error {
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(o, typed)
+}
+
+// matcher reads a label selector; nil selects nothing.
+func matcher(selector any) labels.Selector {
+	in, is := selector.(map[string]any)
+	if !is {
+		return labels.Nothing()
+	}
+	var typed metav1.LabelSelector
+	if err := object(in).into(&typed); err != nil {
+		return labels.Nothing()
+	}
+	compiled, err := metav1.LabelSelectorAsSelector(&typed)
+	if err != nil {
+		return labels.Nothing()
+	}
+	return compiled
+}
+
+// external is what an overlay expects to be there already.
+type external struct {
+	Namespaces []string `json:"namespaces"`
+	Services   []struct {
+		Namespace string  `json:"namespace"`
+		Name      string  `json:"name"`
+		Ports     []int64 `json:"ports"`
+	} `json:"services"`
+	ClusterIssuers []string `json:"clusterIssuers"`
+	Secrets        []struct {
+		Namespace string   `json:"namespace"`
+		Name      string   `json:"name"`
+		Keys      []string `json:"keys"`
+	} `json:"secrets"`
+}
+
+func readExternal(root, overlay string) (external, error) {
+	var read external
+	text, err := os.ReadFile(filepath.Join(root, "k8s/overlays", overlay, "external.yaml"))
+	if os.IsNotExist(err) {
+		return read, nil
+	}
+	if err == nil {
+		err = yaml.UnmarshalStrict(text, &read)
+	}
+	return read, err
+}
+
+// refuse is a finding.
+func refuse(about any, format string, values ...any) string {
+	return fmt.Sprintf("%v: %s", about, strings.TrimSpace(fmt.Sprintf(format, values...)))
+}

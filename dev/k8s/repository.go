@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// What the rest of the repository says, which k8s/ must agree with.
+type repository struct {
+	spin spinManifest
+	// The text of runtime-config.toml.
+	runtimeConfig string
+	// Variables that the persister reads, and its subcommands.
+	environment map[string]bool
+	commands    map[string]bool
+	// Metrics that it exports, by name: Counter, Gauge or Histogram.
+	metrics map[string]string
+	// Topic, consumer group and partitions, as the persister has them by itself.
+	topic, group string
+	partitions   int64
+	// The runbook's table of alerts: a row is the metrics that it names, and where it sends the reader.
+	alerts []alertRow
+	// Headings of the runbook, as links name them.
+	anchors map[string]bool
+	// Of the like route's answers at the gateway.
+	dashboard string
+}
+
+type spinManifest struct {
+	Variables map[string]struct {
+		Required bool    `toml:"required"`
+		Default  *string `toml:"default"`
+		Secret   bool    `toml:"secret"`
+	} `toml:"variables"`
+	Trigger struct {
+		HTTP []struct {
+			Route     string `toml:"route"`
+			Component string `toml:"component"`
+		} `toml:"http"`
+	} `toml:"trigger"`
+	Component map[string]struct {
+		Hosts     []string          `toml:"allowed_outbound_hosts"`
+		Variables map[string]string `toml:"variables"`
+	} `toml:"component"`
+}
+
+type alertRow struct {
+	text    string
+	metrics []string
+	anchor  string
+}
+
+func readRepository(root string) (*repository, error) {
+	read := &repository{
+		environment: map[string]bool{}, commands: map[string]bool{}, metrics: map[string]string{}, anchors: map[string]bool{},
+	}
+	text := func(path string) string {
+		content, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			panic(err)
+		}
+		return string(content)
+	}
+	var err error
+	func() {
+		defer func() {
+			if problem := recover(); problem != nil {
+				err = fmt.Errorf("%v", problem)
+			}
+		}()
+		read.runtimeConfig = text("runtime-config.toml")
+		if problem := toml.Unmarshal([]byte(text("spin.toml")), &read.spin); problem != nil {
+			panic(fmt.Errorf("spin.toml: %w", problem))
+		}
+		read.readPersister(text("persister/src/config.rs"), text("persister/src/store/kafka.rs"), text("persister/src/metrics.rs"))
+		read.readRunbook(text("docs/operations.md"))
+		read.dashboard = text("k8s/base/observe/dashboard.json")
+	}()
+	return read, err
+}
+
+// readPersister takes what it needs out of Rust by its form; where that changes, nothing is found, and that is said.
+func (r *repository) readPersister(config, kafka, metrics string) {
+	for _, found := range regexp.MustCompile(`env = "(INTERACTION_\w+)"`).FindAllStringSubmatch(config, -1) {
+		r.environment[found[1]] = true
+	}
+	for _, found := range regexp.MustCompile(`(?m)^  (INTERACTION_\w+) `).FindAllStringSubmatch(config, -1) {
+		r.environment[found[1]] = true
+		r.environment[found[1]+"_FILE"] = true
+	}
+	r.environment["RUST_LOG"] = true
+	r.environment["SSL_CERT_FILE"] = true
+	commands := between(config, "enum Command {", "\n}")
+	for _, found := range regexp.MustCompile(`(?m)^    ([A-Z]\w+)(?:\(\w+\)|,| \{)`).FindAllStringSubmatch(commands, -1) {
+		r.commands[strings.ToLower(found[1])] = true
+	}
+	for _, found := range regexp.MustCompile(`(?m)^    \w+: (Counter|Gauge|Histogram) = "(\w+)"`).FindAllStringSubmatch(metrics, -1) {
+		r.metrics[found[2]] = found[1]
+	}
+	r.topic = first(`env = "INTERACTION_TOPIC", [^)]*default_value = "([^"]+)"`, config)
+	fmt.Sscan(first(`env = "INTERACTION_TOPIC_PARTITIONS", default_value_t = (\d+)`, config), &r.partitions)
+	r.group = first(`const GROUP: &str = "([^"]+)"`, kafka)
+	if len(r.environment) < 10 || len(r.commands) < 8 || len(r.metrics) < 20 || r.topic == "" || r.group == "" || r.partitions == 0 {
+		panic("persister/src is not of the form that this program reads: see repository.go")
+	}
+}
+
+func (r *repository) readRunbook(text string) {
+	for _, found := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
+		anchor := strings.ReplaceAll(strings.ToLower(found[1]), " ", "-")
+		r.anchors[regexp.MustCompile(`[^a-z0-9-]`).ReplaceAllString(anchor, "")] = true
+	}
+	table := between(text, "| alert when |", "\n\n")
+	for _, line := range strings.Split(table, "\n")[2:] {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 {
+			continue
+		}
+		r.alerts = append(r.alerts, alertRow{
+			text:    strings.TrimSpace(cells[1]),
+			metrics: regexp.MustCompile(`interaction_[a-z_]+`).FindAllString(cells[1], -1),
+			anchor:  first(`\(#([a-z-]+)\)`, cells[3]),
+		})
+	}
+	if len(r.alerts) < 10 {
+		panic("docs/operations.md has no table of alerts that this program can read: see repository.go")
+	}
+}
+
+func between(text, from, to string) string {
+	_, after, _ := strings.Cut(text, from)
+	before, _, _ := strings.Cut(after, to)
+	return before
+}
+
+func first(pattern, text string) string {
+	if found := regexp.MustCompile(pattern).FindStringSubmatch(text); found != nil {
+		return found[1]
+	}
+	return ""
+}
