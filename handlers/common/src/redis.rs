@@ -156,7 +156,9 @@ async fn connect(url: &str, deadline: Deadline, calls: &[Invocation], open: &[us
         let kept = if cfg!(feature = "connection-per-request") { None } else { known(address.as_ref()) };
         let redis = match kept {
             Some(redis) => Some(redis),
-            None => self::open(url, address.clone(), deadline).await,
+            // A server of a cluster that says nothing must leave time for the others.
+            None if address.is_some() => self::open(url, address.clone(), deadline.at_most(deadline.left() / 2)).await,
+            None => self::open(url, None, deadline).await,
         };
         match redis {
             Some(redis) => sent.push((*at, redis)),
