@@ -1,8 +1,6 @@
 //! Counters and status: from Redis by one script call for each partition concerned, all sent at once; favourites, and
 //! what Redis cannot answer, from MySQL by one query at the same time.
 
-use std::collections::{BTreeMap, HashMap};
-
 use contract::{ArticleId, Partition, UserId, keys, scripts};
 use futures::future::join;
 use handler_common::{
@@ -71,6 +69,13 @@ struct Facts {
     collected: Option<bool>,
 }
 
+/// A hundred at most: to look through them is less than to hash them, and less code.
+type ByArticle<T> = Vec<(ArticleId, T)>;
+
+fn find<T: Copy>(all: &[(ArticleId, T)], article: ArticleId) -> Option<T> {
+    all.iter().find(|(other, _)| *other == article).map(|(_, found)| *found)
+}
+
 async fn query(
     call: &Call,
     settings: &Settings,
@@ -81,9 +86,9 @@ async fn query(
         join(from_redis(call, settings, articles, user), from_mysql(call, settings, articles, user)).await;
     let facts = facts.ok();
     let item = |article: &ArticleId| {
-        let fact = facts.as_ref().map(|facts| facts.get(article).copied().unwrap_or_else(|| Facts::none(user)));
-        let (counters, stale) = match (hot.get(article), fact) {
-            (Some(counters), _) => (*counters, false),
+        let fact = facts.as_ref().map(|facts| find(facts, *article).unwrap_or_else(|| Facts::none(user)));
+        let (counters, stale) = match (find(&hot, *article), fact) {
+            (Some(counters), _) => (counters, false),
             (None, Some(fact)) => (fact.counters, true),
             (None, None) => return Err(Problem::StoreUnavailable),
         };
@@ -100,10 +105,14 @@ async fn from_redis(
     settings: &Settings,
     articles: &[ArticleId],
     user: Option<UserId>,
-) -> HashMap<ArticleId, Counters> {
-    let mut partitions: BTreeMap<Partition, Vec<ArticleId>> = BTreeMap::new();
+) -> ByArticle<Counters> {
+    let mut partitions: Vec<(Partition, Vec<ArticleId>)> = Vec::new();
     for article in articles {
-        partitions.entry(Partition::of(*article)).or_default().push(*article);
+        let partition = Partition::of(*article);
+        match partitions.iter_mut().find(|(other, _)| *other == partition) {
+            Some((_, articles)) => articles.push(*article),
+            None => partitions.push((partition, vec![*article])),
+        }
     }
     let calls: Vec<Invocation> = partitions
         .iter()
@@ -120,8 +129,8 @@ async fn from_redis(
         })
         .collect();
     let answers = redis::run(&settings.redis_url, call.deadline, Resend::Once, &calls).await;
-    let mut found = HashMap::new();
-    for (answer, articles) in answers.into_iter().zip(partitions.values()) {
+    let mut found = Vec::with_capacity(articles.len());
+    for (answer, (_, articles)) in answers.into_iter().zip(&partitions) {
         let Ok(answer) = answer.and_then(|answer| answer.accepted(&[])) else { continue };
         for (index, article) in articles.iter().enumerate() {
             let number = |at: usize| answer.number(1 + index * 5 + at);
@@ -136,7 +145,7 @@ async fn from_redis(
                 })
             };
             if let Ok(counters) = counters() {
-                found.insert(*article, counters);
+                found.push((*article, counters));
             }
         }
     }
@@ -156,7 +165,7 @@ async fn from_mysql(
     settings: &Settings,
     articles: &[ArticleId],
     user: Option<UserId>,
-) -> Result<HashMap<ArticleId, Facts>, Problem> {
+) -> Result<ByArticle<Facts>, Problem> {
     // All in one row, since Spin hands over each at the price of a call. The longest text is 12,400 bytes.
     let sql = format!(
         "SELECT COALESCE(CAST(GROUP_CONCAT(CONCAT_WS(',',
@@ -180,7 +189,7 @@ async fn from_mysql(
 }
 
 /// Reads eight numbers an article.
-fn facts_of(text: &str, signed_in: bool) -> Option<HashMap<ArticleId, Facts>> {
+fn facts_of(text: &str, signed_in: bool) -> Option<ByArticle<Facts>> {
     let numbers = text.split(',').filter(|_| !text.is_empty()).map(str::parse).collect::<Result<Vec<i64>, _>>().ok()?;
     let (articles, []) = numbers.as_chunks() else { return None };
     let fact = |&[article, likes, collects, pv, uv, reads, collected, liked]: &[i64; 8]| {
@@ -198,11 +207,13 @@ mod tests {
     #[test]
     fn what_mysql_knows_is_eight_numbers_an_article() {
         let facts = facts_of("42,5,4,3,2,1,0,1,43,0,0,0,0,0,1,0", true).expect("two articles");
-        let (first, second) = (facts[&"42".parse().expect("an id")], facts[&"43".parse().expect("an id")]);
+        let id = |text: &str| text.parse().expect("an id");
+        let of = |text: &str| find(&facts, id(text)).expect("it is there");
+        let (first, second) = (of("42"), of("43"));
         let Counters { likes, pv, uv, reads, liked } = first.counters;
         assert_eq!((likes, first.collects, pv, uv, reads), (5, 4, 3, 2, 1));
         assert_eq!((first.collected, liked, second.collected), (Some(false), Some(true), Some(true)));
-        assert_eq!(facts_of("42,5,4,3,2,1,0,1", false).expect("one")[&"42".parse().expect("an id")].collected, None);
+        assert_eq!(facts_of("42,5,4,3,2,1,0,1", false).expect("one")[0].1.collected, None);
         assert!(facts_of("", true).expect("no article").is_empty());
         for cut in ["42,5,4,3,2,1,0", "42,5,4,3,2,1,0,1,4", "42,5,4,3,2,1,0,"] {
             assert!(facts_of(cut, true).is_none(), "{cut}");
