@@ -17,10 +17,13 @@ pub enum Redis {
 
 /// A connection to Redis, or to the cluster that it is a server of.
 pub async fn redis(url: &str) -> Result<Redis> {
-    let mut one = Client::open(url)?.get_multiplexed_async_connection().await?;
+    let patient = stack::patient();
+    let mut one = Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await?;
     let info: String = redis::cmd("INFO").arg("cluster").query_async(&mut one).await?;
     if info.contains("cluster_enabled:1") {
-        return Ok(Redis::Cluster(ClusterClient::new([url])?.get_async_connection().await?));
+        return Ok(Redis::Cluster(
+            ClusterClient::builder([url]).response_timeout(stack::PATIENT).build()?.get_async_connection().await?,
+        ));
     }
     Ok(Redis::One(one))
 }

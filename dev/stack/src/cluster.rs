@@ -1,5 +1,6 @@
 //! A Redis Cluster: three masters, each with a replica.
 
+use crate::redis::patient;
 use crate::{Redis, wait_for};
 use anyhow::{Context, Result, ensure};
 use std::ops::RangeInclusive;
@@ -121,7 +122,7 @@ impl Cluster {
 pub async fn ask(node: &Redis, command: &[&str]) -> Result<String> {
     let (name, arguments) = command.split_first().context("a command has a name")?;
     ensure!(node.is_running(), "the server on port {} does not run", node.port());
-    let mut connection = node.client().get_multiplexed_async_connection().await?;
+    let mut connection = node.client().get_multiplexed_async_connection_with_config(&patient()).await?;
     let mut command = redis::cmd(name);
     command.arg(arguments);
     command.query_async(&mut connection).await.with_context(|| format!("{name} {arguments:?}"))

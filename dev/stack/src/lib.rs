@@ -36,7 +36,7 @@ pub use paths::{binary, cache, root};
 pub use persister::Persister;
 pub use process::Service;
 pub use proxy::Proxy;
-pub use redis::Redis;
+pub use redis::{PATIENT, Redis, patient};
 pub use stack::Stack;
 pub use tls::Tls;
 pub use wait::wait_for;

@@ -4,10 +4,11 @@ use crate::clock::Clock;
 use crate::{Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
-use redis::{Client, TlsCertificates};
+use redis::{AsyncConnectionConfig, Client, TlsCertificates};
 use std::fs;
 use std::ops::Deref;
 use std::path::Path;
+use std::time::Duration;
 
 /// A Redis that has what it acknowledged on disk, as in production.
 pub struct Redis {
@@ -140,6 +141,15 @@ fn server(folder: &Path, client: &Client) -> Result<Service> {
 fn service(program: &std::ffi::OsStr, folder: &Path, client: &Client) -> Service {
     let client = client.clone();
     Service::new("redis", program, folder.join("redis.log"), move || ping(client.clone()).boxed())
+}
+
+/// For an answer on a busy machine, whose disk may take a while to sync: the client gives up after half a second.
+pub const PATIENT: Duration = Duration::from_secs(10);
+
+/// A connection's settings with that patience.
+#[must_use]
+pub fn patient() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENT)).set_response_timeout(Some(PATIENT))
 }
 
 /// Fails while it loads its data, too.

@@ -81,7 +81,7 @@ impl World {
 
     pub(crate) async fn redis(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.redis.url()).unwrap();
-        client.get_multiplexed_async_connection().await.unwrap()
+        client.get_multiplexed_async_connection_with_config(&stack::patient()).await.unwrap()
     }
 
     /// The name that the markers have of the server that answers now.
