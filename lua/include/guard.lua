@@ -6,10 +6,10 @@ end
 
 -- Why nothing may be done here, or nil. The marker names the server whose data is known to be whole: a restarted,
 -- flushed, restored or promoted server has another name, its run id and its replication's, and is fenced until the
--- persister warms it. A deadline in the
--- server's own time keeps a command that was stuck on its way from taking effect after a later one was acknowledged. No
--- caller waits longer than 2 s: a deadline further ahead was reckoned before this server's clock was set back, and
--- nobody knows whether it has passed. An empty one is none, for tools that nobody waits for.
+-- persister warms it. A deadline in the server's own time keeps a command that was stuck on its way from taking effect
+-- after a later one was acknowledged. No caller waits longer than 2 s: a deadline further ahead was reckoned before
+-- this server's clock was set back, and nobody knows whether it has passed. An empty one is none, for tools that nobody
+-- waits for.
 local FURTHEST_US = 2500000
 
 local function refusal(warm, server, now, deadline_ms)

@@ -10,7 +10,14 @@ use contract::{Address, Topology, keys, scripts::Script};
 use futures::future::{join_all, join3};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
-use crate::{Deadline, Limit, LimitState, Problem, log::without_url};
+use crate::{Deadline, Problem, log::without_url};
+
+mod answer;
+mod url;
+
+pub use answer::Answer;
+use answer::text;
+use url::{host_of, url_of};
 
 /// A connection with what it knows of its server. It serves many requests of its instance at once.
 struct Redis {
@@ -212,25 +219,6 @@ fn is_moved(error: &Error) -> bool {
     matches!(error, Error::Other(reason) if reason.to_ascii_lowercase().contains("moved: "))
 }
 
-/// The parts of a URL: before its host and port, those, and after.
-fn parts(url: &str) -> (&str, &str, &str) {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
-    let host = url[start..end].rfind('@').map_or(start, |at| start + at + 1);
-    (&url[..host], &url[host..end], &url[end..])
-}
-
-fn host_of(url: &str) -> &str {
-    let (_, place, _) = parts(url);
-    place.rsplit_once(':').map_or(place, |(host, _)| host).trim_matches(['[', ']'])
-}
-
-/// The same URL of another server.
-fn url_of(url: &str, Address { host, port }: &Address) -> String {
-    let (before, _, after) = parts(url);
-    if host.contains(':') { format!("{before}[{host}]:{port}{after}") } else { format!("{before}{host}:{port}{after}") }
-}
-
 impl Redis {
     async fn open(url: &str, address: Option<Address>) -> Result<Self, Error> {
         let connection = match &address {
@@ -309,84 +297,9 @@ impl Redis {
     }
 }
 
-fn text(value: &RedisResult) -> Option<&str> {
-    match value {
-        RedisResult::Binary(bytes) => std::str::from_utf8(bytes).ok(),
-        RedisResult::Status(status) => Some(status),
-        _ => None,
-    }
-}
-
-/// What a script answered: a word, then numbers.
-#[derive(Debug)]
-pub struct Answer(Vec<RedisResult>);
-
-impl Answer {
-    /// The first word: `OK`, or why not.
-    #[must_use]
-    pub fn word(&self) -> &str {
-        self.0.first().and_then(text).unwrap_or_default()
-    }
-
-    /// The number at a place, counted from 1 after the word.
-    pub fn number(&self, at: usize) -> Result<i64, Problem> {
-        if let Some(RedisResult::Int64(number)) = self.0.get(at) {
-            return Ok(*number);
-        }
-        eprintln!("redis: a script answered something else than a number at {at}");
-        Err(Problem::StoreUnavailable)
-    }
-
-    /// The answer if it is `OK`; else the problem that the scripts' common refusals stand for. `limits` are those that
-    /// the script was given, in its order.
-    pub fn accepted(self, limits: &[Limit]) -> Result<Self, Problem> {
-        match self.word() {
-            "OK" => Ok(self),
-            "COLD" => Err(Problem::NotWarm),
-            "BARRED" => Err(Problem::Barred),
-            "HELD" => Err(Problem::Held),
-            "FULL" => Err(Problem::Backlogged),
-            "LIMITED" => {
-                let which = usize::try_from(self.number(2)?).unwrap_or_default();
-                let policy = limits.get(which.wrapping_sub(1)).map_or((1, 1), |limit| limit.policy());
-                Err(Problem::Limited { wait_ms: self.number(1)?.try_into().unwrap_or_default(), policy })
-            }
-            "EARLY" => Err(Problem::ViewTokenEarly(self.number(1)?.try_into().unwrap_or_default())),
-            "EXPIRED" => Err(Problem::ViewTokenExpired),
-            "LATE" => Err(Problem::StoreUnavailable),
-            word => {
-                eprintln!("redis: a script answered {word:?}");
-                Err(Problem::StoreUnavailable)
-            }
-        }
-    }
-
-    /// What is left of the first limit, told at `at` and the place after it.
-    pub fn limit_state(&self, at: usize, limit: Limit) -> Result<LimitState, Problem> {
-        Ok(LimitState {
-            policy: limit.policy(),
-            left: self.number(at)?,
-            reset_ms: self.number(at + 1)?.try_into().unwrap_or_default(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_url_leads_to_another_server_with_the_same_credentials() {
-        let at = |host: &str| Address { host: host.to_owned(), port: 7001 };
-        for (url, host, other) in [
-            ("redis://seed:6379", "10.0.0.7", "redis://10.0.0.7:7001"),
-            ("rediss://user:p%40ss@seed:6379/0", "redis-1", "rediss://user:p%40ss@redis-1:7001/0"),
-            ("redis://:p@ss@[::1]:6379?x=1", "::2", "redis://:p@ss@[::2]:7001?x=1"),
-        ] {
-            assert_eq!(url_of(url, &at(host)), other);
-            assert_eq!(host_of(other), host);
-        }
-    }
 
     #[test]
     fn a_partition_that_is_elsewhere_is_told_from_other_errors() {
