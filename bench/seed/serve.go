@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"strconv"
 	"strings"
@@ -83,15 +84,20 @@ func (s service) like(action int) gin.HandlerFunc {
 		keys := []string{"article:like:" + c.Param("id"), fmt.Sprintf("user:like:%d:%d", user, article)}
 		// By its digest; the article sends the text each time.
 		if err := s.script.Run(c, s.redis, keys, action).Err(); err != nil {
-			c.JSON(http.StatusInternalServerError, gin.H{"msg": "fail"})
+			fail(c, err)
 			return
 		}
 		if err := s.send(c, LikeMessage{UserID: user, ArticleID: article, Action: action}); err != nil {
-			c.JSON(http.StatusInternalServerError, gin.H{"msg": "fail"})
+			fail(c, err)
 			return
 		}
 		c.JSON(http.StatusOK, gin.H{"msg": "ok"})
 	}
+}
+
+func fail(c *gin.Context, err error) {
+	log.Printf("like: %v", err)
+	c.JSON(http.StatusInternalServerError, gin.H{"msg": "fail"})
 }
 
 // send returns at once: the writer is asynchronous.

@@ -8,6 +8,7 @@ use stack::Service;
 pub(crate) struct Server {
     service: Service,
     address: String,
+    lost_per_mille: u32,
 }
 
 impl Server {
@@ -21,7 +22,7 @@ impl Server {
         });
         // As in production: a developer's RUST_BACKTRACE has wasmtime walk the stack for every request.
         let service = service.args(["-c", cores]).args([program]).envs([("RUST_BACKTRACE", "0")]);
-        Ok(Self { service, address })
+        Ok(Self { service, address, lost_per_mille: 0 })
     }
 
     pub(crate) fn arguments(mut self, arguments: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Self {
@@ -35,6 +36,15 @@ impl Server {
     ) -> Self {
         self.service = self.service.envs(variables);
         self
+    }
+
+    /// Lets so many requests of a thousand fail.
+    pub(crate) fn losing(self, lost_per_mille: u32) -> Self {
+        Self { lost_per_mille, ..self }
+    }
+
+    pub(crate) fn lost_per_mille(&self) -> u32 {
+        self.lost_per_mille
     }
 
     /// Until that path answers 200.

@@ -154,7 +154,8 @@ impl Load<'_> {
     async fn wrk(&mut self, server: &Server, case: &Case, seconds: u64) -> Result<Outcome> {
         let (requests, url, cores) = (self.requests(case)?, server.url(), self.bench.cores.rest());
         let wrk = Wrk { url: &url, requests: &requests, clients: case.clients, seconds, rate: None, cores: &cores };
-        wrk.run().await.with_context(|| server.log_tail(10))
+        let outcome = wrk.run().await?;
+        outcome.answered(server.lost_per_mille()).with_context(|| server.log_tail(10))
     }
 
     /// Everyone likes once, then everyone takes it back: sent over and over, each changes something.
