@@ -70,11 +70,11 @@ bench: setup components natives ## figures beside their baselines; ONLY=like/hot
 k8s-check: ## k8s/ against the schemas, spin.toml and what the persister exports
 	@dev/k8s-check
 
-k8s-test: ## applies k8s/ to a Kubernetes control plane of its own
-	@dev/k8s-test
+k8s-test: ## applies k8s/ to a Kubernetes control plane of its own; SPIN_OPERATOR=<program> for the real one
+	@SPIN_OPERATOR=$(SPIN_OPERATOR) dev/k8s-test
 
 k8s-observe: setup natives components ## runs alerts and dashboard on a Prometheus that scrapes a persister under load
-	@dev/k8s-observe
+	@PICTURE=$(PICTURE) dev/k8s-observe
 
 lint: setup ## formatting, clippy, shell scripts, dependencies
 	@dev/lint

@@ -211,21 +211,6 @@ func (c *cluster) applyAll(all objects) (string, error) {
 	return fmt.Sprintf("%d objects", len(all)), nil
 }
 
-// operate makes what the Spin operator would make, as its field manager.
-func (c *cluster) operate(all objects) (string, error) {
-	count := 0
-	for _, app := range all.ofKind("SpinApp") {
-		deployment, service := operatorMakes(app, all.find("SpinAppExecutor", app.namespace(), app.text("spec", "executor")))
-		for _, one := range []object{deployment, service} {
-			if _, err := c.apply(one, "spin-operator"); err != nil {
-				return "", err
-			}
-			count++
-		}
-	}
-	return fmt.Sprintf("%d Deployments and Services", count), nil
-}
-
 // admit asks for a pod of every template, and for one that must be refused in every namespace of ours.
 func (c *cluster) admit(w *world) (string, error) {
 	create := func(namespace string, spec any, labels map[string]string) error {

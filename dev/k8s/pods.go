@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	psaapi "k8s.io/pod-security-admission/api"
@@ -156,6 +157,18 @@ func operatorMakes(app, executor object) (deployment, service object) {
 		environment = append(environment, map[string]any{"name": name, "value": value})
 	}
 	add("SPIN_HTTP_LISTEN_ADDR", "0.0.0.0:80")
+	for _, signal := range []string{"", "traces_", "metrics_", "logs_"} {
+		named := "exporter_otlp_" + signal + "endpoint"
+		if endpoint := config.text("otel", named); endpoint != "" {
+			add("OTEL_"+strings.ToUpper(named), endpoint)
+		}
+	}
+	if limit := app.text("spec", "invocationLimits", "memory"); limit != "" {
+		// One that is no quantity the schema refuses.
+		if quantity, err := resource.ParseQuantity(limit); err == nil {
+			add("SPIN_MAX_INSTANCE_MEMORY", strconv.FormatInt(quantity.Value(), 10))
+		}
+	}
 	components := app.texts("spec", "components")
 	add("SPIN_COMPONENTS_TO_RETAIN", strings.Join(components, ","))
 	container := map[string]any{
