@@ -28,7 +28,7 @@ components: ## builds the wasm components
 natives:
 	@cargo build $(CARGO_FLAGS) --bins
 
-up: setup components natives ## builds and runs everything, and the demo page, until Ctrl-C; COMPOSE=1 for stores in containers
+up: setup components natives ## builds and runs everything, with a demo page and Swagger UI, until Ctrl-C; COMPOSE=1 for stores in containers
 	@exec dev/demo $(STACK) up $(UP_FLAGS)
 
 down: ## stops `make up`

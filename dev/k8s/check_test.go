@@ -125,6 +125,16 @@ var mistakes = []struct {
 		variable["valueFrom"] = map[string]any{"secretKeyRef": map[string]any{"name": "spin", "key": "mysql_url"}}
 	}), "variable mysql_url is not used by like"},
 	{"a component that is not deployed", "dev", func(all objects) objects { return without(all, "SpinApp", "queries") }, "component queries has no SpinApp"},
+	{"a component of an app that leaves it out", "dev", change("SpinApp", "queries", func(o object) {
+		o.in("spec")["components"] = []any{"queries"}
+	}), "component docs has no SpinApp"},
+	{"a component that is deployed twice", "dev", change("SpinApp", "like", func(o object) {
+		o.in("spec")["components"] = []any{"like", "docs"}
+	}), "component docs has another SpinApp"},
+	{"a path of a component that shares its app", "dev", change("HTTPRoute", "queries", func(o object) {
+		in := o.in("spec", "rules", 0)
+		in["matches"] = in["matches"].([]any)[:2]
+	}), `/v1/openapi.json goes to "articles" and not to "queries"`},
 	{"a component with another name", "dev", change("SpinApp", "like", func(o object) {
 		o.in("spec")["components"] = []any{"likes"}
 	}), "has components [likes]"},

@@ -19,21 +19,25 @@ func checkSpin(w *world) []string {
 	for _, app := range w.objects.ofKind("SpinApp") {
 		refused := func(format string, values ...any) { findings = append(findings, refuse(app, format, values...)) }
 		components := app.texts("spec", "components")
-		if len(components) != 1 || components[0] != app.name() {
+		if !slices.Contains(components, app.name()) {
 			refused("has components %v and not the one of its name", components)
 			continue
 		}
-		component := components[0]
-		if _, is := spin.Component[component]; !is {
-			refused("spin.toml has no component %s", component)
-			continue
+		for _, component := range components {
+			if _, is := spin.Component[component]; !is {
+				refused("spin.toml has no component %s", component)
+			}
+			if deployed[component] {
+				refused("component %s has another SpinApp", component)
+			}
+			deployed[component] = true
 		}
-		deployed[component] = true
-		findings = append(findings, w.checkVariables(app, component)...)
+		findings = append(findings, w.checkVariables(app, components)...)
 		if app.at("spec", "enableAutoscaling") == true && app.at("spec", "replicas") != nil {
 			refused("the operator's webhook refuses replicas with enableAutoscaling")
 		}
-		if wanted, path := "/healthz/"+component, app.text("spec", "checks", "readiness", "httpGet", "path"); path != wanted || !w.routed(path, component) {
+		// Of several components, the one that the app is named after is asked; they start and stop together.
+		if wanted, path := "/healthz/"+app.name(), app.text("spec", "checks", "readiness", "httpGet", "path"); path != wanted || w.component(path) != app.name() {
 			refused("is ready by %q and not by %s", path, wanted)
 		}
 		if path := app.text("spec", "checks", "liveness", "httpGet", "path"); path != "/.well-known/spin/health" {
@@ -72,12 +76,17 @@ func checkSpin(w *world) []string {
 	return findings
 }
 
-// checkVariables: what a component uses is set, from the right place; what Spin wants besides is there and says nothing.
-func (w *world) checkVariables(app object, component string) []string {
+// checkVariables: what an app's components use is set, from the right place; what Spin wants besides is there and says
+// nothing.
+func (w *world) checkVariables(app object, components []string) []string {
 	var findings []string
 	refused := func(format string, values ...any) { findings = append(findings, refuse(app, format, values...)) }
 	uses := map[string]bool{}
-	templates := slices.Concat(slices.Collect(maps.Values(w.repository.spin.Component[component].Variables)), w.repository.spin.Component[component].Hosts)
+	var templates []string
+	for _, component := range components {
+		manifest := w.repository.spin.Component[component]
+		templates = slices.Concat(templates, slices.Collect(maps.Values(manifest.Variables)), manifest.Hosts)
+	}
 	for _, found := range regexp.MustCompile(`\{\{ *(\w+) *\}\}`).FindAllStringSubmatch(strings.Join(templates, " "), -1) {
 		uses[found[1]] = true
 	}
@@ -96,7 +105,7 @@ func (w *world) checkVariables(app object, component string) []string {
 		case set[name]:
 			refused("variable %s is set twice", name)
 		case !uses[name] && variable.text("value") != "unused":
-			refused("variable %s is not used by %s, and must not be given to it", name, component)
+			refused("variable %s is not used by %s, and must not be given to it", name, strings.Join(components, ", "))
 		case uses[name] && variable.at("valueFrom") == nil:
 			refused("variable %s is not from a ConfigMap or Secret", name)
 		case uses[name] && declared.Secret != (from != ""):
@@ -127,14 +136,25 @@ func (w *world) checkVariables(app object, component string) []string {
 	return findings
 }
 
-// routed says whether Spin gives a path to a component.
-func (w *world) routed(path, component string) bool {
-	return slices.ContainsFunc(w.repository.spin.Trigger.HTTP, func(trigger struct {
-		Route     string `toml:"route"`
-		Component string `toml:"component"`
-	}) bool {
-		return trigger.Route == path && trigger.Component == component
-	})
+// component is the one that Spin gives a path to by a route that names it whole; empty where only `/...` takes it.
+func (w *world) component(path string) string {
+	for _, trigger := range w.repository.spin.Trigger.HTTP {
+		pattern := regexp.MustCompile(`:\w+`).ReplaceAllString(regexp.QuoteMeta(trigger.Route), "[^/]+")
+		if regexp.MustCompile("^" + pattern + "/?$").MatchString(path) {
+			return trigger.Component
+		}
+	}
+	return ""
+}
+
+// appOf is the SpinApp that runs a component.
+func (w *world) appOf(component string) string {
+	for _, app := range w.objects.ofKind("SpinApp") {
+		if slices.Contains(app.texts("spec", "components"), component) {
+			return app.name()
+		}
+	}
+	return component
 }
 
 // setting is a variable of the components' ConfigMap.
@@ -196,9 +216,9 @@ func checkGateway(w *world) []string {
 					findings = append(findings, refuse(policy, "no %s %s in its namespace", target.text("kind"), target.text("name")))
 				}
 			}
-			for component := range w.repository.spin.Component {
-				if kind != "ClientTrafficPolicy" && !slices.Contains(targets, component) {
-					findings = append(findings, refuse(policy, "leaves out route %s", component))
+			for _, app := range w.objects.ofKind("SpinApp") {
+				if kind != "ClientTrafficPolicy" && !slices.Contains(targets, app.name()) {
+					findings = append(findings, refuse(policy, "leaves out route %s", app.name()))
 				}
 			}
 		}
@@ -257,10 +277,13 @@ func (w *world) checkPaths() []string {
 	}
 	for _, trigger := range w.repository.spin.Trigger.HTTP {
 		if strings.HasPrefix(trigger.Route, "/v1/") {
-			path := strings.ReplaceAll(trigger.Route, ":id", "42")
-			want(path, trigger.Component)
-			want(path+"/", trigger.Component)
-			want(path+"/more", "articles")
+			path := regexp.MustCompile(`:\w+`).ReplaceAllString(trigger.Route, "42")
+			want(path, w.appOf(trigger.Component))
+			want(path+"/", w.appOf(trigger.Component))
+			// Another route's, if it is one's.
+			if more := path + "/more"; w.component(more) == "" {
+				want(more, "articles")
+			}
 		} else {
 			// Health is asked inside the cluster only; what matches nothing is the article service's.
 			want(strings.ReplaceAll(trigger.Route, "...", ""), "articles")

@@ -18,7 +18,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body; null if there is none.
+    /// The body: what is JSON parsed, any other as a text; null if there is none.
     pub body: Value,
 }
 
@@ -93,9 +93,13 @@ impl Ask {
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
         let answer = client.execute(request).await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let bytes = answer.bytes().await?;
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
-        let answer = Answer { status, headers, body };
+        let text = answer.text().await?;
+        let mut answer = Answer { status, headers, body: Value::Null };
+        if answer.media_type().ends_with("json") && !text.is_empty() {
+            answer.body = serde_json::from_str(&text)?;
+        } else if !text.is_empty() {
+            answer.body = Value::String(text);
+        }
         description::check(&method, &path, &answer)
             .unwrap_or_else(|error| panic!("docs/openapi.yaml: {method} {path}: {error:#}\n{answer:?}"));
         Ok(answer)
@@ -110,6 +114,12 @@ impl Ask {
 }
 
 impl Answer {
+    /// The type of the body, without what may follow it; empty if there is none.
+    #[must_use]
+    pub fn media_type(&self) -> &str {
+        self.header("content-type").split(';').next().unwrap_or_default()
+    }
+
     /// A header as text; empty if it is not there.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use jsonschema::Validator;
-use reqwest::{Method, header::CONTENT_TYPE};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::Answer;
@@ -20,6 +20,20 @@ pub static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| {
     close(&mut document);
     document
 });
+
+/// What a part of the description refers to; the part itself, where it does not.
+///
+/// # Panics
+/// If the reference leads nowhere.
+#[must_use]
+pub fn resolved(part: &'static Value) -> &'static Value {
+    match part["$ref"].as_str() {
+        Some(reference) => {
+            resolved(DESCRIPTION.pointer(reference.trim_start_matches('#')).expect("what is referred to"))
+        }
+        None => part,
+    }
+}
 
 /// By their place. An OpenAPI 3.1 schema is a JSON Schema of 2020-12.
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
@@ -113,11 +127,11 @@ pub(crate) fn check(method: &Method, path: &str, answer: &Answer) -> Result<()> 
         }
     }
     let content = response["content"].as_object();
-    match (answer.headers.get(CONTENT_TYPE), content) {
-        (None, None) => ensure!(answer.body.is_null(), "a body that is not described"),
-        (Some(kind), Some(content)) if content.contains_key(kind.to_str()?) => {
+    match (answer.media_type(), content) {
+        ("", None) => ensure!(answer.body.is_null(), "a body that is not described"),
+        (kind, Some(content)) if content.contains_key(kind) => {
             if method != Method::HEAD {
-                let kind = kind.to_str()?.replace('/', "~1");
+                let kind = kind.replace('/', "~1");
                 conforms(&format!("{place}/content/{kind}/schema"), &answer.body)?;
             }
         }

@@ -9,4 +9,5 @@ after(stop);
 await import("./buttons.js");
 await import("./reading.js");
 await import("./access.js");
+await import("./api.js");
 test("no script of any page has failed", () => assert.deepEqual(errors, []));

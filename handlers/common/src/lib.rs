@@ -28,6 +28,6 @@ pub use limit::{Limit, LimitError, LimitState};
 pub use problem::Problem;
 pub use reply::Reply;
 pub use request::Call;
-pub use serve::{Route, serve};
+pub use serve::{Route, serve, serve_anyone};
 pub use view_token::{READ_AFTER, VIEW_LIFETIME, ViewToken, Viewer};
 pub use visitor::Visitors;

@@ -92,7 +92,7 @@ impl Problem {
                 S::NOT_FOUND,
                 "not-found",
                 "No such path",
-                "Check the path; all paths of this service begin with /v1/articles, /v1/interactions or /v1/me.",
+                "Check the path: /v1/openapi.json describes every one of this service.",
             ),
             Self::MethodNotAllowed(_) => (
                 S::METHOD_NOT_ALLOWED,

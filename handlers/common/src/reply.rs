@@ -25,6 +25,12 @@ impl Reply {
         Self { status, headers: vec![], body }.with("content-type", "application/json")
     }
 
+    /// 200 with a text of that media type.
+    #[must_use]
+    pub fn text(media_type: &str, text: &str) -> Self {
+        Self { status: StatusCode::OK, headers: vec![], body: text.into() }.with("content-type", media_type)
+    }
+
     /// 204, to a preflight.
     pub(crate) fn no_content() -> Self {
         Self { status: StatusCode::NO_CONTENT, headers: vec![], body: vec![] }

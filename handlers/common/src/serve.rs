@@ -1,4 +1,4 @@
-use std::{cell::OnceCell, rc::Rc};
+use std::{cell::OnceCell, rc::Rc, str::FromStr};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -22,22 +22,67 @@ pub struct Route<A> {
 
 /// What every component reads of its variables.
 struct Settings {
-    identity: Rc<Identity>,
-    origins: Vec<String>,
+    /// None in a component that answers everybody alike.
+    identity: Option<Rc<Identity>>,
+    origins: Origins,
+}
+
+/// Whose pages may call, as a browser spells them.
+struct Origins(Vec<String>);
+
+impl FromStr for Origins {
+    type Err = ();
+
+    /// From `https://www.example.com,https://m.example.com`. What no browser sends, as one with a slash at its end, is
+    /// refused: it would allow nobody, and nobody would know why.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        let spelled = |origin: &str| {
+            let (scheme, host) = origin.split_once("://")?;
+            (!scheme.is_empty() && !host.is_empty() && !host.contains('/')).then(|| origin.to_owned())
+        };
+        origins.map(spelled).collect::<Option<_>>().map(Self).ok_or(())
+    }
+}
+
+impl Origins {
+    fn have(&self, origin: &HeaderValue) -> bool {
+        self.0.iter().any(|known| known.as_bytes() == origin.as_bytes())
+    }
 }
 
 thread_local! {
     static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
 }
 
-async fn load() -> Result<Settings, Problem> {
-    let origins: String = config::setting("cors_origins").await?;
-    let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect();
-    Ok(Settings { identity: Rc::new(Identity::load().await?), origins })
+async fn for_anyone() -> Result<Settings, Problem> {
+    Ok(Settings { identity: None, origins: config::setting("cors_origins").await? })
+}
+
+async fn for_callers() -> Result<Settings, Problem> {
+    Ok(Settings { identity: Some(Rc::new(Identity::load().await?)), ..for_anyone().await? })
 }
 
 /// Answers a request: finds its route, has `act` carry it out, and adds the headers that every answer has.
-pub async fn serve<A: Copy>(
+pub fn serve<A: Copy>(
+    request: Request,
+    routes: &[Route<A>],
+    act: impl AsyncFnOnce(Call, A) -> Result<Reply, Problem>,
+) -> impl Future<Output = Result<types::Response, types::ErrorCode>> {
+    serve_with(for_callers(), request, routes, act)
+}
+
+/// The same in a component that answers everybody alike: it looks at no token, and has none of the variables for that.
+pub fn serve_anyone<A: Copy>(
+    request: Request,
+    routes: &[Route<A>],
+    act: impl AsyncFnOnce(Call, A) -> Result<Reply, Problem>,
+) -> impl Future<Output = Result<types::Response, types::ErrorCode>> {
+    serve_with(for_anyone(), request, routes, act)
+}
+
+async fn serve_with<A: Copy>(
+    load: impl Future<Output = Result<Settings, Problem>>,
     request: Request,
     routes: &[Route<A>],
     act: impl AsyncFnOnce(Call, A) -> Result<Reply, Problem>,
@@ -45,18 +90,17 @@ pub async fn serve<A: Copy>(
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut call = Call::new(request);
     let request_id = call.request_id.clone();
-    let settings = config::once(&SETTINGS, load()).await;
+    let settings = config::once(&SETTINGS, load).await;
     let outcome = match &settings {
         Ok(settings) => {
-            call.identity = Some(Rc::clone(&settings.identity));
+            call.identity.clone_from(&settings.identity);
             answer(call, routes, act).await
         }
         Err(problem) => Err(problem.clone()),
     };
     let reply = outcome.unwrap_or_else(Reply::from);
-    let origins = settings.as_ref().map_or(&[][..], |settings| &settings.origins);
-    send(reply, &request_id, origin.filter(|origin| origins.iter().any(|known| known.as_bytes() == origin.as_bytes())))
-        .await
+    let allowed = |origin: &HeaderValue| settings.as_ref().is_ok_and(|settings| settings.origins.have(origin));
+    send(reply, &request_id, origin.filter(allowed)).await
 }
 
 async fn answer<A: Copy>(
@@ -104,7 +148,9 @@ async fn send(
     headers.extend(reply.headers);
     let fixed = |value| HeaderValue::from_static(value);
     headers.append(header::VARY, fixed("Origin"));
-    headers.insert(header::CACHE_CONTROL, fixed("no-store"));
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, fixed("no-store"));
+    }
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
@@ -136,7 +182,18 @@ async fn send(
 mod tests {
     use proptest::prelude::*;
 
-    use super::Route;
+    use super::{Origins, Route};
+
+    #[test]
+    fn origins_are_spelled_as_a_browser_does() {
+        let read = |text: &str| text.parse().map(|Origins(all)| all);
+        let all = ["https://www.example.com", "http://localhost:3000"].map(str::to_owned).to_vec();
+        assert_eq!(read("https://www.example.com, http://localhost:3000,"), Ok(all));
+        assert_eq!(read(""), Ok(vec![]));
+        for bad in ["www.example.com", "https://", "://a", "https://a/", "https://a/b", "https://a,b"] {
+            assert_eq!(read(bad), Err(()), "{bad}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -79,7 +79,7 @@ fn a_request_id_is_taken_or_made() -> Result<()> {
 #[test]
 fn health_needs_nothing_and_readiness_names_the_stores() -> Result<()> {
     on_system(async |api, _| {
-        for component in ["like", "collect", "read", "queries"] {
+        for component in ["like", "collect", "read", "queries", "docs"] {
             assert_eq!(api.get(&format!("/healthz/{component}")).send().await?.status, 200, "{component}");
         }
         let ready = api.get("/readyz").good().await?;

@@ -13,8 +13,8 @@ const BURST: usize = 12;
 /// One more request passes in 100 s, so that how long a test takes hardly matters.
 const LIMIT: &str = "12,0.01";
 
-/// Another instance of the application on the same stores.
-async fn pod(stack: &Stack, name: &str, variables: &[(&str, &str)]) -> Result<(App, Api)> {
+/// Another instance of the application, on the same stores unless the variables say otherwise.
+pub(crate) async fn pod(stack: &Stack, name: &str, variables: &[(&str, &str)]) -> Result<(App, Api)> {
     let app = stack.app.another(name, variables)?;
     app.start().await?;
     let api = Api::new(app.url().to_owned());

@@ -2,6 +2,8 @@
 
 mod collect;
 mod description;
+mod docs;
+mod examples;
 mod headers;
 mod like;
 mod limits;

@@ -140,9 +140,10 @@ fn both_stores_down_every_route_says_so() -> Result<()> {
         ] {
             assert_refused(&in_time(&api, method, &route, 1).await?.0);
         }
-        for component in ["like", "collect", "read", "queries"] {
+        for component in ["like", "collect", "read", "queries", "docs"] {
             assert_eq!(api.get(&format!("/healthz/{component}")).send().await?.status, 200);
         }
+        assert_eq!(api.get("/v1/problems/store-unavailable").send().await?.status, 200, "where their type leads");
         Ok(())
     })
 }

@@ -1,0 +1,232 @@
+//! The examples of docs/openapi.yaml. Each is crossed off by what the service really takes or says.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    ptr,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use reqwest::Method;
+use serde_json::Value;
+use stack::wait_for;
+use tests::{Answer, Api, Ask, DESCRIPTION, resolved};
+
+/// How long what follows a change, as a list does, may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Operation {
+    method: Method,
+    path: &'static str,
+    parameters: Vec<&'static Value>,
+    described: &'static Value,
+}
+
+pub(super) struct Examples {
+    /// By name: `PUT /v1/articles/{id}/like`.
+    operations: BTreeMap<String, Operation>,
+    /// Of parameters, bodies, headers and answers, by a name that tells which.
+    all: BTreeMap<String, &'static Value>,
+    /// The names of those that nothing has met yet.
+    open: RefCell<BTreeSet<String>>,
+}
+
+fn fields(part: &'static Value) -> impl Iterator<Item = (&'static str, &'static Value)> {
+    part.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+}
+
+impl Examples {
+    pub(super) fn of_the_description() -> Result<Self> {
+        let mut operations = BTreeMap::new();
+        for (path, item) in fields(&DESCRIPTION["paths"]) {
+            let item = resolved(item);
+            for (method, described) in fields(item).filter(|(name, _)| *name != "parameters") {
+                let parameters = [&item["parameters"], &described["parameters"]];
+                let parameters = parameters.into_iter().filter_map(Value::as_array).flatten().map(resolved).collect();
+                let method: Method = method.to_uppercase().parse()?;
+                operations.insert(format!("{method} {path}"), Operation { method, path, parameters, described });
+            }
+        }
+        let (mut all, mut responses) = (BTreeMap::new(), vec![]);
+        for (name, operation) in &operations {
+            for parameter in &operation.parameters {
+                let name = parameter["name"].as_str().unwrap_or_default();
+                let example = parameter.get("example");
+                all.extend(example.map(|example| (format!("parameter {name}: {}", text(example)), example)));
+            }
+            for (kind, content) in fields(&operation.described["requestBody"]["content"]) {
+                all.extend(content.get("example").map(|example| (format!("{name} takes {kind}"), example)));
+            }
+            for (status, response) in fields(&operation.described["responses"]) {
+                let response = resolved(response);
+                responses.push(response);
+                all.extend(of_response(&format!("{name} {status}"), response));
+            }
+        }
+        // What no operation names is for any.
+        for (name, response) in fields(&DESCRIPTION["components"]["responses"]) {
+            if !responses.iter().any(|named| ptr::eq(*named, response)) {
+                all.extend(of_response(name, response));
+            }
+        }
+        let open = RefCell::new(all.keys().cloned().collect());
+        Ok(Self { operations, all, open })
+    }
+
+    /// The operations of which that holds.
+    pub(super) fn operations(&self, which: impl Fn(&str, &Value) -> bool) -> Vec<&str> {
+        let such = self.operations.iter().filter(|(name, operation)| which(name, operation.described));
+        such.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The path of an operation, for that article.
+    pub(super) fn path(&self, operation: &str, article: &str) -> String {
+        self.operations[operation].path.replace("{id}", article)
+    }
+
+    /// The request of an operation, its parameters as in their examples.
+    pub(super) fn ask(&self, api: &Api, operation: &str) -> Ask {
+        let (mut path, mut query) = (self.operations[operation].path.to_owned(), String::new());
+        for (name, place, example) in self.parameters(operation) {
+            match place {
+                "path" => path = path.replace(&format!("{{{name}}}"), &example),
+                "query" => query = format!("{query}{}{name}={example}", if query.is_empty() { "?" } else { "&" }),
+                _ => continue,
+            }
+            self.cross_off(&format!("parameter {name}: {example}"));
+        }
+        self.ask_at(api, operation, &(path + &query))
+    }
+
+    /// The same by another path and query.
+    pub(super) fn ask_at(&self, api: &Api, operation: &str, target: &str) -> Ask {
+        let ask = api.ask(self.operations[operation].method.clone(), target);
+        self.parameters(operation).filter(|(_, place, _)| *place == "header").fold(ask, |ask, (name, _, example)| {
+            self.cross_off(&format!("parameter {name}: {example}"));
+            ask.header(name, &example)
+        })
+    }
+
+    /// Name, place and example of the parameters that have one.
+    fn parameters(&self, operation: &str) -> impl Iterator<Item = (&'static str, &'static str, String)> {
+        let word = |value: &'static Value| value.as_str().unwrap_or_default();
+        self.operations[operation].parameters.iter().filter_map(move |parameter| {
+            Some((word(&parameter["name"]), word(&parameter["in"]), text(parameter.get("example")?)))
+        })
+    }
+
+    /// The example of a body of that type; with a view token that was given, where one is, in place of its own.
+    pub(super) fn body(&self, operation: &str, kind: &str, view_token: Option<&str>) -> Result<String> {
+        let name = format!("{operation} takes {kind}");
+        let body = text(self.all.get(&name).with_context(|| format!("no example {name}"))?);
+        self.cross_off(&name);
+        let own: Value = serde_json::from_str(&body)?;
+        let own = own["view_token"].as_str().context("a view token")?;
+        Ok(view_token.map_or_else(|| body.clone(), |token| body.replace(own, token)))
+    }
+
+    /// Sends a request, whose answer must be the example of that name: `200 liked`.
+    pub(super) async fn replay(&self, operation: &str, name: &str, ask: Ask) -> Result<Answer> {
+        let answer = ask.send().await?;
+        self.compare(operation, name, &answer)?;
+        Ok(answer)
+    }
+
+    /// The same, again and again until it is: what follows a change takes a moment.
+    pub(super) async fn eventually(&self, operation: &str, name: &str, ask: impl Fn() -> Ask) -> Result<()> {
+        let mut compared = Ok(());
+        let waited = wait_for(name, PATIENCE, async || {
+            compared = self.compare(operation, name, &ask().send().await?);
+            Ok(compared.is_ok().then_some(()))
+        });
+        let waited = waited.await;
+        compared.and(waited)
+    }
+
+    fn compare(&self, operation: &str, name: &str, answer: &Answer) -> Result<()> {
+        let name = format!("{operation} {name}");
+        let example = self.all.get(&name).with_context(|| format!("docs/openapi.yaml has no example {name}"))?;
+        ensure!(
+            name.contains(&format!(" {} ", answer.status.as_str())) && alike("", example, &answer.body),
+            "{name} is {example}, and the service says {} {}",
+            answer.status,
+            answer.body
+        );
+        self.cross_off(&name);
+        self.see_headers(answer);
+        Ok(())
+    }
+
+    /// Crosses off the examples of headers that an answer has.
+    pub(super) fn see_headers(&self, answer: &Answer) {
+        for (name, example) in &self.all {
+            let header = name.strip_prefix("header ").and_then(|header| header.split_once(": "));
+            if header.is_some_and(|(of, _)| form(of, &text(example)) == form(of, answer.header(of))) {
+                self.cross_off(name);
+            }
+        }
+    }
+
+    fn cross_off(&self, name: &str) {
+        self.open.borrow_mut().remove(name);
+    }
+
+    /// The examples that nothing has met.
+    pub(super) fn left(&self) -> Vec<String> {
+        self.open.borrow().iter().cloned().collect()
+    }
+}
+
+/// Of its headers, which many have in common, and of its bodies. An example without a name is called so.
+fn of_response(of: &str, response: &'static Value) -> Vec<(String, &'static Value)> {
+    let problem = &response["content"]["application/problem+json"]["schema"]["properties"]["status"]["const"];
+    let of = if of.contains(' ') { of.to_owned() } else { format!("{of} {problem}") };
+    let header = |(name, header): (&'static str, &'static Value)| {
+        let example = resolved(header).get("example")?;
+        Some((format!("header {name}: {}", text(example)), example))
+    };
+    let body = |(_, content): (&'static str, &'static Value)| {
+        let named = fields(&content["examples"]).map(|(name, example)| (name, &example["value"]));
+        let all = named.chain(content.get("example").map(|example| ("example", example)));
+        all.map(|(name, example)| (format!("{of} {name}"), example)).collect::<Vec<_>>()
+    };
+    fields(&response["headers"]).filter_map(header).chain(fields(&response["content"]).flat_map(body)).collect()
+}
+
+/// As it stands in a path, a query, a header or a body.
+fn text(example: &Value) -> String {
+    match example {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// Whether an answer is the example, but for what is another each time, which has its form.
+fn alike(name: &str, example: &Value, told: &Value) -> bool {
+    match (example, told) {
+        (Value::Object(example), Value::Object(told)) => {
+            let mut fields = example.iter();
+            example.len() == told.len()
+                && fields.all(|(name, value)| told.get(name).is_some_and(|told| alike(name, value, told)))
+        }
+        (Value::Array(example), Value::Array(told)) => {
+            example.len() == told.len() && example.iter().zip(told).all(|(example, told)| alike(name, example, told))
+        }
+        (Value::String(example), Value::String(told)) => form(name, example) == form(name, told),
+        _ => example == told,
+    }
+}
+
+/// A text without what is another each time: digits, or what is sealed, of which the length is left.
+fn form(name: &str, text: &str) -> String {
+    match name {
+        "at" | "next_cursor" | "Retry-After" => text.replace(|sign: char| sign.is_ascii_digit(), "0"),
+        "view_token" | "Set-Cookie" => text
+            .split_inclusive(|sign: char| !sign.is_ascii_alphanumeric() && !"-_".contains(sign))
+            .map(|part| if part.len() > 40 { part.len().to_string() } else { part.to_owned() })
+            .collect(),
+        _ => text.to_owned(),
+    }
+}
