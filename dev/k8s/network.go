@@ -52,13 +52,13 @@ func neededFlows(w *world) []string {
 	for _, component := range []string{"collect", "queries"} {
 		needed = append(needed, stores(component, "redis", "mysql", "dns")...)
 	}
-	for _, job := range []string{"relay", "consume", "snapshot", "warm", "migrate", "reconcile-sample", "reconcile-all"} {
+	for _, job := range []string{"relay", "consume", "snapshot", "warm", "trends", "migrate", "reconcile-sample", "reconcile-all"} {
 		needed = append(needed, stores(job, "redis", "mysql", "kafka", "dns")...)
 	}
 	for _, component := range []string{"like", "collect", "read", "queries"} {
 		needed = append(needed, "gateway -> "+component)
 	}
-	for _, job := range []string{"relay", "consume", "snapshot", "warm"} {
+	for _, job := range []string{"relay", "consume", "snapshot", "warm", "trends"} {
 		needed = append(needed, "prometheus -> "+job)
 	}
 	needed = append(needed, "keda -> warm")

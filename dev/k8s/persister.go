@@ -91,7 +91,7 @@ func checkPersister(w *world) []string {
 			}
 		}
 	}
-	for _, job := range []string{"relay", "consume", "snapshot", "warm", "migrate"} {
+	for _, job := range []string{"relay", "consume", "snapshot", "warm", "trends", "migrate"} {
 		if !runs[job] {
 			findings = append(findings, refuse("persister", "nothing runs %s", job))
 		}

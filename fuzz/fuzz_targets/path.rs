@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use routefinder::Router;
 
 /// As a component declares it, and as `spin.toml` does.
-const ROUTES: [(&str, &str); 11] = [
+const ROUTES: [(&str, &str); 13] = [
     ("/v1/articles/:/like", "/v1/articles/:id/like"),
     ("/v1/articles/:/collect", "/v1/articles/:id/collect"),
     ("/v1/articles/:/views", "/v1/articles/:id/views"),
@@ -16,6 +16,8 @@ const ROUTES: [(&str, &str); 11] = [
     ("/v1/articles/:/interactions", "/v1/articles/:id/interactions"),
     ("/v1/articles/:/likers", "/v1/articles/:id/likers"),
     ("/v1/interactions", "/v1/interactions"),
+    ("/v1/interactions/totals", "/v1/interactions/totals"),
+    ("/v1/top/likes", "/v1/top/likes"),
     ("/v1/me/likes", "/v1/me/likes"),
     ("/v1/me/collects", "/v1/me/collects"),
     ("/readyz", "/readyz"),

@@ -1,4 +1,4 @@
-//! The query string: ids, page size and cursor.
+//! The query string: ids, page size, cursor and window.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../handlers/queries/src/parameters.rs"]
 mod parameters;
 
-use parameters::{Articles, Cursor, PageSize};
+use parameters::{Articles, Cursor, PageSize, Window};
 
 #[derive(Debug, Arbitrary)]
 enum Sent<'a> {
@@ -43,6 +43,9 @@ fn any(query: &str) {
     if let Ok(Some(PageSize(size))) = call.query("limit", "") {
         assert!((1..=100).contains(&size));
         assert!(query.contains(&format!("limit={size}")));
+    }
+    if let Ok(Some(Window(window))) = call.query("window", "") {
+        assert!(["hour", "day"].contains(&window) && query.contains(&format!("window={window}")));
     }
     if let Ok(Some(cursor)) = call.query::<Cursor>("cursor", "") {
         assert_eq!(cursor.to_string().parse(), Ok(cursor));

@@ -45,10 +45,17 @@ pub(crate) enum Command {
     Snapshot,
     /// Bring a restarted Redis back into service, rebuilding it from MySQL where it lost anything.
     Warm,
+    /// Rank the articles that gained most likes within the last hour and the last day. One process is enough.
+    Trends,
     /// Show on one screen how the whole system is: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
     ///
-    /// Exits with 3 if something is down: a store, a partition that is not served, a job that nobody does.
-    #[command(after_help = "Example: persister status --json")]
+    /// Exits with 3 if something is down: a store, a partition that is not served, a job that nobody does. With --watch
+    /// it looks again and again until Ctrl-C, says how fast things move, and exits with 0.
+    #[command(after_help = "Examples:
+  persister status
+  persister status --json | jq .down
+  persister status --watch            # every 2 seconds
+  persister status --watch 5 --json | jq -c .rates")]
     Status(StatusOptions),
     /// Look into the dead-letter queue, and put back what can be applied after all.
     Dlq {
@@ -79,14 +86,14 @@ pub(crate) enum Command {
     /// replay or rebuild brings anything back. To do it again finishes what was cut short.
     #[command(after_help = "Example: persister erase --user 7")]
     Erase(EraseOptions),
-    /// All of relay, consume, snapshot and warm in one process.
+    /// All of relay, consume, snapshot, warm and trends in one process.
     Run,
 }
 
 impl Command {
     /// Whether it runs until it is stopped, and not for a moment only.
     pub(crate) const fn runs_on(&self) -> bool {
-        matches!(self, Self::Relay | Self::Consume | Self::Snapshot | Self::Warm | Self::Run)
+        matches!(self, Self::Relay | Self::Consume | Self::Snapshot | Self::Warm | Self::Trends | Self::Run)
     }
 }
 
@@ -249,6 +256,9 @@ mod tests {
             "erase --user 0",
             "audit --article 9223372036854775808",
             "audit --since yesterday",
+            "status --watch 0",
+            "status --watch 3601",
+            "status --watch --watch",
         ] {
             assert!(Cli::try_parse_from(["persister"].into_iter().chain(line.split(' '))).is_err(), "{line}");
         }

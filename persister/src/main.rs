@@ -23,6 +23,7 @@ mod settle;
 mod snapshot;
 mod status;
 mod store;
+mod trends;
 mod warm;
 
 use std::process::ExitCode;
@@ -65,8 +66,9 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Consume => consume::run(stores, cli.config.consume, stop).await,
         Command::Snapshot => snapshot::run(stores, cli.config.snapshot_seconds, stop).await,
         Command::Warm => run::warm(stores, cli.config.metrics_address.is_some(), stop).await,
+        Command::Trends => trends::run(stores, stop).await,
         Command::Dlq { command } => dlq::run(&stores, command, &stop).await,
-        Command::Status(options) => return status::run(&stores, &options).await,
+        Command::Status(options) => return status::run(&stores, &options, &stop).await,
         Command::Audit(options) => audit::run(&stores, &options, &stop).await,
         Command::Revoke(options) => return revoke::run(&stores, &options, &stop).await,
         Command::Erase(options) => erase::run(&stores, &options, &stop).await,

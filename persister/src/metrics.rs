@@ -101,6 +101,8 @@ table! {
         "Seconds that a snapshot of PV, UV and reads took.";
     SNAPSHOT_ARTICLES: Counter = "interaction_snapshot_articles_total",
         "Articles saved by snapshots.";
+    TRENDS_EVENTS: Counter = "interaction_trends_events_total",
+        "Likes and unlikes that the ranking's job has read; outcome=counted, repeated (counted before) or late.";
     REBUILDS: Counter = "interaction_rebuilds_total",
         "Rebuilds of Redis from MySQL that ended well.";
     REBUILT_LIKES: Counter = "interaction_rebuild_likes_total",
@@ -133,6 +135,8 @@ table! {
         "Records in the dead-letter queue that have not been replayed.";
     SNAPSHOT_AGE: Gauge = "interaction_snapshot_age_seconds",
         "Seconds since the last snapshot was complete.";
+    RANKING_AGE: Gauge = "interaction_ranking_age_seconds",
+        "Seconds since the moment that the ranking of liked articles is of.";
     LAST_REBUILD_AGE: Gauge = "interaction_last_rebuild_age_seconds",
         "Seconds since the loss was noticed that led to the last rebuild.";
     LAST_REBUILD_SECONDS: Gauge = "interaction_last_rebuild_seconds",

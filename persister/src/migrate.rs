@@ -18,10 +18,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// All that the components read; they write only through the procedure, which has the rights of the user that made it:
 /// the persister's own must not be dropped.
-const READ_BY_HANDLERS: [(&str, &str); 3] = [
+const READ_BY_HANDLERS: [(&str, &str); 5] = [
     ("article_stats", "article_id, like_count, collect_count, pv, uv, read_count"),
     ("user_like", "user_id, article_id, status, version_ms, version_seq, updated_at"),
     ("user_collect", "user_id, article_id, created_at"),
+    ("top_liked", "span, place, article_id, likes"),
+    ("trends", "as_of"),
 ];
 
 /// Brings MySQL and Kafka to what this release needs. Safe to repeat, and to run from several processes at once.

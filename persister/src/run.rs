@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{config::Config, consume, relay, snapshot, status, store::Stores, warm};
+use crate::{config::Config, consume, relay, snapshot, status, store::Stores, trends, warm};
 
 /// How long the batches in hand may take after SIGTERM; less than what Kubernetes, or a person, waits before SIGKILL.
 const SHUTDOWN: Duration = Duration::from_secs(9);
@@ -50,6 +50,7 @@ pub(crate) async fn all(stores: Stores, config: &Config, stop: CancellationToken
     start("relay", Box::pin(relay::run(stores.clone(), stop.clone())));
     start("consume", Box::pin(consume::run(stores.clone(), config.consume, stop.clone())));
     start("snapshot", Box::pin(snapshot::run(stores.clone(), config.snapshot_seconds, stop.clone())));
+    start("trends", Box::pin(trends::run(stores.clone(), stop.clone())));
     start("warm", Box::pin(warm(stores, config.metrics_address.is_some(), stop.clone())));
 
     let mut outcome = Ok(());

@@ -2,6 +2,8 @@
 //! nothing.
 
 use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -10,9 +12,11 @@ use std::{
 };
 
 use anyhow::Result;
+use jiff::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
 use sqlx::MySqlPool;
-use stack::{Options, Stack};
+use stack::{Options, Stack, wait_for};
 use tests::{Api, GROUP, Log, Model, Topic, compare, drained, number};
 use tokio::task::JoinSet;
 
@@ -85,6 +89,29 @@ async fn row(mysql: &MySqlPool, user: i64) -> Result<()> {
     anyhow::bail!("the like of user {user} was acknowledged and is no row after {PATIENCE:?}")
 }
 
+/// The ranking of the day, once all is in it that is acknowledged now.
+async fn ranking(api: &Api) -> Result<Value> {
+    let now = Timestamp::now();
+    wait_for("a ranking of now", PATIENCE, async || {
+        let top = api.get("/v1/top/likes?window=day&limit=100").good().await?;
+        let as_of: Option<Timestamp> = top["as_of"].as_str().map(str::parse).transpose()?;
+        Ok(as_of.is_some_and(|as_of| as_of > now).then(|| top["items"].clone()))
+    })
+    .await
+}
+
+/// What it is by what clients were told, who began with nothing.
+fn expected(model: &Model) -> Value {
+    let mut likes: BTreeMap<i64, i64> = BTreeMap::new();
+    for (_, article) in Model::standing(&model.likes) {
+        *likes.entry(article).or_default() += 1;
+    }
+    let mut all: Vec<_> = likes.into_iter().collect();
+    all.sort_by_key(|(article, likes)| (Reverse(*likes), *article));
+    let item = |(article, likes): &(i64, i64)| json!({"article_id": article.to_string(), "likes": likes});
+    all.iter().take(100).map(item).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_change_is_in_every_store_once() -> Result<()> {
     let seed = number("E2E_SEED")?.unwrap_or_else(rand::random);
@@ -124,6 +151,7 @@ async fn every_acknowledged_change_is_in_every_store_once() -> Result<()> {
     assert_eq!(compare(&stack, &model, 1..=ARTICLES).await?, []);
     let events = topic.events()?;
     assert_eq!(Log::of(&events).against(&model), []);
+    assert_eq!(ranking(&api).await?, expected(&model));
 
     // Again, all of it.
     stack.persister.terminate().await?;
@@ -132,6 +160,7 @@ async fn every_acknowledged_change_is_in_every_store_once() -> Result<()> {
     stack.persister.start().await?;
     drained(&stack, &topic, PATIENCE).await?;
     assert_eq!(compare(&stack, &model, 1..=ARTICLES).await?, []);
+    assert_eq!(ranking(&api).await?, expected(&model));
 
     let requests = LIKES + COLLECTS + i64::try_from(lags.len())?;
     let at = |share: usize| lags[(lags.len() * share / 100).min(lags.len() - 1)].as_millis();

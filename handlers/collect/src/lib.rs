@@ -92,7 +92,7 @@ async fn collect(call: &Call) -> Result<Reply, Problem> {
             ParameterValue::Str(ip_hash.clone()),
         ]
     };
-    let rows = mysql::query(&settings.mysql_url, call.deadline, "CALL collect(?, ?, ?, ?, ?, ?)", parameters).await?;
+    let rows = mysql::query(&settings.mysql_url, call.deadline, "CALL collect(?, ?, ?, ?, ?, ?)", &parameters).await?;
     let row = rows.first().ok_or(Problem::StoreUnavailable)?;
     match text(row, "refused")?.as_str() {
         "" => {}

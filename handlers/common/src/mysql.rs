@@ -35,12 +35,13 @@ const ATTEMPTS: usize = 3;
 /// Runs one statement and collects its rows. It must be one that may be run again: a SELECT, or a procedure that
 /// changes nothing the second time.
 ///
-/// `parameters` is given the deadline in milliseconds by the server's clock.
+/// `parameters` is given the deadline in milliseconds by the server's clock. Not generic over it: each caller would
+/// have a copy of all this.
 pub async fn query(
     url: &str,
     deadline: Deadline,
     sql: &str,
-    parameters: impl Fn(i64) -> Vec<ParameterValue>,
+    parameters: &dyn Fn(i64) -> Vec<ParameterValue>,
 ) -> Result<Vec<Row>, Problem> {
     for _ in 0..ATTEMPTS {
         let attempt = async {
@@ -105,6 +106,12 @@ pub fn integer(row: &Row, column: &str) -> Result<i64, Problem> {
 /// A text of a row.
 pub fn text(row: &Row, column: &str) -> Result<String, Problem> {
     row.get(column).map(|Text(text)| text).ok_or_else(|| unreadable(column))
+}
+
+/// The numbers of a text that a query made of many rows, separated by commas; `None` if it is of anything else.
+#[must_use]
+pub fn integers(text: &str) -> Option<Vec<i64>> {
+    text.split(',').filter(|_| !text.is_empty()).map(|number| number.parse().ok()).collect()
 }
 
 fn unreadable(column: &str) -> Problem {

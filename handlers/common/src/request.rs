@@ -77,15 +77,19 @@ impl Call {
     /// A query parameter, parsed; `None` if it is not there. One that is there twice is refused, since whoever is in
     /// front of us might take the other.
     pub fn query<T: FromStr>(&self, name: &str, otherwise: &'static str) -> Result<Option<T>, Problem> {
+        let Some(value) = self.value(name, otherwise)? else { return Ok(None) };
+        value.parse().map(Some).map_err(|_| Problem::BadQuery(otherwise))
+    }
+
+    /// Its text, whatever it is to be parsed as.
+    fn value(&self, name: &str, otherwise: &'static str) -> Result<Option<String>, Problem> {
         let pairs = self.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
-            // All that we take is digits, commas and dashes; a browser's URLSearchParams writes the comma as %2C.
-            (Some(value), None) => match value.replace("%2C", ",").replace("%2c", ",").parse() {
-                Ok(parsed) => Ok(Some(parsed)),
-                Err(_) => Err(Problem::BadQuery(otherwise)),
-            },
+            // All that we take is words, digits, commas and dashes; a browser's URLSearchParams writes the comma as
+            // %2C.
+            (Some(value), None) => Ok(Some(value.replace("%2C", ",").replace("%2c", ","))),
             (Some(_), Some(_)) => Err(Problem::BadQuery(otherwise)),
         }
     }

@@ -48,8 +48,45 @@ pub(crate) async fn one(call: &Call, settings: &Settings) -> Result<Reply, Probl
 /// `GET /v1/interactions?article_ids=1,2,3`
 pub(crate) async fn batch(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let user = call.user()?;
-    let Articles(articles) = call.query("article_ids", ARTICLES)?.ok_or(Problem::BadQuery(ARTICLES))?;
-    Ok(Reply::json(&Batch { items: query(call, settings, &articles, user).await? }))
+    Ok(Reply::json(&Batch { items: query(call, settings, &named(call)?, user).await? }))
+}
+
+fn named(call: &Call) -> Result<Vec<ArticleId>, Problem> {
+    call.query("article_ids", ARTICLES)?.map(|Articles(articles)| articles).ok_or(Problem::BadQuery(ARTICLES))
+}
+
+/// The sums over articles. Not of visitors: one may have seen several.
+#[derive(Serialize)]
+struct Totals {
+    articles: usize,
+    likes: i64,
+    /// `None` while MySQL does not answer.
+    collects: Option<i64>,
+    pv: i64,
+    reads: i64,
+    /// Whether any of them is.
+    stale: bool,
+}
+
+/// `GET /v1/interactions/totals?article_ids=1,2,3`; an article that is named twice counts once.
+pub(crate) async fn totals(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
+    call.user()?;
+    let mut articles = Vec::new();
+    for article in named(call)? {
+        if !articles.contains(&article) {
+            articles.push(article);
+        }
+    }
+    let items = query(call, settings, &articles, None).await?;
+    let mut totals = Totals { articles: articles.len(), likes: 0, collects: Some(0), pv: 0, reads: 0, stale: false };
+    for of in items {
+        totals.likes += of.likes;
+        totals.collects = totals.collects.zip(of.collects).map(|(sum, collects)| sum + collects);
+        totals.pv += of.pv;
+        totals.reads += of.reads;
+        totals.stale |= of.stale;
+    }
+    Ok(Reply::json(&totals))
 }
 
 /// What each store knows of an article.
@@ -183,14 +220,14 @@ async fn from_mysql(
         let ids = articles.iter().map(|article| article.get());
         [caller, caller].into_iter().chain(ids).map(ParameterValue::Int64).collect()
     };
-    let rows = mysql::query(&settings.mysql_url, call.deadline, &sql, parameters).await?;
+    let rows = mysql::query(&settings.mysql_url, call.deadline, &sql, &parameters).await?;
     let facts = mysql::text(rows.first().ok_or(Problem::StoreUnavailable)?, "facts")?;
     facts_of(&facts, user.is_some()).ok_or(Problem::StoreUnavailable)
 }
 
 /// Reads eight numbers an article.
 fn facts_of(text: &str, signed_in: bool) -> Option<ByArticle<Facts>> {
-    let numbers = text.split(',').filter(|_| !text.is_empty()).map(str::parse).collect::<Result<Vec<i64>, _>>().ok()?;
+    let numbers = mysql::integers(text)?;
     let (articles, []) = numbers.as_chunks() else { return None };
     let fact = |&[article, likes, collects, pv, uv, reads, collected, liked]: &[i64; 8]| {
         let flag = |number| signed_in.then_some(number == 1);

@@ -13,6 +13,7 @@ const MAX_LIMIT: i64 = 100;
 
 pub(crate) const ARTICLES: &str = "Give from 1 to 100 article ids, separated by commas: ?article_ids=1,2,3.";
 pub(crate) const LIMIT: &str = "limit is a number from 1 to 100.";
+pub(crate) const WINDOW: &str = "window is hour or day.";
 pub(crate) const CURSOR: &str = "cursor must be the next_cursor of the page before, unchanged.";
 
 /// From 1 to 100 articles, in the order asked.
@@ -39,6 +40,18 @@ impl FromStr for PageSize {
         // Spelled as an id is: digits alone.
         let size: ArticleId = text.parse().map_err(|_| Problem::BadQuery(LIMIT))?;
         Some(Self(size.get())).filter(|size| size.0 <= MAX_LIMIT).ok_or(Problem::BadQuery(LIMIT))
+    }
+}
+
+/// Of how long a ranking is: `hour` or `day`, as MySQL has it too.
+#[derive(Debug)]
+pub(crate) struct Window(pub(crate) &'static str);
+
+impl FromStr for Window {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        ["hour", "day"].into_iter().find(|name| *name == text).map(Self).ok_or(Problem::BadQuery(WINDOW))
     }
 }
 

@@ -1,8 +1,7 @@
 use contract::{Partition, keys, scripts};
 use futures::future::join;
 use handler_common::{
-    Call, Problem, Reply,
-    mysql::{self},
+    Call, Problem, Reply, mysql,
     redis::{self, Invocation, Resend},
 };
 use serde::Serialize;
@@ -30,7 +29,7 @@ pub(crate) async fn ready(call: &Call, settings: &Settings) -> Result<Reply, Pro
         .collect();
     let (answers, rows) = join(
         redis::run(&settings.redis_url, call.deadline, Resend::Once, &calls),
-        mysql::query(&settings.mysql_url, call.deadline, "SELECT CAST(1 AS SIGNED) AS one", |_| vec![]),
+        mysql::query(&settings.mysql_url, call.deadline, "SELECT CAST(1 AS SIGNED) AS one", &|_| vec![]),
     )
     .await;
     let word = |answered: bool| if answered { "ok" } else { "unavailable" };

@@ -123,7 +123,7 @@ impl Queue {
 }
 
 /// Most errors of a consumer pass by themselves: librdkafka reconnects, and rejoins the group.
-fn pass_or_fail(error: KafkaError) -> Result<(), KafkaError> {
+pub(crate) fn pass_or_fail(error: KafkaError) -> Result<(), KafkaError> {
     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
         return Err(error);
     }

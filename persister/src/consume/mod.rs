@@ -22,6 +22,7 @@ use tracing::{info, warn};
 pub(crate) use self::{
     apply::{json, rows_of},
     batch::Pair,
+    collector::pass_or_fail,
     sql::lock_partitions,
 };
 use self::{

@@ -69,6 +69,7 @@ pub(super) async fn mysql(stores: &Stores) -> anyhow::Result<MysqlStatus> {
         warmers: query_scalar(warmers).bind(SILENT).fetch_one(mysql).await?,
         collect_outbox: query_scalar("SELECT COUNT(*) FROM collect_outbox").fetch_one(mysql).await?,
         snapshot: snapshot(mysql).await?,
+        ranking_seconds_ago: ranking(mysql).await?,
         last_rebuild: last_rebuild(mysql).await?,
     })
 }
@@ -78,11 +79,20 @@ async fn snapshot(mysql: &MySqlPool) -> sqlx::Result<Option<Snapshot>> {
         query_as("SELECT TIMESTAMPDIFF(MICROSECOND, ended_at, UTC_TIMESTAMP(3)), took_ms, articles FROM last_snapshot")
             .fetch_optional(mysql)
             .await?;
-    Ok(last.map(|(micros, took_ms, articles)| Snapshot {
-        seconds_ago: seconds_of(u64::try_from(micros / 1000).unwrap_or(0)),
-        took_ms,
-        articles,
-    }))
+    Ok(last.map(|(micros, took_ms, articles)| Snapshot { seconds_ago: age(micros), took_ms, articles }))
+}
+
+async fn ranking(mysql: &MySqlPool) -> sqlx::Result<Option<f64>> {
+    let micros: Option<Option<i64>> =
+        query_scalar("SELECT TIMESTAMPDIFF(MICROSECOND, as_of, UTC_TIMESTAMP(3)) FROM trends")
+            .fetch_optional(mysql)
+            .await?;
+    Ok(micros.flatten().map(age))
+}
+
+/// Seconds; none below zero, since clocks differ.
+fn age(micros: i64) -> f64 {
+    seconds_of(u64::try_from(micros / 1000).unwrap_or(0))
 }
 
 async fn last_rebuild(mysql: &MySqlPool) -> sqlx::Result<Option<Rebuild>> {
@@ -117,6 +127,8 @@ pub(super) async fn kafka(stores: &Stores, observer: &Observer) -> anyhow::Resul
         brokers,
         topic_partitions: progress.0.len(),
         consumers,
+        written_events: progress.0.values().map(|end| end.next).sum(),
+        consumed_events: progress.0.values().map(|end| end.committed).sum(),
         lag_events: behind().sum(),
         lag_longest_events: behind().max().unwrap_or(0),
         dead_letters: held,

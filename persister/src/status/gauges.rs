@@ -44,6 +44,9 @@ fn mysql(status: &MysqlStatus) {
     if let Some(snapshot) = &status.snapshot {
         metrics::SNAPSHOT_AGE.set_seconds(snapshot.seconds_ago);
     }
+    if let Some(seconds) = status.ranking_seconds_ago {
+        metrics::RANKING_AGE.set_seconds(seconds);
+    }
 }
 
 fn kafka(status: &KafkaStatus) {

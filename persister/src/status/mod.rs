@@ -2,7 +2,9 @@
 
 mod ask;
 mod gauges;
+mod rates;
 mod show;
+mod watch;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -13,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::pause,
-    output::counted,
+    output::{counted, json_line, line},
     store::{Stores, kafka::Observer},
 };
 
@@ -25,12 +27,19 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// Jobs say that they live every second or oftener, the snapshot every few.
 const SILENT: f64 = 15.0;
 const STALE_SNAPSHOT: f64 = 60.0;
+/// Under load a ranking is of some twenty seconds ago.
+const STALE_RANKING: f64 = 60.0;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusOptions {
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
+    /// Look again every so many seconds, 2 if not said, until Ctrl-C, and say how fast things move. In a terminal the
+    /// screen is drawn anew; elsewhere one follows the other, with --json an object a line.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    watch: Option<u64>,
 }
 
 /// All that can be seen from outside the processes.
@@ -91,6 +100,8 @@ struct MysqlStatus {
     warmers: i64,
     collect_outbox: i64,
     snapshot: Option<Snapshot>,
+    /// How long ago the moment is that the ranking of liked articles is of; none if there never was one.
+    ranking_seconds_ago: Option<f64>,
     last_rebuild: Option<Rebuild>,
 }
 
@@ -124,6 +135,9 @@ struct KafkaStatus {
     topic_partitions: usize,
     /// Members of the consumer group.
     consumers: usize,
+    /// Offsets of all partitions together: the next to be written, and the next to be applied.
+    written_events: i64,
+    consumed_events: i64,
     lag_events: i64,
     lag_longest_events: i64,
     dead_letters: i64,
@@ -132,9 +146,18 @@ struct KafkaStatus {
 }
 
 /// Prints it; the exit code says whether anything is down.
-pub(crate) async fn run(stores: &Stores, options: &StatusOptions) -> anyhow::Result<ExitCode> {
-    let status = Box::pin(Status::ask(stores, &stores.kafka.observer()?)).await;
-    show::print(&status, options.json)?;
+pub(crate) async fn run(
+    stores: &Stores,
+    options: &StatusOptions,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let observer = stores.kafka.observer()?;
+    if let Some(seconds) = options.watch {
+        watch::run(stores, &observer, Duration::from_secs(seconds), options.json, stop).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let status = Box::pin(Status::ask(stores, &observer)).await;
+    if options.json { json_line(&status) } else { line(show::screen(&status, None)) }?;
     Ok(if status.down.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DOWN) })
 }
 
@@ -188,6 +211,9 @@ impl Status {
             }
             if mysql.snapshot.as_ref().is_none_or(|snapshot| snapshot.seconds_ago > STALE_SNAPSHOT) {
                 down.push(format!("no snapshot within {STALE_SNAPSHOT} s"));
+            }
+            if mysql.ranking_seconds_ago.is_none_or(|seconds| seconds > STALE_RANKING) {
+                down.push(format!("no ranking of liked articles within {STALE_RANKING} s"));
             }
         }
         if self.kafka.up().is_some_and(|kafka| kafka.consumers == 0) {

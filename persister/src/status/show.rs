@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use indicatif::HumanBytes;
 
-use super::{Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, STALE_SNAPSHOT, Status};
-use crate::output::{counted, json_line, line, table};
+use super::{
+    Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, STALE_RANKING, STALE_SNAPSHOT, Status, rates::Rates,
+};
+use crate::output::{counted, table};
 
-pub(super) fn print(status: &Status, json: bool) -> anyhow::Result<()> {
-    if json {
-        return json_line(status);
-    }
+/// All of it; with how fast things move, where it was looked at before.
+pub(super) fn screen(status: &Status, rates: Option<&Rates>) -> String {
     let mut rows = table(&["what", "state", "in numbers"]);
     let mut add = |what: &str, state: &str, text: String| {
         rows.add_row([what, state, &text]);
@@ -18,12 +18,28 @@ pub(super) fn print(status: &Status, json: bool) -> anyhow::Result<()> {
     store(&mut add, "redis", &status.redis, redis);
     store(&mut add, "mysql", &status.mysql, mysql);
     store(&mut add, "kafka", &status.kafka, kafka);
-    line(rows)?;
-    if status.down.is_empty() {
-        return line("\nnothing is down");
+    if let Some(rates) = rates {
+        moving(&mut add, rates);
     }
-    line("\nDOWN")?;
-    status.down.iter().try_for_each(|down| line(format_args!("  {down}")))
+    let down = if status.down.is_empty() {
+        "nothing is down".to_owned()
+    } else {
+        ["DOWN"].into_iter().chain(status.down.iter().map(String::as_str)).collect::<Vec<_>>().join("\n  ")
+    };
+    format!("{rows}\n\n{down}")
+}
+
+/// What is not known is not shown.
+fn moving(add: Add<'_>, rates: &Rates) {
+    let mut row = |what, rate: Option<f64>, of| {
+        if let Some(rate) = rate {
+            add(what, "", format!("{rate:.1} {of} a second"));
+        }
+    };
+    row("  into Kafka", rates.written, "events");
+    row("  into MySQL", rates.consumed, "events");
+    row("  lag grows by", rates.lag_growth, "events");
+    row("  outbox grows by", rates.outbox_growth, "entries");
 }
 
 /// Takes what, its state, and the numbers.
@@ -69,6 +85,9 @@ fn mysql(add: Add<'_>, status: &MysqlStatus) {
         .map(|of| format!("{:.1} s ago, {} in {} ms", of.seconds_ago, counted(of.articles, "article"), of.took_ms));
     let fresh = snapshot.is_some_and(|of| of.seconds_ago <= STALE_SNAPSHOT);
     add("snapshot", well(fresh), last.unwrap_or_else(|| "never".to_owned()));
+    let ranked = status.ranking_seconds_ago;
+    let last = ranked.map_or_else(|| "never".to_owned(), |seconds| format!("of {seconds:.1} s ago"));
+    add("ranking", well(ranked.is_some_and(|seconds| seconds <= STALE_RANKING)), last);
     match &status.last_rebuild {
         Some(rebuild) => last_rebuild(add, rebuild),
         None => add("last rebuild", "", "never".to_owned()),

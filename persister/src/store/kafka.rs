@@ -103,7 +103,7 @@ fn secure(client: &mut ClientConfig, config: &Config) -> anyhow::Result<()> {
 
 /// Asks how far the group is.
 pub(crate) struct Observer {
-    consumer: Arc<BaseConsumer>,
+    pub(super) consumer: Arc<BaseConsumer>,
     kafka: Kafka,
 }
 
@@ -139,7 +139,9 @@ impl Observer {
 }
 
 /// librdkafka's queries block their thread.
-async fn blocking<T: Send + 'static>(query: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    query: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(query).await.context("a query of Kafka panicked")?
 }
 

@@ -6,13 +6,13 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
-    consumer::{Consumer as _, StreamConsumer},
+    consumer::{BaseConsumer, Consumer as _, StreamConsumer},
     error::KafkaError,
     message::OwnedMessage,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::kafka::{Kafka, METADATA};
+use super::kafka::{Kafka, METADATA, Observer, blocking};
 
 /// Kafka is asked again and again meanwhile; past it, it is down.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,17 +42,15 @@ impl Kafka {
             .set("enable.partition.eof", "true")
             .set("queued.max.messages.kbytes", "16384")
             .create()?;
-        let ends = self.observer()?.ends(topic).await?;
+        let observer = self.observer()?;
+        let ends = observer.ends(topic).await?;
         let mut left: BTreeMap<i32, (i64, i64)> = ends.into_iter().filter(|(_, (first, next))| first < next).collect();
-        let (name, partitions) = (topic.to_owned(), left.keys().copied().collect::<Vec<_>>());
-        let (consumer, begins) = tokio::task::spawn_blocking(move || {
-            let begins = since.map(|since| begin_at(&consumer, &name, &partitions, since)).transpose();
-            (consumer, begins)
-        })
-        .await?;
-        for (partition, begin) in begins?.into_iter().flatten() {
-            if let Some((next, _)) = left.get_mut(&partition) {
-                *next = (*next).max(begin);
+        if let Some(since) = since {
+            let partitions: Vec<i32> = left.keys().copied().collect();
+            for (partition, begin) in observer.begins(topic, &partitions, since).await? {
+                if let Some((next, _)) = left.get_mut(&partition) {
+                    *next = (*next).max(begin);
+                }
             }
         }
         left.retain(|_, (next, end)| next < end);
@@ -65,9 +63,22 @@ impl Kafka {
     }
 }
 
-/// Where each partition's records from that time on begin; past the end where there is none.
+impl Observer {
+    /// Where the records begin, in each of these partitions, that may hold an event of after `since`; past the end
+    /// where there is none.
+    pub(crate) async fn begins(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        since: Timestamp,
+    ) -> anyhow::Result<Vec<(i32, i64)>> {
+        let (consumer, topic, partitions) = (self.consumer.clone(), topic.to_owned(), partitions.to_vec());
+        blocking(move || begin_at(&consumer, &topic, &partitions, since)).await
+    }
+}
+
 fn begin_at(
-    consumer: &StreamConsumer,
+    consumer: &BaseConsumer,
     topic: &str,
     partitions: &[i32],
     since: Timestamp,

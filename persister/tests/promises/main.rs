@@ -13,5 +13,6 @@ mod reconcile;
 mod relay;
 mod revoke;
 mod rights;
+mod trends;
 mod warm;
 mod world;

@@ -1,10 +1,14 @@
 //! What those who run the service see.
 
-use std::{collections::BTreeMap, net::TcpListener};
+use std::{collections::BTreeMap, net::TcpListener, process::Stdio};
 
 use contract::{ArticleId, Change, Partition, keys};
 use serde_json::json;
 use stack::wait_for;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::Command,
+};
 
 use crate::world::{LIMIT, World, event, record};
 
@@ -73,6 +77,8 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
             ("interaction_dead_letters_total{reason=\"undecodable\"}", 1.0),
             ("interaction_event_lag_seconds_count", 32.0),
             ("interaction_consumer_batch_events_sum", 34.0),
+            ("interaction_trends_events_total{outcome=\"counted\"}", 30.0),
+            ("interaction_trends_events_total{outcome=\"late\"}", 2.0),
             ("interaction_partitions{state=\"warm\"}", 128.0),
             ("interaction_partitions{state=\"cold\"}", 0.0),
             ("interaction_outbox_entries", 0.0),
@@ -89,6 +95,7 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     )
     .await;
     assert!(text.contains("# HELP interaction_outbox_entries "), "{text}");
+    assert!(text.contains("\ninteraction_ranking_age_seconds "), "{text}");
     assert_eq!(get(&address, "/health").await.unwrap(), "OK");
 
     let (code, out) = world.ask(&["status"]).await;
@@ -125,6 +132,58 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     .await
     .unwrap();
     persister.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_is_watched_by_tools_and_by_people_until_it_is_interrupted() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let mut watch = world.command(&["status", "--watch", "1", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut looks = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut look =
+        async || -> serde_json::Value { serde_json::from_str(&looks.next_line().await.unwrap().unwrap()).unwrap() };
+    let first = look().await;
+    assert!(first["rates"].is_null() && first["redis"]["up"].is_object(), "{first}");
+    let mut liker = world.liker().await;
+    for user in 1..=50 {
+        liker.liked(user, 42, true).await;
+    }
+    let (mut written, mut consumed) = (0.0, 0.0);
+    while written < 49.9 || consumed < 49.9 {
+        let rates = look().await["rates"].clone();
+        let moved = |of: &str| rates[of].as_f64().unwrap() * rates["seconds"].as_f64().unwrap();
+        written += moved("written");
+        consumed += moved("consumed");
+    }
+    let interrupt = std::process::Command::new("kill").arg("-INT").arg(watch.id().unwrap().to_string()).status();
+    assert!(interrupt.unwrap().success() && watch.wait().await.unwrap().success());
+
+    // In a terminal, which `script` makes.
+    let plain = world.command(&["status", "--watch", "1"]);
+    let words = std::iter::once(plain.as_std().get_program()).chain(plain.as_std().get_args());
+    let line = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");
+    let line = format!("exec {line}");
+    let environment = plain.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .envs(environment)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let (mut keys, mut shown) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
+    let mut screen = Vec::new();
+    let from_the_top = "\x1b[1;1H";
+    while String::from_utf8_lossy(&screen).matches(from_the_top).count() < 2 {
+        assert_ne!(shown.read_buf(&mut screen).await.unwrap(), 0, "{}", String::from_utf8_lossy(&screen));
+    }
+    keys.write_all(b"\x03").await.unwrap();
+    shown.read_to_end(&mut screen).await.unwrap();
+    let screen = String::from_utf8(screen).unwrap();
+    assert!(terminal.wait().await.unwrap().success() && screen.contains("\x1b[?25h"), "{screen}");
+    assert!(screen.contains("nothing is down") && screen.contains("outbox grows by"), "{screen}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

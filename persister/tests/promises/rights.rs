@@ -5,10 +5,12 @@ use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, Row as _, mysql::MyS
 use crate::world::World;
 
 /// What the components read, and of which tables.
-const READ: [&str; 3] = [
+const READ: [&str; 5] = [
     "SELECT article_id, like_count, collect_count, pv, uv, read_count FROM article_stats",
     "SELECT user_id, article_id, status, version_ms, version_seq, updated_at FROM user_like",
     "SELECT user_id, article_id, created_at FROM user_collect",
+    "SELECT span, place, article_id, likes FROM top_liked",
+    "SELECT as_of FROM trends",
 ];
 
 /// Runs a statement; the number of the server's error if it is refused.
@@ -67,6 +69,7 @@ async fn the_components_user_may_do_what_they_need_and_nothing_else() {
     }
     for sql in [
         "SELECT uv_sketch FROM article_stats",
+        "SELECT state FROM trends",
         "CREATE TABLE more (id BIGINT)",
         "CREATE VIEW more AS SELECT user_id FROM user_like",
         "CREATE PROCEDURE more() SELECT 1",

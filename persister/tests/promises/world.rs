@@ -75,8 +75,14 @@ impl World {
         out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    pub(crate) fn kafka_client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", self.kafka.brokers());
+        client
+    }
+
     pub(crate) fn kafka_producer(&self) -> FutureProducer {
-        ClientConfig::new().set("bootstrap.servers", self.kafka.brokers()).create().unwrap()
+        self.kafka_client().create().unwrap()
     }
 
     pub(crate) async fn redis(&self) -> redis::aio::MultiplexedConnection {

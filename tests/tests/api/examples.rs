@@ -26,6 +26,8 @@ const VIEW: &str = "POST /v1/articles/{id}/views";
 const READ: &str = "POST /v1/articles/{id}/reads";
 const INTERACTIONS: &str = "GET /v1/articles/{id}/interactions";
 const BATCH: &str = "GET /v1/interactions";
+const TOTALS: &str = "GET /v1/interactions/totals";
+const TOP: &str = "GET /v1/top/likes";
 const MY_LIKES: &str = "GET /v1/me/likes";
 const MY_COLLECTS: &str = "GET /v1/me/collects";
 const LIKERS: &str = "GET /v1/articles/{id}/likers";
@@ -64,6 +66,7 @@ struct Pods {
     /// On a Redis that nobody has warmed.
     cold: Api,
     without_redis: Api,
+    without_mysql: Api,
     without_stores: Api,
     misconfigured: Api,
     _running: (Vec<App>, Redis),
@@ -92,6 +95,7 @@ impl Pods {
             pod(stack, "full", &[("outbox_max_length", "0")]),
             pod(stack, "on-cold", &[("redis_url", cold), ("redis_address", cold)]),
             pod(stack, "without-redis", &[("redis_url", no_redis), ("redis_address", no_redis)]),
+            pod(stack, "without-mysql", &[("mysql_url", no_mysql), ("mysql_address", "mysql://127.0.0.1:1")]),
             pod(
                 stack,
                 "without-stores",
@@ -106,14 +110,15 @@ impl Pods {
         ])
         .await?;
         let (running, apis): (Vec<App>, Vec<Api>) = started.into_iter().unzip();
-        let [usual, narrow, full, cold, without_redis, without_stores, misconfigured] =
-            apis.try_into().ok().context("seven")?;
-        Ok(Self { usual, narrow, full, cold, without_redis, without_stores, misconfigured, _running: (running, redis) })
+        let [usual, narrow, full, cold, without_redis, without_mysql, without_stores, misconfigured] =
+            apis.try_into().ok().context("eight")?;
+        let _running = (running, redis);
+        Ok(Self { usual, narrow, full, cold, without_redis, without_mysql, without_stores, misconfigured, _running })
     }
 }
 
 /// What happens to an article, as the examples of success tell it. Returns a view token that has not been read.
-async fn story(examples: &Examples, Pods { usual, narrow, .. }: &Pods) -> Result<String> {
+async fn story(examples: &Examples, Pods { usual, narrow, without_mysql, .. }: &Pods) -> Result<String> {
     let token = |answer: &Answer| answer.body["view_token"].as_str().map(str::to_owned).context("a view token");
     // Eight views of two users, the first of which is all that a narrow limit lets pass.
     let mut tokens = vec![token(&examples.ask(narrow, VIEW).user(4101).send().await?)?];
@@ -158,6 +163,16 @@ async fn story(examples: &Examples, Pods { usual, narrow, .. }: &Pods) -> Result
     examples.replay(INTERACTIONS, "200 user", examples.ask(usual, INTERACTIONS).user(USER)).await?;
     examples.replay(INTERACTIONS, "200 anonymous", examples.ask(usual, INTERACTIONS)).await?;
     examples.replay(BATCH, "200 example", examples.ask(usual, BATCH).user(USER)).await?;
+    examples.replay(TOTALS, "200 all", examples.ask(usual, TOTALS)).await?;
+    examples.replay(TOTALS, "200 partly", examples.ask(without_mysql, TOTALS)).await?;
+    // Other tests have articles of their own.
+    let top = async || {
+        let mut answer = examples.ask(usual, TOP).send().await?;
+        let items = answer.body["items"].as_array_mut().context("items")?;
+        items.retain(|item| item["article_id"] == ARTICLE.to_string());
+        Ok(examples.compare(TOP, "200 example", &answer).ok())
+    };
+    wait_for("the ranking to have the article", Duration::from_secs(60), top).await?;
     examples.ask(usual, PROBLEM).good().await?;
     for operation in examples.operations(|name, _| name == READY || name.starts_with("GET /healthz/")) {
         examples.replay(operation, "200 example", examples.ask(usual, operation)).await?;
@@ -193,9 +208,14 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
     for operation in [LIKE, UNLIKE, COLLECT, UNCOLLECT, MY_LIKES, MY_COLLECTS] {
         examples.replay(operation, "401 token-missing", examples.ask(api, operation)).await?;
     }
-    for (operation, query) in [(MY_LIKES, "?limit=0"), (MY_COLLECTS, "?limit=0"), (LIKERS, "?limit=0"), (BATCH, "")] {
+    for (operation, query) in
+        [(MY_LIKES, "?limit=0"), (MY_COLLECTS, "?limit=0"), (LIKERS, "?limit=0"), (BATCH, ""), (TOTALS, "")]
+    {
         let target = examples.path(operation, &ARTICLE.to_string()) + query;
         examples.replay(operation, "400 bad-query", examples.ask_at(api, operation, &target).user(USER)).await?;
+    }
+    for (name, query) in [("400 window", "?window=week"), ("400 limit", "?limit=0")] {
+        examples.replay(TOP, name, examples.ask_at(api, TOP, &format!("/v1/top/likes{query}"))).await?;
     }
     examples.replay(READ, "400 bad-body", examples.ask(api, READ).body("{}")).await?;
     for operation in [LIKE, UNLIKE, COLLECT, UNCOLLECT, VIEW, READ] {

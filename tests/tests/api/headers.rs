@@ -3,13 +3,15 @@ use reqwest::Method;
 
 use crate::on_system;
 
-const ROUTES: [(&str, &str); 7] = [
+const ROUTES: [(&str, &str); 9] = [
     ("/v1/articles/3001/like", "PUT, DELETE"),
     ("/v1/articles/3001/collect", "PUT, DELETE"),
     ("/v1/articles/3001/views", "POST"),
     ("/v1/articles/3001/reads", "POST"),
     ("/v1/articles/3001/interactions", "GET"),
     ("/v1/interactions", "GET"),
+    ("/v1/interactions/totals", "GET"),
+    ("/v1/top/likes", "GET"),
     ("/v1/me/likes", "GET"),
 ];
 

@@ -10,6 +10,7 @@ mod limits;
 mod malformed;
 mod queries;
 mod refusals;
+mod top;
 mod views;
 
 use std::sync::LazyLock;

@@ -63,6 +63,29 @@ fn a_batch_answers_in_the_order_asked() -> Result<()> {
     })
 }
 
+#[test]
+fn totals_are_the_sums_of_what_a_batch_answers() -> Result<()> {
+    on_system(async |api, _| {
+        for (article, users) in [(6401, 1..=3), (6402, 1..=2)] {
+            for user in users {
+                api.put(&format!("/v1/articles/{article}/like")).user(6400 + user).good().await?;
+                api.post(&format!("/v1/articles/{article}/views")).user(6400 + user).good().await?;
+            }
+        }
+        api.put("/v1/articles/6402/collect").user(6401).good().await?;
+        let totals = async |ids: &str| api.get(&format!("/v1/interactions/totals?article_ids={ids}")).good().await;
+        let sums = |articles, likes, collects, pv| json!({"articles": articles, "likes": likes, "collects": collects, "pv": pv, "reads": 0, "stale": false});
+        assert_eq!(totals("6401,6402").await?, sums(2, 5, 1, 5));
+        assert_eq!(totals("6401,6403%2C6402,6401,6401").await?, sums(3, 5, 1, 5), "each counts once");
+        assert_eq!(totals("6403").await?, sums(1, 0, 0, 0));
+        let many: Vec<String> = (6401..6501).map(|id: i32| id.to_string()).collect();
+        assert_eq!(totals(&many.join(",")).await?, sums(100, 5, 1, 5));
+        let signed_in = api.get("/v1/interactions/totals?article_ids=6401").user(6401).good().await?;
+        assert_eq!(signed_in, sums(1, 3, 0, 3));
+        Ok(())
+    })
+}
+
 /// All pages of a list, a few items each.
 async fn pages(api: &Api, path: &str, user: Option<i64>, field: &str, limit: usize) -> Result<Vec<String>> {
     let (mut all, mut cursor) = (vec![], None::<String>);

@@ -66,6 +66,7 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
             &format!("?article_ids={many}"),
         ] {
             refused(api.get(&format!("/v1/interactions{bad}")), 400, "bad-query").await?;
+            refused(api.get(&format!("/v1/interactions/totals{bad}")), 400, "bad-query").await?;
         }
         for bad in [
             "limit=0",
@@ -83,6 +84,12 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
             refused(api.get(&format!("/v1/me/likes?{bad}")).user(1), 400, "bad-query").await?;
             refused(api.get(&format!("/v1/me/collects?{bad}")).user(1), 400, "bad-query").await?;
             refused(api.get(&format!("/v1/articles/1/likers?{bad}")), 400, "bad-query").await?;
+            if bad.starts_with("limit") {
+                refused(api.get(&format!("/v1/top/likes?{bad}")), 400, "bad-query").await?;
+            }
+        }
+        for bad in ["", "week", "Hour", "60", "hour,day", "hour&window=day"] {
+            refused(api.get(&format!("/v1/top/likes?window={bad}")), 400, "bad-query").await?;
         }
         Ok(())
     })
@@ -133,7 +140,13 @@ fn nobody_acts_without_a_token_that_holds() -> Result<()> {
             let bearer = format!("Bearer {token}");
             refused(api.put("/v1/articles/1/like").header("authorization", &bearer), 401, "token-invalid").await?;
             // A bad token is refused also where none is needed.
-            for path in ["/v1/articles/1/interactions", "/v1/interactions?article_ids=1", "/v1/articles/1/likers"] {
+            for path in [
+                "/v1/articles/1/interactions",
+                "/v1/interactions?article_ids=1",
+                "/v1/interactions/totals?article_ids=1",
+                "/v1/articles/1/likers",
+                "/v1/top/likes",
+            ] {
                 refused(api.get(path).header("authorization", &bearer), 401, "token-invalid").await?;
             }
             refused(api.post("/v1/articles/1/views").header("authorization", &bearer), 401, "token-invalid").await?;
@@ -157,6 +170,9 @@ fn an_unknown_path_is_404_and_a_wrong_method_405() -> Result<()> {
             "/v1/articles/1/likes",
             "/v1/articles/1/like/x",
             "/v1/articles/1/interactions/x",
+            "/v1/top",
+            "/v1/top/likes/x",
+            "/v1/interactions/total",
             "/healthz",
             "/healthz/other",
         ] {

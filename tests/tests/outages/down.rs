@@ -61,6 +61,31 @@ fn persister_down_likes_go_on_and_nothing_is_lost() -> Result<()> {
 }
 
 #[test]
+fn while_nothing_was_ranked_the_ranking_is_empty_and_says_so() -> Result<()> {
+    alone(async |system, api| {
+        system.stack.persister.kill().await?;
+        let mysql = sqlx::MySqlPool::connect(&system.stack.mysql_admin_url()).await?;
+        for table in ["DELETE FROM top_liked", "DELETE FROM trends"] {
+            sqlx::query(table).execute(&mysql).await?;
+        }
+        let top = api.get("/v1/top/likes?window=day").good().await?;
+        assert_eq!(top, json!({"window": "day", "as_of": null, "items": []}));
+        // Without a checkpoint it counts what is in the log.
+        system.stack.persister.start().await?;
+        // More than most articles of other tests have, of which there are more than a ranking's hundred.
+        like_all(&api, &mut Model::default(), (1..=60).map(|user| (user, 1700))).await?;
+        stack::wait_for("a ranking with the article", PATIENCE, async || {
+            let top = api.get("/v1/top/likes?limit=100").good().await?;
+            let items = top["items"]
+                .as_array()
+                .is_some_and(|items| items.iter().any(|item| *item == json!({"article_id": "1700", "likes": 60})));
+            Ok((items && top["as_of"].is_string()).then_some(()))
+        })
+        .await
+    })
+}
+
+#[test]
 fn mysql_down_likes_and_views_go_on_and_collects_are_refused() -> Result<()> {
     alone(async |system, api| {
         let mut model = Model::default();
@@ -77,7 +102,9 @@ fn mysql_down_likes_and_views_go_on_and_collects_are_refused() -> Result<()> {
         for method in [Method::PUT, Method::DELETE] {
             assert_refused(&in_time(&api, method, &path(1200, "collect"), 1).await?.0);
         }
-        for list in ["/v1/me/likes", "/v1/me/collects", "/v1/articles/1200/likers"] {
+        let totals = api.get("/v1/interactions/totals?article_ids=1200,1201").good().await?;
+        assert_eq!(totals, json!({"articles": 2, "likes": 50, "collects": null, "pv": 1, "reads": 0, "stale": false}));
+        for list in ["/v1/me/likes", "/v1/me/collects", "/v1/articles/1200/likers", "/v1/top/likes"] {
             assert_refused(&in_time(&api, Method::GET, list, 1).await?.0);
         }
         let ready = in_time(&api, Method::GET, "/readyz", 1).await?.0;
@@ -115,6 +142,8 @@ fn redis_down_collects_go_on_and_queries_are_stale() -> Result<()> {
             batch["items"].as_array().is_some_and(|items| items.iter().all(|item| item["stale"] == true)),
             "{batch}"
         );
+        let totals = api.get("/v1/interactions/totals?article_ids=1300,1301").good().await?;
+        assert_eq!((&totals["likes"], &totals["collects"], &totals["stale"]), (&json!(20), &json!(1), &json!(true)));
         let likers = api.get("/v1/articles/1300/likers?limit=100").good().await?;
         assert_eq!(likers["items"].as_array().map(Vec::len), Some(20));
 
@@ -136,6 +165,8 @@ fn both_stores_down_every_route_says_so() -> Result<()> {
             (Method::POST, path(1400, "views")),
             (Method::GET, path(1400, "interactions")),
             (Method::GET, "/v1/interactions?article_ids=1400".to_owned()),
+            (Method::GET, "/v1/interactions/totals?article_ids=1400".to_owned()),
+            (Method::GET, "/v1/top/likes".to_owned()),
             (Method::GET, "/v1/me/likes".to_owned()),
         ] {
             assert_refused(&in_time(&api, method, &route, 1).await?.0);

@@ -1,0 +1,147 @@
+//! Which changes of an outbox have been counted.
+
+use std::collections::VecDeque;
+
+use contract::Version;
+use serde::{Deserialize, Serialize};
+
+/// Versions that are remembered of one outbox: 64 kB, of all 128 together 8 MB.
+const REMEMBERED: usize = 4096;
+
+/// The latest versions that were counted, in their order.
+///
+/// The highest alone would not do. Several relays ship one outbox side by side, and what Kafka did not take in time is
+/// shipped again half a minute later: a version below the highest may be new. It is new if it is not among those
+/// remembered. Of one that is older than all of them nobody knows, and it is not counted: a like may be missed where
+/// 4,096 later ones of its outbox came before it, none is ever counted twice.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seen {
+    /// All up to here are forgotten.
+    floor: Version,
+    #[serde(with = "steps")]
+    latest: VecDeque<Version>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Never seen before; it is now.
+    New,
+    Again,
+    /// Perhaps seen, perhaps not.
+    Forgotten,
+}
+
+impl Seen {
+    pub(super) fn look(&mut self, version: Version) -> Sight {
+        if version <= self.floor {
+            return Sight::Forgotten;
+        }
+        let Err(mut place) = self.latest.binary_search(&version) else { return Sight::Again };
+        if self.latest.len() == REMEMBERED {
+            if place == 0 {
+                self.floor = version;
+                return Sight::New;
+            }
+            self.floor = self.latest.pop_front().unwrap_or_default();
+            place -= 1;
+        }
+        self.latest.insert(place, version);
+        Sight::New
+    }
+}
+
+/// In JSON, the steps from each version's millisecond to the next one's, and the numbers within: short, since a
+/// checkpoint has half a million of them at most.
+mod steps {
+    use std::collections::VecDeque;
+
+    use contract::Version;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(versions: &VecDeque<Version>, to: S) -> Result<S::Ok, S::Error> {
+        let mut last = 0;
+        to.collect_seq(versions.iter().flat_map(|version| {
+            let step = version.ms - last;
+            last = version.ms;
+            [step, version.seq]
+        }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<VecDeque<Version>, D::Error> {
+        let numbers = Vec::<u64>::deserialize(from)?;
+        let (steps, []) = numbers.as_chunks() else { return Err(D::Error::custom("an odd number of numbers")) };
+        let mut ms = 0_u64;
+        let version = |&[step, seq]: &[u64; 2]| {
+            ms = ms.saturating_add(step);
+            Version { ms, seq }
+        };
+        Ok(steps.iter().map(version).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn version(ms: u64) -> Version {
+        Version { ms, seq: ms % 3 }
+    }
+
+    proptest! {
+        #[test]
+        fn each_version_is_new_once_in_whatever_order(all in vec(1..500_u64, 0..1000)) {
+            let mut seen = Seen::default();
+            let mut before = BTreeSet::new();
+            for ms in all {
+                let expected = if before.insert(ms) { Sight::New } else { Sight::Again };
+                prop_assert_eq!(seen.look(version(ms)), expected);
+            }
+        }
+
+        /// Far more than are remembered, each some way from its place: whatever is forgotten, nothing is new twice.
+        #[test]
+        fn nothing_is_new_twice_and_memory_is_bounded(
+            moves in vec((0..3 * REMEMBERED as u64, 0..2 * REMEMBERED as u64), 0..6),
+        ) {
+            let mut seen = Seen::default();
+            let mut new = BTreeSet::new();
+            let mut last = 0;
+            for (forward, back) in moves {
+                for ms in last + 1..=last + forward {
+                    prop_assert!(seen.look(version(ms)) != Sight::New || new.insert(ms));
+                }
+                last += forward;
+                let late = (last.saturating_sub(back)).max(1);
+                let sight = seen.look(version(late));
+                prop_assert!(sight != Sight::New || new.insert(late));
+                prop_assert!(seen.latest.len() <= REMEMBERED);
+            }
+        }
+
+        #[test]
+        fn json_and_back_is_the_same(all in vec((0..1_u64 << 42, 0..1000_u64), 0..100)) {
+            let mut seen = Seen::default();
+            for (ms, seq) in all {
+                seen.look(Version { ms, seq });
+            }
+            let json = serde_json::to_vec(&seen).expect("JSON");
+            prop_assert_eq!(serde_json::from_slice::<Seen>(&json).expect("what was written"), seen);
+        }
+    }
+
+    #[test]
+    fn a_late_version_is_new_as_long_as_it_is_not_older_than_what_is_remembered() {
+        let mut seen = Seen::default();
+        for ms in (2..=2 * REMEMBERED as u64).step_by(2) {
+            assert_eq!(seen.look(version(ms)), Sight::New);
+        }
+        assert_eq!(seen.look(version(1)), Sight::New, "none is forgotten yet");
+        assert_eq!(seen.look(version(1)), Sight::Forgotten);
+        assert_eq!(seen.look(version(3)), Sight::New);
+        assert_eq!([seen.look(version(2)), seen.look(version(3))], [Sight::Forgotten, Sight::Again]);
+    }
+}

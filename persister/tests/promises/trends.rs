@@ -1,0 +1,241 @@
+//! What was liked most lately, out of the stream.
+
+use std::collections::BTreeMap;
+
+use contract::{ArticleId, Cause, Change, Event, Partition, Version};
+use jiff::Timestamp;
+use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use rdkafka::{
+    Message as _,
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    producer::{FutureRecord, Producer as _},
+};
+use stack::wait_for;
+
+use crate::world::{LIMIT, World, event, record};
+
+const HOUR_MS: u64 = 3_600_000;
+
+fn now_ms() -> u64 {
+    Timestamp::now().as_millisecond().unsigned_abs()
+}
+
+/// Changes of likes within the last minutes, as outboxes have them: each outbox's versions grow, and few articles meet.
+fn changes(first: u64, count: u64) -> Vec<Event> {
+    let (mut all, now) = (vec![], now_ms());
+    for place in first.. {
+        let change = event(place);
+        if let Change::Like(_) = change.change {
+            all.push(Event { version: Version { ms: now - 300_000 + place, seq: place % 4 }, ..change });
+        }
+        if all.len() as u64 == count {
+            break;
+        }
+    }
+    all
+}
+
+/// By how much each article's likes grew, most first.
+fn ranked<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<(i64, i64)> {
+    let mut sums: BTreeMap<i64, i64> = BTreeMap::new();
+    for event in events {
+        *sums.entry(event.article.get()).or_default() += if event.change == Change::Like(true) { 1 } else { -1 };
+    }
+    let mut all: Vec<_> = sums.into_iter().filter(|(_, likes)| *likes > 0).collect();
+    all.sort_by_key(|(_, likes)| -likes);
+    all
+}
+
+impl World {
+    /// The rankings of the hour and of the day, once all is counted that is in Kafka now.
+    async fn rankings(&self) -> [Vec<(i64, i64)>; 2] {
+        let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
+        wait_for("a ranking of now", LIMIT, async || {
+            let known: Option<bool> = sqlx::query_scalar("SELECT as_of > CAST(? AS DATETIME(3)) FROM trends")
+                .bind(&now)
+                .fetch_optional(&self.mysql)
+                .await
+                .map(Option::flatten)?;
+            Ok((known == Some(true)).then_some(()))
+        })
+        .await
+        .unwrap();
+        let mut both = [vec![], vec![]];
+        for (span, ranking) in ["hour", "day"].into_iter().zip(&mut both) {
+            let rows = "SELECT article_id, likes FROM top_liked WHERE span = ? ORDER BY place";
+            *ranking = sqlx::query_as(rows).bind(span).fetch_all(&self.mysql).await.unwrap();
+        }
+        both
+    }
+
+    /// Writes events whose records look as old as that: a job that begins without a checkpoint does not read them.
+    async fn publish_as_of(&self, events: &[Event], ago_ms: u64) {
+        let producer = self.kafka_producer();
+        let at = (now_ms() - ago_ms).cast_signed();
+        for event in events {
+            let (key, bytes) = (event.article.to_string(), event.to_json());
+            let to = i32::from(Partition::of(event.article).get()) % 16;
+            let record = FutureRecord::to("interaction.events").partition(to).timestamp(at).key(&key).payload(&bytes);
+            producer.send_result(record).map_err(|(error, _)| error).unwrap().await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redelivered_and_out_of_order_each_like_is_counted_once() {
+    let world = World::new().await;
+    let _trends = world.start("trends");
+    let mut events = changes(0, 5000);
+    let expected = ranked(&events);
+    assert!(expected.len() > 10, "{expected:?}");
+    // Out of order as relays side by side make it.
+    for some in events.chunks_mut(200) {
+        some.shuffle(&mut StdRng::seed_from_u64(7));
+    }
+    world.publish(events.iter().map(record)).await;
+    assert_eq!(world.rankings().await, [expected.clone(), expected.clone()]);
+
+    for seed in 0..3 {
+        events.shuffle(&mut StdRng::seed_from_u64(seed));
+        world.publish(events.iter().map(record)).await;
+    }
+    assert_eq!(world.rankings().await, [expected.clone(), expected.clone()]);
+
+    // A second process counts the same, and what counts is the event's own time.
+    let _second = world.start("trends");
+    let old = |hours: u64, events: &[Event]| -> Vec<Event> {
+        let earlier = |event: &Event| Event {
+            version: Version { ms: event.version.ms - hours * HOUR_MS, ..event.version },
+            ..event.clone()
+        };
+        events.iter().map(earlier).collect()
+    };
+    // Of another article each, since versions of one outbox do not go back.
+    let article = |id: i64| ArticleId::try_from(id).unwrap();
+    let like = |id: i64| Event { article: article(id), change: Change::Like(true), ..events[0].clone() };
+    let fresh: Vec<i64> = (1000..).filter(|id| unused(&events, article(*id))).take(2).collect();
+    world.publish(old(2, &[like(fresh[0])]).iter().chain(&old(26, &[like(fresh[1])])).map(record)).await;
+    let [hour, day] = world.rankings().await;
+    assert_eq!(hour, expected);
+    assert!(day.contains(&(fresh[0], 1)) && day.len() == expected.len() + 1, "{day:?}");
+}
+
+/// Whether no event is of the article's partition.
+fn unused(events: &[Event], article: ArticleId) -> bool {
+    events.iter().all(|event| Partition::of(event.article) != Partition::of(article))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_job_goes_on_from_its_checkpoint_and_misses_and_repeats_nothing() {
+    let world = World::new().await;
+    let mut trends = world.start("trends");
+    assert_eq!(world.rankings().await, [vec![], vec![]]);
+    // By their records' time these would not be read by a job that begins anew: only the checkpoint has them.
+    let mut events = changes(0, 500);
+    world.publish_as_of(&events, 30 * HOUR_MS).await;
+    let expected = ranked(&events);
+    assert_eq!(world.rankings().await, [expected.clone(), expected]);
+
+    let mut first = 1000;
+    for round in 0..4_u64 {
+        let more = changes(first, 4000);
+        first += 10_000;
+        world.publish(more[..2000].iter().map(record)).await;
+        if round % 2 == 1 {
+            // Once with a checkpoint of what it has read, once without.
+            world.rankings().await;
+        }
+        trends.kill().await.unwrap();
+        world.publish(more[2000..].iter().map(record)).await;
+        events.extend(more);
+        trends = world.start("trends");
+    }
+    let expected = ranked(&events);
+    assert_eq!(world.rankings().await, [expected.clone(), expected.clone()]);
+
+    // One that is stopped writes what it has.
+    let more = changes(first, 100);
+    world.publish(more.iter().map(record)).await;
+    events.extend(more);
+    let stop = std::process::Command::new("kill").arg(trends.id().unwrap().to_string()).status().unwrap();
+    assert!(stop.success() && trends.wait().await.unwrap().success());
+    let _trends = world.start("trends");
+    let expected = ranked(&events);
+    assert_eq!(world.rankings().await, [expected.clone(), expected]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_an_outage_and_with_other_partitions_it_goes_on() {
+    let world = World::new().await;
+    let _trends = world.start("trends");
+    let mut events = changes(0, 1000);
+    world.publish(events.iter().map(record)).await;
+    let expected = ranked(&events);
+    assert_eq!(world.rankings().await, [expected.clone(), expected]);
+
+    world.mariadb.kill().await.unwrap();
+    let more = changes(10_000, 1000);
+    world.publish(more.iter().map(record)).await;
+    events.extend(more);
+    world.mariadb.start().await.unwrap();
+    let expected = ranked(&events);
+    assert_eq!(world.rankings().await, [expected.clone(), expected]);
+
+    let admin: AdminClient<DefaultClientContext> = world.kafka_client().create().unwrap();
+    let grown = admin.create_partitions(&[NewPartitions::new("interaction.events", 17)], &AdminOptions::new()).await;
+    assert!(grown.unwrap().iter().all(Result::is_ok));
+    let producer = world.kafka_producer();
+    wait_for("the new partition", LIMIT, async || {
+        let topic = producer.client().fetch_metadata(Some("interaction.events"), LIMIT)?;
+        Ok((topic.topics()[0].partitions().len() == 17).then_some(()))
+    })
+    .await
+    .unwrap();
+    let more = changes(20_000, 100);
+    for event in &more {
+        let (key, bytes) = (event.article.to_string(), event.to_json());
+        let record = FutureRecord::to("interaction.events").partition(16).key(&key).payload(&bytes);
+        producer.send_result(record).map_err(|(error, _)| error).unwrap().await.unwrap().unwrap();
+    }
+    events.extend(more);
+    let expected = ranked(&events);
+    assert_eq!(world.rankings().await, [expected.clone(), expected]);
+
+    // The topic is lost and made anew: what was counted stays, and is not counted again.
+    admin.delete_topics(&["interaction.events"], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+    wait_for("another topic", LIMIT, async || {
+        let topic = NewTopic::new("interaction.events", 16, TopicReplication::Fixed(1));
+        Ok(admin.create_topics(&[topic], &AdminOptions::new()).await?[0].is_ok().then_some(()))
+    })
+    .await
+    .unwrap();
+    let more = changes(30_000, 100);
+    world.publish(events[..50].iter().chain(&more).map(record)).await;
+    events.extend(more);
+    let expected = ranked(&events);
+    assert_eq!(world.rankings().await, [expected.clone(), expected]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoke_takes_its_likes_out_of_the_ranking_and_a_repair_adds_none() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let mut liker = world.liker().await;
+    for user in 1..=10 {
+        assert_eq!(liker.like(user, 42, true, if user > 7 { "bad" } else { "good" }).await, "OK");
+    }
+    world.settled().await;
+    assert_eq!(world.rankings().await, [vec![(42, 10)], vec![(42, 10)]]);
+    assert_eq!(world.ask(&["revoke", "--ip-hash", "bad", "--execute"]).await.0, 0);
+    assert_eq!(world.rankings().await, [vec![(42, 7)], vec![(42, 7)]]);
+
+    // MySQL has lost a like, and is told again.
+    sqlx::query("DELETE FROM user_like WHERE user_id = 1").execute(&world.mysql).await.unwrap();
+    assert_eq!(world.ask(&["reconcile", "--repair"]).await.0, 0);
+    let said_again = world.records("interaction.events", 14).await;
+    let causes = said_again.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap().cause);
+    assert!(causes.into_iter().any(|cause| cause == Cause::Reconcile));
+    assert_eq!(world.rankings().await, [vec![(42, 7)], vec![(42, 7)]]);
+}
