@@ -4,7 +4,7 @@ import { errors } from "./page.js";
 import { browser, demo, eventually, interactions, PATIENCE, service, sql, untouched } from "./stack.js";
 
 async function open() {
-  const page = await browser.newPage({ viewport: { width: 1000, height: 1400 } });
+  const page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE);
   page.on("pageerror", (error) => errors.push(String(error)));
   return page;
@@ -27,7 +27,14 @@ test("Swagger UI shows every operation that the running service describes, and w
   await like.locator(".live-responses-table .response-col_status", { hasText: "200" }).waitFor();
   await eventually(() => sql(`SELECT user_id, status FROM user_like WHERE article_id = ${article}`), [["7", "1"]]);
   assert.equal((await interactions(article)).likes, 1);
-  if (process.env.SCREENSHOTS) await page.screenshot({ path: "screenshots/api.png" });
+});
+
+test("where Swagger UI is not installed, the page says how to, and where the description is", async () => {
+  const page = await open();
+  await page.route("**/swagger-ui-dist/**", (route) => route.fulfill({ status: 404 }));
+  await page.goto(new URL("/api/", demo).href);
+  await page.getByText("dev/web run check").waitFor();
+  assert.equal(await page.getByRole("link").getAttribute("href"), `${service()}/v1/openapi.json`);
 });
 
 test("the page of a problem is as it is meant, in its policy's eyes too", async () => {
