@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 # Grafana's grid has 24 columns; inches of one cell of it.
 WIDTH, HEIGHT = 0.75, 0.42
 PAPER, PANEL, INK, FAINT = "#f4f5f5", "#ffffff", "#24292e", "#8b9198"
-UNITS = {"ops": "a second", "reqps": "a second", "s": "seconds", "short": ""}
+UNITS = {"s": "seconds"}
 
 
 def series(prometheus, expression, start, end):
@@ -36,7 +36,7 @@ def legend(target, labels):
 
 def draw(axes, panel, prometheus, start, end):
     axes.set_facecolor(PANEL)
-    unit = UNITS.get(panel["fieldConfig"]["defaults"].get("unit", "short"), "")
+    unit = UNITS.get(panel["fieldConfig"]["defaults"].get("unit"))
     axes.set_title(panel["title"] + (f" ({unit})" if unit else ""), loc="left", fontsize=9, color=INK)
     drawn = False
     for target in panel["targets"]:
