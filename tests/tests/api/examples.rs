@@ -112,8 +112,17 @@ impl Pods {
         let (running, apis): (Vec<App>, Vec<Api>) = started.into_iter().unzip();
         let [usual, narrow, full, cold, without_redis, without_mysql, without_stores, misconfigured] =
             apis.try_into().ok().context("eight")?;
-        let _running = (running, redis);
-        Ok(Self { usual, narrow, full, cold, without_redis, without_mysql, without_stores, misconfigured, _running })
+        Ok(Self {
+            usual,
+            narrow,
+            full,
+            cold,
+            without_redis,
+            without_mysql,
+            without_stores,
+            misconfigured,
+            _running: (running, redis),
+        })
     }
 }
 
@@ -166,13 +175,14 @@ async fn story(examples: &Examples, Pods { usual, narrow, without_mysql, .. }: &
     examples.replay(TOTALS, "200 all", examples.ask(usual, TOTALS)).await?;
     examples.replay(TOTALS, "200 partly", examples.ask(without_mysql, TOTALS)).await?;
     // Other tests have articles of their own.
+    let article = ARTICLE.to_string();
     let top = async || {
         let mut answer = examples.ask(usual, TOP).send().await?;
         let items = answer.body["items"].as_array_mut().context("items")?;
-        items.retain(|item| item["article_id"] == ARTICLE.to_string());
+        items.retain(|item| item["article_id"].as_str() == Some(&article));
         Ok(examples.compare(TOP, "200 example", &answer).ok())
     };
-    wait_for("the ranking to have the article", Duration::from_secs(60), top).await?;
+    wait_for("the ranking to have the article", Duration::from_mins(1), top).await?;
     examples.ask(usual, PROBLEM).good().await?;
     for operation in examples.operations(|name, _| name == READY || name.starts_with("GET /healthz/")) {
         examples.replay(operation, "200 example", examples.ask(usual, operation)).await?;
