@@ -77,8 +77,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         report.figures.extend(measure(&bench).await.map_err(|error| error.context(*name))?);
         // After each: what was measured is not lost with a later failure.
         report.write(&folder.join("report.json"))?;
+        plots::draw(&report, &folder)?;
     }
-    plots::draw(&report, &folder)?;
     println!("{}", report.table());
     println!("{}", report.notes());
     println!("report.json and plots are in {}", folder.display());
