@@ -8,6 +8,7 @@ use stack::wait_for;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::Command,
+    time::timeout,
 };
 
 use crate::world::{LIMIT, World, event, record};
@@ -139,6 +140,11 @@ async fn the_status_is_watched_by_tools_and_by_people_until_it_is_interrupted() 
     let world = World::new().await;
     let _persister = world.start("run");
     world.warm().await;
+    timeout(LIMIT, watched_by_a_tool(&world)).await.expect("in time");
+    timeout(LIMIT, watched_in_a_terminal(&world)).await.expect("in time");
+}
+
+async fn watched_by_a_tool(world: &World) {
     let mut watch = world.command(&["status", "--watch", "1", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut looks = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut look =
@@ -158,8 +164,10 @@ async fn the_status_is_watched_by_tools_and_by_people_until_it_is_interrupted() 
     }
     let interrupt = std::process::Command::new("kill").arg("-INT").arg(watch.id().unwrap().to_string()).status();
     assert!(interrupt.unwrap().success() && watch.wait().await.unwrap().success());
+}
 
-    // In a terminal, which `script` makes.
+/// A terminal that `script` makes.
+async fn watched_in_a_terminal(world: &World) {
     let plain = world.command(&["status", "--watch", "1"]);
     let words = std::iter::once(plain.as_std().get_program()).chain(plain.as_std().get_args());
     let line = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");

@@ -9,7 +9,7 @@ use tests::Api;
 
 use crate::on_system;
 
-/// A ranking is made every ten seconds, and this machine may be busy.
+/// A ranking is made every ten seconds, and the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Until these articles have so many likes, in this order, in both windows; none is an article that is not there.
