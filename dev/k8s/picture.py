@@ -44,7 +44,8 @@ def draw(axes, panel, prometheus, start, end):
             axes.plot(*zip(*points), linewidth=1.4, label=legend(target, labels))
             drawn = True
     axes.set_xlim(0, end - start)
-    axes.set_ylim(bottom=0)
+    # Room for the legend above the lines.
+    axes.set_ylim(0, 1.35 * max(axes.get_ylim()[1], 1e-9))
     axes.tick_params(labelsize=7, colors=FAINT)
     axes.grid(color="#e6e8ea", linewidth=0.6)
     for side in axes.spines.values():

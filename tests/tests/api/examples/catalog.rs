@@ -14,7 +14,7 @@ use stack::wait_for;
 use tests::{Answer, Api, Ask, DESCRIPTION, resolved};
 
 /// How long what follows a change, as a list does, may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Operation {
     method: Method,
@@ -134,10 +134,15 @@ impl Examples {
     }
 
     /// The same, again and again until it is: what follows a change takes a moment.
-    pub(super) async fn eventually(&self, operation: &str, name: &str, ask: impl Fn() -> Ask) -> Result<()> {
+    pub(super) async fn eventually(
+        &self,
+        operation: &str,
+        name: &str,
+        ask: impl AsyncFn() -> Result<Answer>,
+    ) -> Result<()> {
         let mut compared = Ok(());
         let waited = wait_for(name, PATIENCE, async || {
-            compared = self.compare(operation, name, &ask().send().await?);
+            compared = self.compare(operation, name, &ask().await?);
             Ok(compared.is_ok().then_some(()))
         });
         let waited = waited.await;
