@@ -13,7 +13,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test test-web fuzz lint chaos rebuild schemathesis bench k8s-check k8s-test k8s-observe
+.PHONY: help setup components natives up down env token test test-mysql test-web fuzz lint chaos rebuild schemathesis bench k8s-check k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
@@ -45,8 +45,14 @@ test: setup components ## every test
 	@cargo build $(CARGO_FLAGS) --bins --tests
 	@cargo test $(CARGO_FLAGS) -- --skip every_acknowledged_change_is_in_every_store_once
 	@dev/web test
-# The last, and not captured: its last lines say how much was compared, and on which host.
+# The last, and not captured: its last lines say how much was compared, and on which host. Then on MySQL, too.
 	@cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture
+ifndef COMPOSE
+	@INTERACTION_MYSQLD="$$(dev/mysql)" cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture
+endif
+
+test-mysql: setup components natives ## routes, whole path and the persister's promises on MySQL instead of MariaDB
+	@INTERACTION_MYSQLD="$$(dev/mysql)" cargo test $(CARGO_FLAGS) --test api --test whole_path --test promises
 
 test-web: setup components natives ## the front end alone, in Chromium
 	@dev/web test

@@ -73,3 +73,33 @@ install_packages() {
     [ $guarded = 0 ] || as_root rm -f "$guard"
     return $result
 }
+
+# Readies apt for the packages of another Debian release, in a folder of its own and without installing anything; then
+# apt-get takes "${APT_OPTIONS[@]}".
+other_release() {
+    local release="$1" apt="$2" site keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    # The machine's own mirror with only the release's name changed: what is reachable stays reachable.
+    site="$(debian_mirror)"
+    if [ -z "$site" ]; then
+        quietly apt-update as_root apt-get -q update
+        site="$(debian_mirror)"
+    fi
+    [ -n "$site" ] || die "apt has no source of Debian bookworm main to derive that of $release from"
+    rm -rf "$apt"
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/parts"
+    # Debian's keyring holds the later releases' keys too.
+    printf 'deb %s%s %s main\n' "$([ ! -e $keyring ] || echo "[signed-by=$keyring] ")" "$site" "$release" \
+        >"$apt/sources.list"
+    APT_OPTIONS=(
+        -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=$apt/parts"
+        -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=root"
+    )
+    quietly "$release-update" apt-get -q "${APT_OPTIONS[@]}" update
+}
+
+# The address of this machine's mirror of the Debian archive.
+debian_mirror() {
+    # shellcheck disable=SC2016 # apt's own variables
+    apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Codename: bookworm' 'Component: main' 2>/dev/null | head -n 1
+}

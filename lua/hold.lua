@@ -23,6 +23,8 @@ local answer = { 'OK', last_id(outbox), until_ms }
 for i = 3, #ARGV do
   answer[#answer + 1] = redis.call('ZADD', held, 'NX', until_ms, ARGV[i])
 end
--- What a holder that died leaves behind goes by itself.
-redis.call('PEXPIRE', held, 2 * ARGV[2])
+-- What a holder that died leaves behind goes by itself, after the longest of the holds.
+if redis.call('PTTL', held) < 2 * ARGV[2] then
+  redis.call('PEXPIRE', held, 2 * ARGV[2])
+end
 return answer

@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    audit::AuditOptions, dlq::DlqCommand, erase::EraseOptions, reconcile::ReconcileOptions, revoke::RevokeOptions,
-    status::StatusOptions,
+    audit::AuditOptions, bars::BarsCommand, dlq::DlqCommand, erase::EraseOptions, reconcile::ReconcileOptions,
+    revoke::RevokeOptions, status::StatusOptions,
 };
 
 /// What is secret is no flag, since the machine's other users could read it.
@@ -80,6 +80,11 @@ pub(crate) enum Command {
     /// has to be repeated for some likes.
     #[command(after_help = "Example: persister revoke --ip-hash 0af7 --since 2026-11-22T12:00:00Z --bar --execute")]
     Revoke(RevokeOptions),
+    /// See who may neither like nor collect, bar users, and let them in again.
+    Bars {
+        #[command(subcommand)]
+        command: BarsCommand,
+    },
     /// Erase a user: all likes, favourites and last reads, out of Redis, MySQL and the counts.
     ///
     /// Meanwhile, some seconds, the user is barred. What remains, and until when, is told at the end. No delivery,

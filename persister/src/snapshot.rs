@@ -187,8 +187,11 @@ async fn write(mysql: &MySqlPool, rows: &[Counters]) -> sqlx::Result<()> {
 async fn done(redis: &mut Servers, saved: &[Counters]) -> anyhow::Result<()> {
     let mut calls = redis::pipe();
     for counters in saved {
-        let mut done = call(&scripts::SNAPSHOT_DONE, [keys::saving(Partition::of(counters.article))]);
-        done.arg(counters.article.to_string());
+        let Counters { article, pv, reads, .. } = counters;
+        let partition = Partition::of(*article);
+        let keys = [keys::saving(partition), keys::changed(partition), keys::pv(*article), keys::reads(*article)];
+        let mut done = call(&scripts::SNAPSHOT_DONE, keys);
+        done.arg(article.to_string()).arg(pv).arg(reads);
         calls.add_command(done);
     }
     run_scripts::<u64>(redis, &calls).await.context("Redis")?;

@@ -1,9 +1,10 @@
-//! MariaDB, or MySQL where that is what the machine has.
+//! MariaDB, or MySQL where that is what the machine has, or what `INTERACTION_MYSQLD` names.
 
 use crate::{Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
 use sqlx::Connection;
+use std::env;
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -26,13 +27,16 @@ impl MariaDb {
     /// The same that, with `tls`, takes nothing else.
     pub(crate) fn with_tls(folder: &Path, tls: Option<&Tls>) -> Result<Self> {
         let (data, socket, port) = (folder.join("mysql"), folder.join("mysql.sock"), ports::free()?);
-        let server = paths::program(&["mariadbd", "mysqld"])?;
+        let server = match env::var_os("INTERACTION_MYSQLD") {
+            Some(program) => program.into(),
+            None => paths::program(&["mariadbd", "mysqld"])?,
+        };
         paths::template(&key(&server)?, &data, |data| initialise(&server, data))?;
         let users = folder.join("users.sql");
         fs::write(&users, users_sql())?;
         let ca = tls.map(Tls::ca);
         let service = Self::service(server.as_os_str(), folder, port, ca.as_deref())
-            .args(common_arguments())
+            .args(common_arguments(&server))
             .args([format!("--datadir={}", data.display()), format!("--socket={}", socket.display())])
             .args([format!("--init-file={}", users.display()), format!("--pid-file={}.pid", socket.display())])
             .args([format!("--port={port}"), "--bind-address=127.0.0.1".to_owned()])
@@ -154,12 +158,17 @@ fn users_sql() -> String {
 }
 
 /// What initialisation and the server must agree on; nothing is read from the machine's own configuration.
-fn common_arguments() -> Vec<String> {
-    let mut arguments = vec!["--no-defaults".to_owned(), "--innodb-log-file-size=64M".to_owned()];
+fn common_arguments(server: &Path) -> Vec<String> {
+    let log = if is_mariadb(server) { "--innodb-log-file-size=64M" } else { "--innodb-redo-log-capacity=128M" };
+    let mut arguments = vec!["--no-defaults".to_owned(), log.to_owned()];
     if nix::unistd::Uid::effective().is_root() {
         arguments.push("--user=root".to_owned());
     }
     arguments
+}
+
+fn is_mariadb(server: &Path) -> bool {
+    server.file_name().is_some_and(|name| name == "mariadbd")
 }
 
 /// A data folder fits the version that made it.
@@ -172,12 +181,15 @@ fn key(server: &Path) -> Result<String> {
 
 fn initialise(server: &Path, data: &Path) -> Result<()> {
     let datadir = format!("--datadir={}", data.display());
-    match paths::program(&["mariadb-install-db"]) {
-        Ok(install) => paths::run(Command::new(install).args(common_arguments()).arg(datadir).args([
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            "--skip-name-resolve",
-        ])),
-        Err(_) => paths::run(Command::new(server).args(common_arguments()).arg(datadir).arg("--initialize-insecure")),
+    if !is_mariadb(server) {
+        return paths::run(
+            Command::new(server).args(common_arguments(server)).arg(datadir).arg("--initialize-insecure"),
+        );
     }
+    let install = paths::program(&["mariadb-install-db"])?;
+    paths::run(Command::new(install).args(common_arguments(server)).arg(datadir).args([
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+        "--skip-name-resolve",
+    ]))
 }

@@ -98,7 +98,7 @@ pub(crate) fn write_user_reads(reads: &BTreeMap<Pair, Latest<Timestamp>>) -> Opt
     )
 }
 
-/// The articles' reads and the counts that grow; and takes the lock of each article whose count falls, so that
+/// The articles' reads, which a snapshot may have further than the events have come, and the counts that grow; and takes the lock of each article whose count falls, so that
 /// [`LOWER_COUNTS`] finds all its rows locked, in the articles' order.
 pub(crate) fn write_stats(
     deltas: &BTreeMap<ArticleId, i64>,
@@ -121,7 +121,7 @@ pub(crate) fn write_stats(
     rows.finish(
         "like_count = like_count + VALUES(like_count),
          read_count = IF((VALUES(read_version_ms), VALUES(read_version_seq)) > (read_version_ms, read_version_seq),
-                         VALUES(read_count), read_count),
+                         GREATEST(read_count, VALUES(read_count)), read_count),
          read_version_seq = IF((VALUES(read_version_ms), VALUES(read_version_seq)) > (read_version_ms, read_version_seq),
                                VALUES(read_version_seq), read_version_seq),
          read_version_ms = GREATEST(read_version_ms, VALUES(read_version_ms)),

@@ -23,7 +23,7 @@ pub(crate) enum DlqCommand {
     ///
     /// Takes only what this release can read as an event; the rest stays where it is. What was put back is recorded in
     /// MySQL (`dlq_replayed`), and not put back a second time. A record that fails again comes back to the queue as a
-    /// new one.
+    /// new one. Needs all partitions warm: a rebuild that is under way might miss what comes back.
     #[command(after_help = "Example: persister dlq replay --dry-run --from 100 --to 250")]
     Replay(ReplayOptions),
 }

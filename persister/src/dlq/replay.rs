@@ -13,6 +13,7 @@ use crate::{
         Stores,
         kafka::{self, Producer},
     },
+    warm,
 };
 
 /// Records that are under way at once, and recorded at once.
@@ -30,6 +31,10 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
         let since = rebuilt.is_some_and(|at| event.version.ms <= at.unsigned_abs());
         since && matches!(event.change, Change::Like(_))
     };
+    let all_warm = async || warm::all_warm(&mut stores.redis.connect().await.context("Redis")?).await;
+    if !options.dry_run {
+        all_warm().await?;
+    }
     let producer = stores.kafka.producer().await?;
     let mut log = stores.kafka.log(topic, None, stop).await?;
     let (mut done, mut again, mut stay) = (0_u64, 0_u64, 0_u64);
@@ -69,6 +74,7 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
         batch.push((letter.partition, letter.offset, send(&producer, &letter, &event).await?));
         if batch.len() >= BATCH {
             record(&stores.mysql, topic, std::mem::take(&mut batch)).await?;
+            all_warm().await?;
         }
     }
     record(&stores.mysql, topic, batch).await?;

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use contract::{ArticleId, Partition, UserId};
+use contract::{ArticleId, UserId};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::query_scalar;
@@ -33,6 +33,8 @@ use crate::{
 const PER_CALL: usize = 250;
 /// A request that was let in before the bar takes no longer than this.
 const LET_IN: Duration = Duration::from_secs(3);
+/// Clocks of servers differ by less, unless one was set wrong.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// What an erasure that ends on the way says of itself.
 const STAYS: &str = "the user stays barred until the erasure is repeated";
 
@@ -68,13 +70,13 @@ struct Report {
 pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &CancellationToken) -> anyhow::Result<()> {
     let user = options.user;
     let mut redis = stores.redis.connect().await.context("Redis")?;
-    all_warm(&mut redis).await.context("nothing was changed")?;
+    warm::all_warm(&mut redis).await.context("nothing was changed")?;
     let now = now(&mut redis).await?;
     rows::mark_erased(&stores.mysql, user, now).await?;
     bars::bar(&stores.mysql, &mut redis, &[user], bars::ERASING).await?;
     let barred = Instant::now();
 
-    all_warm(&mut redis).await.context(STAYS)?;
+    warm::all_warm(&mut redis).await.context(STAYS)?;
     let mut erased = Erased { likes_in_redis: out_of_redis(&mut redis, user, stop).await?, ..Erased::default() };
     pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
     ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
@@ -84,8 +86,9 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     rows::mark_erased(&stores.mysql, user, last).await?;
     rows::wait_for_consumers(&stores.mysql).await?;
     // A rebuild that began meanwhile may have read the rows before they are deleted.
-    all_warm(&mut redis).await.context(STAYS)?;
+    warm::all_warm(&mut redis).await.context(STAYS)?;
     rows::delete(&stores.mysql, user, &mut erased).await?;
+    clocks_are_past(&mut redis, last, stop).await?;
     bars::lift(&stores.mysql, &mut redis, user, bars::ERASING).await?;
 
     let remains = remains::of(&stores.kafka).await?;
@@ -104,26 +107,37 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     remains.iter().try_for_each(|remains| line(format_args!("  {remains}")))
 }
 
-/// Likes that a rebuild is bringing back cannot be found, nor taken out.
-async fn all_warm(redis: &mut Servers) -> anyhow::Result<()> {
-    let partitions: Vec<Partition> = Partition::all().collect();
-    let markers = warm::markers(redis, &partitions).await?;
-    let mut cold = 0;
-    for (partition, marker) in markers {
-        cold += usize::from(marker.run_id != redis.name(partition).context("Redis")?);
-    }
-    ensure!(cold == 0, "this needs all partitions warm, and {cold} are not");
-    Ok(())
-}
-
 /// By the clock that events are dated by; of several servers', the one that is ahead.
 async fn now(redis: &mut Servers) -> anyhow::Result<Timestamp> {
-    let mut latest = Timestamp::MIN;
+    Ok(clocks(redis).await?.into_iter().max().unwrap_or(Timestamp::MIN))
+}
+
+/// What each server's clock says.
+async fn clocks(redis: &mut Servers) -> anyhow::Result<Vec<Timestamp>> {
+    let mut clocks = Vec::new();
     for server in redis.each() {
         let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(server).await.context("Redis")?;
-        latest = latest.max(Timestamp::from_millisecond(seconds * 1000 + micros / 1000).context("Redis's clock")?);
+        clocks.push(Timestamp::from_millisecond(seconds * 1000 + micros / 1000).context("Redis's clock")?);
     }
-    Ok(latest)
+    Ok(clocks)
+}
+
+/// Until every server's clock is past that moment: what the user does next would count as done before the erasure.
+async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
+    loop {
+        let slowest = clocks(redis).await?.into_iter().min().unwrap_or(Timestamp::MAX);
+        if slowest > last {
+            return Ok(());
+        }
+        let ahead = Duration::try_from(last.duration_since(slowest)).unwrap_or_default();
+        ensure!(
+            ahead < LONGEST_WAIT,
+            "a clock of Redis is {} s behind the user's last event: set it right, or wait so long; {STAYS}",
+            ahead.as_secs()
+        );
+        ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
+        pause(ahead + Duration::from_millis(1), stop).await;
+    }
 }
 
 /// Takes the user's likes out of every article that Redis knows, whether MySQL has them or not. An event with cause

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use contract::{Partition, Version, keys, scripts};
 use rdkafka::{error::KafkaError, producer::DeliveryFuture};
 use redis::RedisResult;
@@ -93,9 +93,11 @@ async fn session(relay: &Relay<'_>, left: &Arc<Unacknowledged>, stop: &Cancellat
             let used = permit.split(count.min(PER_READ as usize));
             drop(permit);
             if count > 0 {
-                let batch = produce(&producer, entries).await?;
+                let mut batch = Vec::with_capacity(count);
+                let produced = produce(&producer, entries, &hold, &mut batch).await;
                 let confirmation = Confirmation { batch, control: control.clone(), left: left.clone() };
                 confirmations.spawn(confirmation.run(hold, used));
+                produced?;
             }
             while let Some(confirmed) = confirmations.try_join_next() {
                 confirmed.context("a confirmation panicked")??;
@@ -122,14 +124,17 @@ async fn room_for_a_read(room: &Arc<Semaphore>, stop: &CancellationToken) -> Opt
     }
 }
 
-/// Queues the entries' events, and what is no event to the dead-letter queue.
+/// Queues the entries' events, and what is no event to the dead-letter queue; `batch` has what was queued, also where it
+/// could not be all.
 async fn produce(
     producer: &Producer,
     streams: Vec<(Partition, Vec<Entry>)>,
-) -> anyhow::Result<Vec<(Partition, Version, DeliveryFuture)>> {
-    let mut batch = Vec::new();
+    hold: &Hold,
+    batch: &mut Vec<(Partition, Version, DeliveryFuture)>,
+) -> anyhow::Result<()> {
     for (partition, entries) in streams {
         for Entry { id, event } in entries {
+            ensure!(!hold.is_old(), "entries were taken too long ago to be sent; they are read again");
             let delivery = match event {
                 Ok(event) => producer.send(partition, &event.article.to_string(), &event.to_json()).await,
                 Err(broken) => {
@@ -143,7 +148,7 @@ async fn produce(
             batch.push((partition, id, delivery.context("Kafka")?));
         }
     }
-    Ok(batch)
+    Ok(())
 }
 
 /// A read's entries on their way.
@@ -154,7 +159,8 @@ struct Confirmation {
 }
 
 impl Confirmation {
-    /// Removes from Redis what Kafka confirms. What it does not stays pending and is taken again later.
+    /// Removes from Redis what Kafka confirms. What it does not ends the session: the next one, when Kafka is there again,
+    /// begins with it, so that the events of an outbox come in their order, but for those that were under way together.
     async fn run(mut self, hold: Hold, room: Option<OwnedSemaphorePermit>) -> anyhow::Result<()> {
         let mut delivered = Vec::with_capacity(self.batch.len());
         let mut failed: Option<KafkaError> = None;
@@ -175,18 +181,7 @@ impl Confirmation {
             self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(delivered);
         }
         acknowledged.context("Redis")?;
-        match failed {
-            // The producer is of no use any more (<https://docs.confluent.io/platform/current/clients/librdkafka/html/md_INTRODUCTION.html>,
-            // "Fatal producer errors"); the session begins again with another one.
-            Some(error) if error.rdkafka_error_code() == Some(rdkafka::error::RDKafkaErrorCode::Fatal) => {
-                Err(error).context("Kafka")
-            }
-            Some(error) => {
-                warn!("Kafka did not take entries, they stay in Redis and are tried again: {error}");
-                Ok(())
-            }
-            None => Ok(()),
-        }
+        failed.map_or(Ok(()), |error| Err(error).context("Kafka did not take entries, they stay in Redis"))
     }
 }
 

@@ -14,6 +14,9 @@ use tracing::warn;
 use crate::{backoff::pause, store::redis::Place};
 
 const HEARTBEAT: Duration = Duration::from_millis(400);
+/// What was taken longer ago is not sent any more: a relay that stood still must not ship what a Redis that was rebuilt
+/// in the meantime does not have.
+pub(crate) const TAKEN_TO_SENT: Duration = Duration::from_secs(2);
 /// A heartbeat that MySQL does not answer is given up; the relay goes on without.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -40,8 +43,9 @@ impl Taken {
         let mut state = self.lock();
         let id = state.next;
         state.next += 1;
-        state.since.insert(id, Instant::now());
-        Hold { taken: Arc::clone(self), id }
+        let since = Instant::now();
+        state.since.insert(id, since);
+        Hold { taken: Arc::clone(self), id, since }
     }
 
     /// The server, and how long before `now` the oldest entry in flight was taken: all taken before has been delivered
@@ -63,6 +67,14 @@ impl Taken {
 pub(crate) struct Hold {
     taken: Arc<Taken>,
     id: u64,
+    since: Instant,
+}
+
+impl Hold {
+    /// Whether it is too late to send what was taken.
+    pub(super) fn is_old(&self) -> bool {
+        self.since.elapsed() > TAKEN_TO_SENT
+    }
 }
 
 impl Drop for Hold {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use contract::Event;
 use futures::StreamExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rdkafka::Message;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ use crate::{backoff::Backoff, consume::pass_or_fail, metrics, store::Stores};
 /// Between two checkpoints; the first comes sooner.
 const EVERY: Duration = Duration::from_secs(10);
 const FIRST: Duration = Duration::from_secs(1);
+/// A moment that is longer ago is no ranking's any more.
+const OLDEST: SignedDuration = SignedDuration::from_mins(1);
 /// Records taken from Kafka's client at once, when there are as many.
 const CHUNK: usize = 256;
 
@@ -116,7 +118,8 @@ struct Mark {
 }
 
 /// The moment of which it is known that all is counted that was in Kafka then: now, or under load the last one that was
-/// waited for; none while the job is still behind that one. A ranking of no such moment is not shown.
+/// waited for; none while the job is still behind that one, or if it is long ago, since the ranking's hour ends now. A
+/// ranking of no such moment is not shown.
 fn known_since(waited_for: &mut Option<Mark>, now: Mark, positions: &Positions) -> Option<Timestamp> {
     if reached(positions, &now.ends) {
         *waited_for = None;
@@ -124,7 +127,10 @@ fn known_since(waited_for: &mut Option<Mark>, now: Mark, positions: &Positions) 
     }
     match waited_for {
         Some(before) if !reached(positions, &before.ends) => None,
-        _ => waited_for.replace(now).map(|before| before.at),
+        _ => {
+            let at = now.at;
+            waited_for.replace(now).map(|before| before.at).filter(|before| at.duration_since(*before) <= OLDEST)
+        }
     }
 }
 
@@ -146,5 +152,7 @@ mod tests {
         assert_eq!(ask(mark(5, 250), 250), Some(at(5)), "nothing is left");
         assert_eq!(ask(mark(6, 300), 260), None);
         assert_eq!(ask(mark(7, 400), 300), Some(at(6)));
+        assert_eq!(ask(mark(3600, 500), 400), None, "the job stood still for an hour");
+        assert_eq!(ask(mark(3610, 600), 500), Some(at(3600)));
     }
 }

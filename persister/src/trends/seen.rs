@@ -11,7 +11,7 @@ const REMEMBERED: usize = 4096;
 /// The latest versions that were counted, in their order.
 ///
 /// The highest alone would not do. Several relays ship one outbox side by side, and what Kafka did not take in time is
-/// shipped again half a minute later: a version below the highest may be new. It is new if it is not among those
+/// shipped again later: a version below the highest may be new. It is new if it is not among those
 /// remembered. Of one that is older than all of them nobody knows, and it is not counted: a like may be missed where
 /// 4,096 later ones of its outbox came before it, none is ever counted twice.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

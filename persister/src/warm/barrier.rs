@@ -12,13 +12,13 @@ use super::markers;
 use crate::{
     backoff::pause,
     output::counted,
-    relay::session::bits,
+    relay::session::{TAKEN_TO_SENT, bits},
     store::{Stores, kafka::DELIVERY, redis::Place, servers::Servers},
 };
 
 const POLL: Duration = Duration::from_millis(100);
 /// After so long, whatever a relay had taken has been delivered or has failed.
-const SILENCE: Duration = DELIVERY.saturating_add(Duration::from_secs(2));
+const SILENCE: Duration = DELIVERY.saturating_add(TAKEN_TO_SENT);
 /// Waiting is told every so often, with what for.
 const TELL: Duration = Duration::from_secs(5);
 
@@ -71,17 +71,19 @@ impl<'a> Barrier<'a> {
             .await
             .context("MySQL")?;
         let (low, high) = bits(&self.place.partitions);
+        // A server's replication may change its name while it serves on; its relays learn that with their next session.
+        let (process, _) = self.server.split_once(':').unwrap_or((self.server, ""));
         let (mut told, began) = (Instant::now(), Instant::now());
         loop {
             let holding: Vec<Relay> = query_as(
-                "SELECT relay_id, run_id = ? AS same_server FROM relay_session
-                 WHERE ((partitions_low & ?) | (partitions_high & ?)) <> 0
-                   AND run_id <> '' AND (run_id <> ? OR drained_to <= CAST(? AS DATETIME(3)))",
+                "SELECT relay_id, SUBSTRING_INDEX(run_id, ':', 1) = ? AS same_server FROM relay_session
+                 WHERE ((partitions_low & ?) | (partitions_high & ?)) <> 0 AND run_id <> ''
+                   AND (SUBSTRING_INDEX(run_id, ':', 1) <> ? OR drained_to <= CAST(? AS DATETIME(3)))",
             )
-            .bind(self.server)
+            .bind(process)
             .bind(low)
             .bind(high)
-            .bind(self.server)
+            .bind(process)
             .bind(&now)
             .fetch_all(&self.stores.mysql)
             .await

@@ -112,6 +112,19 @@ pub(crate) async fn markers(redis: &mut Servers, partitions: &[Partition]) -> an
     partitions.iter().zip(answers).map(|(partition, answer)| Ok((*partition, marker(answer)?))).collect()
 }
 
+/// Fails unless every partition is warm: likes that a rebuild is bringing back cannot be found, nor taken out, and what
+/// MySQL gets meanwhile may be missing in what is brought back.
+pub(crate) async fn all_warm(redis: &mut Servers) -> anyhow::Result<()> {
+    let partitions: Vec<Partition> = Partition::all().collect();
+    let markers = markers(redis, &partitions).await?;
+    let mut cold = 0;
+    for (partition, marker) in markers {
+        cold += usize::from(marker.run_id != redis.name(partition).context("Redis")?);
+    }
+    ensure!(cold == 0, "this needs all partitions warm, and {cold} are not");
+    Ok(())
+}
+
 /// Declares each cold partition whole, after a rebuild where it is not. Does nothing while another process is at it.
 async fn warm_up(
     stores: &Stores,
@@ -237,7 +250,7 @@ impl Lock {
 
     async fn ask(connection: &mut MySqlConnection, server: &str) -> sqlx::Result<Option<i64>> {
         // Names have 64 characters at most.
-        query_scalar("SELECT CAST(GET_LOCK(CONCAT('interaction.warm.', MD5(CONCAT(DATABASE(), ' ', ?))), 0) AS SIGNED)")
+        query_scalar("SELECT CAST(GET_LOCK(CONCAT('interaction.warm.', LEFT(SHA2(CONCAT(DATABASE(), ' ', ?), 256), 32)), 0) AS SIGNED)")
             .bind(server)
             .fetch_one(connection)
             .await

@@ -43,6 +43,9 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
 
     let (code, told) = world.ask(&["dlq", "replay", "--dry-run"]).await;
     assert!(code == 0 && told.contains("2 would be put back"), "{told}");
+    assert_eq!(world.ask(&["dlq", "replay"]).await.0, 1, "a rebuild might miss it");
+    let _warm = world.start("warm");
+    world.warm().await;
     let (code, told) = world.ask(&["dlq", "replay", "--from", "2", "--to", "2"]).await;
     assert!(code == 0 && told.contains("1 put back, 0 were before, 0 stay"), "{told}");
     let (code, told) = world.ask(&["dlq", "replay"]).await;

@@ -16,6 +16,40 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_barred_may_not_like_until_let_in_again() {
+    let world = World::new().await;
+    let persister = world.start("warm");
+    world.warm().await;
+    let mut liker = world.liker().await;
+    assert_eq!(liker.like(7, 1, true, "").await, "OK");
+    let (code, told) = world.ask(&["bars", "add", "--user", "7,8", "--reason", "a ring"]).await;
+    assert!(code == 0 && told.contains("2 users barred"), "{told}");
+    assert_eq!(world.ask(&["bars", "add", "--user", "9", "--reason", "erasure under way"]).await.0, 1);
+    for article in 1..=200 {
+        assert_eq!(liker.like(8, article, true, "").await, "BARRED");
+    }
+    let barred = world.ask_json(&["bars", "list", "--json"]).await;
+    let users: Vec<_> = barred.iter().map(|bar| (bar["user_id"].as_str(), bar["reason"].as_str())).collect();
+    assert_eq!(users, [(Some("7"), Some("a ring")), (Some("8"), Some("a ring"))]);
+    assert!(world.ask(&["bars", "list"]).await.1.contains("a ring"));
+
+    // Cut short after MySQL: to do it again finishes it.
+    sqlx::query("DELETE FROM user_bar WHERE user_id = 8").execute(&world.mysql).await.unwrap();
+    assert_eq!(liker.like(8, 1, true, "").await, "BARRED");
+    assert_eq!(world.ask(&["bars", "lift", "--user", "8"]).await.0, 0);
+    for article in 1..=200 {
+        assert_eq!(liker.like(8, article, true, "").await, "OK");
+    }
+    assert_eq!(liker.like(7, 1, true, "").await, "BARRED", "the other one stays");
+
+    // Of one who is being erased the bar stays until that is done.
+    sqlx::query("UPDATE user_bar SET reason = 'erasure under way'").execute(&world.mysql).await.unwrap();
+    assert_eq!(world.ask(&["bars", "lift", "--user", "7"]).await.0, 1);
+    assert_eq!(liker.like(7, 1, true, "").await, "BARRED");
+    drop(persister);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoke_undoes_exactly_the_likes_that_still_stand_because_of_the_attack() {
     let world = World::new().await;
     let _persister = world.start("run");

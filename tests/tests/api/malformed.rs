@@ -17,7 +17,7 @@ use crate::on_system;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Sends bytes, and hangs up if that is asked for. Returns the status of the answer; `None` if the connection was
-/// closed without one.
+/// closed without one, or answered in frames of HTTP/2, which Spin speaks.
 async fn send(address: &str, bytes: &[u8], hang_up: bool) -> Result<Option<u16>> {
     let mut answer = vec![];
     let exchange = async {
@@ -38,7 +38,7 @@ async fn send(address: &str, bytes: &[u8], hang_up: bool) -> Result<Option<u16>>
         anyhow::Ok(())
     };
     timeout(PATIENCE, exchange).await.context("it hangs")??;
-    if answer.is_empty() {
+    if !answer.starts_with(b"HTTP/1.") && bytes.starts_with(b"PRI ") || answer.is_empty() {
         return Ok(None);
     }
     let text = String::from_utf8_lossy(&answer);

@@ -83,7 +83,12 @@ async fn a_snapshot_that_is_cut_short_begins_again_with_what_it_held() -> Result
     let counters = server.call(scripts::SNAPSHOT_READ, &read, &[&run_id]).await?;
     assert_eq!((&counters[..3], counters[4].as_str()), (&["OK", "5", "1"].map(str::to_owned)[..], "0"));
     assert!(counters[3].starts_with("HYLL"), "the sketch as Redis stores it");
-    assert_eq!(server.call(scripts::SNAPSHOT_DONE, &[keys::saving(partition())], &["42"]).await?, ["1"]);
+    let [saving, changed] = [keys::saving(partition()), keys::changed(partition())];
+    let done = [saving, changed, keys::pv(article()), keys::reads(article())];
+    let () = server.connection.incr(keys::pv(article()), 1).await?;
+    assert_eq!(server.call(scripts::SNAPSHOT_DONE, &done, &["42", "5", "0"]).await?, ["0"], "it was viewed meanwhile");
+    assert_eq!(server.call(scripts::SNAPSHOT_TAKE, &taken, &[&run_id, "10"]).await?, ["OK", "42"]);
+    assert_eq!(server.call(scripts::SNAPSHOT_DONE, &done, &["42", "6", "0"]).await?, ["1"]);
     assert_eq!(server.call(scripts::SNAPSHOT_TAKE, &taken, &[&run_id, "10"]).await?, ["OK"]);
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
     samples::Samples,
 };
 
-/// Likes a second: "hot articles can generate more than 20 k likes per second", says the seed.
+/// Likes a second of one article, what the design in Go was made for.
 const PER_SECOND: f64 = 20_000.0;
 /// Users to draw from: nearly every like is a new one.
 const USERS: u64 = 100_000_000_000;

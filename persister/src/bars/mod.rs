@@ -1,11 +1,14 @@
 //! Users who may neither like nor collect: a row in MySQL, and a copy in every partition of Redis.
 
+mod command;
+
 use std::collections::HashSet;
 
 use anyhow::Context as _;
 use contract::{Partition, UserId, keys};
 use sqlx::{MySqlPool, QueryBuilder, query, query_scalar};
 
+pub(crate) use self::command::{BarsCommand, run};
 use crate::store::servers::Servers;
 
 const TOGETHER: usize = 500;
@@ -60,12 +63,29 @@ pub(crate) async fn agree(mysql: &MySqlPool, redis: &mut Servers, partitions: &[
 /// Lifts the bar of one user, if it was set for that reason.
 pub(crate) async fn lift(mysql: &MySqlPool, redis: &mut Servers, user: UserId, reason: &str) -> anyhow::Result<()> {
     let delete = query("DELETE FROM user_bar WHERE user_id = ? AND reason = ?").bind(user.get()).bind(reason);
-    if delete.execute(mysql).await.context("MySQL")?.rows_affected() > 0 {
-        let mut remove = redis::pipe();
-        for partition in Partition::all() {
-            remove.srem(keys::barred(partition), user.get()).ignore();
-        }
-        remove.exec_async(redis).await.context("Redis")?;
+    if delete.execute(mysql).await.context("MySQL")?.rows_affected() > 0 { let_in(redis, user).await } else { Ok(()) }
+}
+
+/// Lifts the bar of one user, whatever it was set for, and what is left of one that was lifted half. True, and nothing
+/// done, while the user is being erased.
+async fn lift_any(mysql: &MySqlPool, redis: &mut Servers, user: UserId) -> anyhow::Result<bool> {
+    let delete = query("DELETE FROM user_bar WHERE user_id = ? AND reason <> ?").bind(user.get()).bind(ERASING);
+    delete.execute(mysql).await.context("MySQL")?;
+    let left: Option<i64> = query_scalar("SELECT user_id FROM user_bar WHERE user_id = ?")
+        .bind(user.get())
+        .fetch_optional(mysql)
+        .await
+        .context("MySQL")?;
+    if left.is_none() {
+        let_in(redis, user).await?;
     }
-    Ok(())
+    Ok(left.is_some())
+}
+
+async fn let_in(redis: &mut Servers, user: UserId) -> anyhow::Result<()> {
+    let mut remove = redis::pipe();
+    for partition in Partition::all() {
+        remove.srem(keys::barred(partition), user.get()).ignore();
+    }
+    remove.exec_async(redis).await.context("Redis")
 }
