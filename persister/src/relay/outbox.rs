@@ -94,10 +94,10 @@ async fn session(relay: &Relay<'_>, left: &Arc<Unacknowledged>, stop: &Cancellat
             drop(permit);
             if count > 0 {
                 let mut batch = Vec::with_capacity(count);
-                let produced = produce(&producer, entries, &hold, &mut batch).await;
+                let all_queued = produce(&producer, entries, &hold, &mut batch).await;
                 let confirmation = Confirmation { batch, control: control.clone(), left: left.clone() };
                 confirmations.spawn(confirmation.run(hold, used));
-                produced?;
+                all_queued?;
             }
             while let Some(confirmed) = confirmations.try_join_next() {
                 confirmed.context("a confirmation panicked")??;

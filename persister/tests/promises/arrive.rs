@@ -23,11 +23,11 @@ async fn what_there_was_before_is_there_from_the_first_start_on() {
     ] {
         run(&format!("CREATE TABLE {table}")).await;
     }
-    let mut likes = String::from("INSERT INTO likes_before VALUES (8, 2, '2099-01-01 00:00:00.000')");
-    for user in 1..=2000_i64 {
-        likes += &format!(", ({}, 1, '2020-02-29 12:00:00.{:03}')", i64::MAX - user, user % 1000);
-    }
-    run(&likes).await;
+    let mut likes = vec!["(8, 2, '2099-01-01 00:00:00.000')".to_owned()];
+    likes.extend(
+        (1..=2000_i64).map(|user| format!("({}, 1, '2020-02-29 12:00:00.{:03}')", i64::MAX - user, user % 1000)),
+    );
+    run(&format!("INSERT INTO likes_before VALUES {}", likes.join(", "))).await;
     run("INSERT INTO collects_before VALUES (7, 1, '2021-01-01'), (7, 3, '2021-01-02')").await;
     run("INSERT INTO counters_before VALUES (1, 100, 40), (4, 5, 0)").await;
     run(statements).await;
