@@ -42,6 +42,8 @@ const REPEAT_COMMIT: Duration = Duration::from_secs(3);
 
 /// Transactions that are under way at once.
 const LANES: usize = 4;
+/// Of one fetch of a partition.
+const FETCH_BYTES: u32 = 131_072;
 
 /// Runs until `stop`, over any outage. Any number of consumers share the partitions.
 pub(crate) async fn run(stores: Stores, options: ConsumeOptions, stop: CancellationToken) -> anyhow::Result<()> {
@@ -60,20 +62,13 @@ async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationTo
     let producer = stores.kafka.producer().await?;
     let consumer: StreamConsumer<Owned> = stores
         .kafka
-        .client()
+        .reader(FETCH_BYTES)
         .set("group.id", kafka::GROUP)
-        .set("auto.offset.reset", "earliest")
-        .set("enable.auto.commit", "false")
         // A rebalance moves only the partitions that change hands.
         .set("partition.assignment.strategy", "cooperative-sticky")
         // A consumer that died is replaced within this time.
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "1000")
-        // What is fetched ahead bounds the memory: messages of each partition and kilobytes in all, and the bytes of one
-        // fetch of a partition, which unpack to about ten times as many.
-        .set("queued.min.messages", "2000")
-        .set("queued.max.messages.kbytes", "8192")
-        .set("fetch.message.max.bytes", "131072")
         .set("fetch.wait.max.ms", "50")
         // A partition with enough fetched ahead is looked at again after so long: its second by default is many times what
         // the lanes need to apply all of it.

@@ -55,6 +55,20 @@ impl Kafka {
         self.client.clone()
     }
 
+    /// The same of a consumer that keeps up with the topic: what it fetches ahead bounds its memory. That is messages of
+    /// each partition, kilobytes in all, and the bytes of one fetch of a partition, which unpack to about ten times as
+    /// many.
+    pub(crate) fn reader(&self, fetch_bytes: u32) -> ClientConfig {
+        let mut client = self.client();
+        client
+            .set("auto.offset.reset", "earliest")
+            .set("enable.auto.commit", "false")
+            .set("queued.min.messages", "2000")
+            .set("queued.max.messages.kbytes", "8192")
+            .set("fetch.message.max.bytes", fetch_bytes.to_string());
+        client
+    }
+
     /// A producer to the event topic and the dead-letter queue.
     pub(crate) async fn producer(&self) -> anyhow::Result<Producer> {
         let producer: FutureProducer = self

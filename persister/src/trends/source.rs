@@ -12,6 +12,8 @@ use crate::store::kafka::{Kafka, Observer};
 
 /// All that may still count: the longer window, and the bucket that is being filled.
 const BACK: SignedDuration = SignedDuration::from_hours(25);
+/// Of one fetch of a partition. Counting is quick: there is no need to have much at hand.
+const FETCH_BYTES: u32 = 32_768;
 
 /// Each partition's first offset, and the one that comes after its last.
 type Ends = BTreeMap<i32, (i64, i64)>;
@@ -44,13 +46,10 @@ impl Source {
             assigned.add_partition_offset(&topic, *partition, Offset::Offset(*next))?;
         }
         let consumer: StreamConsumer = kafka
-            .client()
+            .reader(FETCH_BYTES)
             // Never joined, and nothing is committed to it: any number of processes read all partitions, each by
             // itself.
             .set("group.id", "interaction.trends")
-            .set("enable.auto.commit", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("queued.max.messages.kbytes", "8192")
             .create()?;
         consumer.assign(&assigned)?;
         Ok(Self { consumer, observer, topic })
