@@ -24,10 +24,10 @@ struct Bar {
 /// The plots whose figures are there.
 pub(crate) fn draw(report: &Report, folder: &Path) -> Result<()> {
     let plots = [
-        ("throughput.svg", "Likes a second, beside hello, reopening and the seed", "like/", "likes/s"),
-        ("cpu.svg", "Processor time a like, ours and the seed's", "like/", "µs"),
-        ("consume.svg", "Events a second into MySQL, ours and the seed's", "consume", "events/s"),
-        ("memory.svg", "Redis bytes a like, ours and the seed's", "memory/", "bytes"),
+        ("throughput.svg", "Likes a second, beside hello, reopening and the Go design", "like/", "likes/s"),
+        ("cpu.svg", "Processor time a like, ours and the Go design's", "like/", "µs"),
+        ("consume.svg", "Events a second into MySQL, ours and the Go design's", "consume", "events/s"),
+        ("memory.svg", "Redis bytes a like, ours and the Go design's", "memory/", "bytes"),
     ];
     for (file, title, prefix, unit) in plots {
         let chosen = report.figures.iter().filter(|figure| figure.name.starts_with(prefix) && figure.unit == unit);

@@ -42,7 +42,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     Ok(vec![
         figure("consume/rate", what).target(Goal::ValueAtLeast, PER_SECOND),
         match seed {
-            Ok(_) => figure("consume/seed", beside).against("seed", &ours, &theirs).target(Goal::RatioAtLeast, OF_SEED),
+            Ok(_) => figure("consume/seed", beside).against("Go", &ours, &theirs).target(Goal::RatioAtLeast, OF_SEED),
             Err(error) => Figure::missing("consume/seed", beside, &format!("{error:#}")),
         },
     ])

@@ -54,7 +54,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
             if shape.starts_with("one") { "one article".to_owned() } else { format!("{small} articles, 10 each") };
         let ids = if shape.ends_with("small") { "ids from 1 on" } else { "snowflake-like ids of 61 bits" };
         let figure = Figure::new(name, "Redis memory a like", "bytes", &ours)
-            .against("seed's keys", &ours, &theirs)
+            .against("Go design", &ours, &theirs)
             .target(Goal::ValueAtMost, target)
             .conditions(format!("{likes} likes, {articles}, {ids}; used_memory, once: it does not vary"));
         figures.push(figure);

@@ -51,8 +51,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     bar.finish_and_clear();
     let figure = |((name, clients, fsync), (ours, theirs)): ((&str, usize, &str), &(Samples, Samples))| {
         let what = "likes of one article by the script alone";
-        let figure =
-            Figure::new(format!("script/{name}"), what, "likes/s", ours).against("seed's script", ours, theirs);
+        let figure = Figure::new(format!("script/{name}"), what, "likes/s", ours).against("Go design", ours, theirs);
         let figure = if fsync == "always" { figure.target(Goal::ValueAtLeast, PER_SECOND) } else { figure };
         figure.conditions(format!(
             "redis-benchmark, {clients} clients, {} likes by new users, appendfsync {fsync}; {}",
