@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use handler_common::{Problem, ViewToken, Viewer};
 use libfuzzer_sys::fuzz_target;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 const KEY: &str = "the key of view tokens, 32 or more";
 
@@ -31,12 +31,11 @@ fuzz_target!(|sent: Sent| {
     match ViewToken::of_body(KEY, &body) {
         Ok(opened) => {
             assert_eq!(opened, token);
-            let json: Value = serde_json::from_slice(&body).expect("what was read is JSON");
-            assert_eq!(json["view_token"], text);
+            assert!(json(&body), "what was read is JSON");
         }
         Err(Problem::BadBody(_)) => {}
         Err(Problem::ViewTokenInvalid) => {
-            assert!(serde_json::from_slice::<Value>(&body).is_ok());
+            assert!(json(&body));
         }
         Err(other) => panic!("{other:?} is not about the body"),
     }
@@ -44,3 +43,8 @@ fuzz_target!(|sent: Sent| {
         assert_eq!(ViewToken::of_body(KEY, &body), Ok(token));
     }
 });
+
+/// Whether it is JSON by its grammar, which sets no bound to numbers (RFC 8259, section 6): a `Value` would.
+fn json(body: &[u8]) -> bool {
+    str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
