@@ -32,6 +32,9 @@ as_root() {
     fi
 }
 
+# The names of the components, each of which is a package too, as spin.toml has them.
+components() { sed -n 's/^\[component\.\([a-z0-9-]*\)\]$/\1/p' "$ROOT/spin.toml"; }
+
 # Whether every Debian package named is installed.
 have_packages() {
     local package

@@ -35,6 +35,15 @@ pub fn resolved(part: &'static Value) -> &'static Value {
     }
 }
 
+/// Where each component's health is asked.
+///
+/// # Panics
+/// If the description has no paths.
+pub fn health_routes() -> impl Iterator<Item = &'static str> {
+    let paths = DESCRIPTION["paths"].as_object().expect("paths").keys();
+    paths.map(String::as_str).filter(|path| path.starts_with("/healthz/"))
+}
+
 /// By their place. An OpenAPI 3.1 schema is a JSON Schema of 2020-12.
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 

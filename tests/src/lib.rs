@@ -14,7 +14,7 @@ use anyhow::Context as _;
 pub use api::{Answer, Api, Ask};
 pub use compare::{Wrong, compare, drained};
 pub use connection::{Redis, redis};
-pub use description::{DESCRIPTION, conforms, resolved};
+pub use description::{DESCRIPTION, conforms, health_routes, resolved};
 pub use log::Log;
 pub use model::{Model, Pair};
 pub use stores::{Topic, likers, partition_of, rows};

@@ -6,7 +6,7 @@ use contract::{ArticleId, Version};
 use handler_common::Problem;
 
 /// How many articles one query may ask for.
-const MAX_ARTICLES: usize = 100;
+pub(crate) const MAX_ARTICLES: usize = 100;
 
 /// How many items a page may have.
 const MAX_LIMIT: i64 = 100;

@@ -1,5 +1,6 @@
 use anyhow::Result;
 use reqwest::Method;
+use tests::health_routes;
 
 use crate::on_system;
 
@@ -81,8 +82,8 @@ fn a_request_id_is_taken_or_made() -> Result<()> {
 #[test]
 fn health_needs_nothing_and_readiness_names_the_stores() -> Result<()> {
     on_system(async |api, _| {
-        for component in ["like", "collect", "read", "queries", "docs"] {
-            assert_eq!(api.get(&format!("/healthz/{component}")).send().await?.status, 200, "{component}");
+        for route in health_routes() {
+            assert_eq!(api.get(route).send().await?.status, 200, "{route}");
         }
         let ready = api.get("/readyz").good().await?;
         assert_eq!(ready, serde_json::json!({"redis": "ok", "mysql": "ok", "warm_partitions": 128}));
