@@ -16,8 +16,8 @@ use crate::{backoff::Backoff, config::MigrateOptions, store::Stores};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// All that the components read; they write only through the procedure, which has the rights of the user that made it:
-/// the persister's own must not be dropped.
+/// All that the components read; they write only through the procedure, which has the rights of the user that made it,
+/// who must not be dropped.
 const READ_BY_HANDLERS: [(&str, &str); 5] = [
     ("article_stats", "article_id, like_count, collect_count, pv, uv, read_count"),
     ("user_like", "user_id, article_id, status, version_ms, version_seq, updated_at"),
@@ -62,7 +62,7 @@ async fn grant(mysql: &MySqlPool, account: &str) -> anyhow::Result<()> {
     );
     for grant in grants {
         raw_sql(AssertSqlSafe(grant.clone())).execute(mysql).await.with_context(|| {
-            format!("refused: {grant}; the user must exist, and the persister's own needs GRANT OPTION")
+            format!("refused: {grant}; the user must exist, and the one that migrates needs GRANT OPTION")
         })?;
     }
     info!(account, "granted the handlers' rights");

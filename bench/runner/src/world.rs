@@ -27,7 +27,7 @@ impl World {
     pub(crate) async fn start() -> Result<Self> {
         let stack = Stack::start(Options::default().without_app().quiet()).await?;
         let redis = tests::redis(&stack.redis_url()).await?;
-        let mysql = MySqlPool::connect(&stack.mysql_admin_url()).await?;
+        let mysql = MySqlPool::connect(&stack.mysql_owner_url()).await?;
         let world = Self { stack, redis, mysql };
         world.warm().await?;
         world.stack.persister.terminate().await?;

@@ -77,9 +77,15 @@ impl MariaDb {
         self.port
     }
 
-    /// As `persister`, who owns the database.
+    /// As `migrator`, who owns the database: `persister migrate`.
     #[must_use]
-    pub fn admin_url(&self) -> String {
+    pub fn owner_url(&self) -> String {
+        url("migrator", self.port) + self.tls()
+    }
+
+    /// As `persister`, who reads and writes every table and changes none: its jobs and commands.
+    #[must_use]
+    pub fn persister_url(&self) -> String {
         url("persister", self.port) + self.tls()
     }
 
@@ -137,7 +143,7 @@ async fn select(url: String) -> Result<()> {
     Ok(connection.close().await?)
 }
 
-/// Run at every start, so each statement may be repeated. The persister grants the handlers what they need.
+/// Run at every start, so each statement may be repeated. `persister migrate` grants the handlers what they need.
 fn users_sql() -> String {
     let user = |user: &str| {
         let password = dev(&format!("{}_PASSWORD", user.to_uppercase()));
@@ -146,8 +152,10 @@ fn users_sql() -> String {
     // The server reads one statement a line.
     [
         "CREATE DATABASE IF NOT EXISTS interaction CHARACTER SET utf8mb4;\n",
+        &user("migrator"),
+        "GRANT ALL ON interaction.* TO 'migrator'@'%' WITH GRANT OPTION;\n",
         &user("persister"),
-        "GRANT ALL ON interaction.* TO 'persister'@'%' WITH GRANT OPTION;\n",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON interaction.* TO 'persister'@'%';\n",
         &user("handlers"),
         // However many components there are, the persister gets in.
         "ALTER USER 'handlers'@'%' WITH MAX_USER_CONNECTIONS 300;\n",

@@ -28,7 +28,8 @@ impl Network {
 pub(crate) struct Addresses {
     pub(crate) redis: String,
     pub(crate) mysql_handlers: String,
-    pub(crate) mysql_admin: String,
+    pub(crate) mysql_persister: String,
+    pub(crate) mysql_owner: String,
     pub(crate) kafka: String,
 }
 
@@ -41,14 +42,16 @@ impl Addresses {
         let direct = Self {
             redis: redis.url(),
             mysql_handlers: handlers,
-            mysql_admin: mariadb.admin_url(),
+            mysql_persister: mariadb.persister_url(),
+            mysql_owner: mariadb.owner_url(),
             kafka: kafka.brokers(),
         };
         let Some(network) = network else { return direct };
         Self {
             redis: network.redis.instead_of(redis.port(), &direct.redis),
             mysql_handlers: network.mysql.instead_of(mariadb.port(), &direct.mysql_handlers),
-            mysql_admin: network.mysql.instead_of(mariadb.port(), &direct.mysql_admin),
+            mysql_persister: network.mysql.instead_of(mariadb.port(), &direct.mysql_persister),
+            mysql_owner: network.mysql.instead_of(mariadb.port(), &direct.mysql_owner),
             kafka: format!("127.0.0.1:{}", network.kafka.port()),
         }
     }

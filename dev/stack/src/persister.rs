@@ -58,9 +58,10 @@ impl Persister {
         Ok(service.args([job]).envs(&self.environment))
     }
 
-    /// `persister migrate`, to its end.
-    pub async fn migrate(&self) -> Result<()> {
-        let output = tokio::time::timeout(MIGRATE_LIMIT, self.command(&["migrate"])?.output())
+    /// `persister migrate` as the owner of the database, to its end.
+    pub async fn migrate(&self, owner_url: &str) -> Result<()> {
+        let mut migrate = self.command(&["migrate"])?;
+        let output = tokio::time::timeout(MIGRATE_LIMIT, migrate.env("INTERACTION_MYSQL_URL", owner_url).output())
             .await
             .map_err(|_| anyhow!("persister migrate took longer than {} s", MIGRATE_LIMIT.as_secs()))??;
         if output.status.success() {

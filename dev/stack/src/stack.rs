@@ -81,7 +81,7 @@ impl Stack {
         if options.secured {
             persister_env.extend(Kafka::credentials(&path)?);
         }
-        let persister = Persister::new(&path, &to.redis, &to.mysql_admin, &to.kafka, &persister_env)?;
+        let persister = Persister::new(&path, &to.redis, &to.mysql_persister, &to.kafka, &persister_env)?;
         let stack = Self {
             app,
             persister,
@@ -99,7 +99,7 @@ impl Stack {
         let app = async {
             if options.leaves_out(Part::App) { Ok(()) } else { progress.start(&stack.app, stack.app.kind()).await }
         };
-        tokio::try_join!(stack.start_stores(&options, &progress), app)?;
+        tokio::try_join!(stack.start_stores(&options, &progress, &to.mysql_owner), app)?;
         if !options.leaves_out(Part::App) {
             stack.wait_serving(!options.leaves_out(Part::Persister)).await?;
             progress.line(format_args!("ready: {}", stack.http_url()));
@@ -107,7 +107,7 @@ impl Stack {
         Ok(stack)
     }
 
-    async fn start_stores(&self, options: &Options, progress: &Progress) -> Result<()> {
+    async fn start_stores(&self, options: &Options, progress: &Progress, migrate_as: &str) -> Result<()> {
         tokio::try_join!(
             async {
                 let Some(cluster) = &self.cluster else { return progress.start(&self.redis, "redis").await };
@@ -117,7 +117,7 @@ impl Stack {
             },
             async {
                 progress.start(&self.mariadb, "mysql").await?;
-                self.persister.migrate().await?;
+                self.persister.migrate(migrate_as).await?;
                 progress.line("database migrated");
                 anyhow::Ok(())
             },
@@ -215,10 +215,10 @@ impl Stack {
         self.mariadb.reader_url()
     }
 
-    /// The database as the persister.
+    /// The database as its owner.
     #[must_use]
-    pub fn mysql_admin_url(&self) -> String {
-        self.mariadb.admin_url()
+    pub fn mysql_owner_url(&self) -> String {
+        self.mariadb.owner_url()
     }
 
     /// `127.0.0.1:<port>`

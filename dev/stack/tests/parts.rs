@@ -56,7 +56,7 @@ async fn a_service_that_cannot_start_says_why() -> Result<()> {
 async fn mariadb_has_its_users_after_a_crash_too() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mariadb = MariaDb::start_in(folder.path()).await?;
-    let mut admin = sqlx::MySqlConnection::connect(&mariadb.admin_url()).await?;
+    let mut admin = sqlx::MySqlConnection::connect(&mariadb.owner_url()).await?;
     sqlx::query("CREATE TABLE t (id BIGINT PRIMARY KEY)").execute(&mut admin).await?;
     sqlx::query("INSERT INTO t VALUES (7)").execute(&mut admin).await?;
     sqlx::query("GRANT SELECT ON interaction.t TO 'handlers'@'%'").execute(&mut admin).await?;

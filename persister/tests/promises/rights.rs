@@ -1,4 +1,4 @@
-//! What the components' database user may do, and that it may do nothing else.
+//! What each database user may do, and that it may do nothing else.
 
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, Row as _, mysql::MySqlDatabaseError, raw_sql};
 
@@ -87,7 +87,37 @@ async fn the_components_user_may_do_what_they_need_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_procedure_has_the_persisters_rights_and_the_reader_only_reads() {
+async fn the_persister_reads_and_writes_every_table_and_changes_none() {
+    let world = World::new().await;
+    let mut persister = MySqlConnection::connect(&world.mariadb.persister_url()).await.unwrap();
+    for (table, column) in tables(&world).await {
+        assert_eq!(run(&mut persister, &format!("SELECT * FROM {table}")).await, None, "{table}");
+        assert_eq!(run(&mut persister, &format!("DELETE FROM {table} WHERE 0 = 1")).await, None, "{table}");
+        for sql in [
+            format!("TRUNCATE TABLE {table}"),
+            format!("DROP TABLE {table}"),
+            format!("ALTER TABLE {table} ADD COLUMN more BIGINT"),
+            format!("CREATE INDEX more ON {table} ({column})"),
+            format!("GRANT SELECT ON {table} TO 'reader'@'%'"),
+        ] {
+            denied(&mut persister, &sql).await;
+        }
+    }
+    for sql in [
+        "CREATE TABLE more (id BIGINT)",
+        "CREATE PROCEDURE more() SELECT 1",
+        "DROP PROCEDURE collect",
+        "CREATE USER more",
+        "SELECT * FROM mysql.user",
+        "SET GLOBAL max_connections = 1",
+        "LOAD DATA INFILE '/etc/passwd' INTO TABLE user_like",
+    ] {
+        denied(&mut persister, sql).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_procedure_has_its_owners_rights_and_the_reader_only_reads() {
     let world = World::new().await;
     let definer: (String, String) = sqlx::query_as(
         "SELECT CAST(definer AS CHAR), CAST(security_type AS CHAR) FROM information_schema.routines
@@ -96,7 +126,7 @@ async fn the_procedure_has_the_persisters_rights_and_the_reader_only_reads() {
     .fetch_one(&world.mysql)
     .await
     .unwrap();
-    assert_eq!(definer, ("persister@%".to_owned(), "DEFINER".to_owned()));
+    assert_eq!(definer, ("migrator@%".to_owned(), "DEFINER".to_owned()));
 
     let mut reader = MySqlConnection::connect(&world.mariadb.reader_url()).await.unwrap();
     for (table, column) in tables(&world).await {

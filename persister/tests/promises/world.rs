@@ -10,7 +10,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use sqlx::MySqlPool;
-use stack::{Kafka, MariaDb, Persister, Redis, wait_for};
+use stack::{Kafka, MariaDb, Persister, Redis, Service, wait_for};
 use tempfile::TempDir;
 use tokio::{
     process::Child,
@@ -43,16 +43,21 @@ impl World {
         )
         .unwrap();
         let persister =
-            Persister::new(folder.path(), &redis.url(), &mariadb.admin_url(), &kafka.brokers(), &BTreeMap::new())
+            Persister::new(folder.path(), &redis.url(), &mariadb.persister_url(), &kafka.brokers(), &BTreeMap::new())
                 .unwrap();
-        persister.migrate().await.unwrap();
-        let mysql = MySqlPool::connect(&mariadb.admin_url()).await.unwrap();
+        persister.migrate(&mariadb.owner_url()).await.unwrap();
+        let mysql = MySqlPool::connect(&mariadb.owner_url()).await.unwrap();
         Self { redis, mysql, kafka, persister, mariadb, _folder: folder, _turn: turn }
     }
 
     /// Starts a subcommand; it dies with the value.
     pub(crate) fn start(&self, command: &str) -> Child {
         self.persister.command(&[command]).unwrap().spawn().unwrap()
+    }
+
+    /// A job that is not started yet, and can be paused.
+    pub(crate) fn another(&self, job: &str) -> Service {
+        self.persister.another(job, job).unwrap()
     }
 
     /// A subcommand that is not started yet; it dies with what is started of it.

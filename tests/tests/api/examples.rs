@@ -249,7 +249,7 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
 
     let (barred, held) = (4301, 4302);
     let () = redis.sadd(contract::keys::barred(partition), barred).await?;
-    let mysql = sqlx::MySqlPool::connect(&stack.mysql_admin_url()).await?;
+    let mysql = sqlx::MySqlPool::connect(&stack.mysql_owner_url()).await?;
     sqlx::query("INSERT INTO user_bar (user_id, at, reason) VALUES (?, UTC_TIMESTAMP(3), 'test')")
         .bind(barred)
         .execute(&mysql)

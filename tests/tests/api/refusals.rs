@@ -196,7 +196,7 @@ fn a_barred_user_is_403_for_likes_and_favourites() -> Result<()> {
         let mut redis = tests::redis(&stack.redis_url()).await?;
         let () =
             redis::AsyncCommands::sadd(&mut redis, contract::keys::barred(tests::partition_of(article)), USER).await?;
-        let mysql = sqlx::MySqlPool::connect(&stack.mysql_admin_url()).await?;
+        let mysql = sqlx::MySqlPool::connect(&stack.mysql_owner_url()).await?;
         sqlx::query("INSERT INTO user_bar (user_id, at, reason) VALUES (?, UTC_TIMESTAMP(3), 'test')")
             .bind(USER)
             .execute(&mysql)

@@ -24,7 +24,7 @@ fn request_id(user: i64) -> String {
 pub(crate) async fn are_all_found(system: &System, mut told: Told) -> Result<usize> {
     let api = Api::new(system.stack.http_url());
     let mut redis = redis(&system.stack.redis_url()).await?;
-    let mysql = MySqlPool::connect(&system.stack.mysql_admin_url()).await?;
+    let mysql = MySqlPool::connect(&system.stack.mysql_owner_url()).await?;
     for user in [GONE_FROM_REDIS, GONE_FROM_MYSQL, UNDONE_BY_A_LATE_COMMAND] {
         like(&api, &mut told, user).await?;
     }

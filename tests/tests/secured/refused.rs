@@ -63,10 +63,10 @@ fn the_persister_tells_of_a_wrong_password_without_showing_it() -> Result<()> {
         std::fs::write(&file, WRONG)?;
         let wrong = [
             with_wrong_password(&stack.redis_url()),
-            with_wrong_password(&stack.mysql_admin_url()),
+            with_wrong_password(&stack.mysql_owner_url()),
             file.display().to_string(),
         ];
-        let told = ["Password authentication failed", "Access denied for user 'persister'", "Authentication failed"];
+        let told = ["Password authentication failed", "Access denied for user 'migrator'", "Authentication failed"];
         for (((variable, command), wrong), told) in FIRST.into_iter().zip(wrong).zip(told) {
             // Kafka's client may give up on a slow answer before it is told why: an operator would try again.
             stack::wait_for(told, PATIENCE, async || {

@@ -13,6 +13,7 @@ fn secrets() -> Vec<(&'static str, String)> {
         "VISITOR_KEY",
         "VIEW_TOKEN_KEY",
         "IP_HASH_KEY",
+        "MIGRATOR_PASSWORD",
         "PERSISTER_PASSWORD",
         "HANDLERS_PASSWORD",
         "READER_PASSWORD",
