@@ -76,8 +76,8 @@ bench: setup components natives ## figures beside their baselines; ONLY=like/hot
 k8s-check: ## k8s/ against the schemas, spin.toml and what the persister exports
 	@dev/k8s-check
 
-k8s-test: ## applies k8s/ to a Kubernetes control plane of its own; SPIN_OPERATOR=<program> for the real one
-	@SPIN_OPERATOR=$(SPIN_OPERATOR) dev/k8s-test
+k8s-test: ## applies k8s/ to a Kubernetes control plane of its own, with KEDA's and the Spin operator
+	@dev/k8s-test
 
 k8s-observe: setup natives components ## runs alerts and dashboard on a Prometheus that scrapes a persister under load
 	@PICTURE=$(PICTURE) dev/k8s-observe

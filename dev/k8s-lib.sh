@@ -29,7 +29,7 @@ module_dir() { (cd "$ROOT/dev/k8s/crds" && go mod download -json "$1" | sed -n '
 # Prints a folder with the schemas of every kind that k8s/ uses, made again when their versions change.
 schemas() {
     local key dir new module from
-    key="$(cat "$ROOT"/dev/k8s/{crds,types}/go.mod "$ROOT/dev/k8s/types/spinkube/types.go" "${BASH_SOURCE[0]}" |
+    key="$(cat "$ROOT"/dev/k8s/{crds,types}/go.mod "${BASH_SOURCE[0]}" |
         sha256sum | cut -c1-16)"
     dir="$TOOLS/schemas-$key"
     if ! [ -e "$dir" ]; then
@@ -41,15 +41,16 @@ schemas() {
             sigs.k8s.io/gateway-api:config/crd/standard \
             github.com/envoyproxy/gateway:charts/gateway-helm/charts/crds/crds/generated \
             github.com/kedacore/keda/v2:config/crd/bases \
+            github.com/spinkube/spin-operator:config/crd/bases \
             github.com/cert-manager/cert-manager:deploy/crds; do
             from="$(module_dir "${module%%:*}")/${module#*:}"
             [ -e "$from" ] || die "no ${module#*:} in ${module%%:*}"
             if [ -d "$from" ]; then cp "$from"/*.yaml "$new"; else cp "$from" "$new"; fi
         done
         rm -f "$new/kustomization.yaml"
-        # The Prometheus operator's and the Spin operator's, from Go types: see dev/k8s/types.
+        # The Prometheus operator's, from Go types: see dev/k8s/types.
         (cd "$ROOT/dev/k8s/types" && quietly controller-gen go tool controller-gen crd:allowDangerousTypes=true \
-            paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1 paths=./spinkube \
+            paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1 \
             "output:crd:dir=$new")
         chmod -R u+w "$new"
         mv "$new" "$dir"

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,6 +10,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
 )
 
 // rendered is what all tests begin with: the overlays as they are, in which nothing is found.
@@ -262,15 +265,15 @@ func TestEachMistakeIsFound(t *testing.T) {
 	}
 }
 
-// The component in k8s/components must fit the overlays, though none uses it yet.
-func TestAShimCanRunTheApplication(t *testing.T) {
-	loaded := load(t)
+// withComponent renders an overlay of its own: prod with one of k8s/components, which must fit though none uses it yet.
+func withComponent(t *testing.T, component string) objects {
+	t.Helper()
 	// Kustomize takes folders by relative paths only.
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := filepath.Join(dir, "k8s/overlays/shim")
+	at := filepath.Join(dir, "k8s/overlays/more")
 	relative := func(path string) string {
 		absolute, err := filepath.Abs(filepath.Join("../../k8s", path))
 		if err != nil {
@@ -282,17 +285,22 @@ func TestAShimCanRunTheApplication(t *testing.T) {
 		}
 		return from
 	}
-	text := "resources: [" + relative("overlays/prod") + "]\ncomponents: [" + relative("components/shim") + "]\n"
+	text := "resources: [" + relative("overlays/prod") + "]\ncomponents: [" + relative("components/"+component) + "]\n"
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(at, "kustomization.yaml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	all, err := render(dir, "shim")
+	all, err := render(dir, "more")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return all
+}
+
+func TestAShimCanRunTheApplication(t *testing.T) {
+	loaded, all := load(t), withComponent(t, "shim")
 	if findings := loaded.schemas.check(all); len(findings) > 0 {
 		t.Error(strings.Join(findings, "\n"))
 	}
@@ -303,5 +311,129 @@ func TestAShimCanRunTheApplication(t *testing.T) {
 	deployment, _ := operatorMakes(all.get("SpinApp", "like"), executor)
 	if image := deployment.text("spec", "template", "spec", "containers", 0, "image"); !strings.Contains(image, "spin-app") {
 		t.Errorf("runs %s", image)
+	}
+}
+
+func TestSpinSendsTelemetryToTheCollector(t *testing.T) {
+	loaded := load(t)
+	loaded.rendered["prod"] = withComponent(t, "otel")
+	if findings := loaded.find(t, "prod", func(all objects) objects { return all }); len(findings) > 0 {
+		t.Error(strings.Join(findings, "\n"))
+	}
+	deployment, _ := operatorMakes(loaded.rendered["prod"].get("SpinApp", "like"), loaded.rendered["prod"].get("SpinAppExecutor", "spin"))
+	endpoint := ""
+	for _, variable := range deployment.list("spec", "template", "spec", "containers", 0, "env") {
+		if variable.text("name") == "OTEL_EXPORTER_OTLP_ENDPOINT" {
+			endpoint = variable.text("value")
+		}
+	}
+	if !strings.HasPrefix(endpoint, "http://otel-collector.monitoring.svc.") {
+		t.Errorf("sends to %q", endpoint)
+	}
+	for _, mistake := range []struct {
+		name  string
+		spoil func(objects) objects
+		says  string
+	}{
+		{"a flow that is not allowed", func(all objects) objects { return without(all, "NetworkPolicy", "to-collector") },
+			"not possible, but needed: like -> collector"},
+		{"a flow that nobody needs", change("SpinAppExecutor", "spin", func(o object) { delete(o.in("spec", "deploymentConfig"), "otel") }),
+			"possible, but not needed: like -> collector"},
+		{"an address where no collector is", change("SpinAppExecutor", "spin", func(o object) {
+			o.in("spec", "deploymentConfig", "otel")["exporter_otlp_endpoint"] = "http://otel-collector.monitoring.svc.cluster.local:4317"
+		}), "not possible, but needed: like -> http://otel-collector.monitoring.svc.cluster.local:4317"},
+		{"an address that is no rollout", change("SpinApp", "like", func(o object) {
+			delete(o.in("spec", "podAnnotations"), "interaction/otel-endpoint")
+		}), "a new address of its executor's telemetry would not be a rollout"},
+	} {
+		if findings := strings.Join(loaded.find(t, "prod", mistake.spoil), "\n"); !strings.Contains(findings, mistake.says) {
+			t.Errorf("%s is not found: %q, only:\n%s", mistake.name, mistake.says, findings)
+		}
+	}
+}
+
+// k8s/examples/strimzi.yaml is in no overlay: what it says of the persister must hold all the same.
+func TestTheExampleOfKafkaIsOfThePersister(t *testing.T) {
+	loaded := load(t)
+	text, err := os.ReadFile("../../k8s/examples/strimzi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all objects
+	for _, document := range strings.Split("\n"+string(text), "\n---") {
+		var one object
+		if err := yaml.UnmarshalStrict([]byte(document), &one); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, one)
+	}
+	settings := newWorld(loaded.rendered["prod"], external{}, loaded.repository).environment()
+	if brokers := all.get("KafkaNodePool", "brokers").number("spec", "replicas"); fmt.Sprint(brokers) != settings["INTERACTION_TOPIC_REPLICATION"] {
+		t.Errorf("%d brokers", brokers)
+	}
+	wanted := []string{"topic " + loaded.repository.topic, "topic " + loaded.repository.topic + ".dlq", "group " + loaded.repository.group}
+	if err := filepath.WalkDir("../../persister/src", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		if group := first(`"group.id", "([^"]+)"`, string(source)); group != "" {
+			wanted = append(wanted, "group "+group)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, rule := range all.get("KafkaUser", settings["INTERACTION_KAFKA_USERNAME"]).list("spec", "authorization", "acls") {
+		got = append(got, rule.text("resource", "type")+" "+rule.text("resource", "name"))
+	}
+	slices.Sort(wanted)
+	slices.Sort(got)
+	if !slices.Equal(got, wanted) {
+		t.Errorf("the user has rights on %v; the persister uses %v", got, wanted)
+	}
+	// Prod with these brokers, as k8s/README.md says.
+	findings := loaded.find(t, "prod", func(prod objects) objects {
+		brokers := "interaction-kafka-bootstrap.kafka.svc.cluster.local:9093"
+		prod.get("ConfigMap", "persister").in("data")["INTERACTION_KAFKA_BROKERS"] = brokers
+		prod.get("ScaledObject", "consume").in("spec", "triggers", 0, "metadata")["bootstrapServers"] = brokers
+		prod.get("NetworkPolicy", "to-stores").in("spec", "egress", 2)["to"] = []any{map[string]any{
+			"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "kafka"}},
+			"podSelector": map[string]any{"matchLabels": map[string]any{
+				"strimzi.io/cluster": all.get("Kafka", "interaction").name(), "strimzi.io/broker-role": "true",
+			}},
+		}}
+		prod.get("NetworkPolicy", "to-stores").in("spec", "egress", 2, "ports", 0)["port"] = all.get("Kafka", "interaction").at("spec", "kafka", "listeners", 0, "port")
+		return prod
+	})
+	if len(findings) > 0 {
+		t.Error(strings.Join(findings, "\n"))
+	}
+}
+
+func TestAnHPAMustHaveAllThatIsSaid(t *testing.T) {
+	behavior := func(window, value int64, selects string) any {
+		policy := map[string]any{"type": "Percent", "value": value, "periodSeconds": int64(15)}
+		made := map[string]any{"stabilizationWindowSeconds": window, "policies": []any{policy}}
+		if selects != "" {
+			made["selectPolicy"] = selects
+		}
+		return map[string]any{"scaleUp": made}
+	}
+	said := behavior(0, 100, "")
+	if where := lacks(behavior(0, 100, "Max"), said, "behavior"); where != "" {
+		t.Errorf("a default is no difference: %s", where)
+	}
+	more := behavior(0, 100, "Max").(map[string]any)
+	up := more["scaleUp"].(map[string]any)
+	up["policies"] = append(up["policies"].([]any), map[string]any{"type": "Pods"})
+	for _, wrong := range []any{nil, behavior(30, 100, "Max"), behavior(0, 50, "Max"), more, map[string]any{"scaleDown": nil}} {
+		if lacks(wrong, said, "behavior") == "" {
+			t.Errorf("no difference found: %v", wrong)
+		}
+	}
+	if lacks(behavior(0, 100, "Min"), behavior(0, 100, "Max"), "behavior") == "" {
+		t.Error("another selectPolicy is not found")
 	}
 }

@@ -4,9 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ import (
 // How long controllers and definitions may take. The machine may be busy.
 const patience = 3 * time.Minute
 
-// A control plane, empty but for what KEDA brings.
+// A control plane, empty but for what the operators bring.
 type cluster struct {
 	client dynamic.Interface
 	mapper *restmapper.DeferredDiscoveryRESTMapper
@@ -287,14 +288,9 @@ func (c *cluster) scaled(one object) error {
 	if target := hpa.Spec.ScaleTargetRef; target.Kind != "Deployment" || target.Name != one.text("spec", "scaleTargetRef", "name") {
 		return fmt.Errorf("%s scales %s %s", hpa.Name, target.Kind, target.Name)
 	}
-	var behavior autoscalingv2.HorizontalPodAutoscalerBehavior
-	said := one.at("spec", "advanced", "horizontalPodAutoscalerConfig", "behavior").(map[string]any)
-	if err := object(said).into(&behavior); err != nil {
-		return err
-	}
-	if up := behavior.ScaleUp; !reflect.DeepEqual(up.StabilizationWindowSeconds, hpa.Spec.Behavior.ScaleUp.StabilizationWindowSeconds) ||
-		!reflect.DeepEqual(behavior.ScaleDown.Policies, hpa.Spec.Behavior.ScaleDown.Policies) {
-		return fmt.Errorf("%s behaves otherwise than its ScaledObject says", hpa.Name)
+	said := one.at("spec", "advanced", "horizontalPodAutoscalerConfig", "behavior")
+	if where := lacks(object(seen.Object).at("spec", "behavior"), said, "behavior"); where != "" {
+		return fmt.Errorf("%s is otherwise than its ScaledObject says: %s", hpa.Name, where)
 	}
 	triggers := one.list("spec", "triggers")
 	if len(hpa.Spec.Metrics) != len(triggers) {
@@ -323,6 +319,36 @@ func (c *cluster) scaled(one object) error {
 		}
 	}
 	return nil
+}
+
+// lacks is where something that is said is missing or has another value, and empty where nothing is. Fields that are not
+// said are the API server's to fill; a list is said whole.
+func lacks(there, said any, at string) string {
+	switch said := said.(type) {
+	case map[string]any:
+		in, _ := there.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(said)) {
+			if where := lacks(in[key], said[key], at+"."+key); where != "" {
+				return where
+			}
+		}
+		return ""
+	case []any:
+		in, _ := there.([]any)
+		if len(in) != len(said) {
+			return fmt.Sprintf("%s has %d items and not %d", at, len(in), len(said))
+		}
+		for i := range said {
+			if where := lacks(in[i], said[i], fmt.Sprintf("%s[%d]", at, i)); where != "" {
+				return where
+			}
+		}
+		return ""
+	}
+	if there != said {
+		return fmt.Sprintf("%s is %v and not %v", at, there, said)
+	}
+	return ""
 }
 
 // applyAgain applies everything once more. Generation counts changes of what is wanted; objects without one, changes of all.

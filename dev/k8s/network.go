@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -30,6 +31,7 @@ var platform = []end{
 	{name: "keda", namespace: "keda", labels: labels.Set{"app": "keda-operator"}},
 	{name: "prometheus", namespace: "monitoring", labels: labels.Set{"app.kubernetes.io/name": "prometheus"}},
 	{name: "gateway", namespace: envoyNamespace, labels: envoyLabels},
+	{name: "collector", namespace: "monitoring", labels: labels.Set{"app.kubernetes.io/name": "opentelemetry-collector"}, ports: []int64{4318}},
 	{name: "stranger", namespace: "default", labels: labels.Set{"app": "stranger"}},
 	{name: "stranger with our labels", namespace: "default", labels: labels.Set{
 		"app.kubernetes.io/name": "persister", "app.kubernetes.io/component": "relay", "core.spinkube.dev/app-name": "like",
@@ -46,17 +48,21 @@ func neededFlows(w *world) []string {
 		return all
 	}
 	var needed []string
-	for _, component := range []string{"like", "read"} {
-		needed = append(needed, stores(component, "redis", "dns")...)
+	// A component asks whom spin.toml lets it ask.
+	for name, component := range w.repository.spin.Component {
+		for _, host := range component.Hosts {
+			store, _ := strings.CutSuffix(strings.Trim(host, "{ }"), "_address")
+			needed = append(needed, stores(w.appOf(name), store, "dns")...)
+		}
 	}
-	for _, component := range []string{"collect", "queries"} {
-		needed = append(needed, stores(component, "redis", "mysql", "dns")...)
+	for _, app := range w.objects.ofKind("SpinApp") {
+		needed = append(needed, "gateway -> "+app.name())
+		for _, endpoint := range w.telemetry(app) {
+			needed = append(needed, app.name()+" -> "+listener(endpoint))
+		}
 	}
 	for _, job := range []string{"relay", "consume", "snapshot", "warm", "trends", "migrate", "reconcile-sample", "reconcile-all"} {
 		needed = append(needed, stores(job, "redis", "mysql", "kafka", "dns")...)
-	}
-	for _, component := range []string{"like", "collect", "read", "queries"} {
-		needed = append(needed, "gateway -> "+component)
 	}
 	for _, job := range []string{"relay", "consume", "snapshot", "warm", "trends"} {
 		needed = append(needed, "prometheus -> "+job)
@@ -66,7 +72,20 @@ func neededFlows(w *world) []string {
 		needed = append(needed, "keda -> kafka", "kafka -> kafka", "kafka -> dns", "gateway -> articles")
 	}
 	slices.Sort(needed)
-	return needed
+	return slices.Compact(needed)
+}
+
+// listener is the end of the platform's pods at an address; the address itself where none is, and no policy leads.
+func listener(address string) string {
+	if parsed, err := url.Parse(address); err == nil {
+		host := strings.Split(parsed.Hostname(), ".")
+		for _, one := range platform {
+			if len(host) > 1 && host[1] == one.namespace && slices.Contains(one.ports, portIn(parsed.Host)) {
+				return one.name
+			}
+		}
+	}
+	return address
 }
 
 // checkFlows works out which connections the policies let through, and wants them to be the needed ones exactly.
@@ -143,6 +162,13 @@ func externalStores(w *world) []end {
 		port int64
 	}{{"redis", w.settingPort("redis_address")}, {"mysql", w.settingPort("mysql_address")}, {"kafka", w.brokerPort()}} {
 		all = append(all, end{name: store.name, address: true, ports: []int64{store.port}})
+	}
+	// Strimzi's brokers, under the name that it gives their Service, are pods.
+	host := strings.Split(w.environment()["INTERACTION_KAFKA_BROKERS"], ".")
+	if cluster, is := strings.CutSuffix(host[0], "-kafka-bootstrap"); is && len(host) > 1 {
+		brokers := &all[len(all)-1]
+		brokers.address, brokers.namespace = false, host[1]
+		brokers.labels = labels.Set{"strimzi.io/cluster": cluster, "strimzi.io/broker-role": "true"}
 	}
 	return all
 }

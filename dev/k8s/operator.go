@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,27 +10,19 @@ import (
 )
 
 // operate waits for what the Spin operator makes, and compares it with what operatorMakes says: only so may the checks
-// without an operator believe it. Where there is no operator, it makes that itself.
+// without an operator believe it.
 func (c *cluster) operate(all objects) (string, error) {
-	there := os.Getenv("SPIN_OPERATOR") != ""
 	count := 0
 	for _, app := range all.ofKind("SpinApp") {
 		deployment, service := operatorMakes(app, all.find("SpinAppExecutor", app.namespace(), app.text("spec", "executor")))
 		for _, expected := range []object{deployment, service} {
-			if there {
-				if err := eventually(func() error { return c.made(expected) }); err != nil {
-					return "", err
-				}
-			} else if _, err := c.apply(expected, "spin-operator"); err != nil {
+			if err := eventually(func() error { return c.made(expected) }); err != nil {
 				return "", err
 			}
 			count++
 		}
 	}
-	if there {
-		return fmt.Sprintf("%d Deployments and Services of the operator, as expected", count), nil
-	}
-	return fmt.Sprintf("%d Deployments and Services, by a stand-in: there is no SPIN_OPERATOR", count), nil
+	return fmt.Sprintf("%d Deployments and Services of the operator, as expected", count), nil
 }
 
 // made compares an object of the operator's with the one expected, both with the defaults that the API server adds.

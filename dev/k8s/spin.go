@@ -61,6 +61,9 @@ func checkSpin(w *world) []string {
 		if executor != nil && executor.text("spec", "deploymentConfig", "spinImage") != app.textMap("spec", "podAnnotations")["interaction/spin-image"] {
 			refused("a new image of its executor would not be a rollout")
 		}
+		if said := app.textMap("spec", "podAnnotations")["interaction/otel-endpoint"]; said != strings.Join(w.telemetry(app), " ") {
+			refused("a new address of its executor's telemetry would not be a rollout")
+		}
 	}
 	for _, component := range slices.Sorted(maps.Keys(spin.Component)) {
 		if !deployed[component] {
@@ -155,6 +158,13 @@ func (w *world) appOf(component string) string {
 		}
 	}
 	return component
+}
+
+// telemetry are the addresses that an app's executor sends telemetry to.
+func (w *world) telemetry(app object) []string {
+	executor := w.objects.find("SpinAppExecutor", app.namespace(), app.text("spec", "executor"))
+	addresses := executor.textMap("spec", "deploymentConfig", "otel")
+	return slices.Sorted(maps.Values(addresses))
 }
 
 // setting is a variable of the components' ConfigMap.

@@ -8,6 +8,7 @@ require (
 	github.com/cert-manager/cert-manager v1.21.2
 	github.com/envoyproxy/gateway v1.9.1
 	github.com/kedacore/keda/v2 v2.21.0
+	github.com/spinkube/spin-operator v0.6.1
 	k8s.io/kubernetes v1.36.3
 	sigs.k8s.io/gateway-api v1.6.1
 )

@@ -2,11 +2,7 @@ module interaction/dev/k8s/types
 
 go 1.26.0
 
-require (
-	github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v0.95.2
-	k8s.io/api v0.37.2
-	k8s.io/apimachinery v0.37.2
-)
+require github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v0.95.2
 
 tool sigs.k8s.io/controller-tools/cmd/controller-gen
 
@@ -53,7 +49,9 @@ require (
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	gopkg.in/yaml.v2 v2.4.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
+	k8s.io/api v0.37.2 // indirect
 	k8s.io/apiextensions-apiserver v0.37.2 // indirect
+	k8s.io/apimachinery v0.37.2 // indirect
 	k8s.io/code-generator v0.37.2 // indirect
 	k8s.io/gengo/v2 v2.0.0-20260408192533-25e2208e0dc3 // indirect
 	k8s.io/klog/v2 v2.140.0 // indirect
