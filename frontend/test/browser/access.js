@@ -47,6 +47,70 @@ test("the keyboard does all, and a screen reader hears name, state and failure",
   assert.ok(width >= 44 && height >= 44, `a finger meets ${width} × ${height} px`);
 });
 
+// What each part is. Two of them are states of the button.
+const PARTS = { button: "button", icon: "svg", count: "span", status: "status", pressed: "button", busy: "button" };
+
+/** The parts that the README's table gives each element. */
+function documented() {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  /** @type {{ [element: string]: string[] }} */
+  const parts = {};
+  let before = "";
+  for (const [, element, cell] of readme.matchAll(/^\| `<([a-z-]+) .* \| ([^|]+) \|$/gm)) {
+    parts[element] = cell == "the same" ? parts[before] : (cell.match(/(?<=`)[a-z]+(?=`)/g) ?? []);
+    before = element;
+  }
+  return parts;
+}
+
+/**
+ * What within an element has the style that a sheet of the page gives to `::part()` of that name.
+ *
+ * @param {import("playwright-core").Locator} element
+ * @param {string} part
+ * @returns {Promise<string[]>}
+ */
+const styled = (element, part) =>
+  element.evaluate((element, part) => {
+    // Nothing inherits a background: who has it was met.
+    const color = "rgb(1, 2, 3)";
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(`${element.localName}::part(${part}) { background-color: ${color} }`);
+    document.adoptedStyleSheets = [sheet];
+    const inside = [.../** @type {ShadowRoot} */ (element.shadowRoot).querySelectorAll("*")];
+    const met = inside.filter((one) => getComputedStyle(one).backgroundColor == color);
+    document.adoptedStyleSheets = [];
+    return met.map((one) => one.getAttribute("role") ?? one.localName);
+  }, part);
+
+test("every ::part that the README names can be styled by the page, and there is no other", async () => {
+  const { page, like, save } = await open();
+  let send = () => {};
+  const held = new Promise((done) => (send = () => done(null)));
+  await page.route(/\/(like|collect)$/, (route) => held.then(() => route.continue()));
+  const elements = Object.entries(documented()).map(([name, parts]) => ({ element: page.locator(name).first(), name, parts }));
+  assert.deepEqual(elements.map(({ name }) => name), ["like-button", "collect-button", "read-counter"]);
+
+  const [liking, saving] = elements.map(({ element }) => element);
+  for (const button of [liking, saving])
+    for (const state of ["pressed", "busy"]) assert.deepEqual(await styled(button, state), [], `${state} before the click`);
+  await like.click();
+  await save.click();
+  for (const { element, name, parts } of elements) {
+    for (const part of parts)
+      assert.deepEqual(await styled(element, part), [/** @type {any} */ (PARTS)[part]], `${name}::part(${part})`);
+    const there = await element.evaluate(({ shadowRoot }) =>
+      [.../** @type {ShadowRoot} */ (shadowRoot).querySelectorAll("[part]")].flatMap((one) => [...one.part]),
+    );
+    assert.deepEqual(there.sort(), [...parts].sort(), name);
+  }
+  send();
+  for (const button of [liking, saving]) {
+    await eventually(() => styled(button, "busy"), []);
+    assert.deepEqual(await styled(button, "pressed"), ["button"]);
+  }
+});
+
 test("no two buttons of the page have one name", async () => {
   const { page } = await open();
   const names = (await page.locator("main").ariaSnapshot()).match(/button "[^"]*"/g) ?? [];

@@ -33,7 +33,7 @@ test("where Swagger UI is not installed, the page says how to, and where the des
   const page = await open();
   await page.route("**/swagger-ui-dist/**", (route) => route.fulfill({ status: 404 }));
   await page.goto(new URL("/api/", demo).href);
-  await page.getByText("dev/web run check").waitFor();
+  await page.getByText("dev/web packages").waitFor();
   assert.equal(await page.getByRole("link").getAttribute("href"), `${service()}/v1/openapi.json`);
 });
 
