@@ -49,9 +49,6 @@ local changed, count
 if status == '1' then
   changed = redis.call('SADD', set, user)
   count = changed == 1 and redis.call('INCR', likes)
-  if count and count > n * PER_SET then
-    split(members, n)
-  end
 else
   changed = redis.call('SREM', set, user)
   count = changed == 1 and redis.call('DECR', likes)
@@ -63,4 +60,8 @@ append(outbox, {
   type = 'like', user_id = user, article_id = article, status = status, reads = '', cause = 'user',
   at = string.format('%.0f', math.floor(now / 1000)), request_id = ARGV[11], ip_hash = ARGV[12],
 })
+-- Last, since it may be cut short.
+if status == '1' and count > n * PER_SET then
+  split(members, n)
+end
 return { 'OK', 1, count, first, second }

@@ -59,7 +59,9 @@ local function member_count(members, n)
   return count
 end
 
--- Adds set n by moving to it its share of the set it splits from. Returns n + 1.
+-- Adds set n by moving to it its share of the set it splits from. Returns n + 1. In this order since a server whose slot
+-- is being moved ends the script at a key that it has not: whatever is done by then, each member is where it is looked
+-- for.
 local function split(members, n)
   local power = level(n)
   local from, to, moved = set_key(members, n - power), set_key(members, n), {}
@@ -69,11 +71,15 @@ local function split(members, n)
     end
   end
   -- A few thousand arguments at most fit Lua's stack; a set far past its size is moved in slices.
-  for first = 1, #moved, 1000 do
-    local last = math.min(first + 999, #moved)
-    redis.call('SREM', from, unpack(moved, first, last))
-    redis.call('SADD', to, unpack(moved, first, last))
+  local function in_slices(command, key)
+    for first = 1, #moved, 1000 do
+      redis.call(command, key, unpack(moved, first, math.min(first + 999, #moved)))
+    end
   end
+  -- What a split that was cut short has left there.
+  redis.call('DEL', to)
+  in_slices('SADD', to)
   redis.call('SET', members .. ':n', n + 1)
+  in_slices('SREM', from)
   return n + 1
 end

@@ -11,12 +11,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use contract::slot;
+use contract::{keys, scripts, slot};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
 use sqlx::MySqlPool;
 use stack::{Options, Redis, Stack, ask, wait_for};
-use tests::{Api, GROUP, Log, Model, Topic, compare, drained, partition_of};
+use tests::{Api, GROUP, Log, Model, Topic, compare, drained, id, partition_of};
 use tokio::task::JoinSet;
 
 const CLIENTS: i64 = 16;
@@ -25,10 +25,8 @@ const ARTICLES: i64 = 60;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 async fn start() -> Result<Stack> {
-    let wide = "1000000,1000000";
-    let options = Options::default().clustered().quiet().persister_env("INTERACTION_SNAPSHOT_SECONDS", 1);
-    let limits = ["like_user_limit", "like_address_limit", "collect_user_limit", "collect_address_limit"];
-    Stack::start(limits.into_iter().fold(options, |options, limit| options.variable(limit, wide))).await
+    let options = Options::default().clustered().quiet().wide_limits();
+    Stack::start(options.persister_env("INTERACTION_SNAPSHOT_SECONDS", 1)).await
 }
 
 fn path(article: i64) -> String {
@@ -214,5 +212,70 @@ async fn a_lost_master_is_fenced_and_its_loss_told() -> Result<()> {
     model.likes.insert((61, article), true);
     drained(&stack, &topic, PATIENCE).await?;
     assert_eq!(compare(&stack, &model, 1..=ARTICLES).await?, []);
+    stack.stop().await
+}
+
+/// While a slot is being moved, its server ends a script at a key that it has not: a set is split no further then, and
+/// nobody falls out of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_split_that_is_cut_short_loses_no_like() -> Result<()> {
+    /// As many as one set may have on average (`lua/include/members.lua`).
+    const PER_SET: i64 = 192;
+    let stack = start().await?;
+    let api = Api::new(stack.http_url());
+    let (article, refused, mut model) = (1, AtomicU64::new(0), Model::default());
+    // Two sets; with one, the number of them is a key that is not there.
+    for user in 1..=2 * PER_SET {
+        change(&api, user, article, true, &refused).await?;
+        model.likes.insert((user, article), true);
+    }
+    let (partition, slot) = (partition_of(article), slot(partition_of(article)).to_string());
+    let master = master_of(&stack, article).await?;
+    let other =
+        stack.cluster().nodes()[..3].iter().find(|node| node.port() != master.port()).context("three masters")?;
+    let other = ask(other, &["CLUSTER", "MYID"]).await?;
+
+    // All keys that the script declares are there, so that the server lets it begin.
+    let user = 2 * PER_SET + 1;
+    let limits =
+        [format!("user:{user}"), "address:0af7".to_owned()].map(|of| format!("{{{partition}}}:limit:like:{of}"));
+    for limit in &limits {
+        ask(master, &["SET", limit, "0"]).await?;
+    }
+    let mut redis = tests::redis(&stack.redis_url()).await?;
+    let () = redis::cmd("SADD").arg(keys::barred(partition)).arg(0).query_async(&mut redis).await?;
+    let () = redis::cmd("ZADD").arg(keys::held(partition)).arg(0).arg("0:0").query_async(&mut redis).await?;
+    let server: String = redis::cmd("HGET").arg(keys::warm(partition)).arg("run_id").query_async(&mut redis).await?;
+    ask(master, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &other]).await?;
+    let [of_user, of_address] = limits;
+    let all = [
+        keys::warm(partition),
+        keys::barred(partition),
+        keys::outbox(partition),
+        of_user,
+        of_address,
+        keys::likes(id(article)),
+        keys::members(id(article)),
+        keys::held(partition),
+    ];
+    let (count, user_text) = (all.len().to_string(), user.to_string());
+    let mut like = vec!["EVAL", scripts::LIKE.source, &count];
+    like.extend(all.iter().map(String::as_str));
+    like.extend([&server, "", &user_text, "1", "1", "1000000", "1000", "1", "1000", "1", "request", "0af7"]);
+    let error = ask(master, &like).await.expect_err("the set that is to be added is not there");
+    println!("{}", error.root_cause());
+    ask(master, &["CLUSTER", "SETSLOT", &slot, "STABLE"]).await?;
+    model.likes.insert((user, article), true);
+
+    let topic = Topic::open(&stack.kafka_brokers(), GROUP)?;
+    drained(&stack, &topic, PATIENCE).await?;
+    assert_eq!(compare(&stack, &model, 1..=ARTICLES).await?, []);
+    // The next one splits it.
+    change(&api, user + 1, article, true, &refused).await?;
+    model.likes.insert((user + 1, article), true);
+    drained(&stack, &topic, PATIENCE).await?;
+    assert_eq!(compare(&stack, &model, 1..=ARTICLES).await?, []);
+    let sets: i64 = redis::cmd("GET").arg(keys::members(id(article)) + ":n").query_async(&mut redis).await?;
+    assert_eq!(sets, 3);
     stack.stop().await
 }

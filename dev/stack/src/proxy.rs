@@ -26,6 +26,8 @@ pub struct Proxy {
 struct Holds {
     all: bool,
     up_to: u64,
+    /// Of those up to this one, the first answer is thrown away, and the connection with it.
+    unanswered: u64,
 }
 
 impl Holds {
@@ -77,6 +79,13 @@ impl Proxy {
         self.holds.send_modify(|holds| holds.up_to = up_to);
     }
 
+    /// Of the connections that are there each is lost with its next answer; those made from now on work. What is sent
+    /// on the former arrives.
+    pub fn cut_answers(&self) {
+        let up_to = self.connections.load(Ordering::SeqCst);
+        self.holds.send_modify(|holds| holds.unanswered = up_to);
+    }
+
     /// Everything passes, first what was held.
     pub fn release(&self) {
         self.holds.send_replace(Holds::default());
@@ -105,13 +114,15 @@ async fn connect(client: TcpStream, target: u16, number: u64, mut holds: watch::
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    tokio::join!(copy(from_client, to_server, number, holds.clone()), copy(from_server, to_client, number, holds));
+    let asking = copy(from_client, to_server, |_| true, number, holds.clone());
+    tokio::join!(asking, copy(from_server, to_client, |holds: &Holds| number > holds.unanswered, number, holds));
 }
 
-/// One way, to its end, which is passed on as well.
+/// One way, to its end, which is passed on as well; or to what `wanted` does not let through.
 async fn copy(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
+    wanted: impl Fn(&Holds) -> bool,
     number: u64,
     mut holds: watch::Receiver<Holds>,
 ) {
@@ -123,6 +134,7 @@ async fn copy(
         }
         match read {
             Ok(0) | Err(_) => break,
+            Ok(_) if !wanted(&holds.borrow()) => break,
             Ok(length) if to.write_all(&buffer[..length]).await.is_err() => break,
             Ok(_) => {}
         }

@@ -146,11 +146,11 @@ impl Decode for Text {
 impl Mysql {
     async fn open(url: &str) -> Result<Self, Error> {
         let connection = Connection::open(url).await?;
-        // A call that we stopped waiting for goes on in the host; it shall not wait for a row lock much longer than we
-        // did. And UTC, since a zone with summer time has an hour that its clock shows twice.
-        // And room for the texts that our queries make of many rows: MySQL cuts them at 1,024 bytes.
-        let session = "SET SESSION innodb_lock_wait_timeout = 2, SESSION time_zone = '+00:00',
-                       SESSION group_concat_max_len = 65535";
+        // A call that we stopped waiting for goes on in the host; it shall not wait for a lock, of a row or of a table
+        // that is being changed, much longer than we did. And UTC, since a zone with summer time has an hour that its
+        // clock shows twice. And room for the texts that our queries make of many rows: MySQL cuts them at 1,024 bytes.
+        let session = "SET SESSION innodb_lock_wait_timeout = 2, SESSION lock_wait_timeout = 2,
+                       SESSION time_zone = '+00:00', SESSION group_concat_max_len = 65535";
         connection.execute(session, vec![]).await?;
         let rows = connection
             .query("SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms", vec![])

@@ -6,7 +6,7 @@ use anyhow::Result;
 use redis::AsyncCommands;
 use reqwest::Method;
 use serde_json::json;
-use tests::{Api, Model, partition_of, redis};
+use tests::{Api, Model, health_routes, partition_of, redis};
 
 use crate::{PATIENCE, System, alone, assert_refused, in_time, like_all, path, until};
 
@@ -64,7 +64,7 @@ fn persister_down_likes_go_on_and_nothing_is_lost() -> Result<()> {
 fn while_nothing_was_ranked_the_ranking_is_empty_and_says_so() -> Result<()> {
     alone(async |system, api| {
         system.stack.persister.kill().await?;
-        let mysql = sqlx::MySqlPool::connect(&system.stack.mysql_admin_url()).await?;
+        let mysql = sqlx::MySqlPool::connect(&system.stack.mysql_owner_url()).await?;
         for table in ["DELETE FROM top_liked", "DELETE FROM trends"] {
             sqlx::query(table).execute(&mysql).await?;
         }
@@ -171,8 +171,8 @@ fn both_stores_down_every_route_says_so() -> Result<()> {
         ] {
             assert_refused(&in_time(&api, method, &route, 1).await?.0);
         }
-        for component in ["like", "collect", "read", "queries", "docs"] {
-            assert_eq!(api.get(&format!("/healthz/{component}")).send().await?.status, 200);
+        for route in health_routes() {
+            assert_eq!(api.get(route).send().await?.status, 200, "{route}");
         }
         assert_eq!(api.get("/v1/problems/store-unavailable").send().await?.status, 200, "where their type leads");
         Ok(())

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::json;
 use stack::wait_for;
-use tests::{Api, Model};
+use tests::{Api, Model, redis};
 use tokio::task::JoinSet;
 
 use crate::{HIGH_WATER, alone, assert_refused, like_all, path};
@@ -103,5 +103,39 @@ fn sigterm_under_load_ends_each_process_in_ten_seconds_and_loses_nothing() -> Re
             }
         }
         system.holds(&model, 2101..=2199).await
+    })
+}
+
+#[test]
+fn a_full_redis_refuses_changes_over_the_connections_that_there_are() -> Result<()> {
+    const LIKES: i64 = 60;
+    alone(async |system, api| {
+        let mut model = Model::default();
+        like_all(&api, &mut model, [(1, 2300)]).await?;
+        system.drained().await?;
+        system.stack.persister.terminate().await?;
+        let mut redis = redis(&system.stack.redis_url()).await?;
+        let connections = async |redis: &mut tests::Redis| -> Result<i64> {
+            let stats: String = redis::cmd("INFO").arg("stats").query_async(redis).await?;
+            let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+            Ok(line.context("INFO counts them")?.trim().parse()?)
+        };
+        let limit = async |redis: &mut tests::Redis, bytes: &str| -> Result<()> {
+            Ok(redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).query_async(redis).await?)
+        };
+        limit(&mut redis, "1").await?;
+        let before = connections(&mut redis).await?;
+        for user in 2..2 + LIKES {
+            assert_refused(&api.put(&path(2300, "like")).user(user).send().await?);
+        }
+        let made = connections(&mut redis).await? - before;
+        assert!(made < LIKES / 4, "{made} connections for {LIKES} likes");
+        let body = api.get(&path(2300, "interactions")).user(1).good().await?;
+        assert_eq!((&body["likes"], &body["stale"]), (&json!(1), &json!(false)), "what reads goes on");
+
+        limit(&mut redis, "0").await?;
+        like_all(&api, &mut model, [(2, 2300)]).await?;
+        system.stack.persister.start().await?;
+        system.holds(&model, 2300..=2300).await
     })
 }

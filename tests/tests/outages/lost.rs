@@ -1,5 +1,7 @@
 //! Redis loses its data.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context, Result};
 use contract::Partition;
 use redis::AsyncCommands;
@@ -254,5 +256,51 @@ fn a_promoted_replica_that_had_all_is_warm_in_the_same_epoch() -> Result<()> {
         system.arrived(1, 3500, true).await?;
         fail_back(system, &replica).await?;
         system.holds(&model, 3500..=3500).await
+    })
+}
+
+#[test]
+fn a_server_that_only_gets_another_name_is_not_rebuilt_whatever_is_liked_meanwhile() -> Result<()> {
+    alone(async |system, api| {
+        // One that never had a replica: its first gives it another name.
+        system.stack.redis.restart().await?;
+        system.warm().await?;
+        let mysql = sqlx::MySqlPool::connect(&system.stack.mysql_url()).await?;
+        let rebuilds =
+            async || -> Result<i64> { Ok(sqlx::query_scalar("SELECT COUNT(*) FROM rebuild").fetch_one(&mysql).await?) };
+        let before = rebuilds().await?;
+        let done = AtomicBool::new(false);
+        // Articles of many partitions; a like that is refused is tried again.
+        let client = async |number: i64| -> Result<Model> {
+            let mut model = Model::default();
+            for turn in 0.. {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                let (user, article) = (1 + number, 3600 + turn % 100);
+                until(
+                    &api,
+                    if turn / 100 % 2 == 0 { Method::PUT } else { Method::DELETE },
+                    &path(article, "like"),
+                    user,
+                    200,
+                )
+                .await?;
+                model.likes.insert((user, article), turn / 100 % 2 == 0);
+            }
+            Ok(model)
+        };
+        let renamed = async {
+            let renamed = replica(system, "renaming").await;
+            done.store(true, Ordering::Relaxed);
+            renamed
+        };
+        let (models, renamed) = tokio::join!(futures::future::try_join_all((0..8).map(client)), renamed);
+        let (replica, _way) = renamed?;
+        let mut model = Model::default();
+        models?.into_iter().for_each(|of_client| model.extend(of_client));
+        assert_eq!(rebuilds().await?, before);
+        system.holds(&model, 3600..=3699).await?;
+        replica.kill().await
     })
 }

@@ -1,6 +1,7 @@
 //! What goes on and what is refused while a part is down, stalls or has lost its data, as the contract's table says;
 //! and that nothing is lost by it. All tests share one running system, one after the other, and each leaves it whole.
 
+mod clock;
 mod down;
 mod full;
 mod lost;

@@ -185,3 +185,67 @@ fn a_late_like_loses_also_when_redis_sees_its_clock_set_back() -> Result<()> {
         a_late_command_loses(system, &api, 4500, "like", set_back).await
     })
 }
+
+#[test]
+fn a_refusal_of_the_second_try_is_no_news_of_the_first() -> Result<()> {
+    alone(async |system, _| {
+        // One like, and no other for as long as this takes.
+        let pod = system.stack.app.another("once", &[("like_user_limit", "1,0.001")])?;
+        pod.start().await?;
+        let api = Api::new(pod.url().to_owned());
+        let (mut model, mut user) = (Model::default(), 0);
+        let answer = wait_for("a like whose answer is lost", PATIENCE, async || {
+            user += 2;
+            // Makes the connections that are then cut.
+            api.put(&path(4600, "like")).user(user - 1).good().await?;
+            system.stack.network().redis.cut_answers();
+            let answer = api.put(&path(4600, "like")).user(user).send().await?;
+            system.stack.network().redis.release();
+            for user in [user - 1, user] {
+                model.likes.insert((user, 4600), true);
+            }
+            Ok((answer.status != 200).then_some(answer))
+        })
+        .await?;
+        // It was carried out, and sent again, and refused as one too many.
+        assert_refused(&answer);
+        assert_eq!(answer.body["type"], "/v1/problems/store-unavailable");
+        system.warm().await?;
+        system.holds(&model, 4600..=4600).await
+    })
+}
+
+#[test]
+fn a_table_that_is_locked_holds_no_statement_for_longer_than_a_request_waits() -> Result<()> {
+    alone(async |system, api| {
+        system.drained().await?;
+        system.stack.persister.terminate().await?;
+        let mysql = sqlx::MySqlPool::connect(&system.stack.mysql_owner_url()).await?;
+        let mut locker = mysql.acquire().await?;
+        sqlx::raw_sql("LOCK TABLES user_like WRITE").execute(&mut *locker).await?;
+        // The question itself is one.
+        let running = async || -> Result<u32> {
+            let row: (String, String) =
+                sqlx::query_as("SHOW GLOBAL STATUS LIKE 'Threads_running'").fetch_one(&mysql).await?;
+            Ok(row.1.parse()?)
+        };
+        let asked = (1..=8).map(|user| in_time(&api, Method::GET, "/v1/me/likes", user));
+        let (answers, stuck) = tokio::join!(
+            futures::future::try_join_all(asked),
+            wait_for("statements that wait for the table", PATIENCE, async || {
+                Ok((running().await? > 3).then_some(()))
+            })
+        );
+        stuck?;
+        for (answer, _) in answers? {
+            assert_refused(&answer);
+        }
+        wait_for("the statements to end, though the table is locked", PATIENCE, async || {
+            Ok((running().await? <= 2).then_some(()))
+        })
+        .await?;
+        sqlx::raw_sql("UNLOCK TABLES").execute(&mut *locker).await?;
+        assert_eq!(in_time(&api, Method::GET, "/v1/me/likes", 1).await?.0.status, 200);
+        Ok(())
+    })
+}

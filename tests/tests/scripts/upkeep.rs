@@ -92,3 +92,18 @@ async fn a_snapshot_that_is_cut_short_begins_again_with_what_it_held() -> Result
     assert_eq!(server.call(scripts::SNAPSHOT_TAKE, &taken, &[&run_id, "10"]).await?, ["OK"]);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_short_hold_leaves_a_longer_one_its_time() -> Result<()> {
+    let mut server = Server::warm().await?;
+    let held = keys::held(partition());
+    let keys = [keys::warm(partition()), keys::outbox(partition()), held.clone()];
+    let run_id = server.run_id.clone();
+    for (ms, pair) in [("60000", "7:42"), ("1", "8:42")] {
+        assert_eq!(server.call(scripts::HOLD, &keys, &[&run_id, ms, pair]).await?[3], "1");
+    }
+    let left: i64 = server.connection.pttl(&held).await?;
+    assert!(left > 60_000, "{left} ms");
+    assert_eq!(server.like(7, true, |_| ()).await?, ["HELD"]);
+    Ok(())
+}
