@@ -21,7 +21,19 @@ _FILE at its end names:
   INTERACTION_MYSQL_URL       mysql://user:password@host:port/database[?ssl-mode=VERIFY_IDENTITY]
   INTERACTION_KAFKA_PASSWORD  with --kafka-security sasl_ssl
 
-TLS trusts the system's certificate authorities, or those in the file that SSL_CERT_FILE names.";
+TLS trusts the system's certificate authorities, or those in the file that SSL_CERT_FILE names.
+
+Examples:
+  persister migrate --handlers-db-user handlers   # once for each release, as the owner of the database
+  persister run                                   # all jobs in one process
+  persister status                                # how the whole system is";
+
+const ANY_NUMBER: &str = "Example: persister relay --metrics-address 0.0.0.0:9464
+
+Any number of processes share the work.";
+const STAND_BY: &str = "Example: persister warm --metrics-address 0.0.0.0:9464
+
+A second process stands by, and goes on where the first one died.";
 
 /// Moves what Redis acknowledged into Kafka and MySQL, and brings Redis back from MySQL.
 #[derive(Debug, Parser)]
@@ -36,16 +48,26 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create or update the MySQL schema, create the Kafka topics, grant the handlers' rights. Safe to repeat.
+    ///
+    /// Run it as the MySQL user that owns the database; the jobs need no right to change tables.
+    #[command(after_help = "Example: persister migrate --handlers-db-user handlers --topic-replication 3")]
     Migrate(MigrateOptions),
     /// Ship the outboxes of Redis and of MySQL to Kafka.
+    #[command(after_help = ANY_NUMBER)]
     Relay,
     /// Apply the events of Kafka to MySQL.
+    #[command(after_help = "Example: persister consume --batch-events 10000
+
+Any number of processes share the work, as many as the topic has partitions.")]
     Consume,
     /// Save page views, visitors and reads of Redis in MySQL, every few seconds.
+    #[command(after_help = "Example: persister snapshot --snapshot-seconds 2")]
     Snapshot,
     /// Bring a restarted Redis back into service, rebuilding it from MySQL where it lost anything.
+    #[command(after_help = STAND_BY)]
     Warm,
     /// Rank the articles that gained most likes within the last hour and the last day. One process is enough.
+    #[command(after_help = "Example: persister trends --metrics-address 0.0.0.0:9464")]
     Trends,
     /// Show on one screen how the whole system is: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
     ///
@@ -92,6 +114,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: persister erase --user 7")]
     Erase(EraseOptions),
     /// All of relay, consume, snapshot, warm and trends in one process.
+    #[command(after_help = "Example: INTERACTION_LOG=json persister run --metrics-address 0.0.0.0:9464")]
     Run,
 }
 
@@ -272,5 +295,16 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example() {
+        fn look(command: &mut clap::Command) {
+            let help = command.render_long_help().to_string();
+            assert!(command.has_subcommands() || help.contains("Example"), "{}", command.get_name());
+            command.get_subcommands_mut().for_each(look);
+        }
+        assert!(Cli::command().render_long_help().to_string().contains("Examples:"));
+        look(&mut Cli::command());
     }
 }

@@ -39,7 +39,9 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     config::log_to_stderr(cli.config.log);
     let stop = CancellationToken::new();
-    if let Err(error) = run::stop_on_signal(stop.clone()) {
+    // A job that is cut off has done what it is for; a command has not.
+    let cut_off = i32::from(!cli.command.runs_on());
+    if let Err(error) = run::stop_on_signal(stop.clone(), cut_off) {
         error!("cannot listen for signals: {error}");
         return ExitCode::FAILURE;
     }

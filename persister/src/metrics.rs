@@ -117,6 +117,10 @@ table! {
         "Entries of the longest outbox; at outbox_max_length its partition refuses likes and reads.";
     OUTBOX_OLDEST: Gauge = "interaction_outbox_oldest_seconds",
         "Age of the oldest entry of all outboxes, by Redis's clock; 0 if there is none.";
+    REDIS_MEMORY: Gauge = "interaction_redis_memory_bytes",
+        "Memory that Redis uses, of all its servers together.";
+    REDIS_MAXMEMORY: Gauge = "interaction_redis_maxmemory_bytes",
+        "Memory that Redis may use, of all its servers together; 0 where it has no limit.";
     COLLECT_OUTBOX: Gauge = "interaction_collect_outbox_entries",
         "Rows of collect_outbox that Kafka has not confirmed.";
     RELAYS: Gauge = "interaction_relays",
@@ -129,6 +133,8 @@ table! {
         "Events in Kafka that the consumers have not committed, of all partitions of the topic.";
     CONSUMER_LAG_LONGEST: Gauge = "interaction_consumer_lag_longest_events",
         "The same of the partition of the topic that is furthest behind.";
+    DROPPED_EVENTS: Gauge = "interaction_consumer_dropped_events",
+        "Events that Kafka has dropped before the consumers applied them, as long as they have not gone on after them.";
     DEAD_LETTERS: Gauge = "interaction_dead_letters_held",
         "Records in the dead-letter queue, replayed ones included.";
     DEAD_LETTERS_OPEN: Gauge = "interaction_dead_letters_open",
@@ -143,6 +149,8 @@ table! {
         "How long partitions were fenced for the last rebuild.";
     LAST_REBUILD_LIKES: Gauge = "interaction_last_rebuild_likes",
         "Likes that the last rebuild wrote.";
+    LAST_LOSS_AGE: Gauge = "interaction_last_loss_age_seconds",
+        "Seconds since the loss was noticed that led to the last rebuild before which anything can have been lost.";
     LAST_LOSS_WAITING: Gauge = "interaction_last_loss_waiting_entries",
         "Entries that waited for the relay when the Redis lost before the last rebuild was last seen whole.";
     LAST_LOSS_WINDOW: Gauge = "interaction_last_loss_window_seconds",

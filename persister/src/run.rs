@@ -16,8 +16,8 @@ use crate::{config::Config, consume, relay, snapshot, status, store::Stores, tre
 const SHUTDOWN: Duration = Duration::from_secs(9);
 
 /// SIGTERM and SIGINT ask every job to finish its batch in hand. One that hangs on a store is cut off: what it had not
-/// confirmed is done again by the next process.
-pub(crate) fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
+/// confirmed is done again by the next process; it exits with `cut_off`.
+pub(crate) fn stop_on_signal(stop: CancellationToken, cut_off: i32) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -29,7 +29,7 @@ pub(crate) fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
         stop.cancel();
         tokio::time::sleep(SHUTDOWN).await;
         warn!("not finished in {} s: stopping anyway, the rest is done again at the next start", SHUTDOWN.as_secs());
-        std::process::exit(0);
+        std::process::exit(cut_off);
     });
     Ok(())
 }

@@ -17,11 +17,14 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(crate) enum BarsCommand {
     /// Show who is barred, since when and why, the latest first.
+    #[command(after_help = "Example: persister bars list --json")]
     List(ListOptions),
     /// Bar users: their likes and favourites stay, new ones answer 403. One who is barred already stays so for the
     /// older reason.
+    #[command(after_help = "Example: persister bars add --user 7,8 --reason 'ring of 26 Nov'")]
     Add(AddOptions),
     /// Let users in again. Safe to repeat, which finishes what was cut short.
+    #[command(after_help = "Example: persister bars lift --user 7")]
     Lift(Users),
 }
 

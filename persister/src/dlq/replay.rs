@@ -21,8 +21,12 @@ const BATCH: usize = 500;
 
 pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &CancellationToken) -> anyhow::Result<()> {
     let topic = &stores.kafka.dlq_topic;
+    if !options.dry_run {
+        forget_dropped(stores).await?;
+    }
     let before = replayed(&stores.mysql, topic).await?;
-    let rebuilt: Option<i64> = query_scalar("SELECT MAX(noticed_ms) FROM rebuild WHERE lost_of > 0")
+    let rebuilt: Option<i64> = query_scalar("SELECT MAX(noticed_ms) FROM rebuild WHERE lost_of > 0 AND reason <> ?")
+        .bind(warm::PROMOTED)
         .fetch_one(&stores.mysql)
         .await
         .context("MySQL")?;
@@ -118,14 +122,16 @@ async fn record(mysql: &MySqlPool, topic: &str, batch: Vec<(i32, i64, DeliveryFu
     failed.map_or(Ok(()), |error| Err(error).context("Kafka did not take a record; it is not recorded as put back"))
 }
 
-/// Records that Kafka no longer has cannot come a second time.
+/// Records that Kafka no longer has cannot come a second time; nor can those that it does not have yet, since the topic
+/// was made anew, have come before.
 async fn forget_dropped(stores: &Stores) -> anyhow::Result<()> {
     let topic = &stores.kafka.dlq_topic;
-    for (partition, (first, _)) in stores.kafka.observer()?.ends(topic).await? {
-        query("DELETE FROM dlq_replayed WHERE topic = ? AND p = ? AND record < ?")
+    for (partition, (first, next)) in stores.kafka.observer()?.ends(topic).await? {
+        query("DELETE FROM dlq_replayed WHERE topic = ? AND p = ? AND (record < ? OR record >= ?)")
             .bind(topic)
             .bind(partition)
             .bind(first)
+            .bind(next)
             .execute(&stores.mysql)
             .await
             .context("MySQL")?;

@@ -20,9 +20,15 @@ pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Resu
     let relay = format!("relay-{}-{:08x}", process::id(), rand::random::<u32>());
     info!(relay, "relaying");
     let redis = stores.redis.clone();
-    let collects = collect::run(&stores, &stop);
-    let likes = for_each_server(&redis, &stop, |place, stop| from_server(stores.clone(), relay.clone(), place, stop));
-    tokio::join!(likes, collects).0
+    let relaying = stop.child_token();
+    let likes = async {
+        let from_server = |place, stop| from_server(stores.clone(), relay.clone(), place, stop);
+        let outcome = for_each_server(&redis, &stop, from_server).await;
+        // Where likes are relayed no more, the process ends rather than do half of its work.
+        relaying.cancel();
+        outcome
+    };
+    tokio::join!(likes, collect::run(&stores, &relaying)).0
 }
 
 /// Relays the outboxes of one server.

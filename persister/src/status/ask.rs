@@ -71,6 +71,10 @@ pub(super) async fn mysql(stores: &Stores) -> anyhow::Result<MysqlStatus> {
         snapshot: snapshot(mysql).await?,
         ranking_seconds_ago: ranking(mysql).await?,
         last_rebuild: last_rebuild(mysql).await?,
+        last_loss: query_scalar::<_, Option<i64>>("SELECT MAX(noticed_ms) FROM rebuild WHERE lost_of > 0")
+            .fetch_one(mysql)
+            .await?
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
     })
 }
 
@@ -131,6 +135,7 @@ pub(super) async fn kafka(stores: &Stores, observer: &Observer) -> anyhow::Resul
         consumed_events: progress.0.values().map(|end| end.committed).sum(),
         lag_events: behind().sum(),
         lag_longest_events: behind().max().unwrap_or(0),
+        dropped_events: progress.dropped(),
         dead_letters: held,
         dead_letters_not_replayed: replayed(stores, &queue).await.ok().map(|replayed| held - replayed),
     })
@@ -139,12 +144,13 @@ pub(super) async fn kafka(stores: &Stores, observer: &Observer) -> anyhow::Resul
 /// How many of the records that the queue still holds were put back.
 async fn replayed(stores: &Stores, queue: &BTreeMap<i32, (i64, i64)>) -> sqlx::Result<i64> {
     let mut replayed = 0;
-    for (partition, (first, _)) in queue {
-        let count = "SELECT COUNT(*) FROM dlq_replayed WHERE topic = ? AND p = ? AND record >= ?";
+    for (partition, (first, next)) in queue {
+        let count = "SELECT COUNT(*) FROM dlq_replayed WHERE topic = ? AND p = ? AND record >= ? AND record < ?";
         replayed += query_scalar::<_, i64>(count)
             .bind(&stores.kafka.dlq_topic)
             .bind(partition)
             .bind(first)
+            .bind(next)
             .fetch_one(&stores.mysql)
             .await?;
     }

@@ -103,6 +103,8 @@ struct MysqlStatus {
     /// How long ago the moment is that the ranking of liked articles is of; none if there never was one.
     ranking_seconds_ago: Option<f64>,
     last_rebuild: Option<Rebuild>,
+    /// When that one of the rebuilds was noticed to be needed which is the last to have lost anything, perhaps.
+    last_loss: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -140,6 +142,8 @@ struct KafkaStatus {
     consumed_events: i64,
     lag_events: i64,
     lag_longest_events: i64,
+    /// Dropped by Kafka before the group has applied them.
+    dropped_events: i64,
     dead_letters: i64,
     /// None while MySQL, which knows what was replayed, does not answer.
     dead_letters_not_replayed: Option<i64>,
@@ -216,8 +220,14 @@ impl Status {
                 down.push(format!("no ranking of liked articles within {STALE_RANKING} s"));
             }
         }
-        if self.kafka.up().is_some_and(|kafka| kafka.consumers == 0) {
-            down.push("no consumer runs".to_owned());
+        if let Some(kafka) = self.kafka.up() {
+            if kafka.consumers == 0 {
+                down.push("no consumer runs".to_owned());
+            }
+            if kafka.dropped_events > 0 {
+                let events = u64::try_from(kafka.dropped_events).unwrap_or_default();
+                down.push(format!("dropped by Kafka before MySQL had them: {}", counted(events, "event")));
+            }
         }
         down
     }

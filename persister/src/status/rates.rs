@@ -62,6 +62,7 @@ mod tests {
             consumed_events,
             lag_events: written_events - consumed_events,
             lag_longest_events: 0,
+            dropped_events: 0,
             dead_letters: 0,
             dead_letters_not_replayed: None,
         })

@@ -9,7 +9,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord},
 };
 use secrecy::ExposeSecret as _;
 
@@ -71,6 +71,10 @@ impl Kafka {
 
     /// A producer to the event topic and the dead-letter queue.
     pub(crate) async fn producer(&self) -> anyhow::Result<Producer> {
+        // Asked by a consumer: to a producer's question a broker may answer with a topic of its own making.
+        let observer = self.observer()?;
+        let partitions = observer.ends(&self.topic).await?.len();
+        observer.ends(&self.dlq_topic).await?;
         let producer: FutureProducer = self
             .client()
             .set("enable.idempotence", "true")
@@ -79,9 +83,12 @@ impl Kafka {
             .set("compression.type", "lz4")
             .set("message.timeout.ms", DELIVERY.as_millis().to_string())
             .create()?;
-        let (client, topic) = (producer.clone(), self.topic.clone());
-        let partitions = blocking(move || partition_count(&client, &topic)).await?;
-        Ok(Producer { client: producer, partitions, topic: self.topic.clone(), dlq_topic: self.dlq_topic.clone() })
+        Ok(Producer {
+            client: producer,
+            partitions: i32::try_from(partitions)?,
+            topic: self.topic.clone(),
+            dlq_topic: self.dlq_topic.clone(),
+        })
     }
 
     /// A client that asks what has been written and how far the group is, without being a member of it.
@@ -159,14 +166,6 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(query).await.context("a query of Kafka panicked")?
 }
 
-fn partition_count(producer: &FutureProducer, topic: &str) -> anyhow::Result<i32> {
-    let metadata = producer.client().fetch_metadata(Some(topic), METADATA).context("Kafka does not answer")?;
-    match metadata.topics().first().map(|topic| topic.partitions().len()) {
-        None | Some(0) => bail!("Kafka has no topic {topic}; `persister migrate` creates it"),
-        Some(count) => Ok(i32::try_from(count)?),
-    }
-}
-
 /// Each partition's first offset, and the one that comes after its last.
 fn ends(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<BTreeMap<i32, (i64, i64)>> {
     let metadata = consumer.fetch_metadata(Some(topic), METADATA).context("Kafka does not answer")?;
@@ -189,9 +188,11 @@ fn progress(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Progress> {
     let committed = consumer.committed_offsets(asked, METADATA)?;
     let partitions = ends.into_iter().map(|(partition, (first, next))| {
         let found = committed.find_partition(topic, partition).map(|found| found.offset());
-        // No commit yet, or one older than what is still there: the group will begin at the first.
-        let committed = if let Some(Offset::Offset(offset)) = found { offset.max(first) } else { first };
-        (partition, End { committed, next })
+        // No commit yet: the group will begin at the first.
+        let committed = if let Some(Offset::Offset(offset)) = found { offset } else { first };
+        // Nor can it go on where nothing is any more, or, in a topic that was made anew, not yet.
+        let end = End { committed: committed.clamp(first, next), next, dropped: (first - committed).max(0) };
+        (partition, end)
     });
     Ok(Progress(partitions.collect()))
 }
@@ -206,6 +207,8 @@ pub(crate) struct End {
     pub(crate) committed: i64,
     /// The offset that the next record will get.
     pub(crate) next: i64,
+    /// Records that Kafka has dropped before the group applied them.
+    pub(crate) dropped: i64,
 }
 
 impl Progress {
@@ -215,6 +218,11 @@ impl Progress {
             end.next - self.0.get(partition).map_or(0, |now| now.committed).min(end.next)
         };
         mark.0.iter().map(behind).sum()
+    }
+
+    /// Records that Kafka has dropped before the group applied them, as far as it has not gone on after them yet.
+    pub(crate) fn dropped(&self) -> i64 {
+        self.0.values().map(|end| end.dropped).sum()
     }
 }
 
@@ -280,7 +288,9 @@ mod tests {
     use super::*;
 
     fn progress(ends: &[(i32, i64, i64)]) -> Progress {
-        Progress(ends.iter().map(|&(partition, committed, next)| (partition, End { committed, next })).collect())
+        Progress(
+            ends.iter().map(|&(partition, committed, next)| (partition, End { committed, next, dropped: 0 })).collect(),
+        )
     }
 
     #[test]

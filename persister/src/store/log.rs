@@ -40,6 +40,8 @@ impl Kafka {
             .set("group.id", "interaction.log")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
+            // Where the records that come next were dropped meanwhile, with those that are left.
+            .set("auto.offset.reset", "earliest")
             .set("queued.max.messages.kbytes", "16384")
             .create()?;
         let observer = self.observer()?;

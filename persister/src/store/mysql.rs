@@ -19,10 +19,13 @@ pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
     let pool = MySqlPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(Duration::from_secs(5))
-        .idle_timeout(Duration::from_mins(1))
+        // Before the server ends it: see below.
+        .idle_timeout(Duration::from_secs(20))
         .after_connect(|connection, _| {
             Box::pin(async move {
                 connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+                // A machine that vanishes says no farewell: its locks shall not last for hours, as TCP would have it.
+                connection.execute("SET SESSION wait_timeout = 30").await?;
                 Ok(())
             })
         })

@@ -84,6 +84,12 @@ impl Redis {
                 shares.entry(owner.clone()).or_default().push(partition);
             }
         }
+        if shares.is_empty() {
+            return Err(RedisError::from((
+                ErrorKind::Io,
+                "a server that is not, or not yet, of the cluster was asked",
+            )));
+        }
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         for address in shares.keys() {
             if !met.contains(address) {

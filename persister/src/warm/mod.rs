@@ -20,13 +20,13 @@ use sqlx::{Connection as _, Executor as _, MySqlConnection, MySqlPool, query_sca
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-pub(crate) use self::decide::Marker;
 use self::{
     barrier::Barrier,
     decide::{Next, next},
     known::Known,
     seen::{Looks, Loss, time},
 };
+pub(crate) use self::{decide::Marker, report::PROMOTED};
 use crate::{
     backoff::{Backoff, pause},
     bars, metrics,
@@ -44,8 +44,14 @@ const PING: Duration = Duration::from_secs(5);
 /// Runs until `stop`, over any outage. Of several processes one works and the others stand by.
 pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
     let redis = stores.redis.clone();
-    let work = for_each_server(&redis, &stop, |place, stop| keep_warm(stores.clone(), place, stop));
-    tokio::join!(work, alive::run(&stores.mysql, &stop)).0
+    let working = stop.child_token();
+    let work = async {
+        let outcome = for_each_server(&redis, &stop, |place, stop| keep_warm(stores.clone(), place, stop)).await;
+        // A job that died does not say that it lives.
+        working.cancel();
+        outcome
+    };
+    tokio::join!(work, alive::run(&stores.mysql, &working)).0
 }
 
 async fn keep_warm(stores: Stores, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
@@ -155,15 +161,19 @@ async fn warm_up_locked(
 ) -> anyhow::Result<()> {
     let began = Instant::now();
     // Looked at only now that nobody else is at it.
-    let cold = cold(redis, server).await?;
-    if cold.is_empty() {
+    let first = cold(redis, server).await?;
+    if first.is_empty() {
         return Ok(());
     }
     let noticed = time(redis).await?;
-    info!(server, partitions = cold.len(), "Redis is not known to be whole: fenced");
+    info!(server, partitions = first.len(), "Redis is not known to be whole: fenced");
     let barrier = Barrier::new(stores, place, server, stop);
     barrier.all_that_was_taken_is_applied().await?;
     let known = Known::read(&stores.mysql).await?;
+    // Again: a server that has only got another name was written to until its clients knew, and what they wrote may be
+    // among what is known.
+    let mut cold = cold(redis, server).await?;
+    cold.retain(|(partition, _)| first.iter().any(|(first, _)| first == partition));
 
     let mut lost = Vec::new();
     let (mut whole, mut promoted) = (Vec::new(), Vec::new());

@@ -31,7 +31,7 @@ pub(crate) async fn rebuild(
     partitions: &[Partition],
 ) -> anyhow::Result<Written> {
     let id = format!("{:016x}", rand::random::<u64>());
-    fence(redis, partitions, &id).await?;
+    fence(redis, server, partitions, &id).await?;
     barrier.outboxes_are_empty(redis, partitions).await?;
     barrier.all_that_was_taken_is_applied().await?;
     match stores.kafka.observer()?.dead_letters().await {
@@ -48,14 +48,15 @@ pub(crate) async fn rebuild(
     Ok(written)
 }
 
-async fn fence(redis: &mut Servers, partitions: &[Partition], id: &str) -> anyhow::Result<()> {
+async fn fence(redis: &mut Servers, server: &str, partitions: &[Partition], id: &str) -> anyhow::Result<()> {
     let mut calls = redis::pipe();
     for partition in partitions {
         let mut fence = call(&scripts::FENCE, [keys::warm(*partition)]);
-        fence.arg(id);
+        fence.arg(id).arg(server);
         calls.add_command(fence);
     }
-    run_scripts::<Vec<String>>(redis, &calls).await.context("Redis")?;
+    let answers: Vec<Vec<String>> = run_scripts(redis, &calls).await.context("Redis")?;
+    ensure!(answers.iter().all(|answer| answer == &["OK"]), "another process has declared it whole");
     Ok(())
 }
 

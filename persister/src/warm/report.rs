@@ -37,6 +37,9 @@ pub(super) async fn report(mysql: &MySqlPool, rebuilt: &Rebuilt) {
     }
 }
 
+/// Why partitions were declared whole that may lack something: no rebuild took anything else from them.
+pub(crate) const PROMOTED: &str = "a replica has taken over";
+
 /// The same of partitions whose server was a replica, which may lack what its master had not sent it. Kept like a
 /// rebuild.
 pub(super) async fn promoted(mysql: &MySqlPool, partitions: usize, loss: Loss, took: Duration) {
@@ -45,7 +48,7 @@ pub(super) async fn promoted(mysql: &MySqlPool, partitions: usize, loss: Loss, t
     }
     warn!("a replica has taken over; {loss}");
     let written = Written { likes: 0, articles: 0, took: Duration::ZERO };
-    let rebuilt = Rebuilt { why: "a replica has taken over", partitions, loss, written, took };
+    let rebuilt = Rebuilt { why: PROMOTED, partitions, loss, written, took };
     if let Err(error) = keep(mysql, &rebuilt).await {
         warn!("MySQL does not take the record of what may be lost: {error}");
     }

@@ -64,7 +64,7 @@ fn rate(count: u64, took: Duration) -> u64 {
 }
 
 /// One scan of the index that has all of it, in the order of articles. The likers of one article are held at once: 8
-/// bytes each.
+/// bytes each. Rows of nobody, which an import may have brought, keep no partition cold.
 async fn restore_likes(
     mysql: &MySqlPool,
     writer: &mut Writer<'_>,
@@ -79,7 +79,8 @@ async fn restore_likes(
         .context("MySQL")?;
     let mut rows = query_as::<_, (i64, i64, i64)>(
         "SELECT article_id, user_id, version_ms FROM user_like FORCE INDEX (by_article)
-         WHERE status = 1 ORDER BY article_id, status, version_ms, version_seq",
+         WHERE status = 1 AND article_id > 0 AND user_id > 0
+         ORDER BY article_id, status, version_ms, version_seq",
     )
     .fetch(mysql);
     let (mut current, mut users, mut total) = (None, Vec::new(), 0_u64);
@@ -125,7 +126,8 @@ async fn restore_stats(
     concerned: &HashSet<Partition>,
 ) -> anyhow::Result<u64> {
     let mut rows = query_as::<_, (i64, i64, Option<Vec<u8>>, i64)>(
-        "SELECT article_id, pv, uv_sketch, read_count FROM article_stats WHERE pv > 0 OR read_count > 0",
+        "SELECT article_id, pv, uv_sketch, read_count FROM article_stats
+         WHERE article_id > 0 AND (pv > 0 OR read_count > 0)",
     )
     .fetch(mysql);
     let mut total = 0;

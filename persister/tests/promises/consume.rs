@@ -4,8 +4,9 @@ use contract::Event;
 use jiff::Timestamp;
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use rdkafka::message::{Headers as _, Message as _};
+use stack::{Proxy, wait_for};
 
-use crate::world::{World, event, record};
+use crate::world::{LIMIT, World, event, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redelivery_of_all_events_in_any_order_changes_nothing() {
@@ -84,4 +85,34 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
     assert!(reasons.iter().any(|reason| reason.starts_with("malformed event")), "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.starts_with("unknown event format v=2")), "{reasons:?}");
     assert!(dead.iter().any(|message| message.payload() == Some(&ancient.to_json()[..])), "{reasons:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_whose_machine_vanishes_leaves_no_locks_for_long() {
+    let world = World::new().await;
+    let way = Proxy::to(world.mariadb.port()).unwrap();
+    let direct = world.mariadb.persister_url();
+    let by_way = direct.replace(&format!(":{}/", world.mariadb.port()), &format!(":{}/", way.port()));
+    let mut vanishing = world.command(&["consume"]).env("INTERACTION_MYSQL_URL", by_way).spawn().unwrap();
+    let free = "SELECT p FROM partition_state FOR UPDATE SKIP LOCKED";
+    let mut first = 0;
+    wait_for("a transaction that is cut off", LIMIT, async || {
+        world.publish((first..first + 5000).map(|place| record(&event(place)))).await;
+        first += 5000;
+        way.hold();
+        // What was on its way to the server has arrived by the second look.
+        for _ in 0..2 {
+            if sqlx::query(free).fetch_all(&world.mysql).await?.len() == 128 {
+                way.release();
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
+    .await
+    .unwrap();
+    vanishing.kill().await.unwrap();
+    let _consumer = world.start("consume");
+    world.consumed().await;
+    world.tables().await.assert_counts();
 }

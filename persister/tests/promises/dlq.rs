@@ -71,17 +71,22 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
     let replayed: Vec<_> = listed.iter().map(|letter| letter["replayed"].as_bool().unwrap()).collect();
     assert_eq!(replayed, [false, true, true]);
 
-    // A like that a rebuild of Redis did not bring back stays out of MySQL too.
-    let later = Event { version: "1763800000001-0".parse().unwrap(), ..likes[0].clone() };
-    world.bury(&later.to_json(), &[("reason", "a test")]).await;
-    sqlx::query(
-        "INSERT INTO rebuild (noticed_ms, took_ms, reason, partitions, likes, articles, lost_of, lost_waiting)
-         VALUES (1763800000001, 1, 'a test', 128, 0, 0, 128, 0)",
-    )
-    .execute(&world.mysql)
-    .await
-    .unwrap();
-    let (code, told) = world.ask(&["dlq", "replay"]).await;
-    assert!(code == 0 && told.contains("0 put back, 2 were before, 2 stay"), "{told}");
-    assert!(told.contains("since Redis has been rebuilt without it"), "{told}");
+    // A like that a rebuild of Redis did not bring back stays out of MySQL too; a promoted replica has it.
+    for (place, (reason, put_back)) in [("a replica has taken over", true), ("a test", false)].into_iter().enumerate() {
+        let version = format!("176380000000{}-0", place + 1);
+        let later = Event { version: version.parse().unwrap(), ..likes[0].clone() };
+        world.bury(&later.to_json(), &[("reason", "a test")]).await;
+        sqlx::query(
+            "INSERT INTO rebuild (noticed_ms, took_ms, reason, partitions, likes, articles, lost_of, lost_waiting)
+             VALUES (1763800000002, 1, ?, 128, 0, 0, 128, 0)",
+        )
+        .bind(reason)
+        .execute(&world.mysql)
+        .await
+        .unwrap();
+        let (code, told) = world.ask(&["dlq", "replay"]).await;
+        let counts = if put_back { "1 put back, 2 were before, 1 stay" } else { "0 put back, 3 were before, 2 stay" };
+        assert!(code == 0 && told.contains(counts), "{told}");
+        assert_eq!(told.contains("since Redis has been rebuilt without it"), !put_back, "{told}");
+    }
 }

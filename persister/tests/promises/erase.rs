@@ -156,3 +156,22 @@ async fn nobody_is_erased_while_a_partition_is_cold() {
     assert_eq!(world.ask(&["erase", "--user", "7"]).await.0, 0);
     assert!(world.standing_in_redis(1..=11).await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_is_cut_off_does_not_say_that_it_is_done() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let mut locker = world.mysql.acquire().await.unwrap();
+    sqlx::raw_sql("LOCK TABLES user_bar WRITE").execute(&mut *locker).await.unwrap();
+    let mut erase = world.command(&["erase", "--user", "7"]).spawn().unwrap();
+    wait_for("the erasure to come to the table", LIMIT, async || {
+        let begun = "SELECT EXISTS (SELECT 1 FROM erased_user WHERE user_id = 7)";
+        Ok(sqlx::query_scalar::<_, bool>(begun).fetch_one(&world.mysql).await?.then_some(()))
+    })
+    .await
+    .unwrap();
+    let pid = erase.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(erase.wait().await.unwrap().code(), Some(1));
+}

@@ -206,13 +206,13 @@ async fn a_warming_whose_mysql_has_vanished_ends_and_another_takes_over() {
         wait_for(text, LIMIT, async || Ok(read_to_string(log)?.contains(text).then_some(()))).await.unwrap();
     };
     let (direct, way) = (world.mariadb.port(), Proxy::to(world.mariadb.port()).unwrap());
-    let by_way = world.mariadb.admin_url().replace(&format!(":{direct}/"), &format!(":{}/", way.port()));
+    let by_way = world.mariadb.persister_url().replace(&format!(":{direct}/"), &format!(":{}/", way.port()));
     let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
     // What nobody consumes keeps the warming waiting.
     world.publish([record(&event(1))]).await;
     let _first = warm(&by_way, &first);
     logged(&first, "1 event in Kafka to be consumed").await;
-    let _second = warm(&world.mariadb.admin_url(), &second);
+    let _second = warm(&world.mariadb.persister_url(), &second);
     way.hold();
     logged(&first, "MySQL does not answer any more").await;
     logged(&second, "1 event in Kafka to be consumed").await;
@@ -220,4 +220,33 @@ async fn a_warming_whose_mysql_has_vanished_ends_and_another_takes_over() {
     world.warm().await;
     logged(&second, "warm: rebuilt").await;
     assert!(!read_to_string(&first).unwrap().contains("warm: rebuilt"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_stood_still_through_a_rebuild_ships_nothing_that_redis_lacks() {
+    let world = World::new().await;
+    let _warm = world.start("warm");
+    let _consume = world.start("consume");
+    world.warm().await;
+    let relay = world.another("relay");
+    relay.start().await.unwrap();
+    let likes = likes();
+    for round in 0..3 {
+        relay.pause().unwrap();
+        for _ in 0..20 {
+            world.append(&likes).await;
+        }
+        relay.resume().unwrap();
+        // It has some in its hands, and stands still with them.
+        world.outboxes_at_most(18 * likes.len() as u64).await;
+        relay.pause().unwrap();
+        redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
+        world.warm().await;
+        relay.resume().unwrap();
+        // This comes after all that it had.
+        world.liker().await.liked(1000 + round, 1, true).await;
+        world.outboxes_empty().await;
+        world.consumed().await;
+        assert_eq!(world.likers().await, world.rows().await, "round {round}");
+    }
 }
