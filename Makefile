@@ -6,6 +6,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 STACK := $(CARGO_TARGET_DIR)/release/stack
 # One profile for everything native: an optimised build of wasmtime is slow to make and must not be made twice.
 CARGO_FLAGS := --release --workspace
+WHOLE_PATH := every_acknowledged_change_is_in_every_store_once
 
 # In COMPOSE=1, Redis, MySQL and Kafka are containers.
 ifdef COMPOSE
@@ -43,12 +44,12 @@ token: ## a token of the dev key: make token USER=7
 # Binaries and tests in one build: built apart, their dependencies' features differ and some are compiled twice.
 test: setup components ## every test
 	@cargo build $(CARGO_FLAGS) --bins --tests
-	@cargo test $(CARGO_FLAGS) -- --skip every_acknowledged_change_is_in_every_store_once
+	@cargo test $(CARGO_FLAGS) -- --skip $(WHOLE_PATH)
 	@dev/web test
 # The last, and not captured: its last lines say how much was compared, and on which host. Then on MySQL, too.
-	@cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture
+	@cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --test-threads 1
 ifndef COMPOSE
-	@INTERACTION_MYSQLD="$$(dev/mysql)" cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture
+	@INTERACTION_MYSQLD="$$(dev/mysql)" cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --exact $(WHOLE_PATH)
 endif
 
 test-mysql: setup components natives ## routes, whole path and the persister's promises on MySQL instead of MariaDB

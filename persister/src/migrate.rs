@@ -2,17 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     error::RDKafkaErrorCode,
+    metadata::MetadataTopic,
 };
-use sqlx::{AssertSqlSafe, MySqlPool, migrate::Migrator, raw_sql};
+use sqlx::{AssertSqlSafe, MySqlPool, migrate::Migrator, query, raw_sql};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{backoff::Backoff, config::MigrateOptions, store::Stores};
+use crate::{
+    backoff::Backoff,
+    config::MigrateOptions,
+    store::{Stores, kafka::METADATA},
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -93,8 +98,16 @@ async fn create_topics(
     for (name, partitions) in [(&stores.kafka.topic, options.topic_partitions), (&stores.kafka.dlq_topic, 1)] {
         loop {
             match create_topic(&admin, name, partitions, options).await {
-                Ok(true) => info!(topic = name, partitions, "created the topic"),
-                Ok(false) => info!(topic = name, "the topic is there"),
+                Ok(true) => {
+                    info!(topic = name, partitions, "created the topic");
+                    // Its offsets begin anew: what was put back of one of that name says nothing of them.
+                    query("DELETE FROM dlq_replayed WHERE topic = ?")
+                        .bind(name)
+                        .execute(&stores.mysql)
+                        .await
+                        .context("MySQL")?;
+                }
+                Ok(false) => look_at(&admin, name, options).await?,
                 Err(error) if Instant::now() > until || stop.is_cancelled() => {
                     return Err(error).context(
                         "Kafka at INTERACTION_KAFKA_BROKERS cannot be used; is it up, and the log above silent?",
@@ -108,6 +121,43 @@ async fn create_topics(
             }
             break;
         }
+    }
+    Ok(())
+}
+
+/// A topic that somebody else made, or made for a smaller system, may lose what was acknowledged.
+async fn look_at(
+    admin: &AdminClient<DefaultClientContext>,
+    name: &str,
+    options: &MigrateOptions,
+) -> anyhow::Result<()> {
+    let metadata = admin.inner().fetch_metadata(Some(name), METADATA).context("Kafka does not answer")?;
+    let copies = metadata.topics().first().into_iter().flat_map(MetadataTopic::partitions);
+    let copies = copies.map(|partition| partition.replicas().len()).min().unwrap_or_default();
+    let wait = AdminOptions::new().request_timeout(Some(METADATA));
+    let described = admin.describe_configs([&ResourceSpecifier::Topic(name)], &wait).await?;
+    let config = described.into_iter().next().context("Kafka did not say")?;
+    let config = config.map_err(|error| anyhow!("the configuration of topic {name}: {error}"))?;
+    let set = |of: &str| config.get(of).and_then(|entry| entry.value.clone()).unwrap_or_default();
+    let (policy, in_sync) = (set("cleanup.policy"), set("min.insync.replicas"));
+    info!(
+        topic = name,
+        copies,
+        min_insync_replicas = in_sync,
+        retention_ms = set("retention.ms"),
+        "the topic is there"
+    );
+    ensure!(
+        !policy.contains("compact"),
+        "topic {name} is compacted, which drops events: set its cleanup.policy to delete"
+    );
+    if i32::try_from(copies)? < options.topic_replication {
+        warn!(
+            topic = name,
+            copies,
+            wanted = options.topic_replication,
+            "fewer copies than wanted: one broker lost may lose events"
+        );
     }
     Ok(())
 }

@@ -114,9 +114,18 @@ fn expected(model: &Model) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_change_is_in_every_store_once() -> Result<()> {
+    whole_path(Options::default()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_cluster_every_acknowledged_change_is_in_every_store_once() -> Result<()> {
+    whole_path(Options::default().clustered()).await
+}
+
+async fn whole_path(options: Options) -> Result<()> {
     let seed = number("E2E_SEED")?.unwrap_or_else(rand::random);
     println!("seed {seed} (E2E_SEED={seed} repeats it)");
-    let stack = Stack::start(Options::default().wide_limits()).await?;
+    let stack = Stack::start(options.wide_limits()).await?;
     let api = Api::new(stack.http_url());
     let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
 

@@ -51,7 +51,7 @@ pub(crate) fn publish_events(brokers: &str, count: u64, articles: u64) -> Result
     publish(brokers, "interaction.events", (0..count).map(|number| like(number, articles)), Event::to_json)
 }
 
-/// The same likes as the seed's service sends them.
+/// The same likes as the Go design's service sends them.
 pub(crate) fn publish_seed(brokers: &str, topic: &str, count: u64, articles: u64) -> Result<()> {
     let message = |event: &Event| {
         let (user, article) = (event.user.map_or(0, contract::UserId::get), event.article.get());

@@ -11,7 +11,7 @@ pub(crate) struct Scale {
     pub(crate) commands: u64,
     /// Events that wait in Kafka for the consumer.
     pub(crate) events: u64,
-    /// The same for the seed's, which takes longer for each.
+    /// The same for the Go design's, which takes longer for each.
     pub(crate) seed_events: u64,
     /// Entries that wait in the outboxes for the relay.
     pub(crate) entries: u64,

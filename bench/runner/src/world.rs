@@ -190,7 +190,7 @@ pub(crate) const SEED_TOPIC: &str = "seed.likes";
 
 /// Built by dev/bench where there is Go.
 pub(crate) fn seed_program() -> Result<PathBuf> {
-    stack::binary("seed").context("the seed's design is not built: it needs Go 1.26 or later on PATH")
+    stack::binary("seed").context("the Go design is not built: it needs Go 1.26 or later on PATH")
 }
 
 /// The server's name, as the markers have it.

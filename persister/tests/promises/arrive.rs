@@ -23,14 +23,20 @@ async fn what_there_was_before_is_there_from_the_first_start_on() {
     ] {
         run(&format!("CREATE TABLE {table}")).await;
     }
-    let mut likes = vec!["(8, 2, '2099-01-01 00:00:00.000')".to_owned()];
+    // Guests of the older site are no users here.
+    let mut likes = ["(8, 2, '2099-01-01 00:00:00.000')", "(0, 2, '2020-01-01')", "(9, 0, '2020-01-01')"]
+        .map(str::to_owned)
+        .to_vec();
     likes.extend(
         (1..=2000_i64).map(|user| format!("({}, 1, '2020-02-29 12:00:00.{:03}')", i64::MAX - user, user % 1000)),
     );
     run(&format!("INSERT INTO likes_before VALUES {}", likes.join(", "))).await;
-    run("INSERT INTO collects_before VALUES (7, 1, '2021-01-01'), (7, 3, '2021-01-02')").await;
-    run("INSERT INTO counters_before VALUES (1, 100, 40), (4, 5, 0)").await;
+    run("INSERT INTO collects_before VALUES (7, 1, '2021-01-01'), (7, 3, '2021-01-02'), (0, 3, '2021-01-02')").await;
+    run("INSERT INTO counters_before VALUES (1, 100, 40), (4, 5, 0), (0, 9, 9)").await;
     run(statements).await;
+    // What another import may have left keeps nothing cold.
+    run("INSERT INTO user_like VALUES (0, 1, 1, 1, 0, UTC_TIMESTAMP(3)), (9, 0, 1, 1, 0, UTC_TIMESTAMP(3))").await;
+    run("INSERT INTO article_stats (article_id, pv, updated_at) VALUES (0, 5, UTC_TIMESTAMP(3))").await;
     drop(connection);
 
     let _persister = world.start("run");
@@ -40,6 +46,7 @@ async fn what_there_was_before_is_there_from_the_first_start_on() {
     ask.get(keys::likes(first)).get(keys::pv(first)).get(keys::reads(first)).get(keys::likes(second));
     let counts: [u64; 4] = ask.query_async(&mut world.redis().await).await.unwrap();
     assert_eq!(counts, [2000, 100, 40, 1]);
+    sqlx::query("DELETE FROM user_like WHERE user_id < 1 OR article_id < 1").execute(&world.mysql).await.unwrap();
     world.tables().await.assert_counts();
 
     // One of before is taken back, and so is the one from the future.

@@ -138,6 +138,48 @@ fn lists_are_newest_first_and_their_pages_join_without_a_gap() -> Result<()> {
     })
 }
 
+/// Between two pages a like on each of them is taken back, an older one given again, and a new one made.
+#[test]
+fn a_cursor_goes_on_where_its_page_ended_whatever_is_written_meanwhile() -> Result<()> {
+    on_system(async |api, _| {
+        const USER: i64 = 14;
+        let like = async |article: i64, on: bool| {
+            let path = format!("/v1/articles/{article}/like");
+            if on { api.put(&path) } else { api.delete(&path) }.user(USER).good().await
+        };
+        let listed = async || pages(&api, "/v1/me/likes", Some(USER), "article_id", 100).await;
+        let until = async |newest: i64, without: &[i64]| {
+            wait_for("the likes to be rows", Duration::from_secs(30), async || {
+                let likes = listed().await?;
+                let there = likes.first() == Some(&newest.to_string());
+                Ok((there && !without.iter().any(|gone| likes.contains(&gone.to_string()))).then_some(()))
+            })
+            .await
+        };
+        for article in 6501..=6508 {
+            like(article, true).await?;
+        }
+        until(6508, &[]).await?;
+        let page = async |cursor: &str| api.get(&format!("/v1/me/likes?limit=3{cursor}")).user(USER).good().await;
+        let ids = |page: &Value| -> Vec<i64> {
+            let items = page["items"].as_array().expect("a list").iter();
+            items.map(|item| item["article_id"].as_str().expect("an id").parse().expect("a number")).collect()
+        };
+        let first = page("").await?;
+        assert_eq!(ids(&first), [6508, 6507, 6506]);
+        // The page's last item, one of the next page's, and one that moves to the front.
+        for (article, on) in [(6506, false), (6504, false), (6502, false), (6502, true), (6509, true)] {
+            like(article, on).await?;
+        }
+        until(6509, &[6506, 6504]).await?;
+        let cursor = first["next_cursor"].as_str().expect("there is more");
+        let second = page(&format!("&cursor={cursor}")).await?;
+        assert_eq!((ids(&second), &second["next_cursor"]), (vec![6505, 6503, 6501], &Value::Null));
+        assert_eq!(listed().await?, ["6509", "6502", "6508", "6507", "6505", "6503", "6501"]);
+        Ok(())
+    })
+}
+
 #[test]
 fn likers_are_listed_to_anyone() -> Result<()> {
     on_system(async |api, _| {

@@ -1,4 +1,4 @@
-//! From Kafka into MySQL, beside the seed's consumer.
+//! From Kafka into MySQL, beside the Go design's consumer.
 
 use anyhow::{Context, Result};
 use stack::{Service, dev};
@@ -33,7 +33,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     world.stop().await?;
     let conditions = format!(
         "{events} likes of as many pairs in 16 Kafka partitions into empty tables, one consumer; \
-         innodb_flush_log_at_trx_commit=1; the seed's: {seed_events}; all on all {} cores",
+         innodb_flush_log_at_trx_commit=1; the Go design's: {seed_events}; all on all {} cores",
         bench.cores.count()
     );
     let what = "events from Kafka into MySQL";
@@ -68,7 +68,7 @@ pub(super) async fn consume(world: &World, name: &str, events: u64) -> Result<f6
     Ok(rate)
 }
 
-/// The seed's consumer, with its topic full.
+/// The Go design's consumer, with its topic full.
 struct Seed {
     events: u64,
     program: std::path::PathBuf,
@@ -80,13 +80,13 @@ impl Seed {
         let brokers = world.stack.kafka_brokers();
         kafka::create_topic(&brokers, SEED_TOPIC).await?;
         tokio::task::spawn_blocking(move || kafka::publish_seed(&brokers, SEED_TOPIC, events, articles)).await??;
-        // As the seed has it: no version, no time.
+        // As the Go design has it: no version, no time.
         sqlx::query(
             "CREATE TABLE seed_like (user_id BIGINT, article_id BIGINT, status TINYINT, PRIMARY KEY (user_id, article_id))",
         )
         .execute(&world.mysql)
         .await
-        .context("the seed's table")?;
+        .context("the Go design's table")?;
         Ok(Self { events, program })
     }
 

@@ -80,6 +80,10 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     }
     bar.finish_and_clear();
     let reached = rate.median().unwrap_or_default();
+    // A load that the machine does not carry says nothing of the lag under it.
+    #[expect(clippy::cast_precision_loss, reason = "thousands")]
+    let wanted = scale.steady_rate as f64;
+    ensure!(reached > 0.95 * wanted, "{reached:.0} likes/s instead of {wanted:.0}");
     let conditions = format!(
         "{reached:.0} likes/s of {} articles by wrk, {PROBES} likes at a time followed beside them, a look every 2 ms; \
          Redis appendfsync always, innodb_flush_log_at_trx_commit=1; everything on all {} cores",

@@ -1,8 +1,8 @@
-//! A like through HTTP, beside hello, a connection per request, and the seed's service.
+//! A like through HTTP, beside hello, a connection per request, and the Go design's service.
 
 use std::{fmt::Write as _, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::float;
 use crate::{
@@ -146,7 +146,9 @@ impl Load<'_> {
         let outcome = self.wrk(server, case, self.bench.scale.seconds).await?;
         let cpu_us = (cpu_seconds(server)? - cpu) / outcome.requests() * 1e6;
         // Those that were on their way at the end changed something too, and wrk does not count them.
-        let changed = (float(self.world.changes().await? - before) / outcome.requests() * 100.0).min(100.0);
+        let changed = float(self.world.changes().await? - before) / outcome.requests() * 100.0;
+        ensure!(changed < 105.0, "{changed:.0} % as many changes as likes: some counted twice");
+        let changed = changed.min(100.0);
         self.world.empty_outboxes().await?;
         Ok(Run { outcome, cpu_us, changed })
     }
@@ -212,7 +214,8 @@ fn figures(load: &Load, servers: &Servers, case: &Case, rounds: &Rounds) -> Vec<
         let figure = figure.against("hello", &rounds.relaying, &rounds.hello);
         figures.push(figure.conditions(conditions.replace("persister stopped", "persister running beside them")));
     }
-    let (seed, cpu) = ("likes through the component, beside the seed's service", "processor time a like in the server");
+    let (seed, cpu) =
+        ("likes through the component, beside the Go design's service", "processor time a like in the server");
     match &servers.seed {
         Ok(_) => figures.extend([
             like("/seed", seed, &rounds.like).against("Gin", &rounds.like, &rounds.seed).conditions(&conditions),
