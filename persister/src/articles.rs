@@ -44,8 +44,8 @@ fn of_key(key: &str) -> Option<ArticleId> {
 /// Every article that MySQL keeps likes of, or a count.
 pub(crate) async fn in_mysql(mysql: &MySqlPool) -> anyhow::Result<BTreeSet<ArticleId>> {
     let ids: Vec<i64> = query_scalar(
-        "SELECT article_id FROM user_like WHERE status = 1
-         UNION SELECT article_id FROM article_stats WHERE like_count <> 0",
+        "SELECT article_id FROM user_like WHERE status = 1 AND article_id > 0
+         UNION SELECT article_id FROM article_stats WHERE like_count <> 0 AND article_id > 0",
     )
     .fetch_all(mysql)
     .await

@@ -109,8 +109,9 @@ Any number of processes share the work, as many as the topic has partitions.")]
     },
     /// Erase a user: all likes, favourites and last reads, out of Redis, MySQL and the counts.
     ///
-    /// Meanwhile, some seconds, the user is barred. What remains, and until when, is told at the end. No delivery,
-    /// replay or rebuild brings anything back. To do it again finishes what was cut short.
+    /// Meanwhile the user is barred: some seconds, or as long as it takes to ask Redis about every article. What
+    /// remains, and until when, is told at the end. No delivery, replay or rebuild brings anything back. To do it again
+    /// finishes what was cut short.
     #[command(after_help = "Example: persister erase --user 7")]
     Erase(EraseOptions),
     /// All of relay, consume, snapshot, warm and trends in one process.

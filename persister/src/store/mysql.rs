@@ -19,8 +19,8 @@ pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
     let pool = MySqlPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(Duration::from_secs(5))
-        // Before the server ends it: see below.
-        .idle_timeout(Duration::from_secs(20))
+        // The pool looks as often as that, so an idle connection goes before the server ends it: see below.
+        .idle_timeout(Duration::from_secs(10))
         .after_connect(|connection, _| {
             Box::pin(async move {
                 connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;

@@ -96,7 +96,14 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     )
     .await;
     assert!(text.contains("# HELP interaction_outbox_entries "), "{text}");
-    assert!(text.contains("\ninteraction_ranking_age_seconds "), "{text}");
+    // What never was is infinitely old.
+    wait_for("a snapshot and a ranking", LIMIT, async || {
+        let scrape = Scrape::of(&get(&address, "/metrics").await?);
+        let ages = ["interaction_ranking_age_seconds", "interaction_snapshot_age_seconds"].map(|age| scrape.get(age));
+        Ok(ages.iter().all(|age| age.is_some_and(f64::is_finite)).then_some(()))
+    })
+    .await
+    .unwrap();
     assert_eq!(get(&address, "/health").await.unwrap(), "OK");
 
     let (code, out) = world.ask(&["status"]).await;
