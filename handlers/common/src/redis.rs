@@ -18,6 +18,7 @@ use kept::forget;
 
 /// How often a call is sent at most: again over a new connection, or to where a cluster says that its partition is.
 const ROUNDS: usize = 4;
+
 /// A script with what it is called with, the server's name and the deadline left out.
 pub struct Invocation {
     /// Which.

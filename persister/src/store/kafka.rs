@@ -191,8 +191,9 @@ fn progress(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Progress> {
         // No commit yet: the group will begin at the first.
         let committed = if let Some(Offset::Offset(offset)) = found { offset } else { first };
         // Nor can it go on where nothing is any more, or, in a topic that was made anew, not yet.
-        let end = End { committed: committed.clamp(first, next), next, dropped: (first - committed).max(0) };
-        (partition, end)
+        // The two ends are asked one after the other, so they may even cross.
+        let at = committed.clamp(first, next.max(first));
+        (partition, End { committed: at, next, dropped: (first - committed).max(0) })
     });
     Ok(Progress(partitions.collect()))
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, ensure};
 use contract::{Partition, Version, keys, scripts};
-use sqlx::{Connection as _, Executor as _, MySqlConnection, MySqlPool, query_scalar};
+use sqlx::{Connection as _, MySqlConnection, MySqlPool, query_scalar};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -231,16 +231,15 @@ async fn declare(redis: &mut Servers, server: &str, whole: &[(Partition, u64)]) 
 }
 
 /// The right to warm a server, as a lock of a MySQL session: it ends with the connection, however the process ends, and at the
-/// latest when the server has heard nothing of it for as long as [`Lock::take`] says.
+/// latest when the server has heard nothing of it for as long as it waits for any connection of the pool.
 struct Lock(Option<sqlx::pool::PoolConnection<sqlx::MySql>>);
 
 impl Lock {
     async fn take(mysql: &MySqlPool, place: &Place) -> anyhow::Result<Option<Self>> {
         let mut connection = mysql.acquire().await.context("MySQL")?;
-        connection.execute("SET SESSION wait_timeout = 30").await.context("MySQL")?;
         let server = place.address.as_ref().map_or(String::new(), |at| format!("{}:{}", at.host, at.port));
         let got = Self::ask(&mut connection, &server).await.context("MySQL")?;
-        // Its time-out is not for others.
+        // However this ends, the lock ends with it.
         connection.close_on_drop();
         Ok((got == Some(1)).then_some(Self(Some(connection))))
     }

@@ -91,9 +91,7 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
 async fn a_consumer_whose_machine_vanishes_leaves_no_locks_for_long() {
     let world = World::new().await;
     let way = Proxy::to(world.mariadb.port()).unwrap();
-    let direct = world.mariadb.persister_url();
-    let by_way = direct.replace(&format!(":{}/", world.mariadb.port()), &format!(":{}/", way.port()));
-    let mut vanishing = world.command(&["consume"]).env("INTERACTION_MYSQL_URL", by_way).spawn().unwrap();
+    let mut vanishing = world.command(&["consume"]).env("INTERACTION_MYSQL_URL", world.mysql_by(&way)).spawn().unwrap();
     let free = "SELECT p FROM partition_state FOR UPDATE SKIP LOCKED";
     let mut first = 0;
     wait_for("a transaction that is cut off", LIMIT, async || {

@@ -6,7 +6,7 @@ use contract::{ArticleId, Change, Event, Partition, UserId, Version, keys};
 use rdkafka::Message as _;
 use stack::wait_for;
 
-use crate::world::{LIMIT, World, event, record};
+use crate::world::{LIMIT, World, event, record, signal};
 
 impl World {
     /// How many rows of the user there are, and the counts of likes and collects in all.
@@ -171,7 +171,6 @@ async fn an_erasure_that_is_cut_off_does_not_say_that_it_is_done() {
     })
     .await
     .unwrap();
-    let pid = erase.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    signal("TERM", &erase);
     assert_eq!(erase.wait().await.unwrap().code(), Some(1));
 }

@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::world::{LIMIT, World, event, record};
+use crate::world::{LIMIT, World, event, record, signal};
 
 /// Of metrics in Prometheus's form: each series with its value.
 struct Scrape(BTreeMap<String, f64>);
@@ -169,8 +169,8 @@ async fn watched_by_a_tool(world: &World) {
         written += moved("written");
         consumed += moved("consumed");
     }
-    let interrupt = std::process::Command::new("kill").arg("-INT").arg(watch.id().unwrap().to_string()).status();
-    assert!(interrupt.unwrap().success() && watch.wait().await.unwrap().success());
+    signal("INT", &watch);
+    assert!(watch.wait().await.unwrap().success());
 }
 
 /// A terminal that `script` makes.
@@ -237,8 +237,8 @@ async fn that_nobody_warms_is_told_also_while_nothing_is_warm() {
     let mut second = world.start("warm");
     warmers(2).await;
     // One that is stopped takes its leave; one that is killed is silent, and missed some seconds later.
-    let stop = std::process::Command::new("kill").arg(first.id().unwrap().to_string()).status().unwrap();
-    assert!(stop.success() && first.wait().await.unwrap().success());
+    signal("TERM", &first);
+    assert!(first.wait().await.unwrap().success());
     let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM warmer").fetch_one(&world.mysql).await.unwrap();
     assert_eq!(left, 1);
     second.kill().await.unwrap();

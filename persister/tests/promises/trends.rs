@@ -13,7 +13,7 @@ use rdkafka::{
 };
 use stack::wait_for;
 
-use crate::world::{LIMIT, World, event, record};
+use crate::world::{LIMIT, World, event, record, signal};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -158,8 +158,8 @@ async fn a_killed_job_goes_on_from_its_checkpoint_and_misses_and_repeats_nothing
     let more = changes(first, 100);
     world.publish(more.iter().map(record)).await;
     events.extend(more);
-    let stop = std::process::Command::new("kill").arg(trends.id().unwrap().to_string()).status().unwrap();
-    assert!(stop.success() && trends.wait().await.unwrap().success());
+    signal("TERM", &trends);
+    assert!(trends.wait().await.unwrap().success());
     let _trends = world.start("trends");
     let expected = ranked(&events);
     assert_eq!(world.rankings().await, [expected.clone(), expected]);

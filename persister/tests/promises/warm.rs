@@ -205,12 +205,11 @@ async fn a_warming_whose_mysql_has_vanished_ends_and_another_takes_over() {
     let logged = async |log: &Path, text: &str| {
         wait_for(text, LIMIT, async || Ok(read_to_string(log)?.contains(text).then_some(()))).await.unwrap();
     };
-    let (direct, way) = (world.mariadb.port(), Proxy::to(world.mariadb.port()).unwrap());
-    let by_way = world.mariadb.persister_url().replace(&format!(":{direct}/"), &format!(":{}/", way.port()));
+    let way = Proxy::to(world.mariadb.port()).unwrap();
     let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
     // What nobody consumes keeps the warming waiting.
     world.publish([record(&event(1))]).await;
-    let _first = warm(&by_way, &first);
+    let _first = warm(&world.mysql_by(&way), &first);
     logged(&first, "1 event in Kafka to be consumed").await;
     let _second = warm(&world.mariadb.persister_url(), &second);
     way.hold();

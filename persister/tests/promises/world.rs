@@ -10,7 +10,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use sqlx::MySqlPool;
-use stack::{Kafka, MariaDb, Persister, Redis, Service, wait_for};
+use stack::{Kafka, MariaDb, Persister, Proxy, Redis, Service, wait_for};
 use tempfile::TempDir;
 use tokio::{
     process::Child,
@@ -53,6 +53,12 @@ impl World {
     /// Starts a subcommand; it dies with the value.
     pub(crate) fn start(&self, command: &str) -> Child {
         self.persister.command(&[command]).unwrap().spawn().unwrap()
+    }
+
+    /// MySQL for the persister, by a way that can be held up.
+    pub(crate) fn mysql_by(&self, way: &Proxy) -> String {
+        let port = |port: u16| format!(":{port}/");
+        self.mariadb.persister_url().replace(&port(self.mariadb.port()), &port(way.port()))
     }
 
     /// A job that is not started yet, and can be paused.
@@ -212,6 +218,12 @@ impl World {
     pub(crate) async fn outboxes_empty(&self) {
         self.outboxes_at_most(0).await;
     }
+}
+
+/// Sends a signal, `TERM` or `INT`.
+pub(crate) fn signal(name: &str, child: &Child) {
+    let sent = std::process::Command::new("kill").args(["-s", name, &child.id().unwrap().to_string()]).status();
+    assert!(sent.unwrap().success());
 }
 
 #[derive(Debug, PartialEq, Eq)]
