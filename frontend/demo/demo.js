@@ -1,5 +1,6 @@
 // The demo page: what a site does with the module, and, in place of a site's sign-in, tokens made with the key of dev.
 import { configure } from "../src/index.js";
+import { kinds } from "../src/kinds.js";
 import { sign, stack } from "./dev.js";
 
 const address = new URL(location.href);
@@ -16,8 +17,10 @@ const token = () => {
 configure({ base: dev.HTTP_URL, token, refresh: 2 });
 
 // Only now, so that nothing is asked of the wrong place.
+const buttons = kinds.map(({ tag, label }) => Object.assign(document.createElement(tag), { textContent: label }));
+document.querySelector(".actions")?.append(...buttons);
 const article = address.searchParams.get("article") ?? "42";
-for (const element of document.querySelectorAll("like-button, collect-button, read-counter"))
+for (const element of document.querySelectorAll([...kinds.map(({ tag }) => tag), "read-counter"].join()))
   element.setAttribute("article", /** @type {HTMLElement} */ (element).dataset.article ?? article);
 
 user.addEventListener("change", () => {

@@ -1,18 +1,23 @@
+import { kinds } from "./kinds.js";
 import { changeUser, options, session } from "./options.js";
 import { pause, request } from "./request.js";
-import { createToggle } from "./toggle.js";
+import { createGroup } from "./toggle.js";
 
 /** Ids that a query takes. */
 const BATCH = 100;
 
 /**
- * What is known of an article; all that is on the page shows this one.
+ * What is known of an article; all that is on the page shows this one. It has a toggle of each kind, by the kind's name.
  *
- * @typedef {object} Article
- * @property {import("./toggle.js").Toggle} like
- * @property {import("./toggle.js").Toggle} collect
+ * @typedef {{ [name in (typeof kinds)[number]["name"]]: import("./toggle.js").Toggle }} Toggles
+ *
+ * @typedef {object} Known
+ * @property {import("./toggle.js").Group[]} groups of kinds that exclude each other
+ * @property {{ [name: string]: number | null | undefined }} counts of the kinds
  * @property {{ [name: string]: number | undefined }} counters `pv`, `uv` and `reads`, once they are known
  * @property {Set<() => void>} watchers
+ *
+ * @typedef {Toggles & Known} Article
  */
 
 /** @type {Map<string, Article>} */
@@ -41,23 +46,28 @@ export function article(id) {
  * @param {Article} article
  */
 function fresh(id, article) {
-  const toggle = (/** @type {"like" | "collect"} */ kind, /** @type {string} */ status) =>
-    (article[kind] = createToggle(
-      `articles/${id}/${kind}`,
-      status,
-      kind + "s",
-      (again) => {
-        // Besides the usual one, which others may put off.
-        if (again) setTimeout(refresh, again);
-        changed(article);
-      },
-      article[kind]?.count,
-    ));
-  toggle("like", "liked");
-  toggle("collect", "collected");
+  const tell = (/** @type {number | undefined} */ again) => {
+    // Besides the usual one, which others may put off.
+    if (again) setTimeout(refresh, again);
+    changed(article);
+  };
+  // A copy: an answer to the user before may still be written into the old one.
+  const counts = (article.counts = { ...article.counts });
+  article.groups = [];
+  for (const kind of kinds) {
+    const group = kinds.filter((other) => other == kind || excludes(other, kind));
+    // Its first one has made it.
+    if (group[0] != kind) continue;
+    const made = createGroup(`articles/${id}`, group, tell, counts);
+    article.groups.push(made);
+    group.forEach(({ name }, index) => (article[name] = made.toggles[index]));
+  }
   changed(article);
   return article;
 }
+
+/** @param {import("./kinds.js").Kind} kind @param {import("./kinds.js").Kind} other */
+const excludes = (kind, other) => kind.excludes == other.name;
 
 /** Tells all that watch. @param {Article} article */
 export function changed({ watchers }) {
@@ -118,8 +128,7 @@ async function load() {
       for (const item of user == session ? items : []) {
         const known = article(item.article_id);
         known.counters = item;
-        known.like.take(item, asked);
-        known.collect.take(item, asked);
+        for (const group of known.groups) group.take(item, asked);
         changed(known);
       }
     }

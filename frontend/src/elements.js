@@ -1,4 +1,5 @@
 import { article, watch } from "./article.js";
+import { kinds } from "./kinds.js";
 import { options } from "./options.js";
 import { sleep } from "./request.js";
 import { track } from "./track.js";
@@ -42,12 +43,8 @@ class Watching extends Element {
   render(_article) {}
 }
 
-/**
- * @param {"like" | "collect"} kind
- * @param {string} label
- * @param {string} icon an SVG path in a square of 24
- */
-const button = (kind, label, icon) =>
+/** @param {(typeof kinds)[number]} kind */
+const button = ({ name, label, icon }) =>
   class extends Watching {
     /** @type {import("./toggle.js").Toggle | undefined} */
     #toggle;
@@ -67,7 +64,7 @@ const button = (kind, label, icon) =>
     }
 
     /** @param {import("./article.js").Article} article */
-    render({ [kind]: toggle }) {
+    render({ [name]: toggle }) {
       // Another user, or another article: what was said is of the one before.
       if (toggle != this.#toggle) this.#status.textContent = "";
       this.#toggle = toggle;
@@ -81,20 +78,20 @@ const button = (kind, label, icon) =>
       const toggle = this.#toggle;
       if (!toggle) return;
       const { busy } = toggle;
-      const end = toggle.set(!toggle.pressed);
-      // The click that began waits for the end, and tells it.
-      if (busy) return;
       const { texts } = options;
-      this.#status.textContent = navigator.onLine ? "" : texts.offline;
       let said = "";
       /** @type {any} */
       let detail;
-      await end.catch((failure) => {
+      const end = toggle.set(!toggle.pressed).catch((failure) => {
         said = texts[failure.status] ?? texts.failed;
         detail = failure;
         // The same again is read out again only if it was gone in between.
         return sleep(99);
       });
+      // The click that began waits for the end, and tells it.
+      if (busy) return;
+      this.#status.textContent = navigator.onLine ? "" : texts.offline;
+      await end;
       if (toggle != this.#toggle) return;
       this.#status.textContent = said;
       this.dispatchEvent(
@@ -121,11 +118,8 @@ function define(name, element) {
   if (globalThis.customElements && !customElements.get(name)) customElements.define(name, element);
 }
 
-// <like-button article="42">Like</like-button>; parts: button, pressed, busy, icon, count, status.
-define("like-button", button("like", "Like", "M12 21C5 15 2 12 2 8a5 5 0 0 1 10-1 5 5 0 0 1 10 1c0 4-3 7-10 13z"));
-
-// <collect-button article="42">Save</collect-button>: the same.
-define("collect-button", button("collect", "Save", "M6 3h12v18l-6-5-6 5z"));
+// Of each kind, as <like-button article="42">Like</like-button>; parts: button, pressed, busy, icon, count, status.
+for (const kind of kinds) define(kind.tag, button(kind));
 
 // <read-counter article="42">reads</read-counter>: a counter (`show`: reads, pv or uv); part: count. With `track`, this is
 // where the article is read: it reports the view and the read.

@@ -1,70 +1,88 @@
 import { session } from "./options.js";
 import { inDoubt, pause, request, sleep } from "./request.js";
 
-/** Ms. For so long a request whose answer was lost may still arrive; the opposite must not overtake it. */
+/** Ms. For so long a request whose answer was lost may still arrive; another change must not overtake it. */
 const STRAY = 2000;
 
 /**
- * One user's like or favourite of one article, shared by all that show it. The last intent wins, and one request at a time
- * carries it.
+ * One kind of one user and one article, shared by all that show it.
  *
  * @typedef {object} Toggle
  * @property {boolean} pressed what to show: the intent, before the service has confirmed it
  * @property {number | null} count the same of the count; null while it is not known
  * @property {boolean} busy a request is under way, or waits for its turn
  * @property {(on: boolean) => Promise<void>} set
- *   Shows it at once and has the service do it: resolves when it has, or rejects after taking it back.
+ *   Shows it at once and has the service do it: resolves when it has, or rejects after taking it back. Resolves too where a
+ *   later intent for a kind that excludes this one has replaced it.
+ *
+ * @typedef {import("./kinds.js").Kind} Kind
+ *
+ * @typedef {object} Group
+ * @property {Toggle[]} toggles in the order of the kinds
  * @property {(item: any, asked: number) => void} take
  *   Learns from a query that was sent at that time (`performance.now()`).
  */
 
 /**
- * @param {string} path
- * @param {string} status the answer's field of the status
- * @param {string} counter the answer's field of the count
+ * The toggles of kinds that exclude each other; of a kind that excludes none, one toggle. The last intent wins, and one
+ * request at a time carries it: the service switches the excluded kind off with the request that switches the other on.
+ *
+ * @param {string} path of the article
+ * @param {readonly Kind[]} group
  * @param {(refresh?: number) => void} changed also called with the ms after which it is worth asking what holds
- * @param {number | null} [count]
- * @returns {Toggle}
+ * @param {{ [count: string]: number | null | undefined }} counts as far as they are known
+ * @returns {Group}
  */
-export function createToggle(path, status, counter, changed, count = null) {
+export function createGroup(path, group, changed, counts) {
   const user = session;
-  /** @type {boolean | undefined} what the service last said */
+  /** @type {Kind | null | undefined} which one is on, as the service last said; null for none */
   let on;
-  /** @type {boolean | undefined} what the user wants and the service has not said yet */
+  /** @type {Kind | null | undefined} which one the user wants on, if the service has not said it yet */
   let want;
-  /** @type {boolean | undefined} what was sent last, if nobody knows whether it arrived */
+  /** The one that was clicked last. */
+  let last = group[0];
+  /** @type {{ kind: Kind, put: boolean } | undefined} what was sent last, if nobody knows whether it arrived */
   let doubted;
   /** Up to when a query may have been answered without the last change. */
   let settled = 0;
   /** @type {Promise<void> | undefined} */
   let running;
 
-  const learn = (/** @type {any} */ answer) => {
+  const shown = () => (want === undefined ? on : want);
+
+  /** @param {Kind} kind @param {any} answer to its request */
+  const learn = (kind, answer) => {
     doubted = undefined;
-    on = !!answer[status];
-    count = answer[counter];
+    counts[kind.count] = answer[kind.count];
+    if (answer[kind.on]) {
+      const excluded = on != kind && on ? on.count : "";
+      if (counts[excluded]) counts[excluded]--;
+      on = kind;
+      // Another one that is on stays on.
+    } else if (!on || on == kind) on = null;
   };
 
   const run = async () => {
     // Not before `running` is set.
     await null;
     try {
-      for (let attempt = 0; user == session && (want != on || doubted != null); ) {
-        const sent = !!want;
-        const stray = doubted == !sent ? settled - performance.now() : 0;
+      for (let attempt = 0; user == session && (want !== on || doubted); ) {
+        const put = !!want;
+        const kind = want ?? doubted?.kind ?? on ?? last;
+        const stray = doubted && (doubted.kind != kind || doubted.put != put) ? settled - performance.now() : 0;
         if (stray > 0) {
           await sleep(stray);
           // The intent may be another one by now.
           continue;
         }
         try {
-          learn(await request(sent ? "PUT" : "DELETE", path));
+          learn(kind, await request(put ? "PUT" : "DELETE", `${path}/${kind.name}`));
           settled = performance.now();
           attempt = 0;
         } catch (error) {
           const failure = /** @type {import("./request.js").Failure} */ (error);
           if (inDoubt(failure)) {
-            doubted = sent;
+            doubted = { kind, put };
             settled = performance.now() + STRAY;
           }
           // Only now: a browser may think that it is offline, and be wrong.
@@ -79,29 +97,45 @@ export function createToggle(path, status, counter, changed, count = null) {
       }
     } finally {
       running = want = undefined;
-      changed(doubted == null ? 0 : STRAY + 1);
+      changed(doubted ? STRAY + 1 : 0);
     }
   };
 
+  /** @param {Kind} kind @returns {Toggle} */
+  const toggle = (kind) => {
+    /** @type {Promise<void> | undefined} */
+    let own;
+    return {
+      get pressed() {
+        return shown() == kind;
+      },
+      get count() {
+        const count = counts[kind.count];
+        return count == null ? null : Math.max(0, count + Number(this.pressed) - Number(on == kind));
+      },
+      get busy() {
+        return !!running && own == running;
+      },
+      set(intent) {
+        want = intent ? kind : this.pressed ? null : (shown() ?? null);
+        last = kind;
+        own = running ??= run();
+        changed();
+        return own.catch((failure) => {
+          if (last == kind) throw failure;
+        });
+      },
+    };
+  };
+
   return {
-    get pressed() {
-      return want ?? !!on;
-    },
-    get count() {
-      return count == null ? null : Math.max(0, count + Number(this.pressed) - Number(!!on));
-    },
-    get busy() {
-      return !!running;
-    },
-    set(intent) {
-      want = intent;
-      running ??= run();
-      changed();
-      return running;
-    },
+    toggles: group.map(toggle),
     take(item, asked) {
-      // One that a change has overtaken says nothing, nor one that is behind a change, or cannot tell.
-      if (!running && asked > settled && !(item.stale && settled) && item[counter] != null) learn(item);
+      // One that a change has overtaken says nothing, nor one that is behind a change.
+      if (running || asked <= settled || (item.stale && settled)) return;
+      doubted = undefined;
+      on = group.find((kind) => item[kind.on]) ?? null;
+      for (const { count } of group) counts[count] = item[count];
     },
   };
 }

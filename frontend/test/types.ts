@@ -5,4 +5,6 @@ import * as source from "../src/index.js";
 source satisfies typeof described;
 ({}) as Record<keyof typeof described, unknown> satisfies Record<keyof typeof source, unknown>;
 
+document.querySelector("dislike-button") satisfies HTMLElement | null;
+source.article("1").dislike satisfies described.Toggle;
 document.querySelector("like-button")?.addEventListener("interaction-error", ({ detail }) => detail.status?.toFixed());

@@ -1,3 +1,7 @@
+import { kinds } from "../src/kinds.js";
+
+type Kind = (typeof kinds)[number];
+
 /** Beside a button, and read out, when a click came to nothing: by the status of the failure, or `failed`, or `offline`. */
 export type Texts = { [when: string | number]: string };
 
@@ -14,7 +18,7 @@ export interface Options {
   texts: Texts;
 }
 
-/** One user's like or favourite of one article, shared by all that show it. */
+/** One kind of one user and one article, shared by all that show it. */
 export interface Toggle {
   /** What to show: the intent, before the service has confirmed it. */
   readonly pressed: boolean;
@@ -22,14 +26,17 @@ export interface Toggle {
   readonly count: number | null;
   /** A request is under way, or waits for its turn. */
   readonly busy: boolean;
-  /** Shows it at once and has the service do it: resolves when it has, or rejects with a `Failure` after taking it back. */
+  /**
+   * Shows it at once and has the service do it: resolves when it has, or rejects with a `Failure` after taking it back.
+   * Resolves too where a later intent for a kind that excludes this one has replaced it.
+   */
   set(on: boolean): Promise<void>;
 }
 
-export interface Article {
-  /** Another object once the user has changed. */
-  readonly like: Toggle;
-  readonly collect: Toggle;
+/** A toggle of each kind, such as `like`: another object once the user has changed. */
+export type Toggles = { readonly [name in Kind["name"]]: Toggle };
+
+export interface Article extends Toggles {
   /** `pv`, `uv` and `reads`, once they are known. */
   readonly counters: { readonly [name: string]: number | undefined };
 }
@@ -61,9 +68,7 @@ export function track(id: string): () => void;
 export function refresh(ms?: number): void;
 
 declare global {
-  interface HTMLElementTagNameMap {
-    "like-button": HTMLElement;
-    "collect-button": HTMLElement;
+  interface HTMLElementTagNameMap extends Record<Kind["tag"], HTMLElement> {
     "read-counter": HTMLElement;
   }
   interface HTMLElementEventMap {

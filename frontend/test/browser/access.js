@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { kinds } from "../../src/kinds.js";
 import { open, state } from "./page.js";
 import { eventually } from "./stack.js";
 
@@ -36,9 +37,12 @@ test("the keyboard does all, and a screen reader hears name, state and failure",
   await eventually(likes, ["true", "1"]);
   await page.keyboard.press("Enter");
   await eventually(likes, ["false", "0"]);
-  await page.keyboard.press("Tab");
-  assert.equal(await page.evaluate(() => document.activeElement?.localName), "collect-button");
-  assert.match(await page.locator("main article .actions").ariaSnapshot(), /button "Like 0"[^]*button "Save 0"/);
+  for (const { tag } of kinds.slice(1)) {
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement?.localName), tag);
+  }
+  const names = kinds.map(({ label }) => `button "${label} 0"`);
+  assert.match(await page.locator("main article .actions").ariaSnapshot(), new RegExp(names.join("[^]*")));
   await like.click();
   await eventually(likes, ["true", "1"]);
   assert.match(await page.locator("main article .actions").ariaSnapshot(), /button "Like 1" \[pressed\]/);
@@ -84,37 +88,44 @@ const styled = (element, part) =>
   }, part);
 
 test("every ::part that the README names can be styled by the page, and there is no other", async () => {
-  const { page, like, save } = await open();
+  const { page, buttons } = await open();
   let send = () => {};
   const held = new Promise((done) => (send = () => done(null)));
-  await page.route(/\/(like|collect)$/, (route) => held.then(() => route.continue()));
-  const elements = Object.entries(documented()).map(([name, parts]) => ({ element: page.locator(name).first(), name, parts }));
-  assert.deepEqual(elements.map(({ name }) => name), ["like-button", "collect-button", "read-counter"]);
+  const changing = new RegExp(`/(${kinds.map(({ name }) => name).join("|")})$`);
+  await page.route(changing, (route) => held.then(() => route.continue()));
+  const parts = documented();
+  // The README says of one button what holds for that of every kind.
+  assert.deepEqual(Object.keys(parts), ["like-button", "read-counter"]);
+  const clicked = kinds.filter((kind) => !("excludes" in kind) || kind.excludes != "like");
+  const tags = clicked.map(({ tag }) => tag);
 
-  const [liking, saving] = elements.map(({ element }) => element);
-  for (const button of [liking, saving])
-    for (const state of ["pressed", "busy"]) assert.deepEqual(await styled(button, state), [], `${state} before the click`);
-  await like.click();
-  await save.click();
-  for (const { element, name, parts } of elements) {
-    for (const part of parts)
+  for (const tag of tags)
+    for (const state of ["pressed", "busy"])
+      assert.deepEqual(await styled(page.locator(tag).first(), state), [], `${state} before the click`);
+  for (const { name } of clicked) await buttons[name].click();
+  for (const name of [...tags, "read-counter"]) {
+    const element = page.locator(name).first();
+    const own = parts[name] ?? parts["like-button"];
+    for (const part of own)
       assert.deepEqual(await styled(element, part), [/** @type {any} */ (PARTS)[part]], `${name}::part(${part})`);
     const there = await element.evaluate(({ shadowRoot }) =>
       [.../** @type {ShadowRoot} */ (shadowRoot).querySelectorAll("[part]")].flatMap((one) => [...one.part]),
     );
-    assert.deepEqual(there.sort(), [...parts].sort(), name);
+    assert.deepEqual(there.sort(), [...own].sort(), name);
   }
   send();
-  for (const button of [liking, saving]) {
-    await eventually(() => styled(button, "busy"), []);
-    assert.deepEqual(await styled(button, "pressed"), ["button"]);
+  for (const tag of tags) {
+    await eventually(() => styled(page.locator(tag).first(), "busy"), []);
+    assert.deepEqual(await styled(page.locator(tag).first(), "pressed"), ["button"]);
   }
 });
 
 test("no two buttons of the page have one name", async () => {
   const { page } = await open();
   const names = (await page.locator("main").ariaSnapshot()).match(/button "[^"]*"/g) ?? [];
-  assert.deepEqual([names.length, new Set(names).size], [4, 4], names.join());
+  // And the two likes beside the article.
+  const expected = kinds.length + 2;
+  assert.deepEqual([names.length, new Set(names).size], [expected, expected], names.join());
 });
 
 test("the page as the README shows it", async () => {
@@ -122,11 +133,13 @@ test("the page as the README shows it", async () => {
     ["demo", { viewport: { width: 760, height: 560 }, colorScheme: "light" }],
     ["demo-dark", { viewport: { width: 380, height: 760 }, colorScheme: "dark" }],
   ])) {
-    const { page, like, save, likes } = await open({ as, user: "7" });
-    await like.click();
-    await save.click();
-    await eventually(likes, ["true", "1"]);
-    await eventually(() => state(save), ["true", "1"]);
+    const { page, buttons } = await open({ as, user: "7" });
+    for (const kind of kinds) {
+      // A like switches it off.
+      if ("excludes" in kind && kind.excludes == "like") continue;
+      await buttons[kind.name].click();
+      await eventually(() => state(buttons[kind.name]), ["true", "1"]);
+    }
     await page.locator("read-counter[show=pv]").getByText("1").waitFor();
     const image = await page.screenshot({ animations: "disabled" });
     assert.ok(image.length < 100_000, `${name}: ${image.length} bytes`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errors } from "./page.js";
-import { browser, demo, eventually, interactions, PATIENCE, service, sql, untouched } from "./stack.js";
+import { browser, demo, eventually, interactions, PATIENCE, rows, service, untouched } from "./stack.js";
 
 async function open() {
   const page = await browser.newPage();
@@ -20,12 +20,12 @@ test("Swagger UI shows every operation that the running service describes, and w
   await eventually(() => page.locator(".opblock").count(), operations.length);
 
   const article = untouched();
-  const like = page.locator("#operations-likes-like");
+  const like = page.locator("#operations-kinds-like");
   await like.locator(".opblock-summary-control").click();
   await like.locator("tr[data-param-name=id] input").fill(article);
   await like.getByRole("button", { name: "Execute" }).click();
   await like.locator(".live-responses-table .response-col_status", { hasText: "200" }).waitFor();
-  await eventually(() => sql(`SELECT user_id, status FROM user_like WHERE article_id = ${article}`), [["7", "1"]]);
+  await eventually(() => rows(article), [["7", "1"]]);
   assert.equal((await interactions(article)).likes, 1);
 });
 

@@ -2,45 +2,69 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { open, state } from "./page.js";
-import { browser, eventually, interactions, newcomer, redis, sql, untouched } from "./stack.js";
+import { kinds } from "../../src/kinds.js";
+import { browser, eventually, interactions, newcomer, redis, rows, untouched } from "./stack.js";
 
-const row = (/** @type {string} */ article) => sql(`SELECT user_id, status FROM user_like WHERE article_id = ${article}`);
+for (const { name, count } of kinds)
+  test(`${name}: a click counts at once, in the service, and as a row in MySQL`, async () => {
+    const { article, user, buttons, page } = await open();
+    const button = buttons[name];
+    assert.deepEqual(await state(button), ["false", "0"]);
+    await button.click();
+    assert.deepEqual(await state(button), ["true", "1"], "without waiting for the service");
+    await eventually(() => rows(article, name), [[user, "1"]]);
+    await eventually(async () => (await interactions(article))[count], 1);
+    await page.reload();
+    await eventually(() => state(button), ["true", "1"]);
+    await button.click();
+    await eventually(() => rows(article, name), [[user, "0"]]);
+    assert.deepEqual(await state(button), ["false", "0"]);
+  });
 
-test("a click counts at once, in the service, and as a row in MySQL", async () => {
-  const { article, user, like, likes, page } = await open();
-  assert.deepEqual(await likes(), ["false", "0"]);
-  await like.click();
-  assert.deepEqual(await likes(), ["true", "1"], "without waiting for the service");
-  await eventually(() => row(article), [[user, "1"]]);
-  assert.equal((await interactions(article)).likes, 1);
-  await page.reload();
-  await eventually(likes, ["true", "1"]);
-  await like.click();
-  await eventually(() => row(article), [[user, "0"]]);
-  assert.deepEqual(await likes(), ["false", "0"]);
-});
+for (const kind of kinds) {
+  const other = kinds.find(({ name }) => "excludes" in kind && name == kind.excludes);
+  if (!other) continue;
+  test(`a ${kind.name} shows a ${other.name} off at once, and the service has it so`, async () => {
+    const { article, user, buttons, changes } = await open();
+    await buttons[other.name].click();
+    await eventually(() => rows(article, other.name), [[user, "1"]]);
+    const before = changes.length;
+    await buttons[kind.name].click();
+    for (const [{ name }, ...shown] of /** @type {const} */ ([[other, "false", "0"], [kind, "true", "1"]]))
+      assert.deepEqual(await state(buttons[name]), shown, "without waiting for the service");
+    await eventually(() => rows(article, other.name), [[user, "0"]]);
+    await eventually(() => rows(article, kind.name), [[user, "1"]]);
+    const told = await interactions(article);
+    assert.deepEqual([told[other.count], told[kind.count]], [0, 1]);
+    assert.deepEqual(changes.slice(before), [`PUT ${kind.name}`]);
+  });
+
+  test(`a ${kind.name} that fails shows the ${other.name} on again`, async () => {
+    const { page, article, user, buttons } = await open();
+    await buttons[other.name].click();
+    await eventually(() => rows(article, other.name), [[user, "1"]]);
+    await page.route(`**/${kind.name}`, (route) => route.fulfill({ status: 500, headers: allow(route), body: "{}" }));
+    await buttons[kind.name].click();
+    assert.deepEqual(await state(buttons[other.name]), ["false", "0"]);
+    await page.locator(`main article ${kind.tag}`).getByText("Not saved. Try again.").waitFor();
+    assert.deepEqual(await state(buttons[other.name]), ["true", "1"]);
+    assert.deepEqual(await state(buttons[kind.name]), ["false", "0"]);
+  });
+}
 
 test("the built module does the same as its source", async () => {
   const context = await browser.newContext();
   const built = readFileSync(new URL("../../dist/interaction.js", import.meta.url), "utf8");
   await context.route("**/src/index.js", (route) => route.fulfill({ contentType: "text/javascript", body: built }));
-  const { article, user, like, likes, save, page, reads } = await open({ context });
-  await like.click();
-  await save.click();
-  await eventually(() => row(article), [[user, "1"]]);
-  await eventually(() => state(save), ["true", "1"]);
+  const { article, user, buttons, likes, page, reads } = await open({ context });
+  // The last one first, so that what excludes the like has been clicked before it.
+  for (const { name } of [...kinds].reverse()) {
+    await buttons[name].click();
+    await eventually(() => rows(article, name), [[user, "1"]]);
+  }
   await eventually(() => reads.textContent().then((text) => text?.trim()), "reads");
   await page.reload();
   await eventually(likes, ["true", "1"]);
-});
-
-test("a favourite counts, and is a row in MySQL", async () => {
-  const { article, user, save } = await open();
-  await save.click();
-  assert.deepEqual(await state(save), ["true", "1"]);
-  await eventually(() => sql(`SELECT user_id FROM user_collect WHERE article_id = ${article}`), [[user]]);
-  await save.click();
-  await eventually(() => sql(`SELECT user_id FROM user_collect WHERE article_id = ${article}`), []);
 });
 
 test("of a double click the last holds", async () => {
@@ -60,7 +84,7 @@ test("two tabs of one user are one like, and each comes to see it", async () => 
   const second = await open({ article, user, context });
   // At the same time, neither knowing of the other.
   await Promise.all([first.like.click(), second.like.click()]);
-  await eventually(() => row(article), [[user, "1"]]);
+  await eventually(() => rows(article), [[user, "1"]]);
   for (const { likes } of [first, second]) await eventually(likes, ["true", "1"]);
   await first.like.click();
   await eventually(second.likes, ["false", "0"]);
@@ -90,7 +114,7 @@ test("an error of the service takes the click back and says so", async () => {
   assert.deepEqual(await likes(), ["false", "0"]);
   await page.unroute("**/like");
   await like.click();
-  await eventually(() => row(article).map(([, status]) => status), ["1"]);
+  await eventually(() => rows(article).map(([, status]) => status), ["1"]);
   assert.equal(await status.textContent(), "", "what was said is over");
 });
 
@@ -135,7 +159,7 @@ test("when another user signs in, the buttons are theirs", async () => {
   const [ada, bob] = [newcomer(), newcomer()];
   const { page, article, like, likes } = await open({ user: ada });
   await like.click();
-  await eventually(() => row(article), [[ada, "1"]]);
+  await eventually(() => rows(article), [[ada, "1"]]);
   await page.evaluate((user) => {
     const select = /** @type {HTMLSelectElement} */ (document.querySelector("#user"));
     select.add(new Option(user, user));
@@ -143,7 +167,7 @@ test("when another user signs in, the buttons are theirs", async () => {
   await page.getByLabel("Signed in as").selectOption(bob);
   await eventually(likes, ["false", "1"]);
   await like.click();
-  await eventually(() => row(article).length, 2);
+  await eventually(() => rows(article).length, 2);
   await page.getByLabel("Signed in as").selectOption(ada);
   await eventually(likes, ["true", "2"]);
 });
@@ -154,10 +178,10 @@ test("elements of one article show one state, and one that is gone does no harm"
   assert.deepEqual(await state(again), ["true", "1"]);
   await again.click();
   assert.deepEqual(await state(like), ["false", "0"]);
-  await eventually(() => row(article), [[user, "0"]]);
+  await eventually(() => rows(article), [[user, "0"]]);
   await like.click();
   await page.locator("main article like-button").evaluate((element) => element.remove());
-  await eventually(() => row(article), [[user, "1"]]);
+  await eventually(() => rows(article), [[user, "1"]]);
   assert.deepEqual(await state(again), ["true", "1"]);
 });
 

@@ -1,7 +1,12 @@
 // The demo page, and what a reader does and sees there.
+import { kinds } from "../../src/kinds.js";
 import { browser, demo, newcomer, PATIENCE, untouched } from "./stack.js";
 
-/** @typedef {import("playwright-core").Page} Page */
+/**
+ * @typedef {import("playwright-core").Page} Page
+ * @typedef {import("playwright-core").Locator} Locator
+ * @typedef {(typeof kinds)[number]} Kind
+ */
 
 /** Every script error of every page so far: an end-to-end test must not pass over one. @type {string[]} */
 export const errors = [];
@@ -25,13 +30,15 @@ export async function open({ article = untouched(), user = newcomer(), context, 
   await page.addInitScript(oneAtATime);
   await page.goto(`${demo}?${new URLSearchParams({ article, user })}`);
   const main = page.locator("main article");
+  const button = (/** @type {Kind} */ { name, tag }) => /** @type {const} */ ([name, main.locator(tag).getByRole("button")]);
+  const buttons = /** @type {{ [name in Kind["name"]]: Locator }} */ (Object.fromEntries(kinds.map(button)));
   const shown = {
     page,
     article,
     user,
     changes,
-    like: main.getByRole("button", { name: "Like" }),
-    save: main.getByRole("button", { name: "Save" }),
+    buttons,
+    like: buttons.like,
     again: page.locator("li", { hasText: "The same" }).getByRole("button"),
     status: main.locator("like-button").getByRole("status"),
     reads: page.locator("read-counter[track]"),
@@ -60,7 +67,7 @@ function oneAtATime() {
   };
 }
 
-/** @param {import("playwright-core").Locator} button @returns {Promise<[string | null, string]>} */
+/** @param {Locator} button @returns {Promise<[string | null, string]>} */
 export const state = async (button) => [
   await button.getAttribute("aria-pressed"),
   (await button.locator("[part=count]").textContent()) ?? "",

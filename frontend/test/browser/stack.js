@@ -53,6 +53,18 @@ export const untouched = () => `${Date.now()}${Math.floor(Math.random() * 100_00
 /** A user whose limits are whole. */
 export const newcomer = () => `${Math.floor(Math.random() * 2 ** 48) + 100}`;
 
+/**
+ * The rows of one kind of an article: the user, and 1 or 0.
+ *
+ * @param {string} article
+ * @param {string} [kind]
+ */
+export const rows = (article, kind = "like") =>
+  sql(
+    `SELECT user_id, status FROM interaction i JOIN kind k ON k.code = i.kind
+     WHERE k.name = '${kind}' AND article_id = ${article} ORDER BY user_id`,
+  );
+
 /** Where the service answers. */
 export const service = () => env.HTTP_URL;
 

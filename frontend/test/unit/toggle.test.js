@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { answer, clear, connect, log, outcome, pass, settle, underWay } from "./world.js";
+import * as world from "./world.js";
+import { kinds } from "../../src/kinds.js";
+const { answer, clear, connect, log, outcome, pass, settle, underWay } = world;
 const { article, configure, refresh, watch } = await import("../../src/index.js");
 
 let next = 1000;
@@ -33,22 +35,106 @@ const like = () => article(id).like;
 const press = (/** @type {boolean} */ on, toggle = like()) => outcome(toggle.set(on));
 const liked = (/** @type {boolean} */ on, /** @type {number} */ likes) => ({ article_id: id, liked: on, likes });
 const problem = (/** @type {string} */ name) => ({ type: `/v1/problems/${name}`, title: name });
-const nothing = { likes: 0, collects: 0, pv: 0, uv: 0, reads: 0, liked: false, collected: false, stale: false };
-const item = (/** @type {object} */ values) => ({
-  items: [{ article_id: id, ...nothing, ...values }],
-});
+const item = (/** @type {object} */ values) => ({ items: [world.item(id, false, values)] });
 
-test("an intent is shown before the service has said a word, and then what the service says", async () => {
-  const end = press(true);
-  assert.equal(like().pressed, true);
-  assert.equal(await answer("PUT like", 200, liked(true, 5)), "ada");
-  assert.equal(end.state, "done");
-  assert.deepEqual([like().pressed, like().count, like().busy], [true, 5, false]);
-  press(false);
-  assert.deepEqual([like().pressed, like().count], [false, 4]);
-  await answer("DELETE like", 200, liked(false, 7));
-  assert.deepEqual([like().pressed, like().count], [false, 7]);
-});
+/** @typedef {(typeof kinds)[number]} Kind */
+
+/** @param {Kind} kind @param {boolean} on @param {number} count the service's answer to a change */
+const done = (kind, on, count) => ({ article_id: id, [kind.on]: on, [kind.count]: count });
+/** @param {Kind} kind what it shows */
+const shown = ({ name }) => [article(id)[name].pressed, article(id)[name].count];
+
+for (const kind of kinds) {
+  const { name } = kind;
+  test(`${name}: an intent is shown before the service has said a word, and then what the service says`, async () => {
+    const toggle = article(id)[name];
+    const end = press(true, toggle);
+    assert.equal(toggle.pressed, true);
+    assert.equal(await answer(`PUT ${name}`, 200, done(kind, true, 5)), "ada");
+    assert.equal(end.state, "done");
+    assert.deepEqual([...shown(kind), toggle.busy], [true, 5, false]);
+    press(false, toggle);
+    assert.deepEqual(shown(kind), [false, 4]);
+    await answer(`DELETE ${name}`, 200, done(kind, false, 7));
+    assert.deepEqual(shown(kind), [false, 7]);
+  });
+}
+
+for (const kind of kinds) {
+  const other = kinds.find(({ name }) => "excludes" in kind && name == kind.excludes);
+  if (!other) continue;
+  const [one, two] = [other.name, kind.name];
+
+  /** `other` is on: five have it on, and three `kind`. */
+  const begin = async () => {
+    await watched();
+    await answer(`GET ${id}`, 200, item({ [other.on]: true, [other.count]: 5, [kind.count]: 3 }));
+    assert.deepEqual([shown(other), shown(kind)], [[true, 5], [false, 3]]);
+  };
+
+  test(`${two} shows ${one} off at once, and one request does both`, async () => {
+    await begin();
+    const end = press(true, article(id)[two]);
+    assert.deepEqual([shown(other), shown(kind)], [[false, 4], [true, 4]]);
+    await answer(`PUT ${two}`, 200, done(kind, true, 9));
+    assert.deepEqual([end.state, shown(other), shown(kind)], ["done", [false, 4], [true, 9]]);
+    await pass(60_000);
+    assert.deepEqual(log.slice(1), [`PUT /v1/articles/${id}/${two}`]);
+  });
+
+  test(`${two} that fails shows ${one} on again`, async () => {
+    await begin();
+    const end = press(true, article(id)[two]);
+    await answer(`PUT ${two}`, 403, problem("barred"));
+    assert.deepEqual([end.state, shown(other), shown(kind)], ["failed", [true, 5], [false, 3]]);
+  });
+
+  test(`${two} switched off again leaves ${one} off`, async () => {
+    await begin();
+    press(true, article(id)[two]);
+    await answer(`PUT ${two}`, 200, done(kind, true, 4));
+    press(false, article(id)[two]);
+    assert.deepEqual([shown(other), shown(kind)], [[false, 4], [false, 3]]);
+    await answer(`DELETE ${two}`, 200, done(kind, false, 3));
+    assert.deepEqual([shown(other), shown(kind)], [[false, 4], [false, 3]]);
+  });
+
+  test(`of ${one} and ${two} the last intent wins, one request at a time`, async () => {
+    const first = press(true, article(id)[one]);
+    await settle();
+    const second = press(true, article(id)[two]);
+    assert.deepEqual([article(id)[one].pressed, article(id)[two].pressed], [false, true]);
+    await pass(3000);
+    assert.deepEqual(underWay(id), [`PUT ${one}`], "the second waits for the first");
+    await answer(`PUT ${one}`, 200, done(other, true, 1));
+    assert.deepEqual(underWay(id), [`PUT ${two}`]);
+    await answer(`PUT ${two}`, 403, problem("barred"));
+    assert.deepEqual([first.state, second.state], ["done", "failed"], "only the click that failed says so");
+    assert.deepEqual([shown(other), article(id)[two].pressed], [[true, 1], false]);
+  });
+
+  test(`${one} of which nothing is known is not overtaken by ${two} within two seconds`, async () => {
+    press(true, article(id)[one]);
+    await answer(`PUT ${one}`, 0);
+    press(true, article(id)[two]);
+    await pass(1999);
+    assert.deepEqual(underWay(id), []);
+    await pass(1);
+    assert.deepEqual(underWay(id), [`PUT ${two}`]);
+  });
+
+  test(`${two} of which nothing is known is taken back before ${one} is`, async () => {
+    await begin();
+    press(true, article(id)[two]);
+    await answer(`PUT ${two}`, 0);
+    press(false, article(id)[two]);
+    await pass(2000);
+    await answer(`DELETE ${two}`, 200, done(kind, false, 3));
+    // Had it arrived, the other would be off already: to switch it off twice changes nothing.
+    await answer(`DELETE ${one}`, 200, done(other, false, 4));
+    assert.deepEqual([shown(other), shown(kind)], [[false, 4], [false, 3]]);
+  });
+}
 
 test("on and off again before the first is sent sends what holds; off and on meanwhile sends nothing more", async () => {
   press(true);
@@ -251,11 +337,22 @@ test("a browser that is wrong about being offline does not matter", async () => 
   assert.deepEqual([like().pressed, like().busy], [true, false]);
 });
 
-test("likes and favourites of one article go side by side", async () => {
+test("kinds that do not exclude each other go side by side", async () => {
+  const alone = kinds.filter((kind) => !("excludes" in kind));
   press(true);
-  press(true, article(id).collect);
+  for (const { name } of alone) press(true, article(id)[name]);
   await settle();
-  assert.deepEqual(underWay(id), ["PUT like", "PUT collect"]);
-  await answer("PUT collect", 200, { article_id: id, collected: true, collects: 2 });
-  assert.deepEqual([article(id).collect.pressed, article(id).collect.count], [true, 2]);
+  assert.deepEqual(underWay(id), ["PUT like", ...alone.map(({ name }) => `PUT ${name}`)]);
+  for (const kind of alone) {
+    await answer(`PUT ${kind.name}`, 200, done(kind, true, 2));
+    assert.deepEqual(shown(kind), [true, 2]);
+  }
+});
+
+test("what excludes, is excluded", () => {
+  for (const kind of kinds)
+    if ("excludes" in kind)
+      assert.deepEqual(kinds.filter((other) => "excludes" in other && other.excludes == kind.name).map(({ name }) => name), [
+        kind.excludes,
+      ]);
 });

@@ -1,4 +1,5 @@
 // A page without a browser: a clock that only tests move, a network that only tests answer. Import it before the module.
+import { kinds } from "../../src/kinds.js";
 
 /** @typedef {{ method: string, path: string, token: string | undefined, resolve: Function, reject: Function }} Sent */
 
@@ -115,6 +116,22 @@ export async function clear() {
   timers.clear();
   log.length = beacons.length = 0;
 }
+
+/**
+ * The answer for an article that nobody has touched, or what `values` say.
+ *
+ * @param {string} id
+ * @param {boolean | null} user null for a visitor; false for a user, who has switched nothing on
+ * @param {object} [values]
+ */
+export const item = (id, user, values) => ({
+  article_id: id,
+  ...Object.fromEntries(kinds.map(({ count }) => [count, 0])),
+  ...{ pv: 0, uv: 0, reads: 0 },
+  ...Object.fromEntries(kinds.map(({ on }) => [on, user])),
+  stale: false,
+  ...values,
+});
 
 /** A promise's outcome so far, without waiting for it. @param {Promise<unknown>} promise */
 export function outcome(promise) {
