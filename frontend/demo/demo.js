@@ -29,7 +29,7 @@ user.addEventListener("change", () => {
   configure();
 });
 
-// For who develops: the reader is told by the button itself.
+// For developers: the button itself informs the reader.
 document.addEventListener("interaction-error", (event) => {
   const { type, message, detail } = /** @type {CustomEvent} */ (event).detail;
   /** @type {HTMLElement} */ (document.querySelector("#problem")).textContent = [type ?? message, detail].join(" ");

@@ -49,7 +49,7 @@ function show(id, shown) {
     const now = performance.now();
     if (since != null) seen += now - since;
     since = undefined;
-    // Back from the browser's cache of pages: shown anew.
+    // Back from the browser's cache of pages: shown again.
     if (event.persisted) {
       view = token = undefined;
       seen = 0;
