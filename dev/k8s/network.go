@@ -34,7 +34,7 @@ var platform = []end{
 	{name: "collector", namespace: "monitoring", labels: labels.Set{"app.kubernetes.io/name": "opentelemetry-collector"}, ports: []int64{4318}},
 	{name: "stranger", namespace: "default", labels: labels.Set{"app": "stranger"}},
 	{name: "stranger with our labels", namespace: "default", labels: labels.Set{
-		"app.kubernetes.io/name": "persister", "app.kubernetes.io/component": "relay", "core.spinkube.dev/app-name": "like",
+		"app.kubernetes.io/name": "persister", "app.kubernetes.io/component": "relay", "core.spinkube.dev/app-name": "toggle",
 	}},
 }
 

@@ -31,13 +31,9 @@ func render(root, overlay string) (objects, error) {
 	var all objects
 	for _, resource := range resources.Resources() {
 		text, err := resource.AsYAML()
+		var one object
 		if err == nil {
-			text, err = yaml.YAMLToJSONStrict(text)
-		}
-		var one map[string]any
-		if err == nil {
-			// Kubernetes's own, which has whole numbers as such.
-			err = json.Unmarshal(text, &one)
+			one, err = parse(text)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", resource.CurId(), err)
@@ -45,6 +41,14 @@ func render(root, overlay string) (objects, error) {
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// parse reads an object as Kubernetes does, with whole numbers as such.
+func parse(text []byte) (one object, err error) {
+	if text, err = yaml.YAMLToJSONStrict(text); err == nil {
+		err = json.Unmarshal(text, (*map[string]any)(&one))
+	}
+	return one, err
 }
 
 func (all objects) print(to io.Writer) error {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+	"sigs.k8s.io/yaml"
 )
 
 // What the rest of the repository says, which k8s/ must agree with.
@@ -27,8 +29,10 @@ type repository struct {
 	alerts []alertRow
 	// Headings of the runbook, as links name them.
 	anchors map[string]bool
-	// Of the like route's answers at the gateway.
+	// The text of the dashboard.
 	dashboard string
+	// The operations of docs/openapi.yaml, 42 in place of each parameter.
+	operations []request
 }
 
 type spinManifest struct {
@@ -77,34 +81,72 @@ func readRepository(root string) (*repository, error) {
 		if problem := toml.Unmarshal([]byte(text("spin.toml")), &read.spin); problem != nil {
 			panic(fmt.Errorf("spin.toml: %w", problem))
 		}
-		read.readPersister(text("persister/src/config.rs"), text("persister/src/store/kafka.rs"), text("persister/src/metrics.rs"))
+		read.readPersister(rustIn(filepath.Join(root, "persister/src")))
+		read.readOperations(text("docs/openapi.yaml"))
 		read.readRunbook(text("docs/operations.md"))
 		read.dashboard = text("k8s/base/observe/dashboard.json")
 	}()
 	return read, err
 }
 
-// readPersister takes what it needs out of Rust by its form; where that changes, nothing is found, and that is said.
-func (r *repository) readPersister(config, kafka, metrics string) {
-	for _, found := range regexp.MustCompile(`env = "(INTERACTION_\w+)"`).FindAllStringSubmatch(config, -1) {
+// rustIn is the text of all Rust files of a folder, so that it does not matter which file says what.
+func rustIn(dir string) string {
+	var all strings.Builder
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".rs" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		all.Write(append(content, '\n'))
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	return all.String()
+}
+
+// readOperations takes each path and method of the description of the API.
+func (r *repository) readOperations(text string) {
+	var description struct {
+		Paths map[string]map[string]any `json:"paths"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &description); err != nil {
+		panic(fmt.Errorf("docs/openapi.yaml: %w", err))
+	}
+	for path, item := range description.Paths {
+		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {
+			if item[strings.ToLower(method)] != nil {
+				r.operations = append(r.operations, request{method, regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, "42"), ""})
+			}
+		}
+	}
+	if len(r.operations) < 10 {
+		panic("docs/openapi.yaml has no operations that this program can read: see repository.go")
+	}
+}
+
+// readPersister finds what it needs in the Rust source by its form. If the form changes, it finds too little and says so.
+func (r *repository) readPersister(source string) {
+	for _, found := range regexp.MustCompile(`env = "(INTERACTION_\w+)"`).FindAllStringSubmatch(source, -1) {
 		r.environment[found[1]] = true
 	}
-	for _, found := range regexp.MustCompile(`(?m)^  (INTERACTION_\w+) `).FindAllStringSubmatch(config, -1) {
+	for _, found := range regexp.MustCompile(`(?m)^  (INTERACTION_\w+) `).FindAllStringSubmatch(source, -1) {
 		r.environment[found[1]] = true
 		r.environment[found[1]+"_FILE"] = true
 	}
 	r.environment["RUST_LOG"] = true
 	r.environment["SSL_CERT_FILE"] = true
-	commands := between(config, "enum Command {", "\n}")
+	commands := between(source, "enum Command {", "\n}")
 	for _, found := range regexp.MustCompile(`(?m)^    ([A-Z]\w+)(?:\(\w+\)|,| \{)`).FindAllStringSubmatch(commands, -1) {
 		r.commands[strings.ToLower(found[1])] = true
 	}
-	for _, found := range regexp.MustCompile(`(?m)^    \w+: (Counter|Gauge|Histogram) = "(\w+)"`).FindAllStringSubmatch(metrics, -1) {
+	for _, found := range regexp.MustCompile(`(?m)^    \w+: (Counter|Gauge|Histogram) = "(\w+)"`).FindAllStringSubmatch(source, -1) {
 		r.metrics[found[2]] = found[1]
 	}
-	r.topic = first(`env = "INTERACTION_TOPIC", [^)]*default_value = "([^"]+)"`, config)
-	fmt.Sscan(first(`env = "INTERACTION_TOPIC_PARTITIONS", default_value_t = (\d+)`, config), &r.partitions)
-	r.group = first(`const GROUP: &str = "([^"]+)"`, kafka)
+	r.topic = first(`env = "INTERACTION_TOPIC", [^)]*default_value = "([^"]+)"`, source)
+	fmt.Sscan(first(`env = "INTERACTION_TOPIC_PARTITIONS", default_value_t = (\d+)`, source), &r.partitions)
+	r.group = first(`const GROUP: &str = "([^"]+)"`, source)
 	if len(r.environment) < 10 || len(r.commands) < 8 || len(r.metrics) < 20 || r.topic == "" || r.group == "" || r.partitions == 0 {
 		panic("persister/src is not of the form that this program reads: see repository.go")
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -139,16 +138,22 @@ func (w *world) checkVariables(app object, components []string) []string {
 	return findings
 }
 
-// component is the one that Spin gives a path to by a route that names it whole; empty where only `/...` takes it.
+// component is the one that Spin gives a path to, by the route with the most exact segments; empty where only `/...` takes
+// it.
 func (w *world) component(path string) string {
+	best, component := -1, ""
 	for _, trigger := range w.repository.spin.Trigger.HTTP {
-		pattern := regexp.MustCompile(`:\w+`).ReplaceAllString(regexp.QuoteMeta(trigger.Route), "[^/]+")
-		if regexp.MustCompile("^" + pattern + "/?$").MatchString(path) {
-			return trigger.Component
+		pattern := parameter.ReplaceAllString(regexp.QuoteMeta(trigger.Route), "[^/]+")
+		exact := strings.Count(trigger.Route, "/") - strings.Count(trigger.Route, ":")
+		if exact > best && regexp.MustCompile("^"+pattern+"/?$").MatchString(path) {
+			best, component = exact, trigger.Component
 		}
 	}
-	return ""
+	return component
 }
+
+// A segment of a route that stands for any.
+var parameter = regexp.MustCompile(`:\w+`)
 
 // appOf is the SpinApp that runs a component.
 func (w *world) appOf(component string) string {
@@ -186,183 +191,4 @@ func (w *world) settingPort(name string) int64 { return portIn(w.setting(name)) 
 func portIn(address string) int64 {
 	port, _ := strconv.ParseInt(address[strings.LastIndex(address, ":")+1:], 10, 64)
 	return port
-}
-
-// checkGateway: routes lead to services, are let in by the Gateway, and send each path where spin.toml has it.
-func checkGateway(w *world) []string {
-	var findings []string
-	for _, gateway := range w.objects.ofKind("Gateway") {
-		if class := gateway.text("spec", "gatewayClassName"); w.objects.find("GatewayClass", "", class) == nil {
-			findings = append(findings, refuse(gateway, "no GatewayClass %s", class))
-		}
-		reference := object(gateway.at("spec", "infrastructure", "parametersRef").(map[string]any))
-		if w.objects.find(reference.text("kind"), gateway.namespace(), reference.text("name")) == nil {
-			findings = append(findings, refuse(gateway, "no %s %s", reference.text("kind"), reference.text("name")))
-		}
-	}
-	for _, route := range w.objects.ofKind("HTTPRoute") {
-		findings = append(findings, w.checkParents(route)...)
-		for _, rule := range route.list("spec", "rules") {
-			for _, backend := range rule.list("backendRefs") {
-				namespace := backend.text("namespace")
-				if namespace == "" {
-					namespace = route.namespace()
-				}
-				if namespace != route.namespace() {
-					findings = append(findings, refuse(route, "leads into namespace %s, which wants a ReferenceGrant there", namespace))
-				}
-				if err := w.serves(namespace, backend.text("name"), backend.number("port")); err != nil {
-					findings = append(findings, refuse(route, "%v", err))
-				}
-			}
-		}
-	}
-	for _, kind := range []string{"SecurityPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy"} {
-		for _, policy := range w.objects.ofKind(kind) {
-			var targets []string
-			for _, target := range policy.list("spec", "targetRefs") {
-				targets = append(targets, target.text("name"))
-				if w.objects.find(target.text("kind"), policy.namespace(), target.text("name")) == nil {
-					findings = append(findings, refuse(policy, "no %s %s in its namespace", target.text("kind"), target.text("name")))
-				}
-			}
-			for _, app := range w.objects.ofKind("SpinApp") {
-				if kind != "ClientTrafficPolicy" && !slices.Contains(targets, app.name()) {
-					findings = append(findings, refuse(policy, "leaves out route %s", app.name()))
-				}
-			}
-		}
-	}
-	findings = append(findings, w.checkPaths()...)
-	return append(findings, w.checkIdentity()...)
-}
-
-func (w *world) checkParents(route object) []string {
-	var findings []string
-	for _, parent := range route.list("spec", "parentRefs") {
-		namespace := parent.text("namespace")
-		if namespace == "" {
-			namespace = route.namespace()
-		}
-		gateway := w.objects.find("Gateway", namespace, parent.text("name"))
-		if gateway == nil {
-			findings = append(findings, refuse(route, "no Gateway %s/%s", namespace, parent.text("name")))
-			continue
-		}
-		section, found := parent.text("sectionName"), false
-		for _, listener := range gateway.list("spec", "listeners") {
-			if section != "" && listener.text("name") != section {
-				continue
-			}
-			found = true
-			switch listener.text("allowedRoutes", "namespaces", "from") {
-			case "Selector":
-				labelled := w.objects.find("Namespace", "", route.namespace())
-				if labelled == nil {
-					continue // From outside: external.yaml says which label it must have.
-				}
-				if !matcher(listener.at("allowedRoutes", "namespaces", "selector")).Matches(setOf(labelled)) {
-					findings = append(findings, refuse(route, "listener %s does not let its namespace in", listener.text("name")))
-				}
-			case "Same", "":
-				if route.namespace() != namespace {
-					findings = append(findings, refuse(route, "listener %s lets in its own namespace only", listener.text("name")))
-				}
-			}
-		}
-		if !found {
-			findings = append(findings, refuse(route, "Gateway %s has no listener %s", gateway.name(), section))
-		}
-	}
-	return findings
-}
-
-// checkPaths sends each path through the routes as Envoy Gateway orders them.
-func (w *world) checkPaths() []string {
-	var findings []string
-	want := func(path, backend string) {
-		if got := w.backend(path); got != backend {
-			findings = append(findings, refuse("HTTPRoute", "%s goes to %q and not to %q", path, got, backend))
-		}
-	}
-	for _, trigger := range w.repository.spin.Trigger.HTTP {
-		if strings.HasPrefix(trigger.Route, "/v1/") {
-			path := regexp.MustCompile(`:\w+`).ReplaceAllString(trigger.Route, "42")
-			want(path, w.appOf(trigger.Component))
-			want(path+"/", w.appOf(trigger.Component))
-			// Another route's, if it is one's.
-			if more := path + "/more"; w.component(more) == "" {
-				want(more, "articles")
-			}
-		} else {
-			// Health is asked inside the cluster only; what matches nothing is the article service's.
-			want(strings.ReplaceAll(trigger.Route, "...", ""), "articles")
-		}
-	}
-	for _, path := range []string{"/", "/v1/articles", "/v1/articles/42", "/v1/articles/42/comments", "/v1/me", "/v1/articles/42/likes", "/x/v1/articles/42/like"} {
-		want(path, "articles")
-	}
-	return findings
-}
-
-// backend is the service that a path goes to: an exact path before a regular expression before a prefix.
-func (w *world) backend(path string) string {
-	best, backend := 0, ""
-	for _, route := range w.objects.ofKind("HTTPRoute") {
-		for _, rule := range route.list("spec", "rules") {
-			for _, match := range rule.list("matches") {
-				value, rank := match.text("path", "value"), 0
-				switch match.text("path", "type") {
-				case "Exact":
-					if path == value {
-						rank = 3
-					}
-				case "RegularExpression":
-					if matched, err := regexp.MatchString("^(?:"+value+")$", path); err == nil && matched {
-						rank = 2
-					}
-				default:
-					if strings.HasPrefix(path, value) {
-						rank = 1
-					}
-				}
-				if rank > best {
-					best, backend = rank, object(rule).text("backendRefs", 0, "name")
-				}
-			}
-		}
-	}
-	return backend
-}
-
-// checkIdentity: the gateway believes the same tokens and origins as the components, and nobody else writes its header.
-func (w *world) checkIdentity() []string {
-	var findings []string
-	for _, policy := range w.objects.ofKind("SecurityPolicy") {
-		refused := func(format string, values ...any) { findings = append(findings, refuse(policy, format, values...)) }
-		if origins := strings.Join(policy.texts("spec", "cors", "allowOrigins"), ","); origins != w.setting("cors_origins") {
-			refused("allows origins %s, the components %s", origins, w.setting("cors_origins"))
-		}
-		providers := policy.list("spec", "jwt", "providers")
-		if len(providers) == 0 {
-			refused("verifies no tokens")
-		}
-		for _, provider := range providers {
-			if provider.text("issuer") != w.setting("jwt_issuer") || fmt.Sprint(provider.texts("audiences")) != "["+w.setting("jwt_audience")+"]" {
-				refused("provider %s believes another issuer or audience than the components", provider.text("name"))
-			}
-			header := provider.text("claimToHeaders", 0, "header")
-			for _, client := range w.objects.ofKind("ClientTrafficPolicy") {
-				if !slices.Contains(client.texts("spec", "headers", "earlyRequestHeaders", "remove"), header) {
-					refused("clients can write the header %s themselves", header)
-				}
-			}
-			for _, traffic := range w.objects.ofKind("BackendTrafficPolicy") {
-				if got := traffic.text("spec", "rateLimit", "local", "rules", 0, "clientSelectors", 0, "headers", 0, "name"); got != header {
-					refused("the limit by user counts by header %q, not %q", got, header)
-				}
-			}
-		}
-	}
-	return findings
 }

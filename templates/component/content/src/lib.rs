@@ -35,7 +35,7 @@ struct Outcome {
     method: String,
 }
 
-/// Says what was asked for and by whom, and keeps nothing: its one call to a store comes here, as in `like` or `collect`.
+/// Answers what was asked for and by whom, and stores nothing. Add the component's one call to a store here.
 fn {{project-name | snake_case}}(call: &Call) -> Result<Reply, Problem> {
     let (article_id, user_id) = (call.article()?, call.required_user()?);
     Ok(Reply::json(&Outcome { article_id, user_id, method: call.method.to_string() }))
