@@ -17,8 +17,9 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
-# Of others: Envoy and kube-state-metrics run in a cluster only.
+# Metrics of Envoy and of kube-state-metrics, which run in a cluster only.
 FOREIGN = re.compile(r"\b(envoy|kube)_")
 
 
@@ -33,8 +34,15 @@ def token(user):
     return (text + b"." + base64.urlsafe_b64encode(key).rstrip(b"=")).decode()
 
 
-def client(seed, until, counts):
-    """One client: likes and unlikes, favourites, views, and reads of views that are old enough."""
+def toggles():
+    """What users switch on and off: docs/openapi.yaml describes a PUT of each kind."""
+    description = (Path(__file__).resolve().parents[2] / "docs/openapi.yaml").read_text()
+    paths = re.split(r"(?m)^  (?=/)", description)
+    return [found[1] for path in paths if "\n    put:" in path and (found := re.match(r"/v1/articles/\{id\}/([\w-]+):", path))]
+
+
+def client(seed, until, kinds, counts):
+    """One client: toggles of all kinds, views, and reads of views that are old enough."""
     rng = random.Random(seed)
     host = urllib.parse.urlparse(os.environ["HTTP_URL"]).netloc
     connection = http.client.HTTPConnection(host, timeout=10)
@@ -42,12 +50,11 @@ def client(seed, until, counts):
     while time.time() < until:
         headers = {"Authorization": "Bearer " + token(rng.randrange(1, 5000))}
         article = rng.randrange(1, 300)
-        method, path, body = rng.choice([
-            ("PUT", "like", None), ("PUT", "like", None), ("DELETE", "like", None), ("PUT", "collect", None),
-            ("POST", "views", None),
-        ])
+        method, path, body = rng.choice(["PUT", "PUT", "DELETE"]), rng.choice(kinds), None
+        if rng.random() < 0.2:
+            method, path = "POST", "views"
         if views and views[0][0] < time.time() - 6:
-            # Whose view it was.
+            # As the user whose view it was.
             _, article, view, headers = views.pop(0)
             method, path, body = "POST", "reads", json.dumps({"view_token": view})
         try:
@@ -67,7 +74,8 @@ def client(seed, until, counts):
 def load(seconds):
     counts = {}
     until = time.time() + seconds
-    clients = [threading.Thread(target=client, args=(seed, until, counts)) for seed in range(8)]
+    kinds = toggles()
+    clients = [threading.Thread(target=client, args=(seed, until, kinds, counts)) for seed in range(8)]
     for thread in clients:
         thread.start()
     time.sleep(seconds / 3)
@@ -104,14 +112,14 @@ def queries(rules, dashboard):
             yield f"alert {name}", " ".join(one.split())
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
-            # A nought that stands in for no data would hide that there is none.
+            # The 0 that replaces missing data would hide that data is missing.
             expression = target["expr"].replace(" or vector(0)", "").replace("$__rate_interval", "1m")
             yield "panel " + panel["title"], expression
 
 
 def main(prometheus, rules, dashboard, seconds):
     load(float(seconds))
-    # A rate wants two scrapes, and `warm` looks at the system every 5 s.
+    # A rate needs two scrapes, and `warm` measures every 5 s.
     until = time.time() + 60
     passed, failed, elsewhere = 0, 0, 0
     with open(rules) as file, open(dashboard) as panels:
