@@ -26,7 +26,7 @@ import (
 // How long controllers and definitions may take. The machine may be busy.
 const patience = 3 * time.Minute
 
-// A control plane, in which nothing is but what the operators bring.
+// A control plane that has only what the operators bring.
 type cluster struct {
 	client dynamic.Interface
 	mapper *restmapper.DeferredDiscoveryRESTMapper
@@ -270,7 +270,7 @@ func (c *cluster) applyAgain(all objects) (string, error) {
 	return fmt.Sprintf("%d objects", len(all)), nil
 }
 
-// eventually tries again until there is no error, or the patience is at its end.
+// eventually tries again until there is no error, or patience has passed.
 func eventually(try func() error) error {
 	until := time.Now().Add(patience)
 	for {
