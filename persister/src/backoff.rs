@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(2);
+/// The longest wait.
+pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
 /// Doubles from 100 ms to 2 s: a store that restarts is found again soon, one that is down is not hammered.
 #[derive(Debug)]

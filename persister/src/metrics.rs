@@ -1,7 +1,7 @@
 //! What the persister measures: every metric's name, kind and meaning, here and nowhere else.
 //!
 //! Counters and histograms are of this process. Gauges are of the whole system: the process that runs `warm` looks
-//! every few seconds (see [`crate::status`]), and one that it could not look at is left out rather than shown as it
+//! every few seconds, and one that it could not look at is left out rather than shown as it
 //! was.
 
 use std::{net::SocketAddr, time::Duration};
@@ -9,6 +9,8 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use metrics_util::MetricKindMask;
+
+use crate::store::{Store, StoreError};
 
 /// Labels of one observation. All values are words of ours, so that no outsider makes time series.
 type Labels<'a> = &'a [(&'static str, &'static str)];
@@ -188,18 +190,12 @@ pub(crate) fn interrupted(job: &'static str, error: &anyhow::Error) {
 
 /// Which store an error came from.
 fn store_of(error: &anyhow::Error) -> &'static str {
-    let store = |cause: &(dyn std::error::Error + 'static)| {
-        if cause.is::<redis::RedisError>() {
-            Some("redis")
-        } else if cause.is::<sqlx::Error>() {
-            Some("mysql")
-        } else if cause.is::<rdkafka::error::KafkaError>() {
-            Some("kafka")
-        } else {
-            None
-        }
-    };
-    error.chain().find_map(store).unwrap_or("other")
+    match error.downcast_ref().and_then(StoreError::store) {
+        Some(Store::Redis) => "redis",
+        Some(Store::Mysql) => "mysql",
+        Some(Store::Kafka) => "kafka",
+        None => "other",
+    }
 }
 
 #[cfg(test)]
@@ -229,10 +225,11 @@ mod tests {
     #[test]
     fn an_error_is_of_the_store_it_came_from() {
         use anyhow::anyhow;
-        let redis = redis::RedisError::from((redis::ErrorKind::Io, "gone"));
-        assert_eq!(store_of(&anyhow::Error::from(redis).context("Redis")), "redis");
-        assert_eq!(store_of(&anyhow::Error::from(sqlx::Error::PoolTimedOut).context("MySQL")), "mysql");
-        assert_eq!(store_of(&anyhow::Error::from(rdkafka::error::KafkaError::Canceled)), "kafka");
+        let of = |error: StoreError| store_of(&anyhow::Error::from(error).context("in a job's words"));
+        assert_eq!(of(redis::RedisError::from((redis::ErrorKind::Io, "gone")).into()), "redis");
+        assert_eq!(of(sqlx::Error::PoolTimedOut.into()), "mysql");
+        assert_eq!(of(rdkafka::error::KafkaError::Canceled.into()), "kafka");
+        assert_eq!(of(StoreError::Stalled { store: Store::Mysql, within: Duration::from_secs(1) }), "mysql");
         assert_eq!(store_of(&anyhow!("partition 5 changed while it was looked at")), "other");
     }
 }

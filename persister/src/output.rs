@@ -27,7 +27,7 @@ pub(crate) fn table(headings: &[&str]) -> Table {
     table
 }
 
-/// A number and its noun, in the plural but for one of it.
+/// A number and its noun, in the plural unless the number is one.
 pub(crate) fn counted<N: Copy + Display + From<u8> + PartialEq>(number: N, noun: &str) -> String {
     match noun.strip_suffix('y') {
         _ if number == N::from(1) => format!("{number} {noun}"),

@@ -2,22 +2,23 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, StreamConsumer},
-    error::KafkaError,
+    consumer::{Consumer as _, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
     message::OwnedMessage,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use super::kafka::{Kafka, METADATA, Observer, blocking};
+use super::{
+    error::{Store, StoreError},
+    kafka::Kafka,
+};
 
 /// Kafka is asked again and again meanwhile; past it, it is down.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A record gets its time from the relay's clock, an event from that of Redis.
-const SKEW_MS: i64 = 3_600_000;
 
 /// What was in a topic when it was opened, partition beside partition; each of them in order.
 pub(crate) struct Log {
@@ -34,7 +35,7 @@ impl Kafka {
         topic: &str,
         since: Option<Timestamp>,
         stop: &CancellationToken,
-    ) -> anyhow::Result<Log> {
+    ) -> Result<Log, StoreError> {
         let consumer: StreamConsumer = self
             .client()
             .set("group.id", "interaction.log")
@@ -65,42 +66,6 @@ impl Kafka {
     }
 }
 
-impl Observer {
-    /// Where the records begin, in each of these partitions, that may hold an event of after `since`; past the end
-    /// where there is none.
-    pub(crate) async fn begins(
-        &self,
-        topic: &str,
-        partitions: &[i32],
-        since: Timestamp,
-    ) -> anyhow::Result<Vec<(i32, i64)>> {
-        let (consumer, topic, partitions) = (self.consumer.clone(), topic.to_owned(), partitions.to_vec());
-        blocking(move || begin_at(&consumer, &topic, &partitions, since)).await
-    }
-}
-
-fn begin_at(
-    consumer: &BaseConsumer,
-    topic: &str,
-    partitions: &[i32],
-    since: Timestamp,
-) -> anyhow::Result<Vec<(i32, i64)>> {
-    let mut asked = TopicPartitionList::new();
-    for partition in partitions {
-        let at = since.as_millisecond().saturating_sub(SKEW_MS).max(0);
-        asked.add_partition_offset(topic, *partition, Offset::Offset(at))?;
-    }
-    let found = consumer.offsets_for_times(asked, METADATA).context("Kafka does not answer")?;
-    Ok(found
-        .elements()
-        .iter()
-        .map(|element| {
-            let offset = if let Offset::Offset(offset) = element.offset() { offset } else { i64::MAX };
-            (element.partition(), offset)
-        })
-        .collect())
-}
-
 impl Log {
     /// How many offsets are still to be read.
     pub(crate) fn left(&self) -> u64 {
@@ -108,14 +73,14 @@ impl Log {
     }
 
     /// The next record; none at the end.
-    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<OwnedMessage>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<OwnedMessage>, StoreError> {
         while !self.left.is_empty() {
             let received = tokio::select! {
-                () = self.stop.cancelled() => bail!("stopped before the end"),
+                () = self.stop.cancelled() => return Err(StoreError::Other("stopped before the end".to_owned())),
                 received = tokio::time::timeout(PATIENCE, self.consumer.recv()) => received,
             };
             match received {
-                Err(_) => bail!("Kafka said nothing for {} s", PATIENCE.as_secs()),
+                Err(_) => return Err(StoreError::Stalled { store: Store::Kafka, within: PATIENCE }),
                 Ok(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
                     let Some((next, end)) = self.left.get_mut(&partition) else { continue };
@@ -134,7 +99,7 @@ impl Log {
                     self.left.remove(&partition);
                 }
                 Ok(Err(error)) if error.rdkafka_error_code().is_some_and(passes) => {}
-                Ok(Err(error)) => return Err(error).context("Kafka"),
+                Ok(Err(error)) => return Err(error.into()),
             }
         }
         Ok(None)
@@ -142,7 +107,16 @@ impl Log {
 }
 
 /// librdkafka goes on by itself after these.
-fn passes(code: rdkafka::error::RDKafkaErrorCode) -> bool {
-    use rdkafka::error::RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut};
+fn passes(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut};
     matches!(code, AllBrokersDown | BrokerTransportFailure | OperationTimedOut)
+}
+
+/// Most errors of a consumer pass by themselves: librdkafka reconnects, and rejoins the group.
+pub(crate) fn pass_or_fail(error: KafkaError) -> Result<(), StoreError> {
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+        return Err(error.into());
+    }
+    warn!("Kafka: {error}");
+    Ok(())
 }

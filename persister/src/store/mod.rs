@@ -1,35 +1,23 @@
-//! The three stores, opened the same way by every job.
+//! Clients of the three stores. What they are asked, and why, is in [`crate::ledger`].
 
+mod error;
+pub(crate) mod info;
 pub(crate) mod kafka;
 pub(crate) mod log;
 pub(crate) mod mysql;
+pub(crate) mod observer;
+pub(crate) mod place;
+pub(crate) mod producer;
+pub(crate) mod progress;
 pub(crate) mod redis;
+pub(crate) mod scripts;
+mod secret;
 pub(crate) mod servers;
+mod stores;
+mod within;
 
-use anyhow::Context as _;
-use secrecy::ExposeSecret as _;
-use sqlx::MySqlPool;
-
-use self::{kafka::Kafka, redis::Redis};
-use crate::{config::Config, secret::secret};
-
-/// Where the stores are. Nothing is connected yet: each job connects when it needs to, and again after a failure.
-#[derive(Clone)]
-pub(crate) struct Stores {
-    pub(crate) redis: Redis,
-    pub(crate) mysql: MySqlPool,
-    pub(crate) kafka: Kafka,
-}
-
-impl Stores {
-    /// Errors name the variable that is missing or wrong, and never show its value.
-    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        Ok(Self {
-            redis: Redis::new(secret("INTERACTION_REDIS_URL")?.expose_secret())
-                .context("INTERACTION_REDIS_URL is not of the form redis[s]://[user:password@]host:port[/db]")?,
-            mysql: mysql::pool(secret("INTERACTION_MYSQL_URL")?.expose_secret())
-                .context("INTERACTION_MYSQL_URL is not of the form mysql://user:password@host:port/database")?,
-            kafka: Kafka::new(config)?,
-        })
-    }
-}
+pub(crate) use self::{
+    error::{Store, StoreError},
+    stores::Stores,
+    within::within,
+};

@@ -3,12 +3,17 @@
 use std::{str::FromStr as _, time::Duration};
 
 use sqlx::{
-    ConnectOptions as _, Executor as _, MySqlPool,
+    ConnectOptions as _, Executor as _, MySqlConnection, MySqlPool,
     mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions},
 };
+use tracing::warn;
+
+use super::error::StoreError;
 
 /// Every job together holds at most as many: a consumer's transactions, a rebuild's scan and its lock, heartbeats.
 const CONNECTIONS: u32 = 16;
+/// How often work is tried that may be repeated.
+const TRIES: u32 = 5;
 
 /// A pool that connects when it is used. READ COMMITTED takes no gap locks, so that writers of neighbouring rows and
 /// the collect procedure's inserts never wait for each other
@@ -24,13 +29,36 @@ pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
         .after_connect(|connection, _| {
             Box::pin(async move {
                 connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
-                // A machine that vanishes says no farewell: its locks shall not last for hours, as TCP would have it.
+                // Without a FIN, MySQL would hold a vanished machine's locks for hours.
                 connection.execute("SET SESSION wait_timeout = 30").await?;
                 Ok(())
             })
         })
         .connect_lazy_with(options);
     Ok(pool)
+}
+
+/// Does work on a connection; again after an error such as a deadlock or a lost connection, a few times.
+pub(crate) async fn retried<T>(
+    mysql: &MySqlPool,
+    work: impl AsyncFn(&mut MySqlConnection) -> sqlx::Result<T>,
+) -> Result<T, StoreError> {
+    let mut tries = 0;
+    loop {
+        let mut connection = mysql.acquire().await?;
+        match work(&mut connection).await {
+            Ok(done) => return Ok(done),
+            Err(error) => {
+                // The server ends what it had begun.
+                connection.close_on_drop();
+                tries += 1;
+                if tries == TRIES {
+                    return Err(error.into());
+                }
+                warn!("MySQL, trying again: {error}");
+            }
+        }
+    }
 }
 
 /// Whether the server chose this transaction to end a deadlock (1213), or it waited for a lock in vain (1205).

@@ -1,19 +1,13 @@
 //! Connections to the servers of Redis, and which command goes to which.
 
-use std::time::Duration;
-
 use contract::{Partition, keys};
 use futures::future::try_join_all;
 use redis::{
     Arg, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
-use super::redis::{Place, Redis, names};
-use crate::backoff::pause;
+use super::{error::StoreError, info::names, place::Place};
 
 /// One server.
 #[derive(Clone)]
@@ -53,7 +47,7 @@ impl Servers {
     }
 
     /// Names the server that has the partition, for the scripts that compare it with the marker.
-    pub(crate) fn name(&self, partition: Partition) -> RedisResult<&str> {
+    pub(crate) fn name(&self, partition: Partition) -> Result<&str, StoreError> {
         let server = self.owner(partition).ok_or_else(|| unowned(partition))?;
         Ok(&self.servers[server].name)
     }
@@ -70,12 +64,12 @@ impl Servers {
     }
 
     /// The first, where any will do: to ask the time, or because there is one only.
-    pub(crate) fn any(&mut self) -> RedisResult<&mut MultiplexedConnection> {
-        self.each().next().ok_or_else(|| strange("no server of Redis has a partition"))
+    pub(crate) fn any(&mut self) -> Result<&mut MultiplexedConnection, StoreError> {
+        Ok(self.each().next().ok_or_else(|| strange("no server of Redis has a partition"))?)
     }
 
     /// Whether each still is what it was when it was connected.
-    pub(crate) async fn are_the_same(&mut self) -> RedisResult<bool> {
+    pub(crate) async fn are_the_same(&mut self) -> Result<bool, StoreError> {
         for server in &mut self.servers {
             if names(&mut server.connection).await?.name != server.name {
                 return Ok(false);
@@ -158,58 +152,4 @@ impl ConnectionLike for Servers {
     fn get_db(&self) -> i64 {
         0
     }
-}
-
-/// How often it is asked whether the servers still have the same partitions.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// Runs `work` for every server by itself, so that one that is down keeps no other waiting, until `stop`. The work for
-/// a server ends, and begins anew where it went, when the cluster gives its partitions to another.
-pub(crate) async fn for_each_server<F, W>(redis: &Redis, stop: &CancellationToken, work: F) -> anyhow::Result<()>
-where
-    F: Fn(Place, CancellationToken) -> W,
-    W: Future<Output = anyhow::Result<()>> + Send + 'static,
-{
-    let mut at_work: Vec<(Place, CancellationToken)> = Vec::new();
-    let mut tasks = JoinSet::new();
-    let mut failing = false;
-    while !stop.is_cancelled() {
-        match redis.places().await {
-            Ok(places) if at_work.is_empty() && matches!(&places[..], [Place { address: None, .. }]) => {
-                // No cluster: there is one server for ever.
-                return work(places[0].clone(), stop.clone()).await;
-            }
-            Ok(places) => {
-                failing = false;
-                at_work.retain(|(place, its_stop)| {
-                    let stays = places.contains(place);
-                    if !stays {
-                        info!(?place, "the partitions of a server have changed");
-                        its_stop.cancel();
-                    }
-                    stays
-                });
-                for place in places {
-                    if at_work.iter().all(|(other, _)| *other != place) {
-                        let its_stop = stop.child_token();
-                        tasks.spawn(work(place.clone(), its_stop.clone()));
-                        at_work.push((place, its_stop));
-                    }
-                }
-            }
-            Err(error) if !failing => {
-                failing = true;
-                warn!("Redis does not say which server has which partition: {error}");
-            }
-            Err(_) => (),
-        }
-        while let Some(ended) = tasks.try_join_next() {
-            ended??;
-        }
-        pause(LOOK, stop).await;
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
-    }
-    Ok(())
 }

@@ -1,0 +1,288 @@
+//! The command line: what can be asked for, and what is run for it.
+
+use std::{io, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    commands::{
+        audit::{self, AuditOptions},
+        bars::{self, BarsCommand},
+        dlq::{self, DlqCommand},
+        erase::{self, EraseOptions},
+        migrate::{self, MigrateOptions},
+        reconcile::{self, ReconcileOptions},
+        revoke::{self, RevokeOptions},
+        status::{self, StatusOptions},
+    },
+    config::{self, Config},
+    jobs::{consume, relay, run, snapshot, trends},
+    metrics,
+    store::Stores,
+};
+
+/// What is secret is no flag, since the machine's other users could read it.
+const SECRETS: &str =
+    "Secrets come from the environment, or each from the file that the variable of the same name with \
+_FILE at its end names:
+  INTERACTION_REDIS_URL       redis[s]://[user:password@]host:port[/db]; rediss is TLS
+  INTERACTION_MYSQL_URL       mysql://user:password@host:port/database[?ssl-mode=VERIFY_IDENTITY]
+  INTERACTION_KAFKA_PASSWORD  with --kafka-security sasl_ssl
+
+TLS trusts the system's certificate authorities, or those in the file that SSL_CERT_FILE names.
+
+Examples:
+  persister migrate --handlers-db-user handlers   # once for each release, as the owner of the database
+  persister run                                   # all jobs in one process
+  persister status                                # how the whole system is";
+
+const ANY_NUMBER: &str = "Example: persister relay --metrics-address 0.0.0.0:9464
+
+Any number of processes share the work.";
+const STAND_BY: &str = "Example: persister warm --metrics-address 0.0.0.0:9464
+
+A second process stands by, and goes on where the first one died.";
+
+/// Moves what Redis acknowledged into Kafka and MySQL, and brings Redis back from MySQL.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = SECRETS)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) config: Config,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create or update the MySQL schema, create the Kafka topics, grant the handlers' rights. Safe to repeat.
+    ///
+    /// Run it as the MySQL user that owns the database; the jobs need no right to change tables.
+    #[command(after_help = "Example: persister migrate --handlers-db-user handlers --topic-replication 3")]
+    Migrate(MigrateOptions),
+    /// Ship the outboxes of Redis and of MySQL to Kafka.
+    #[command(after_help = ANY_NUMBER)]
+    Relay,
+    /// Apply the events of Kafka to MySQL.
+    #[command(after_help = "Example: persister consume --batch-events 10000
+
+Any number of processes share the work, as many as the topic has partitions.")]
+    Consume,
+    /// Save page views, visitors and reads of Redis in MySQL, every few seconds.
+    #[command(after_help = "Example: persister snapshot --snapshot-seconds 2")]
+    Snapshot,
+    /// Bring a restarted Redis back into service, rebuilding it from MySQL where it lost anything.
+    #[command(after_help = STAND_BY)]
+    Warm,
+    /// Rank the articles that gained most likes within the last hour and the last day. One process is enough.
+    #[command(after_help = "Example: persister trends --metrics-address 0.0.0.0:9464")]
+    Trends,
+    /// Show on one screen how the whole system is: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
+    ///
+    /// Exits with 3 if something is down: a store, a partition that is not served, a job that nobody does. With --watch
+    /// it looks again and again until Ctrl-C, says how fast things move, and exits with 0.
+    #[command(after_help = "Examples:
+  persister status
+  persister status --json | jq .down
+  persister status --watch            # every 2 seconds
+  persister status --watch 5 --json | jq -c .rates")]
+    Status(StatusOptions),
+    /// Look into the dead-letter queue, and put back what can be applied after all.
+    Dlq {
+        #[command(subcommand)]
+        command: DlqCommand,
+    },
+    /// Compare the likes in Redis with those in MySQL while traffic runs, and repair what differs.
+    ///
+    /// A difference counts only once MySQL has applied all that Redis had acknowledged when it was seen. Exits with 3
+    /// if differences remain, or articles that could not be compared since their partition is not warm.
+    #[command(after_help = "Example: persister reconcile --sample 1000 --repair")]
+    Reconcile(ReconcileOptions),
+    /// Show who did what, when, and from where, out of the log in Kafka.
+    ///
+    /// An event that was delivered twice is shown twice, with the same version.
+    #[command(after_help = "Example: persister audit --article 42 --since 2026-11-22T12:00:00Z --json")]
+    Audit(AuditOptions),
+    /// Take back the likes that still stand because of the selected events, and no others.
+    ///
+    /// A like that its user took back, or took back and gave again, is left alone; so is one that `reconcile --repair`
+    /// has said again since. Without --execute nothing is changed. To do it twice changes nothing. Exits with 3 if it
+    /// has to be repeated for some likes.
+    #[command(after_help = "Example: persister revoke --ip-hash 0af7 --since 2026-11-22T12:00:00Z --bar --execute")]
+    Revoke(RevokeOptions),
+    /// See who may neither like nor collect, bar users, and let them in again.
+    Bars {
+        #[command(subcommand)]
+        command: BarsCommand,
+    },
+    /// Erase a user: all likes, favourites and last reads, out of Redis, MySQL and the counts.
+    ///
+    /// Meanwhile the user is barred: some seconds, or as long as it takes to ask Redis about every article. What
+    /// remains, and until when, is told at the end. No delivery, replay or rebuild brings anything back. To do it again
+    /// finishes what was cut short.
+    #[command(after_help = "Example: persister erase --user 7")]
+    Erase(EraseOptions),
+    /// All of relay, consume, snapshot, warm and trends in one process.
+    #[command(after_help = "Example: INTERACTION_LOG=json persister run --metrics-address 0.0.0.0:9464")]
+    Run,
+}
+
+impl Command {
+    /// Whether it runs until it is stopped, and not for a moment only.
+    pub(crate) const fn runs_on(&self) -> bool {
+        matches!(self, Self::Relay | Self::Consume | Self::Snapshot | Self::Warm | Self::Trends | Self::Run)
+    }
+}
+
+/// Does what the command line asks for; what the process exits with.
+pub(crate) async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    config::log_to_stderr(cli.config.log);
+    let stop = CancellationToken::new();
+    // A job that is cut off has done what it is for; a command has not.
+    let cut_off = i32::from(!cli.command.runs_on());
+    if let Err(error) = stop_on_signal(stop.clone(), cut_off) {
+        error!("cannot listen for signals: {error}");
+        return ExitCode::FAILURE;
+    }
+    match dispatch(cli, stop).await {
+        Ok(code) => {
+            info!("done");
+            code
+        }
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+    let stores = Stores::new(&cli.config)?;
+    if let Some(address) = cli.config.metrics_address.filter(|_| cli.command.runs_on()) {
+        metrics::serve(address)?;
+    }
+    match cli.command {
+        Command::Migrate(options) => migrate::run(&stores, &options, stop).await,
+        Command::Relay => Box::pin(relay::run(stores, stop)).await,
+        Command::Consume => consume::run(stores, cli.config.consume, stop).await,
+        Command::Snapshot => snapshot::run(stores, cli.config.snapshot_seconds, stop).await,
+        Command::Warm => run::warm(stores, cli.config.metrics_address.is_some(), stop).await,
+        Command::Trends => trends::run(stores, stop).await,
+        Command::Dlq { command } => dlq::run(&stores, command, &stop).await,
+        Command::Status(options) => return status::run(&stores, &options, &stop).await,
+        Command::Audit(options) => audit::run(&stores, &options, &stop).await,
+        Command::Bars { command } => bars::run(&stores, command).await,
+        Command::Revoke(options) => return revoke::run(&stores, &options, &stop).await,
+        Command::Erase(options) => erase::run(&stores, &options, &stop).await,
+        Command::Reconcile(options) => return reconcile::run(&stores, &options, &stop).await,
+        Command::Run => run::all(stores, &cli.config, stop).await,
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How long the batches in hand may take after SIGTERM; less than what Kubernetes, or a person, waits before SIGKILL.
+const SHUTDOWN: Duration = Duration::from_secs(9);
+
+/// SIGTERM and SIGINT ask every job to finish its batch in hand. One that hangs on a store is cut off: what it had not
+/// confirmed is done again by the next process; it exits with `cut_off`.
+fn stop_on_signal(stop: CancellationToken, cut_off: i32) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+        info!("stopping: finishing what is in hand");
+        stop.cancel();
+        tokio::time::sleep(SHUTDOWN).await;
+        warn!("not finished in {} s: stopping anyway, the rest is done again at the next start", SHUTDOWN.as_secs());
+        std::process::exit(cut_off);
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+
+    const ARGUMENTS: [&str; 16] = [
+        "relay",
+        "migrate",
+        "audit",
+        "revoke",
+        "erase",
+        "dlq",
+        "list",
+        "--article",
+        "--since",
+        "--user",
+        "--batch-events",
+        "--snapshot-seconds",
+        "--topic-partitions",
+        "--log",
+        "--",
+        "7",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_command_line_is_in_range_or_refused(
+            line in vec(prop_oneof![select(ARGUMENTS.to_vec()).prop_map(str::to_owned), "\\PC{0,8}"], 0..8),
+        ) {
+            let Ok(cli) = Cli::try_parse_from(["persister".to_owned()].into_iter().chain(line)) else { return Ok(()) };
+            prop_assert!((1..=20_000).contains(&cli.config.consume.batch_events));
+            prop_assert!((1..=30).contains(&cli.config.snapshot_seconds));
+            if let Command::Migrate(options) = cli.command {
+                prop_assert!((1..=128).contains(&options.topic_partitions));
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_refused() {
+        for line in [
+            "run --batch-events 0",
+            "run --batch-events 20001",
+            "run --batch-ms -1",
+            "run --snapshot-seconds 0",
+            "run --snapshot-seconds 31",
+            "run --snapshot-seconds 1.5",
+            "run --log xml",
+            "migrate --topic-partitions 129",
+            "migrate --topic-replication 0",
+            "migrate --topic-retention-days 99999999999",
+            "erase --user 0",
+            "audit --article 9223372036854775808",
+            "audit --since yesterday",
+            "status --watch 0",
+            "status --watch 3601",
+            "status --watch --watch",
+        ] {
+            assert!(Cli::try_parse_from(["persister"].into_iter().chain(line.split(' '))).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example() {
+        fn look(command: &mut clap::Command) {
+            let help = command.render_long_help().to_string();
+            assert!(command.has_subcommands() || help.contains("Example"), "{}", command.get_name());
+            command.get_subcommands_mut().filter(|command| command.get_name() != "help").for_each(look);
+        }
+        assert!(Cli::command().render_long_help().to_string().contains("Examples:"));
+        look(&mut Cli::command());
+    }
+}

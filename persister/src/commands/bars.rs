@@ -1,0 +1,90 @@
+//! `persister bars`: who may not like or collect, for people.
+
+use anyhow::ensure;
+use clap::{Args, Subcommand};
+use comfy_table::Cell;
+use contract::UserId;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    ledger::bars::{self, Barred, ERASING, bar, lift_any},
+    output::{counted, json_line, line, table, tame},
+    store::Stores,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BarsCommand {
+    /// Show who is barred, since when and why, the latest first.
+    #[command(after_help = "Example: persister bars list --json")]
+    List(ListOptions),
+    /// Bar users: their likes and favourites stay, new ones answer 403. One who is barred already stays so for the
+    /// older reason.
+    #[command(after_help = "Example: persister bars add --user 7,8 --reason 'ring of 26 Nov'")]
+    Add(AddOptions),
+    /// Let users in again. Safe to repeat, which finishes what was cut short.
+    #[command(after_help = "Example: persister bars lift --user 7")]
+    Lift(Users),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListOptions {
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddOptions {
+    #[command(flatten)]
+    users: Users,
+    /// Why, for whoever looks into it later.
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Users {
+    /// Whom; may be repeated, or several separated by commas.
+    #[arg(long = "user", required = true, value_delimiter = ',')]
+    users: Vec<UserId>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    user_id: UserId,
+    since: Timestamp,
+    reason: &'a str,
+}
+
+pub(crate) async fn run(stores: &Stores, command: BarsCommand) -> anyhow::Result<()> {
+    match command {
+        BarsCommand::List(options) => list(stores, &options).await,
+        BarsCommand::Add(AddOptions { users: Users { users }, reason }) => {
+            ensure!(reason != ERASING, "that reason is kept for users who are being erased");
+            let mut redis = stores.redis.connect().await?;
+            bar(&stores.mysql, &mut redis, &users, &reason).await?;
+            line(format_args!("{} barred", counted(users.len(), "user")))
+        }
+        BarsCommand::Lift(Users { users }) => {
+            let mut redis = stores.redis.connect().await?;
+            for user in &users {
+                let erasing = lift_any(&stores.mysql, &mut redis, *user).await?;
+                ensure!(!erasing, "user {user} is being erased, which lifts the bar at its end: erase --user {user}");
+            }
+            line(format_args!("{} let in again", counted(users.len(), "user")))
+        }
+    }
+}
+
+async fn list(stores: &Stores, options: &ListOptions) -> anyhow::Result<()> {
+    let mut shown = table(&["user", "since", "reason"]);
+    for Barred { user, since, reason } in bars::list(&stores.mysql).await? {
+        if options.json {
+            json_line(&Shown { user_id: user, since, reason: &reason })?;
+        } else {
+            shown.add_row([Cell::new(user), Cell::new(since), Cell::new(tame(reason.as_bytes(), 80))]);
+        }
+    }
+    if options.json { Ok(()) } else { line(shown) }
+}

@@ -1,0 +1,153 @@
+//! `persister erase`: takes a person out.
+
+mod remains;
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use contract::{ArticleId, UserId};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    backoff::pause,
+    ledger::{
+        articles, bars,
+        clock::clocks,
+        erased::{last_event, mark_erased},
+        erasure::{self, Deleted},
+        holds::undo,
+        markers::all_warm,
+        marks::Marks,
+        pair::{Pair, by_partition},
+    },
+    output::{counted, json_line, line, progress},
+    store::{StoreError, Stores, servers::Servers},
+};
+
+/// Articles of one script call: a few milliseconds of Redis's time.
+const PER_CALL: usize = 250;
+/// A request that was let in before the bar takes no longer than this.
+const LET_IN: Duration = Duration::from_secs(3);
+/// Clocks of servers differ by less, unless one was set wrong.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// What an erasure that ends on the way says of itself.
+const STAYS: &str = "the user stays barred until the erasure is repeated";
+
+#[derive(Debug, Args)]
+pub(crate) struct EraseOptions {
+    /// Whom.
+    #[arg(long)]
+    user: UserId,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Erased {
+    /// Taken out of Redis now.
+    likes_in_redis: u64,
+    /// Rows that were in MySQL, of likes taken back by the user too.
+    likes_in_mysql: u64,
+    collects: u64,
+    reads: u64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    user_id: UserId,
+    erased: Erased,
+    remains: Vec<remains::Remains>,
+}
+
+/// In this order, so that it can be cut short anywhere and be repeated: what happened until now counts no more in any
+/// delivery; the user can change nothing; Redis, and so what a rebuild could not know of; MySQL.
+pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &CancellationToken) -> anyhow::Result<()> {
+    let user = options.user;
+    let mut redis = stores.redis.connect().await?;
+    all_warm(&mut redis).await.context("nothing was changed")?;
+    let now = now(&mut redis).await?;
+    mark_erased(&stores.mysql, user, now).await?;
+    bars::bar(&stores.mysql, &mut redis, &[user], bars::ERASING).await?;
+    let barred = Instant::now();
+
+    all_warm(&mut redis).await.context(STAYS)?;
+    let likes_in_redis = out_of_redis(&mut redis, user, stop).await?;
+    pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
+    ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
+    // Again, later than the last event that the above made, and than all that MySQL knows: a clock may have been set
+    // back.
+    let last = last_event(&stores.mysql, user).await?.max(self::now(&mut redis).await?);
+    mark_erased(&stores.mysql, user, last).await?;
+    erasure::wait_for_consumers(&stores.mysql).await?;
+    // A rebuild that began meanwhile may have read the rows before they are deleted.
+    all_warm(&mut redis).await.context(STAYS)?;
+    let Deleted { likes: likes_in_mysql, collects, reads } = erasure::delete(&stores.mysql, user).await?;
+    let erased = Erased { likes_in_redis, likes_in_mysql, collects, reads };
+    clocks_are_past(&mut redis, last, stop).await?;
+    bars::lift(&stores.mysql, &mut redis, user, bars::ERASING).await?;
+
+    let remains = remains::of(&stores.kafka).await?;
+    if options.json {
+        return json_line(&Report { user_id: user, erased, remains });
+    }
+    line(format_args!(
+        "user {user}: {} out of Redis; {}, {} and {} out of MySQL; counts of likes and favourites lowered",
+        counted(likes_in_redis, "like"),
+        counted(likes_in_mysql, "like"),
+        counted(collects, "favourite"),
+        counted(reads, "last read"),
+    ))?;
+    line("What remains:")?;
+    remains.iter().try_for_each(|remains| line(format_args!("  {remains}")))
+}
+
+/// By the clock that events are dated by; of several servers', the one that is ahead.
+async fn now(redis: &mut Servers) -> Result<Timestamp, StoreError> {
+    Ok(clocks(redis).await?.into_iter().max().unwrap_or(Timestamp::MIN))
+}
+
+/// Until every server's clock is past that moment: what the user does next would count as done before the erasure.
+async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
+    loop {
+        let slowest = clocks(redis).await?.into_iter().min().unwrap_or(Timestamp::MAX);
+        if slowest > last {
+            return Ok(());
+        }
+        let ahead = Duration::try_from(last.duration_since(slowest)).unwrap_or_default();
+        ensure!(
+            ahead < LONGEST_WAIT,
+            "a clock of Redis is {} s behind the user's last event: set it right, or wait so long; {STAYS}",
+            ahead.as_secs()
+        );
+        ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
+        pause(ahead + Duration::from_millis(1), stop).await;
+    }
+}
+
+/// Takes the user's likes out of every article that Redis knows, whether MySQL has them or not. An event with cause
+/// `erase` says so of each.
+async fn out_of_redis(redis: &mut Servers, user: UserId, stop: &CancellationToken) -> anyhow::Result<u64> {
+    let articles: BTreeSet<ArticleId> = articles::in_redis(redis).await?;
+    info!(articles = articles.len(), "looking for the user's likes");
+    let pairs: Vec<Pair> = articles.into_iter().map(|article| (user, article)).collect();
+    let bar = progress(pairs.len() as u64, "erasing");
+    let (mut taken, mut marks) = (0, Marks::default());
+    for (partition, pairs) in by_partition(&pairs) {
+        for pairs in pairs.chunks(PER_CALL) {
+            ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
+            let done = undo(redis, partition, "erase", "", pairs, &mut marks).await?;
+            taken += done.iter().filter(|done| **done).count() as u64;
+            bar.inc(pairs.len() as u64);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(taken)
+}

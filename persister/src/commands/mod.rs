@@ -1,0 +1,12 @@
+//! What people run, once.
+
+pub(crate) mod audit;
+pub(crate) mod bars;
+pub(crate) mod dlq;
+pub(crate) mod erase;
+mod events;
+pub(crate) mod migrate;
+pub(crate) mod reconcile;
+pub(crate) mod revoke;
+mod selection;
+pub(crate) mod status;

@@ -1,0 +1,47 @@
+//! `persister status`: how the whole system is.
+
+mod rates;
+mod show;
+mod watch;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    ledger::status::ask,
+    output::{json_line, line},
+    store::Stores,
+};
+
+/// What the process exits with where something is down.
+const DOWN: u8 = 3;
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusOptions {
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Look again every so many seconds, 2 if not said, until Ctrl-C, and say how fast things move. In a terminal the
+    /// screen is drawn anew; elsewhere one follows the other, with --json an object a line.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    watch: Option<u64>,
+}
+
+/// Prints it; the exit code says whether anything is down.
+pub(crate) async fn run(
+    stores: &Stores,
+    options: &StatusOptions,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let observer = stores.kafka.observer()?;
+    if let Some(seconds) = options.watch {
+        watch::run(stores, &observer, Duration::from_secs(seconds), options.json, stop).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let status = Box::pin(ask(stores, &observer)).await;
+    if options.json { json_line(&status) } else { line(show::screen(&status, None)) }?;
+    Ok(if status.down.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DOWN) })
+}

@@ -1,0 +1,88 @@
+//! The consumer: applies the events of Kafka to MySQL.
+//!
+//! One task fills batches, a few others apply them side by side, each those of its own Kafka partitions: a transaction
+//! waits for MySQL and its disk, and one connection of MySQL uses one core. Offsets are committed only for what is durable
+//! in MySQL, or in the dead-letter queue.
+
+mod collector;
+mod lane;
+mod offsets;
+mod owned;
+mod poison;
+mod record;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use self::{collector::collect, lane::Lane, owned::Owned};
+use super::supervise::supervise;
+use crate::{
+    config::ConsumeOptions,
+    store::{StoreError, Stores, kafka::GROUP},
+};
+
+/// Transactions that are under way at once.
+const LANES: usize = 4;
+/// Of one fetch of a partition.
+const FETCH_BYTES: u32 = 131_072;
+
+/// Runs until `stop`, over any outage. Any number of consumers share the partitions.
+pub(crate) async fn run(stores: Stores, options: ConsumeOptions, stop: CancellationToken) -> anyhow::Result<()> {
+    supervise("consume", &stop, || session(&stores, options, &stop)).await;
+    Ok(())
+}
+
+async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationToken) -> anyhow::Result<()> {
+    let producer = stores.kafka.producer().await?;
+    let consumer = join(stores)?;
+    info!(topic = stores.kafka.topic, group = GROUP, "consuming");
+    let (consumer, producer) = (Arc::new(consumer), Arc::new(producer));
+
+    let done = CancellationToken::new();
+    let (idle, free) = mpsc::channel(LANES);
+    let (mut applying, mut lanes) = (JoinSet::new(), vec![]);
+    for number in 0..LANES {
+        let (batches, filled) = mpsc::channel(1);
+        lanes.push(batches);
+        let lane = Lane { number, filled, idle: idle.clone(), stop: stop.clone() };
+        // When one ends, whatever the reason, all do.
+        let ended = done.clone().drop_guard();
+        let (stores, producer, consumer) = (stores.clone(), Arc::clone(&producer), Arc::clone(&consumer));
+        applying.spawn(async move {
+            lane.run(&stores, &producer, &consumer, ended).await;
+        });
+    }
+    let collected = tokio::select! {
+        outcome = collect(&consumer, options, lanes, free) => outcome,
+        () = done.cancelled() => Ok(()),
+    };
+    while let Some(ended) = applying.join_next().await {
+        ended.context("a batch")?;
+    }
+    Ok(collected?)
+}
+
+/// A member of the group, which gets its partitions soon.
+fn join(stores: &Stores) -> Result<StreamConsumer<Owned>, StoreError> {
+    let consumer: StreamConsumer<Owned> = stores
+        .kafka
+        .reader(FETCH_BYTES)
+        .set("group.id", GROUP)
+        // A rebalance moves only the partitions that change hands.
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        // A consumer that died is replaced within this time.
+        .set("session.timeout.ms", "10000")
+        .set("heartbeat.interval.ms", "1000")
+        .set("fetch.wait.max.ms", "50")
+        // A partition with enough fetched ahead is looked at again after so long: its second by default is many times what
+        // the lanes need to apply all of it.
+        .set("fetch.queue.backoff.ms", "5")
+        .create_with_context(Owned::default())?;
+    consumer.subscribe(&[&stores.kafka.topic])?;
+    Ok(consumer)
+}

@@ -1,0 +1,154 @@
+//! Getting a batch through whatever is in it: an event that cannot be applied goes to the dead-letter queue and stops
+//! nothing else.
+
+use std::time::Instant;
+
+use contract::{Change, Event};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::record::Record;
+use crate::{
+    backoff::Backoff,
+    ledger::apply::{apply, note_seen},
+    metrics,
+    store::{
+        StoreError, Stores,
+        mysql::{is_bad_data, is_deadlock},
+        producer::{Producer, delivered},
+    },
+};
+
+/// Applies a batch, trying again until it is durable; false only if the process is to stop before that.
+pub(crate) async fn apply_batch(
+    stores: &Stores,
+    producer: &Producer,
+    batch: &[Record],
+    stop: &CancellationToken,
+) -> bool {
+    let began = Instant::now();
+    let mut good = Vec::with_capacity(batch.len());
+    for record in batch {
+        match &record.event {
+            Ok(event) => good.push((record, event)),
+            Err(error) => {
+                if !bury(stores, producer, record, "undecodable", &error.to_string(), stop).await {
+                    return false;
+                }
+            }
+        }
+    }
+    // The batch as a whole; where it holds a value that MySQL refuses, its halves, down to the event that does.
+    let mut parts = vec![&good[..]];
+    while let Some(part) = parts.pop() {
+        let events: Vec<&Event> = part.iter().map(|(_, event)| *event).collect();
+        let reason = match until_it_passes(stop, || apply(&stores.mysql, &events)).await {
+            Outcome::Done => continue,
+            Outcome::Stopped => return false,
+            Outcome::Refused(reason) => reason,
+        };
+        if let [(record, _)] = part {
+            let seen = bury(stores, producer, record, "refused_by_mysql", &reason, stop).await
+                && matches!(until_it_passes(stop, || note_seen(&stores.mysql, &events)).await, Outcome::Done);
+            if !seen {
+                return false;
+            }
+        } else {
+            let (first, second) = part.split_at(part.len() / 2);
+            parts.extend([second, first]);
+        }
+    }
+    metrics::BATCH_SECONDS.observe_time(began.elapsed());
+    measure(batch);
+    true
+}
+
+/// A batch is durable.
+#[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+fn measure(batch: &[Record]) {
+    metrics::BATCH_EVENTS.observe(batch.len() as f64);
+    let now = Timestamp::now();
+    let (mut likes, mut reads, mut collects) = (0, 0, 0);
+    for event in batch.iter().filter_map(|record| record.event.as_ref().ok()) {
+        let count = match event.change {
+            Change::Like(_) => &mut likes,
+            Change::Read(_) => &mut reads,
+            Change::Collect(_) => &mut collects,
+        };
+        *count += 1;
+        // MySQL had a collect before Kafka did.
+        if !matches!(event.change, Change::Collect(_)) {
+            metrics::LAG_SECONDS.observe(now.duration_since(event.occurred_at).as_secs_f64().max(0.0));
+        }
+    }
+    for (kind, count) in [("like", likes), ("read", reads), ("collect", collects)] {
+        metrics::CONSUMED.add(count, &[("type", kind)]);
+    }
+}
+
+enum Outcome {
+    Done,
+    Refused(String),
+    Stopped,
+}
+
+async fn until_it_passes<F: Future<Output = Result<(), StoreError>>>(
+    stop: &CancellationToken,
+    work: impl Fn() -> F,
+) -> Outcome {
+    let mut backoff = Backoff::new();
+    loop {
+        match work().await {
+            Ok(()) => return Outcome::Done,
+            Err(StoreError::Mysql(error)) if is_bad_data(&error) => return Outcome::Refused(error.to_string()),
+            Err(error) => {
+                let reason = match &error {
+                    StoreError::Mysql(error) if is_deadlock(error) => "deadlock",
+                    StoreError::Stalled { .. } => "stalled",
+                    _ => "error",
+                };
+                metrics::RETRIES.add(1, &[("reason", reason)]);
+                warn!("a batch is not applied yet, trying again: {:#}", anyhow::Error::from(error));
+            }
+        }
+        if stop.is_cancelled() {
+            return Outcome::Stopped;
+        }
+        backoff.wait(stop).await;
+    }
+}
+
+/// Puts a record into the dead-letter queue, as it came, and waits until it is there.
+async fn bury(
+    stores: &Stores,
+    producer: &Producer,
+    record: &Record,
+    kind: &'static str,
+    reason: &str,
+    stop: &CancellationToken,
+) -> bool {
+    let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
+    warn!(partition, offset, "to the dead-letter queue: {reason}");
+    let why =
+        [("reason", reason), ("topic", stores.kafka.topic.as_str()), ("partition", &partition), ("offset", &offset)];
+    let mut backoff = Backoff::new();
+    while !stop.is_cancelled() {
+        let delivery = match producer.bury(&record.bytes, &why).await {
+            Ok(delivery) => delivered(delivery).await,
+            Err(error) => Err(error),
+        };
+        match delivery {
+            Ok(()) => {
+                metrics::DEAD_LETTERED.add(1, &[("reason", kind)]);
+                return true;
+            }
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                warn!("the dead-letter queue does not take a record, trying again: {error:#}");
+            }
+        }
+        backoff.wait(stop).await;
+    }
+    false
+}

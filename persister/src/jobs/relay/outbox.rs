@@ -1,0 +1,177 @@
+//! From the outboxes of Redis to Kafka.
+//!
+//! Up to two full reads are in flight: while Kafka confirms one, the next is read.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use contract::{Partition, Version, keys};
+use rdkafka::producer::DeliveryFuture;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    heartbeat,
+    source::{PER_READ, Source},
+    taken::{Hold, Taken},
+};
+use crate::{
+    jobs::supervise::supervise,
+    ledger::{
+        entry::Entry,
+        outbox::{self, Entries},
+    },
+    metrics,
+    store::{
+        StoreError, Stores,
+        place::Place,
+        producer::{self, Producer},
+        servers::Servers,
+    },
+};
+
+const IN_FLIGHT: u32 = 2 * PER_READ;
+
+/// Ids that Kafka has and Redis was not reachable to forget.
+type Unacknowledged = Mutex<Vec<(Partition, Version)>>;
+
+/// What relays one server's outboxes.
+pub(crate) struct Relay<'a> {
+    pub(crate) stores: &'a Stores,
+    pub(crate) place: &'a Place,
+    /// Its name as a consumer, and as a session in MySQL.
+    pub(crate) name: &'a str,
+    pub(crate) taken: &'a Arc<Taken>,
+}
+
+/// Relays until `stop`, over any outage of Redis or Kafka.
+pub(crate) async fn run(relay: &Relay<'_>, stop: &CancellationToken) {
+    let left = Arc::new(Unacknowledged::default());
+    supervise("relay", stop, || session(relay, &left, stop)).await;
+}
+
+/// Relays with one producer, from one server, until either fails. Ends only when all it took has been delivered or has
+/// failed for good.
+async fn session(relay: &Relay<'_>, left: &Arc<Unacknowledged>, stop: &CancellationToken) -> anyhow::Result<()> {
+    let Relay { stores, place, name, taken } = relay;
+    let producer = stores.kafka.producer().await?;
+    let mut control = stores.redis.connect_to(place).await?;
+    let server = control.name(place.partitions[0])?.to_owned();
+    taken.reads_from(&server);
+    // Without MySQL nothing is warmed either, so its absence stops no relay.
+    let _ = tokio::time::timeout(Duration::from_secs(1), heartbeat::beat(&stores.mysql, name, place, taken)).await;
+    outbox::make_groups(&mut control).await?;
+    let mut source = Source::new(name, control.clone());
+    outbox::forget_gone(&mut control, &place.partitions).await?;
+    let late = std::mem::take(&mut *left.lock().unwrap_or_else(PoisonError::into_inner));
+    outbox::acknowledge(&mut control, &late).await?;
+    info!(server, partitions = place.partitions.len(), "reading the outboxes");
+
+    let room = Arc::new(Semaphore::new(IN_FLIGHT as usize));
+    let mut confirmations = JoinSet::new();
+    let outcome = async {
+        while let Some(mut permit) = room_for_a_read(&room, stop).await {
+            let hold = taken.hold();
+            let entries = source.next(stop).await?;
+            let count = entries.iter().map(|(_, entries)| entries.len()).sum::<usize>();
+            let used = permit.split(count.min(PER_READ as usize));
+            drop(permit);
+            if count > 0 {
+                let mut batch = Vec::with_capacity(count);
+                let all_queued = produce(&producer, entries, &hold, &mut batch).await;
+                let confirmation = Confirmation { batch, control: control.clone(), left: left.clone() };
+                confirmations.spawn(confirmation.run(hold, used));
+                all_queued?;
+            }
+            while let Some(confirmed) = confirmations.try_join_next() {
+                confirmed.context("a confirmation panicked")??;
+            }
+        }
+        anyhow::Ok(())
+    }
+    .await;
+    while let Some(confirmed) = confirmations.join_next().await {
+        if let Ok(Err(error)) = confirmed {
+            warn!("relay: {error:#}");
+        }
+    }
+    taken.reads_from("");
+    outcome
+}
+
+/// Room for as many entries as a read can bring; none when the process is to stop.
+async fn room_for_a_read(room: &Arc<Semaphore>, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        permit = Arc::clone(room).acquire_many_owned(PER_READ) => permit.ok(),
+    }
+}
+
+/// Queues the entries' events, and what is no event to the dead-letter queue; `batch` has what was queued, also where it
+/// could not be all.
+async fn produce(
+    producer: &Producer,
+    streams: Entries,
+    hold: &Hold,
+    batch: &mut Vec<(Partition, Version, DeliveryFuture)>,
+) -> anyhow::Result<()> {
+    for (partition, entries) in streams {
+        for Entry { id, event } in entries {
+            ensure!(!hold.is_old(), "entries were taken too long ago to be sent; they are read again");
+            let delivery = match event {
+                Ok(event) => producer.send(partition, &event.article.to_string(), &event.to_json()).await,
+                Err(broken) => {
+                    let (stream, id) = (keys::outbox(partition), id.to_string());
+                    warn!(stream, id, "to the dead-letter queue: {}", broken.reason);
+                    metrics::DEAD_LETTERED.add(1, &[("reason", "outbox_entry")]);
+                    let why = [("reason", broken.reason.as_str()), ("stream", &stream), ("id", &id)];
+                    producer.bury(&broken.bytes, &why).await
+                }
+            };
+            batch.push((partition, id, delivery?));
+        }
+    }
+    Ok(())
+}
+
+/// A read's entries on their way.
+struct Confirmation {
+    batch: Vec<(Partition, Version, DeliveryFuture)>,
+    control: Servers,
+    left: Arc<Unacknowledged>,
+}
+
+impl Confirmation {
+    /// Removes from Redis what Kafka confirms. What it does not ends the session: the next one, when Kafka is there again,
+    /// begins with it, so that the events of an outbox come in their order, except those that were under way together.
+    async fn run(mut self, hold: Hold, room: Option<OwnedSemaphorePermit>) -> anyhow::Result<()> {
+        let mut delivered = Vec::with_capacity(self.batch.len());
+        let mut failed: Option<StoreError> = None;
+        for (partition, id, delivery) in self.batch {
+            match producer::delivered(delivery).await {
+                Ok(()) => delivered.push((partition, id)),
+                Err(error) => {
+                    metrics::UNDELIVERED.add(1, &[]);
+                    failed = Some(error);
+                }
+            }
+        }
+        metrics::RELAYED.add(delivered.len() as u64, &[("outbox", "likes")]);
+        drop(hold);
+        let acknowledged = outbox::acknowledge(&mut self.control, &delivered).await;
+        drop(room);
+        if acknowledged.is_err() {
+            self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(delivered);
+        }
+        acknowledged?;
+        failed.map_or(Ok(()), |error| Err(error).context("Kafka did not take entries, they stay in Redis"))
+    }
+}

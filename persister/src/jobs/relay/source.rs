@@ -1,0 +1,92 @@
+//! Taking entries out of the outboxes of one server.
+//!
+//! They are taken as a consumer group, so that several relays share them and a dead one's are taken over.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use contract::{Partition, Version};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    backoff::pause,
+    ledger::outbox::{self, Entries, PER_OUTBOX},
+    store::{StoreError, servers::Servers},
+};
+
+/// The most that one read brings.
+pub(crate) const PER_READ: u32 = PER_OUTBOX * Partition::COUNT as u32;
+/// Between two reads that find nothing, longer each time. A cluster has no command that waits for several outboxes.
+const SHORTEST: Duration = Duration::from_millis(5);
+const LONGEST: Duration = Duration::from_millis(40);
+/// An entry taken for longer than this and still there belongs to a relay that is dead, or failed to be delivered.
+/// Longer than a delivery may last, so that an entry in flight is never taken over.
+const ABANDONED: Duration = Duration::from_secs(12);
+const SWEEP: Duration = Duration::from_secs(3);
+
+/// Where entries come from: first what this relay took and lost the answer of, then new ones, now and then abandoned
+/// ones.
+pub(crate) struct Source<'a> {
+    relay: &'a str,
+    servers: Servers,
+    partitions: Vec<Partition>,
+    /// While reading what this relay had taken: the last id seen of each outbox. Then none.
+    own: Option<HashMap<Partition, Version>>,
+    swept: Instant,
+    rest: Duration,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(relay: &'a str, servers: Servers) -> Self {
+        let partitions = servers.partitions();
+        Self { relay, servers, partitions, own: Some(HashMap::new()), swept: Instant::now(), rest: SHORTEST }
+    }
+
+    /// The next entries, none of them if there are none for a moment.
+    pub(crate) async fn next(&mut self, stop: &CancellationToken) -> Result<Entries, StoreError> {
+        if self.swept.elapsed() > SWEEP {
+            self.swept = Instant::now();
+            let abandoned = self.abandoned().await?;
+            if !abandoned.is_empty() {
+                return Ok(abandoned);
+            }
+        }
+        if let Some(mut seen) = self.own.take() {
+            let entries = self.read(Some(&seen)).await?;
+            if !entries.is_empty() {
+                seen.extend(entries.iter().filter_map(|(p, entries)| Some((*p, entries.last()?.id))));
+                self.own = Some(seen);
+                return Ok(entries);
+            }
+        }
+        let entries = self.read(None).await?;
+        if entries.is_empty() {
+            pause(self.rest, stop).await;
+            self.rest = (self.rest * 2).min(LONGEST);
+        } else {
+            self.rest = SHORTEST;
+        }
+        Ok(entries)
+    }
+
+    /// Takes over what has been pending for too long.
+    async fn abandoned(&mut self) -> Result<Entries, StoreError> {
+        let (claimed, more) = outbox::claim(&mut self.servers, &self.partitions, self.relay, ABANDONED).await?;
+        if more {
+            // Look again at once.
+            self.swept = self.swept.checked_sub(SWEEP).unwrap_or(self.swept);
+        }
+        let count: usize = claimed.iter().map(|(_, entries)| entries.len()).sum();
+        if count > 0 {
+            info!(count, "took over entries that were not delivered");
+        }
+        Ok(claimed)
+    }
+
+    async fn read(&mut self, own: Option<&HashMap<Partition, Version>>) -> Result<Entries, StoreError> {
+        outbox::read(&mut self.servers, &self.partitions, self.relay, own).await
+    }
+}

@@ -1,0 +1,94 @@
+//! What a relay has in flight.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::ledger::relay_session::TAKEN_TO_SENT;
+
+/// What the relay has taken from Redis and not yet delivered, and from which server.
+#[derive(Debug, Default)]
+pub(crate) struct Taken(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    run_id: String,
+    next: u64,
+    since: BTreeMap<u64, Instant>,
+}
+
+impl Taken {
+    /// From here on entries are taken from that server; from none, if empty. Called only while nothing is in flight.
+    pub(crate) fn reads_from(&self, run_id: &str) {
+        run_id.clone_into(&mut self.lock().run_id);
+    }
+
+    /// Entries may be taken from now on, until the answer is dropped. Made before Redis is asked, since what is on its
+    /// way from a server that dies counts as taken.
+    pub(crate) fn hold(self: &Arc<Self>) -> Hold {
+        let mut state = self.lock();
+        let id = state.next;
+        state.next += 1;
+        let since = Instant::now();
+        state.since.insert(id, since);
+        Hold { taken: Arc::clone(self), id, since }
+    }
+
+    /// The server, and how long before `now` the oldest entry in flight was taken: all taken before has been delivered
+    /// or failed.
+    pub(super) fn oldest(&self, now: Instant) -> (String, Duration) {
+        let state = self.lock();
+        // Ids are given in the order of time.
+        let age = state.since.values().next().map_or(Duration::ZERO, |since| now.saturating_duration_since(*since));
+        (state.run_id.clone(), age)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Entries in flight.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    taken: Arc<Taken>,
+    id: u64,
+    since: Instant,
+}
+
+impl Hold {
+    /// Whether it is too late to send what was taken.
+    pub(super) fn is_old(&self) -> bool {
+        self.since.elapsed() > TAKEN_TO_SENT
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.taken.lock().since.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_hold_tells_how_far_all_is_delivered() {
+        let taken = Arc::new(Taken::default());
+        taken.reads_from("a");
+        assert_eq!(taken.oldest(Instant::now()), ("a".to_owned(), Duration::ZERO));
+        let first = taken.hold();
+        let between = Instant::now();
+        while Instant::now() == between {}
+        let second = taken.hold();
+        let now = Instant::now();
+        assert!(taken.oldest(now).1 >= now - between);
+        drop(first);
+        assert!(taken.oldest(now).1 < now - between);
+        drop(second);
+        assert_eq!(taken.oldest(now).1, Duration::ZERO);
+    }
+}

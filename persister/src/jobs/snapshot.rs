@@ -1,0 +1,77 @@
+//! Saves page views, visitors and reads of Redis in MySQL, so that a rebuild can bring them back.
+//!
+//! Likes need no snapshot: each is an event. Views are too many to be events; a Redis that is lost whole loses those of
+//! the last few seconds.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::supervise::supervise;
+use crate::{
+    backoff::pause,
+    ledger::snapshot,
+    metrics,
+    store::{StoreError, Stores, place::Place},
+};
+
+/// Articles of one partition in one round; also the rows of one statement, whose sketches have up to 12 KiB each.
+const PER_PARTITION: usize = 100;
+
+/// Runs until `stop`, over any outage: what a snapshot that failed did not save stays listed. Any number may run at once.
+pub(crate) async fn run(stores: Stores, seconds: u64, stop: CancellationToken) -> anyhow::Result<()> {
+    supervise("snapshot", &stop, || session(&stores, seconds, &stop)).await;
+    Ok(())
+}
+
+/// One snapshot, and the time until the next.
+async fn session(stores: &Stores, seconds: u64, stop: &CancellationToken) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let saved = save_all(stores, stop).await?;
+    debug!(saved, "snapshot");
+    metrics::SNAPSHOT_SECONDS.observe_time(began.elapsed());
+    metrics::SNAPSHOT_ARTICLES.add(saved, &[]);
+    pause(Duration::from_secs(seconds), stop).await;
+    Ok(())
+}
+
+/// Saves what has changed since the last time, server by server: one that is down keeps no other waiting.
+async fn save_all(stores: &Stores, stop: &CancellationToken) -> Result<u64, StoreError> {
+    let began = Instant::now();
+    let (mut saved, mut failed) = (0, None);
+    for place in stores.redis.places().await? {
+        match save_one(stores, &place, stop).await {
+            Ok(count) => saved += count,
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    snapshot::remember(&stores.mysql, began.elapsed(), saved).await?;
+    Ok(saved)
+}
+
+/// In rounds over all partitions of a server. Cold partitions have nothing to say.
+async fn save_one(stores: &Stores, place: &Place, stop: &CancellationToken) -> Result<u64, StoreError> {
+    let mut redis = stores.redis.connect_to(place).await?;
+    let mut saved = 0;
+    let mut partitions = place.partitions.clone();
+    while !partitions.is_empty() && !stop.is_cancelled() {
+        let mut taken = snapshot::take(&mut redis, &partitions, PER_PARTITION).await?;
+        taken.retain(|(_, articles)| !articles.is_empty());
+        // A partition that gave fewer than asked for is done; what changed since is for the next time.
+        partitions = taken.iter().filter(|(_, of)| of.len() >= PER_PARTITION).map(|(p, _)| *p).collect();
+        for some in taken.chunks(8) {
+            let mut counters = snapshot::read(&mut redis, some).await?;
+            counters.sort_unstable_by_key(|counters| counters.article);
+            for rows in counters.chunks(PER_PARTITION) {
+                snapshot::write(&stores.mysql, rows).await?;
+            }
+            saved += counters.len() as u64;
+            snapshot::done(&mut redis, &counters).await?;
+        }
+    }
+    Ok(saved)
+}

@@ -1,0 +1,153 @@
+//! Which articles gained most likes within the last hour and the last day, out of the stream of events.
+//!
+//! The job reads the whole topic by itself, counts in bounded memory, and writes every few seconds, in one transaction,
+//! the ranking and what it goes on from. So whatever stops it, the next process goes on where the last checkpoint is,
+//! neither missing nor repeating an event. Several processes at once are harmless: each counts all, and each writes a
+//! state that is whole.
+//!
+//! It holds no user, so `erase` has nothing to take out of it but by the events that it makes; no rebuild of Redis
+//! needs it; and there is nothing for `reconcile` to compare it with, as no other store counts by time.
+
+mod checkpoint;
+mod seen;
+mod source;
+mod state;
+mod window;
+
+use std::time::Duration;
+
+use contract::Event;
+use futures::StreamExt as _;
+use jiff::{SignedDuration, Timestamp};
+use rdkafka::Message;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use self::{
+    source::{Positions, Source, reached},
+    state::State,
+};
+use super::supervise::supervise;
+use crate::{
+    metrics,
+    store::{Stores, log::pass_or_fail},
+};
+
+/// Between two checkpoints; the first comes sooner.
+const EVERY: Duration = Duration::from_secs(10);
+const FIRST: Duration = Duration::from_secs(1);
+/// A moment that is longer ago is no ranking's any more.
+const OLDEST: SignedDuration = SignedDuration::from_mins(1);
+/// Records taken from Kafka's client at once, when there are as many.
+const CHUNK: usize = 256;
+
+/// Runs until `stop`, over any outage.
+pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
+    let state = Mutex::new(None);
+    supervise("trends", &stop, || session(&stores, &state, &stop)).await;
+    Ok(())
+}
+
+/// Counts until `stop`, an error, or the topic has changed. What is in `state` afterwards is gone on from.
+async fn session(stores: &Stores, state: &Mutex<Option<State>>, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut state = state.lock().await;
+    if state.is_none() {
+        *state = checkpoint::load(&stores.mysql).await?;
+    }
+    let state = state.get_or_insert_default();
+    let source = Source::open(&stores.kafka, &mut state.positions).await?;
+    info!(partitions = state.positions.len(), "counting likes");
+    let mut messages = source.consumer.stream().ready_chunks(CHUNK);
+    let mut due = interval_at(Instant::now() + FIRST, EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut mark = None;
+    loop {
+        tokio::select! {
+            biased;
+            // The last seconds would only be read again.
+            () = stop.cancelled() => return checkpoint::write(&stores.mysql, state, None).await,
+            _ = due.tick() => {
+                let at = Timestamp::now();
+                let Some(ends) = source.ends(&state.positions).await? else {
+                    info!("the topic has changed");
+                    return Ok(());
+                };
+                state.move_to(milliseconds(at));
+                let as_of = known_since(&mut mark, Mark { at, ends }, &state.positions);
+                checkpoint::write(&stores.mysql, state, as_of).await?;
+            }
+            chunk = messages.next() => {
+                let now_ms = milliseconds(Timestamp::now());
+                for message in chunk.into_iter().flatten() {
+                    match message {
+                        Ok(message) => take(state, &message, now_ms),
+                        Err(error) => pass_or_fail(error)?,
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn milliseconds(at: Timestamp) -> u64 {
+    at.as_millisecond().try_into().unwrap_or_default()
+}
+
+fn take(state: &mut State, message: &impl Message, now_ms: u64) {
+    // What is no event, `consume` puts into the dead-letter queue.
+    let event = Event::from_json(message.payload().unwrap_or_default()).ok();
+    if let Some(outcome) = event.and_then(|event| state.count(&event, now_ms)) {
+        metrics::TRENDS_EVENTS.add(1, &[("outcome", outcome.word())]);
+    }
+    state.positions.insert(message.partition(), message.offset() + 1);
+}
+
+/// What was in Kafka at a moment.
+struct Mark {
+    at: Timestamp,
+    ends: Positions,
+}
+
+/// The moment of which it is known that all is counted that was in Kafka then: now, or under load the last one that was
+/// waited for; none while the job is still behind that one, or if it is long ago, since the ranking's hour ends now. A
+/// ranking of no such moment is not shown.
+fn known_since(waited_for: &mut Option<Mark>, now: Mark, positions: &Positions) -> Option<Timestamp> {
+    if reached(positions, &now.ends) {
+        *waited_for = None;
+        return Some(now.at);
+    }
+    match waited_for {
+        Some(before) if !reached(positions, &before.ends) => None,
+        _ => {
+            let at = now.at;
+            waited_for.replace(now).map(|before| before.at).filter(|before| at.duration_since(*before) <= OLDEST)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ranking_is_of_the_last_moment_of_which_all_is_counted() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let mark = |second, end| Mark { at: at(second), ends: Positions::from([(0, end)]) };
+        let positions = |position| Positions::from([(0, position)]);
+        let mut waited_for = None;
+        let mut ask = |now, position| known_since(&mut waited_for, now, &positions(position));
+        assert_eq!(ask(mark(1, 100), 0), None, "it begins");
+        assert_eq!(ask(mark(2, 150), 99), None, "not there yet");
+        assert_eq!(ask(mark(3, 200), 120), Some(at(1)), "the end of the first");
+        assert_eq!(ask(mark(4, 250), 199), None);
+        assert_eq!(ask(mark(5, 250), 250), Some(at(5)), "nothing is left");
+        assert_eq!(ask(mark(6, 300), 260), None);
+        assert_eq!(ask(mark(7, 400), 300), Some(at(6)));
+        assert_eq!(ask(mark(3600, 500), 400), None, "the job stood still for an hour");
+        assert_eq!(ask(mark(3610, 600), 500), Some(at(3600)));
+    }
+}

@@ -1,0 +1,99 @@
+//! Reading the topic from where the state is, in no consumer group.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{Consumer as _, StreamConsumer},
+};
+
+use crate::store::{
+    StoreError,
+    kafka::Kafka,
+    observer::{Ends, Observer},
+};
+
+/// All that may still count: the longer window, and the bucket that is being filled.
+const BACK: SignedDuration = SignedDuration::from_hours(25);
+/// Of one fetch of a partition. Counting is quick: there is no need to have much at hand.
+const FETCH_BYTES: u32 = 32_768;
+
+/// The next offset of each partition.
+pub(super) type Positions = BTreeMap<i32, i64>;
+
+pub(super) struct Source {
+    pub(super) consumer: StreamConsumer,
+    observer: Observer,
+    topic: String,
+}
+
+impl Source {
+    /// Reads all partitions that there are. One that has no position yet, or whose position is not there any more (its
+    /// records have been dropped, or the topic was made again), begins with the records that may still count: what was
+    /// counted before is known by its version.
+    pub(super) async fn open(kafka: &Kafka, positions: &mut Positions) -> Result<Self, StoreError> {
+        let (observer, topic) = (kafka.observer()?, kafka.topic.clone());
+        let ends = observer.ends(&topic).await?;
+        positions.retain(|partition, _| ends.contains_key(partition));
+        let lost = lost(&ends, positions);
+        if !lost.is_empty() {
+            for (partition, begin) in observer.begins(&topic, &lost, Timestamp::now() - BACK).await? {
+                let (first, next) = ends.get(&partition).copied().unwrap_or_default();
+                positions.insert(partition, begin.clamp(first, next));
+            }
+        }
+        let mut assigned = TopicPartitionList::new();
+        for (partition, next) in &*positions {
+            assigned.add_partition_offset(&topic, *partition, Offset::Offset(*next))?;
+        }
+        let consumer: StreamConsumer = kafka
+            .reader(FETCH_BYTES)
+            // Never joined, and nothing is committed to it: any number of processes read all partitions, each by
+            // itself.
+            .set("group.id", "interaction.trends")
+            .create()?;
+        consumer.assign(&assigned)?;
+        Ok(Self { consumer, observer, topic })
+    }
+
+    /// What is in the topic now; none if it has other partitions than are read, or not the records that come next.
+    pub(super) async fn ends(&self, positions: &Positions) -> Result<Option<Positions>, StoreError> {
+        let ends = self.observer.ends(&self.topic).await?;
+        let same = lost(&ends, positions).is_empty() && ends.len() == positions.len();
+        Ok(same.then(|| ends.into_iter().map(|(partition, (_, next))| (partition, next)).collect()))
+    }
+}
+
+/// The partitions that cannot be gone on with.
+fn lost(ends: &Ends, positions: &Positions) -> Vec<i32> {
+    let known = |partition: &i32, (first, next): &(i64, i64)| {
+        positions.get(partition).is_some_and(|position| (first..=next).contains(&position))
+    };
+    ends.iter().filter(|(partition, ends)| !known(partition, ends)).map(|(partition, _)| *partition).collect()
+}
+
+/// Whether all has been read that ended there.
+pub(super) fn reached(positions: &Positions, ends: &Positions) -> bool {
+    ends.iter().all(|(partition, next)| positions.get(partition).is_some_and(|position| position >= next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_lost_whose_next_record_is_not_there() {
+        let ends = Ends::from([(0, (0, 10)), (1, (5, 10)), (2, (0, 10)), (3, (0, 0)), (4, (7, 7))]);
+        let positions = Positions::from([(0, 10), (1, 4), (2, 11), (4, 7), (9, 1)]);
+        assert_eq!(lost(&ends, &positions), [1, 2, 3]);
+    }
+
+    #[test]
+    fn an_end_is_reached_when_no_partition_is_behind_it() {
+        let positions = Positions::from([(0, 10), (1, 4)]);
+        assert!(reached(&positions, &Positions::from([(0, 9), (1, 4)])));
+        assert!(!reached(&positions, &Positions::from([(0, 10), (1, 5)])));
+        assert!(!reached(&positions, &Positions::from([(2, 0)])));
+    }
+}

@@ -1,0 +1,125 @@
+//! Waiting until what Redis had given away has arrived in MySQL.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use contract::Partition;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    backoff::pause,
+    ledger::{
+        clock::mysql_time,
+        markers::markers,
+        relay_session::{self, TAKEN_TO_SENT},
+    },
+    output::counted,
+    store::{Stores, kafka::DELIVERY, place::Place, servers::Servers},
+};
+
+const POLL: Duration = Duration::from_millis(100);
+/// After so long, whatever a relay had taken has been delivered or has failed.
+const SILENCE: Duration = DELIVERY.saturating_add(TAKEN_TO_SENT);
+/// Waiting is told every so often, with what for.
+const TELL: Duration = Duration::from_secs(5);
+
+/// One wait for the world to catch up with a server that has started.
+pub(crate) struct Barrier<'a> {
+    stores: &'a Stores,
+    place: &'a Place,
+    server: &'a str,
+    stop: &'a CancellationToken,
+}
+
+impl<'a> Barrier<'a> {
+    pub(crate) const fn new(
+        stores: &'a Stores,
+        place: &'a Place,
+        server: &'a str,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self { stores, place, server, stop }
+    }
+
+    /// All that relays had taken before now is in Kafka, and all that was in Kafka then is in MySQL.
+    pub(crate) async fn all_that_was_taken_is_applied(&self) -> anyhow::Result<()> {
+        self.relays_hold_nothing_from_before().await?;
+        self.consumers_have_caught_up().await
+    }
+
+    /// The partitions' outboxes are empty: the entries that a server came back with are no loss, they go the usual way.
+    pub(crate) async fn outboxes_are_empty(&self, redis: &mut Servers, partitions: &[Partition]) -> anyhow::Result<()> {
+        let mut told = Instant::now();
+        loop {
+            let waiting: u64 = markers(redis, partitions).await?.iter().map(|(_, marker)| marker.waiting).sum();
+            if waiting == 0 {
+                return Ok(());
+            }
+            self.wait(&mut told, || counted(waiting, "entry") + " in Redis to be relayed").await?;
+        }
+    }
+
+    async fn relays_hold_nothing_from_before(&self) -> anyhow::Result<()> {
+        let now = mysql_time(&self.stores.mysql).await?;
+        let (mut told, began) = (Instant::now(), Instant::now());
+        loop {
+            let holding = relay_session::holding(&self.stores.mysql, &self.place.partitions, self.server, &now).await?;
+            let Some(first) = holding.first() else { return Ok(()) };
+            // Silence alone does not tell a dead relay from one that cannot reach MySQL: what either took before this
+            // wait began has been delivered, or has failed, when it has lasted as long as a delivery may.
+            if began.elapsed() > SILENCE {
+                return Ok(relay_session::forget_silent(&self.stores.mysql, &now).await?);
+            }
+            let from = if first.same_server { "this" } else { "another" };
+            self.wait(&mut told, || {
+                format!(
+                    "{} that may hold entries, such as {}, which reads from {from} server",
+                    counted(holding.len(), "relay"),
+                    first.relay_id
+                )
+            })
+            .await?;
+        }
+    }
+
+    async fn consumers_have_caught_up(&self) -> anyhow::Result<()> {
+        let observer = self.stores.kafka.observer()?;
+        let mark = observer.progress().await?;
+        let mut now = mark.clone();
+        let mut told = Instant::now();
+        loop {
+            let behind = now.behind(&mark);
+            if behind == 0 {
+                return Ok(());
+            }
+            self.wait(&mut told, || counted(behind, "event") + " in Kafka to be consumed").await?;
+            now = observer.progress().await?;
+        }
+    }
+
+    /// Another moment, unless it is no use any more.
+    async fn wait(&self, told: &mut Instant, what_for: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.stop.is_cancelled() {
+            bail!("the process stops");
+        }
+        if told.elapsed() > TELL {
+            info!("still fenced, waiting for {}", what_for());
+            *told = Instant::now();
+            // A server that went away in the meantime is not worth waiting for.
+            let mut redis = self.stores.redis.connect_to(self.place).await?;
+            self.still_the_same(&mut redis).await?;
+        }
+        pause(POLL, self.stop).await;
+        Ok(())
+    }
+
+    /// What was found out holds for one server.
+    pub(crate) async fn still_the_same(&self, redis: &mut Servers) -> anyhow::Result<()> {
+        let same = redis.are_the_same().await?;
+        if !same || redis.name(self.place.partitions[0])? != self.server {
+            bail!("Redis was restarted, promoted or demoted in the meantime");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! Looks at a Redis while it is whole, so that the loss can be bounded when it is gone.
+
+use std::time::{Duration, Instant};
+
+use contract::Partition;
+use jiff::Timestamp;
+use sqlx::MySqlPool;
+use tracing::warn;
+
+use crate::{
+    ledger::{markers::Marker, outbox_seen},
+    store::{Store, within},
+};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// A look that MySQL does not take is given up; the next one says more.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Remembers the depths of the outboxes in MySQL, once a second.
+pub(super) struct Looks {
+    last: Option<Instant>,
+    failing: bool,
+}
+
+impl Looks {
+    pub(super) const fn new() -> Self {
+        Self { last: None, failing: false }
+    }
+
+    /// Whether it is time for another look.
+    pub(super) fn due(&self) -> bool {
+        self.last.is_none_or(|last| last.elapsed() >= EVERY)
+    }
+
+    /// Writes one look; a failure is logged once.
+    pub(super) async fn remember(
+        &mut self,
+        mysql: &MySqlPool,
+        server: &str,
+        at: Timestamp,
+        markers: &[(Partition, Marker)],
+    ) {
+        self.last = Some(Instant::now());
+        match within(PATIENCE, Store::Mysql, outbox_seen::remember(mysql, server, at, markers)).await {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                let error = anyhow::Error::from(error);
+                warn!("cannot write what is seen of the outboxes; if Redis is lost now, less is known: {error:#}");
+            }
+            Err(_) => (),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Brings a Redis back into service after a restart: at once where it has lost nothing, else rebuilt from MySQL.
+//!
+//! Every partition's marker names the server whose data was last known to be whole. A restarted, flushed, restored or
+//! promoted server is not that one, and refuses to serve until it is declared whole here.
+
+mod alive;
+mod barrier;
+mod decide;
+mod looks;
+mod rebuild;
+mod report;
+mod warm_up;
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use tokio_util::sync::CancellationToken;
+
+use self::{looks::Looks, warm_up::warm_up};
+use super::{for_each_server::for_each_server, supervise::supervise};
+use crate::{
+    backoff::pause,
+    ledger::{clock::time, markers::markers},
+    store::{Stores, place::Place},
+};
+
+const POLL: Duration = Duration::from_millis(250);
+
+/// Runs until `stop`, over any outage. Of several processes one works and the others stand by.
+pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
+    let redis = stores.redis.clone();
+    let working = stop.child_token();
+    let work = async {
+        let outcome = for_each_server(&redis, &stop, |place, stop| keep_warm(stores.clone(), place, stop)).await;
+        // A job that died does not say that it lives.
+        working.cancel();
+        outcome
+    };
+    tokio::join!(work, alive::run(&stores.mysql, &working)).0
+}
+
+async fn keep_warm(stores: Stores, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
+    supervise("warm", &stop, || watch(&stores, &place, &stop)).await;
+    Ok(())
+}
+
+/// Looks at a server's partitions again and again, and warms those that are cold. If that fails they stay fenced.
+async fn watch(stores: &Stores, place: &Place, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut redis = stores.redis.connect_to(place).await?;
+    let server = redis.name(place.partitions[0])?.to_owned();
+    let mut looks = Looks::new();
+    while !stop.is_cancelled() {
+        ensure!(redis.are_the_same().await?, "Redis was promoted, or demoted");
+        let at = time(&mut redis).await?;
+        let markers = markers(&mut redis, &place.partitions).await?;
+        if looks.due() {
+            looks.remember(&stores.mysql, &server, at, &markers).await;
+        }
+        if markers.iter().any(|(_, marker)| marker.run_id != server) {
+            warm_up(stores, &mut redis, place, &server, stop).await?;
+        }
+        pause(POLL, stop).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Rebuilding partitions from MySQL.
+
+use contract::Partition;
+use tracing::{info, warn};
+
+use super::barrier::Barrier;
+use crate::{
+    ledger::{
+        rebuild,
+        restore::{Written, restore},
+    },
+    store::{Stores, servers::Servers},
+};
+
+/// Empties the partitions, writes them from MySQL, and declares them warm in a new epoch. If anything fails on the way
+/// they stay fenced, and the next try begins again.
+pub(crate) async fn rebuild(
+    stores: &Stores,
+    redis: &mut Servers,
+    barrier: &Barrier<'_>,
+    server: &str,
+    partitions: &[Partition],
+) -> anyhow::Result<Written> {
+    let id = format!("{:016x}", rand::random::<u64>());
+    rebuild::fence(redis, server, partitions, &id).await?;
+    barrier.outboxes_are_empty(redis, partitions).await?;
+    barrier.all_that_was_taken_is_applied().await?;
+    match stores.kafka.observer()?.dead_letters().await {
+        Ok(0) => (),
+        Ok(count) => {
+            warn!(count, "the dead-letter queue holds records that MySQL, and so the rebuilt Redis, does not have");
+        }
+        Err(error) => warn!("the dead-letter queue could not be asked: {:#}", anyhow::Error::from(error)),
+    }
+    let removed = rebuild::clear(redis, partitions, &id).await?;
+    if removed > 0 {
+        info!(removed, "removed the keys that were there");
+    }
+    let written = restore(&stores.mysql, redis, partitions, &id).await?;
+    barrier.still_the_same(redis).await?;
+    rebuild::declare_rebuilt(stores, redis, server, partitions, &id).await?;
+    Ok(written)
+}

@@ -1,0 +1,114 @@
+//! Bringing the cold partitions of one server back into service.
+
+use std::time::Instant;
+
+use contract::Partition;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    barrier::Barrier,
+    decide::{Next, next},
+    rebuild, report,
+};
+use crate::{
+    ledger::{
+        bars,
+        clock::time,
+        known::Known,
+        loss::Loss,
+        markers::{cold, declare_warm},
+        rebuilds::Rebuilt,
+        warmers::Lock,
+    },
+    store::{Stores, place::Place, servers::Servers},
+};
+
+/// Declares each cold partition whole, after a rebuild where it is not. Does nothing while another process does it.
+pub(super) async fn warm_up(
+    stores: &Stores,
+    redis: &mut Servers,
+    place: &Place,
+    server: &str,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(mut lock) = Lock::take(&stores.mysql, place).await? else {
+        debug!("another process warms");
+        return Ok(());
+    };
+    // A MySQL that vanished without a word would keep the work waiting: the lock's connection notices.
+    let outcome = tokio::select! {
+        outcome = warm_up_locked(stores, redis, place, server, stop) => outcome,
+        gone = lock.watch() => Err(gone.into()),
+    };
+    lock.release().await;
+    outcome
+}
+
+async fn warm_up_locked(
+    stores: &Stores,
+    redis: &mut Servers,
+    place: &Place,
+    server: &str,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    // With the lock nobody else changes what is seen here.
+    let first = cold(redis, server).await?;
+    if first.is_empty() {
+        return Ok(());
+    }
+    let noticed = time(redis).await?;
+    info!(server, partitions = first.len(), "Redis is not known to be whole: fenced");
+    let barrier = Barrier::new(stores, place, server, stop);
+    barrier.all_that_was_taken_is_applied().await?;
+    let known = Known::read(&stores.mysql).await?;
+    // Look again: a server that only got another name was written to until its clients knew, and what they wrote may be
+    // among what is known.
+    let mut cold = cold(redis, server).await?;
+    cold.retain(|(partition, _)| first.iter().any(|(first, _)| first == partition));
+
+    let mut lost = Vec::new();
+    let (mut whole, mut promoted) = (Vec::new(), Vec::new());
+    for (partition, marker) in cold {
+        match next(&marker, server, known.version(partition)) {
+            Next::Serve => (),
+            Next::Declare => {
+                if redis.took_over_from(partition, &marker.run_id) {
+                    promoted.push(partition);
+                }
+                whole.push((partition, marker.epoch));
+            }
+            Next::Rebuild(why) => {
+                debug!(partition = partition.get(), "rebuild: {why}");
+                lost.push((partition, why));
+            }
+        }
+    }
+    if !whole.is_empty() {
+        let partitions: Vec<Partition> = whole.iter().map(|(partition, _)| *partition).collect();
+        bars::agree(&stores.mysql, redis, &partitions).await?;
+        declare_warm(redis, server, &whole).await?;
+        info!(partitions = whole.len(), ms = began.elapsed().as_millis(), "warm: nothing is known to be lost");
+        if !promoted.is_empty() {
+            // What waited for the relay when last seen is there, or it would be rebuilt.
+            let bound = Loss { waiting: 0, ..Loss::read(&stores.mysql, &known, &promoted, noticed).await? };
+            report::promoted(&stores.mysql, promoted.len(), bound, began.elapsed()).await;
+        }
+    }
+    if let Some((_, why)) = lost.first() {
+        let partitions: Vec<Partition> = lost.iter().map(|(partition, _)| *partition).collect();
+        let bound = Loss::read(&stores.mysql, &known, &partitions, noticed).await?;
+        info!(partitions = partitions.len(), "rebuilding from MySQL, since {why}");
+        if bound.partitions > 0 {
+            warn!("{bound}");
+        }
+        let written = rebuild::rebuild(stores, redis, &barrier, server, &partitions).await?;
+        report::report(
+            &stores.mysql,
+            &Rebuilt { why, partitions: partitions.len(), loss: bound, written, took: began.elapsed() },
+        )
+        .await;
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! One batch of events, one transaction.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use contract::{Change, Event, Partition};
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, query, raw_sql};
+
+use super::{batch::Collapsed, erased, json::json, likes::rows_of, locks::lock_partitions, statements};
+use crate::{
+    metrics,
+    store::{Store, StoreError, within},
+};
+
+/// A transaction that takes so long waits for a server that has stalled.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Applies events so that each has its effect once, however often it comes; all of them or none.
+pub(crate) async fn apply(mysql: &MySqlPool, events: &[&Event]) -> Result<(), StoreError> {
+    in_transaction(mysql, events, false).await
+}
+
+/// Only remembers that these events have been heard of.
+pub(crate) async fn note_seen(mysql: &MySqlPool, events: &[&Event]) -> Result<(), StoreError> {
+    in_transaction(mysql, events, true).await
+}
+
+async fn in_transaction(mysql: &MySqlPool, events: &[&Event], only_seen: bool) -> Result<(), StoreError> {
+    let mut connection = mysql.acquire().await?;
+    let outcome = within(PATIENCE, Store::Mysql, transaction(&mut connection, events, only_seen)).await;
+    if outcome.is_err() {
+        // Whatever the transaction's state is, the server ends it with the connection.
+        connection.close_on_drop();
+    }
+    outcome
+}
+
+async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_seen: bool) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
+    let partitions: BTreeSet<Partition> = events.iter().map(|event| Partition::of(event.article)).collect();
+    // Two consumers may hold the same event for a moment around a rebalance. With the partition locked, what is read
+    // below is what is there when it is changed.
+    lock_partitions(&mut transaction, &partitions).await?;
+    let erased = erased::among(&mut transaction, events).await?;
+    let batch = Collapsed::of(events.iter().copied(), &erased);
+    if only_seen {
+        run(&mut transaction, statements::write_seen(&batch.seen)).await?;
+        return Ok(transaction.commit().await?);
+    }
+    let written = write(&mut transaction, &batch).await?;
+    transaction.commit().await?;
+    let likes = events.iter().filter(|event| matches!(event.change, Change::Like(_))).count();
+    metrics::LIKES_WRITTEN.add(written as u64, &[]);
+    metrics::LIKES_SKIPPED.add((likes - written) as u64, &[]);
+    Ok(())
+}
+
+/// In the order in which every writer locks the tables (see the migrations). The answer is how many likes were newer than
+/// their rows.
+async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> Result<usize, StoreError> {
+    let rows = rows_of(&mut *connection, batch.likes.keys()).await?;
+    let (newer, deltas) = batch.against(&rows);
+    run(connection, statements::write_likes(&newer)).await?;
+    run(connection, statements::write_user_reads(&batch.user_reads)).await?;
+    run(connection, statements::write_stats(&deltas, &batch.reads)).await?;
+    let fewer = json(deltas.iter().filter(|(_, delta)| **delta < 0).map(|(article, delta)| [article.get(), -delta]));
+    if let Some(fewer) = fewer {
+        query(statements::LOWER_COUNTS).bind(fewer).execute(&mut *connection).await?;
+    }
+    run(connection, statements::write_seen(&batch.seen)).await?;
+    Ok(newer.len())
+}
+
+async fn run(connection: &mut MySqlConnection, statement: Option<String>) -> sqlx::Result<()> {
+    if let Some(statement) = statement {
+        raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Users who may neither like nor collect: a row in MySQL, and a copy in every partition of Redis.
+
+use std::collections::HashSet;
+
+use contract::{Partition, UserId, keys};
+use jiff::Timestamp;
+use sqlx::{MySqlPool, QueryBuilder, query, query_as, query_scalar};
+
+use crate::store::{Store, StoreError, servers::Servers};
+
+const TOGETHER: usize = 500;
+
+/// While a user is being erased, which ends with the bar lifted.
+pub(crate) const ERASING: &str = "erasure under way";
+
+/// Bars users; one who is barred already stays so for the older reason, unless that is one that passes. MySQL first: a
+/// rebuild of Redis that begins in between takes them from there.
+pub(crate) async fn bar(
+    mysql: &MySqlPool,
+    redis: &mut Servers,
+    users: &[UserId],
+    reason: &str,
+) -> Result<(), StoreError> {
+    for users in users.chunks(TOGETHER) {
+        let mut insert = QueryBuilder::new("INSERT INTO user_bar (user_id, at, reason) ");
+        insert.push_values(users, |mut row, user| {
+            row.push_bind(user.get()).push("UTC_TIMESTAMP(3)").push_bind(reason);
+        });
+        insert.push(" ON DUPLICATE KEY UPDATE reason = IF(reason = ").push_bind(ERASING);
+        insert.push(", VALUES(reason), reason)");
+        insert.build().execute(mysql).await?;
+        let ids: Vec<i64> = users.iter().map(|user| user.get()).collect();
+        let mut add = redis::pipe();
+        for partition in Partition::all() {
+            add.sadd(keys::barred(partition), &ids).ignore();
+        }
+        add.exec_async(redis).await?;
+    }
+    Ok(())
+}
+
+/// Makes the copies in these partitions, which serve nobody yet, what MySQL says: a Redis that came back may have older
+/// ones. The copies are read before MySQL, so that a bar which is set in between is not taken for an older one.
+pub(crate) async fn agree(mysql: &MySqlPool, redis: &mut Servers, partitions: &[Partition]) -> Result<(), StoreError> {
+    let mut copies = redis::pipe();
+    for partition in partitions {
+        copies.smembers(keys::barred(*partition));
+    }
+    let copies: Vec<HashSet<i64>> = copies.query_async(redis).await?;
+    let barred: HashSet<i64> = users(mysql).await?.into_iter().collect();
+    let mut changes = redis::pipe();
+    for (partition, copy) in partitions.iter().zip(&copies) {
+        for user in barred.difference(copy) {
+            changes.sadd(keys::barred(*partition), user).ignore();
+        }
+        for user in copy.difference(&barred) {
+            changes.srem(keys::barred(*partition), user).ignore();
+        }
+    }
+    // An empty pipeline is an error to the client.
+    if !changes.is_empty() {
+        changes.exec_async(redis).await?;
+    }
+    Ok(())
+}
+
+/// Lifts the bar of one user, if it was set for that reason.
+pub(crate) async fn lift(mysql: &MySqlPool, redis: &mut Servers, user: UserId, reason: &str) -> Result<(), StoreError> {
+    let delete = query("DELETE FROM user_bar WHERE user_id = ? AND reason = ?").bind(user.get()).bind(reason);
+    if delete.execute(mysql).await?.rows_affected() > 0 { let_in(redis, user).await } else { Ok(()) }
+}
+
+/// Lifts the bar of one user, whatever it was set for, and what is left of one that was lifted half. True, and nothing
+/// done, while the user is being erased.
+pub(crate) async fn lift_any(mysql: &MySqlPool, redis: &mut Servers, user: UserId) -> Result<bool, StoreError> {
+    let delete = query("DELETE FROM user_bar WHERE user_id = ? AND reason <> ?").bind(user.get()).bind(ERASING);
+    delete.execute(mysql).await?;
+    let left: Option<i64> =
+        query_scalar("SELECT user_id FROM user_bar WHERE user_id = ?").bind(user.get()).fetch_optional(mysql).await?;
+    if left.is_none() {
+        let_in(redis, user).await?;
+    }
+    Ok(left.is_some())
+}
+
+async fn let_in(redis: &mut Servers, user: UserId) -> Result<(), StoreError> {
+    let mut remove = redis::pipe();
+    for partition in Partition::all() {
+        remove.srem(keys::barred(partition), user.get()).ignore();
+    }
+    Ok(remove.exec_async(redis).await?)
+}
+
+/// A bar.
+pub(crate) struct Barred {
+    pub(crate) user: UserId,
+    pub(crate) since: Timestamp,
+    pub(crate) reason: String,
+}
+
+/// All bars, the latest first.
+pub(crate) async fn list(mysql: &MySqlPool) -> Result<Vec<Barred>, StoreError> {
+    let rows: Vec<(i64, i64, String)> = query_as(
+        "SELECT user_id, CAST(UNIX_TIMESTAMP(at) * 1000 AS SIGNED), reason FROM user_bar ORDER BY at DESC, user_id",
+    )
+    .fetch_all(mysql)
+    .await?;
+    let bar = |(user, ms, reason): (i64, i64, String)| {
+        let (user, since) = (UserId::try_from(user).ok()?, Timestamp::from_millisecond(ms).ok()?);
+        Some(Barred { user, since, reason })
+    };
+    let bars = rows.into_iter().map(bar).collect::<Option<_>>();
+    bars.ok_or_else(|| StoreError::Answer(Store::Mysql, "user_bar has a value out of range".to_owned()))
+}
+
+/// The users who are barred.
+pub(super) async fn users(mysql: &MySqlPool) -> Result<Vec<i64>, StoreError> {
+    Ok(query_scalar("SELECT user_id FROM user_bar").fetch_all(mysql).await?)
+}

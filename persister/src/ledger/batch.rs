@@ -1,0 +1,240 @@
+//! What a batch of events comes to. Nothing here asks a store, so that its promise can be tested by itself: whatever the
+//! order of the events and however often each comes, the result is the same.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use contract::{ArticleId, Change, Event, Partition, Version};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{erased::Erased, likes::Rows, pair::Pair};
+
+/// How long after its view a read may come, as the view token says (`handlers/common/src/view_token.rs`).
+const VIEW_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// A user's state on an article after the latest event of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Like {
+    pub(crate) version: Version,
+    pub(crate) on: bool,
+    pub(crate) at: Timestamp,
+}
+
+/// An article's reads, or a user's last read, after the latest event of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Latest<T> {
+    pub(crate) version: Version,
+    pub(crate) value: T,
+}
+
+/// The events of a batch, only the latest of each row that they concern.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Collapsed {
+    pub(crate) likes: BTreeMap<Pair, Like>,
+    pub(crate) user_reads: BTreeMap<Pair, Latest<Timestamp>>,
+    pub(crate) reads: BTreeMap<ArticleId, Latest<u64>>,
+    /// The highest version of each partition, of skipped events too: MySQL has heard of them.
+    pub(crate) seen: BTreeMap<Partition, Version>,
+}
+
+impl Collapsed {
+    pub(crate) fn of<'a>(events: impl IntoIterator<Item = &'a Event>, erased: &Erased) -> Self {
+        let mut batch = Self::default();
+        for event in events {
+            batch.add(event, erased);
+        }
+        batch
+    }
+
+    fn add(&mut self, event: &Event, erased: &Erased) {
+        let version = event.version;
+        if let Change::Collect(_) = event.change {
+            // MySQL had it before Kafka; and its version is of MySQL's clock, which says nothing about the outboxes.
+            return;
+        }
+        let seen = self.seen.entry(Partition::of(event.article)).or_default();
+        *seen = version.max(*seen);
+        // A view token from before an erasure may still be handed in, for as long as it lives.
+        let grace = if let Change::Read(_) = event.change { VIEW_LIFETIME } else { SignedDuration::ZERO };
+        let user =
+            event.user.filter(|user| erased.get(user).is_none_or(|at| event.occurred_at.duration_since(*at) > grace));
+        match (event.change, user) {
+            (Change::Like(on), Some(user)) => {
+                let like = Like { version, on, at: event.occurred_at };
+                keep_latest(self.likes.entry((user, event.article)), like, |like| like.version);
+            }
+            (Change::Read(reads), user) => {
+                // The article's number names nobody: it stands whoever read.
+                let latest = Latest { version, value: reads };
+                keep_latest(self.reads.entry(event.article), latest, |latest| latest.version);
+                if let Some(user) = user {
+                    let latest = Latest { version, value: event.occurred_at };
+                    keep_latest(self.user_reads.entry((user, event.article)), latest, |latest| latest.version);
+                }
+            }
+            (Change::Like(_), None) | (Change::Collect(_), _) => (),
+        }
+    }
+
+    /// What really changes, given the rows that exist: the likes that are newer than theirs, and by how much each
+    /// article's count moves.
+    pub(crate) fn against(&self, rows: &Rows) -> (Vec<(Pair, Like)>, BTreeMap<ArticleId, i64>) {
+        let mut newer = Vec::with_capacity(self.likes.len());
+        let mut deltas = BTreeMap::new();
+        for (pair, like) in &self.likes {
+            let (version, on) = rows.get(pair).copied().unwrap_or_default();
+            if like.version <= version && rows.contains_key(pair) {
+                continue;
+            }
+            newer.push((*pair, *like));
+            if like.on != on {
+                *deltas.entry(pair.1).or_default() += if like.on { 1 } else { -1 };
+            }
+        }
+        deltas.retain(|_, delta| *delta != 0);
+        (newer, deltas)
+    }
+}
+
+fn keep_latest<K: Ord, V>(entry: Entry<'_, K, V>, value: V, version: impl Fn(&V) -> Version) {
+    match entry {
+        Entry::Vacant(vacant) => {
+            vacant.insert(value);
+        }
+        Entry::Occupied(mut there) => {
+            if version(&value) > version(there.get()) {
+                there.insert(value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{Cause, UserId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// MySQL as far as these events go.
+    #[derive(Debug, Default, Clone, PartialEq, Eq)]
+    struct Tables {
+        likes: Rows,
+        counts: BTreeMap<ArticleId, i64>,
+        reads: BTreeMap<ArticleId, Latest<u64>>,
+        user_reads: BTreeMap<Pair, Latest<Timestamp>>,
+        seen: BTreeMap<Partition, Version>,
+    }
+
+    impl Tables {
+        fn apply(&mut self, events: &[Event], erased: &Erased) {
+            let batch = Collapsed::of(events, erased);
+            let (newer, deltas) = batch.against(&self.likes);
+            self.likes.extend(newer.into_iter().map(|(pair, like)| (pair, (like.version, like.on))));
+            for (article, delta) in deltas {
+                *self.counts.entry(article).or_default() += delta;
+            }
+            self.counts.retain(|_, count| *count != 0);
+            for (article, latest) in batch.reads {
+                keep_latest(self.reads.entry(article), latest, |latest| latest.version);
+            }
+            for (pair, latest) in batch.user_reads {
+                keep_latest(self.user_reads.entry(pair), latest, |latest| latest.version);
+            }
+            for (partition, version) in batch.seen {
+                let seen = self.seen.entry(partition).or_default();
+                *seen = version.max(*seen);
+            }
+        }
+    }
+
+    /// Few users and articles, so that events meet; each event's version is its place.
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let one = (
+            1..4_i64,
+            1..4_i64,
+            prop_oneof![
+                any::<bool>().prop_map(Change::Like),
+                (0..100_u64).prop_map(Change::Read),
+                any::<bool>().prop_map(Change::Collect),
+            ],
+        );
+        proptest::collection::vec(one, 0..40).prop_map(|all| {
+            all.into_iter()
+                .enumerate()
+                .map(|(place, (user, article, change))| Event {
+                    version: Version { ms: 1 + place as u64 / 3, seq: place as u64 % 3 },
+                    user: user.try_into().ok(),
+                    article: article.try_into().expect("positive"),
+                    change,
+                    cause: Cause::User,
+                    occurred_at: Timestamp::from_second(i64::try_from(place).expect("small")).expect("in range"),
+                    request_id: String::new(),
+                    ip_hash: String::new(),
+                })
+                .collect()
+        })
+    }
+
+    /// The events, some of them again, in any order, cut into batches.
+    fn redelivered(events: Vec<Event>) -> impl Strategy<Value = (Vec<Event>, Vec<Event>, usize)> {
+        let again = proptest::sample::subsequence(events.clone(), 0..=events.len());
+        (again, 1..10_usize).prop_flat_map(move |(again, size)| {
+            let all: Vec<Event> = events.iter().cloned().chain(again).collect();
+            (Just(events.clone()), Just(all).prop_shuffle(), Just(size))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_any_repetition_and_any_batches_give_the_same_state(
+            (events, delivered, size) in events().prop_flat_map(redelivered),
+            erased_at in proptest::option::of(0..40_i64),
+        ) {
+            let erased: Erased = erased_at
+                .map(|at| (1.try_into().expect("positive"), Timestamp::from_second(at).expect("in range")))
+                .into_iter()
+                .collect();
+            let (mut once, mut tables) = (Tables::default(), Tables::default());
+            for event in &events {
+                once.apply(std::slice::from_ref(event), &erased);
+            }
+            for batch in delivered.chunks(size) {
+                tables.apply(batch, &erased);
+            }
+            prop_assert_eq!(&tables, &once);
+            for (article, count) in &tables.counts {
+                let likes = tables.likes.iter().filter(|((_, of), (_, on))| of == article && *on).count();
+                prop_assert_eq!(usize::try_from(*count), Ok(likes), "the count is the sum of the states");
+            }
+        }
+
+        #[test]
+        fn what_an_erased_user_did_before_leaves_no_row(events in events()) {
+            let erased: Erased = [(1.try_into().expect("positive"), Timestamp::from_second(1000).expect("in range"))].into();
+            let batch = Collapsed::of(&events, &erased);
+            prop_assert!(batch.likes.keys().chain(batch.user_reads.keys()).all(|(user, _)| user.get() != 1));
+        }
+    }
+
+    #[test]
+    fn a_read_by_a_view_token_from_before_an_erasure_names_nobody() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let user = UserId::try_from(1).expect("positive");
+        let erased: Erased = [(user, at(1000))].into();
+        let day = VIEW_LIFETIME.as_secs();
+        for (second, named) in [(1000, false), (1000 + day, false), (1001 + day, true)] {
+            let read = Event {
+                version: Version { ms: 1, seq: 0 },
+                user: Some(user),
+                article: 1.try_into().expect("positive"),
+                change: Change::Read(5),
+                cause: Cause::User,
+                occurred_at: at(second),
+                request_id: String::new(),
+                ip_hash: String::new(),
+            };
+            let batch = Collapsed::of([&read], &erased);
+            assert_eq!((batch.user_reads.len(), batch.reads.len()), (usize::from(named), 1), "{second}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What is asked of the stores, and how: all SQL, all keys and all script calls.
+
+pub(crate) mod apply;
+pub(crate) mod articles;
+pub(crate) mod bars;
+mod batch;
+pub(crate) mod clock;
+pub(crate) mod collect_outbox;
+pub(crate) mod comparison;
+pub(crate) mod dead_letters;
+pub(crate) mod entry;
+pub(crate) mod erased;
+pub(crate) mod erasure;
+pub(crate) mod holds;
+mod json;
+pub(crate) mod known;
+pub(crate) mod likes;
+mod locks;
+pub(crate) mod loss;
+pub(crate) mod markers;
+pub(crate) mod marks;
+pub(crate) mod outbox;
+pub(crate) mod outbox_seen;
+pub(crate) mod pair;
+pub(crate) mod rebuild;
+pub(crate) mod rebuilds;
+mod refusal;
+pub(crate) mod relay_session;
+pub(crate) mod repair;
+pub(crate) mod restore;
+pub(crate) mod schema;
+pub(crate) mod settle;
+pub(crate) mod snapshot;
+mod statements;
+pub(crate) mod status;
+pub(crate) mod trends;
+pub(crate) mod warmers;

@@ -1,0 +1,151 @@
+//! The outboxes of Redis: streams that the relays read as one consumer group.
+
+use std::{collections::HashMap, time::Duration};
+
+use contract::{Partition, Version, keys, scripts};
+use redis::{RedisResult, Value};
+
+use super::{
+    entry::{self, Entry},
+    marks::Marks,
+};
+use crate::store::{
+    StoreError,
+    scripts::{call, run_scripts, short},
+    servers::Servers,
+};
+
+/// The consumer group of the relays, on every outbox.
+pub(crate) const RELAY_GROUP: &str = "relay";
+
+/// Entries of one outbox in one read.
+pub(crate) const PER_OUTBOX: u32 = 100;
+
+/// A consumer of a relay that has been gone for so long, with nothing pending, is forgotten.
+const GONE: Duration = Duration::from_hours(1);
+
+/// Entries by outbox; no outbox without any.
+pub(crate) type Entries = Vec<(Partition, Vec<Entry>)>;
+
+/// Makes the relay's group wherever it is missing, from the stream's beginning.
+pub(crate) async fn make_groups(servers: &mut Servers) -> Result<(), StoreError> {
+    let mut create = redis::pipe();
+    create.ignore_errors();
+    for partition in servers.partitions() {
+        create.cmd("XGROUP").arg("CREATE").arg(keys::outbox(partition)).arg(RELAY_GROUP).arg(0).arg("MKSTREAM");
+    }
+    let answers: Vec<RedisResult<Value>> = create.query_async(servers).await?;
+    for answer in answers {
+        match answer {
+            Err(error) if error.code() != Some("BUSYGROUP") => return Err(error.into()),
+            _ => (),
+        }
+    }
+    Ok(())
+}
+
+/// Reads new entries for a relay; or after the given ids, those that it has already taken
+/// (<https://redis.io/docs/latest/commands/xreadgroup/>).
+pub(crate) async fn read(
+    redis: &mut Servers,
+    partitions: &[Partition],
+    relay: &str,
+    own: Option<&HashMap<Partition, Version>>,
+) -> Result<Entries, StoreError> {
+    let mut reads = redis::pipe();
+    for partition in partitions {
+        let read = reads.cmd("XREADGROUP").arg("GROUP").arg(RELAY_GROUP).arg(relay);
+        read.arg("COUNT").arg(PER_OUTBOX).arg("STREAMS").arg(keys::outbox(*partition));
+        match own {
+            None => read.arg(">"),
+            Some(seen) => read.arg(seen.get(partition).copied().unwrap_or_default().to_string()),
+        };
+    }
+    let answers: Vec<Value> = reads.query_async(redis).await.map_err(|error| short(&error))?;
+    let mut taken = Vec::new();
+    for (partition, answer) in partitions.iter().zip(answers) {
+        let entries = entry::of_read(answer)?;
+        if !entries.is_empty() {
+            taken.push((*partition, entries));
+        }
+    }
+    Ok(taken)
+}
+
+/// Takes over for a relay what has been pending for longer than `idle`; and whether there is more.
+pub(crate) async fn claim(
+    redis: &mut Servers,
+    partitions: &[Partition],
+    relay: &str,
+    idle: Duration,
+) -> Result<(Entries, bool), StoreError> {
+    let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+    let mut claim = redis::pipe();
+    for partition in partitions {
+        claim.cmd("XAUTOCLAIM").arg(keys::outbox(*partition)).arg(RELAY_GROUP).arg(relay).arg(idle).arg("0");
+        claim.arg("COUNT").arg(PER_OUTBOX);
+    }
+    let answers: Vec<Value> = claim.query_async(redis).await.map_err(|error| short(&error))?;
+    let (mut claimed, mut more) = (Vec::new(), false);
+    for (partition, answer) in partitions.iter().zip(answers) {
+        let (cursor, entries) = entry::of_claim(answer)?;
+        more |= cursor != "0-0";
+        if !entries.is_empty() {
+            claimed.push((*partition, entries));
+        }
+    }
+    Ok((claimed, more))
+}
+
+/// Removes relays that are long gone. Each relay that ever was is a consumer in every group, and no entry depends on
+/// one that has nothing pending.
+pub(crate) async fn forget_gone(redis: &mut Servers, partitions: &[Partition]) -> Result<(), StoreError> {
+    let mut ask = redis::pipe();
+    for partition in partitions {
+        ask.cmd("XINFO").arg("CONSUMERS").arg(keys::outbox(*partition)).arg(RELAY_GROUP);
+    }
+    let answers: Vec<Vec<HashMap<String, Value>>> = ask.query_async(redis).await?;
+    let mut forget = redis::pipe();
+    for (partition, consumers) in partitions.iter().zip(answers) {
+        for consumer in consumers {
+            let number = |name: &str| if let Some(Value::Int(n)) = consumer.get(name) { *n } else { -1 };
+            let Some(Value::BulkString(name)) = consumer.get("name") else { continue };
+            if number("pending") == 0 && u128::try_from(number("idle")).is_ok_and(|ms| ms > GONE.as_millis()) {
+                forget.cmd("XGROUP").arg("DELCONSUMER").arg(keys::outbox(*partition)).arg(RELAY_GROUP).arg(name);
+            }
+        }
+    }
+    if !forget.is_empty() {
+        forget.exec_async(redis).await?;
+    }
+    Ok(())
+}
+
+/// How many outboxes still hold an entry up to their mark.
+pub(super) async fn waiting_up_to(redis: &mut Servers, marks: &Marks) -> Result<usize, StoreError> {
+    let mut ask = redis::pipe();
+    for (partition, last) in marks.iter() {
+        ask.cmd("XRANGE").arg(keys::outbox(partition)).arg("-").arg(last.to_string()).arg("COUNT").arg(1);
+    }
+    let entries: Vec<Vec<Value>> = ask.query_async(redis).await?;
+    Ok(entries.iter().filter(|entries| !entries.is_empty()).count())
+}
+
+/// Acknowledges and removes entries that Kafka has.
+pub(crate) async fn acknowledge(redis: &mut Servers, delivered: &[(Partition, Version)]) -> Result<(), StoreError> {
+    let mut by_partition: HashMap<Partition, Vec<String>> = HashMap::new();
+    for (partition, id) in delivered {
+        by_partition.entry(*partition).or_default().push(id.to_string());
+    }
+    let mut calls = redis::pipe();
+    for (partition, ids) in by_partition {
+        // Lua's `unpack` takes some thousands of values.
+        for ids in ids.chunks(1000) {
+            let mut ack = call(&scripts::ACK, [keys::outbox(partition)]);
+            ack.arg(RELAY_GROUP).arg(ids);
+            calls.add_command(ack);
+        }
+    }
+    run_scripts::<u64>(redis, &calls).await?;
+    Ok(())
+}

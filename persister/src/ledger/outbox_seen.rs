@@ -1,0 +1,41 @@
+//! What was seen of each outbox while its partition was warm: a Redis that is lost whole may take that with it.
+
+use contract::{Partition, Version};
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
+
+use super::markers::Marker;
+use crate::store::StoreError;
+
+/// Records the depths of the outboxes. `at` is of before the markers were read: whatever they do not count was
+/// acknowledged after it. A partition that is not warm on `server` keeps what was seen of it while it was.
+pub(crate) async fn remember(
+    mysql: &MySqlPool,
+    server: &str,
+    at: Timestamp,
+    markers: &[(Partition, Marker)],
+) -> Result<(), StoreError> {
+    let rows: Vec<String> = markers
+        .iter()
+        .filter(|(_, marker)| marker.run_id == server)
+        .map(|(partition, Marker { waiting, last: Version { ms, seq }, .. })| {
+            format!("({partition},{},{waiting},{ms},{seq})", at.as_millisecond())
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let write = format!(
+        "INSERT INTO outbox_seen (p, seen_ms, waiting, last_ms, last_seq) VALUES {}
+         ON DUPLICATE KEY UPDATE seen_ms = VALUES(seen_ms), waiting = VALUES(waiting),
+             last_ms = VALUES(last_ms), last_seq = VALUES(last_seq)",
+        rows.join(",")
+    );
+    raw_sql(AssertSqlSafe(write)).execute(mysql).await?;
+    Ok(())
+}
+
+/// Of each partition that was ever looked at: its number, when in ms, and how many entries waited.
+pub(super) async fn read(mysql: &MySqlPool) -> Result<Vec<(u8, i64, i64)>, StoreError> {
+    Ok(query_as("SELECT p, seen_ms, waiting FROM outbox_seen").fetch_all(mysql).await?)
+}

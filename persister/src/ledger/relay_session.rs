@@ -1,0 +1,95 @@
+//! What a rebuild must know of each relay: whether it may still hold entries of a Redis that has gone.
+
+use std::time::Duration;
+
+use contract::Partition;
+use sqlx::{FromRow, MySqlPool, query, query_as};
+
+use crate::store::StoreError;
+
+/// What was taken longer ago is not sent any more: a relay that stood still must not ship what a Redis that was rebuilt
+/// in the meantime does not have.
+pub(crate) const TAKEN_TO_SENT: Duration = Duration::from_secs(2);
+
+/// What a relay says of itself.
+pub(crate) struct Session<'a> {
+    pub(crate) relay: &'a str,
+    pub(crate) partitions: &'a [Partition],
+    /// The server that it takes entries from; empty for none.
+    pub(crate) run_id: &'a str,
+    /// A moment by MySQL's clock,
+    pub(crate) now: &'a str,
+    /// and how long before it the oldest entry in flight was taken.
+    pub(crate) oldest: Duration,
+}
+
+/// Writes the relay's row.
+pub(crate) async fn beat(mysql: &MySqlPool, session: &Session<'_>) -> Result<(), StoreError> {
+    let (low, high) = bits(session.partitions);
+    query(
+        "INSERT INTO relay_session (relay_id, partitions_low, partitions_high, run_id, drained_to, seen_at)
+         VALUES (?, ?, ?, ?, CAST(? AS DATETIME(3)) - INTERVAL ? MICROSECOND, UTC_TIMESTAMP(3))
+         ON DUPLICATE KEY UPDATE run_id = VALUES(run_id), drained_to = VALUES(drained_to), seen_at = VALUES(seen_at)",
+    )
+    .bind(session.relay)
+    .bind(low)
+    .bind(high)
+    .bind(session.run_id)
+    .bind(session.now)
+    // A millisecond is the columns' precision.
+    .bind(u64::try_from(session.oldest.as_micros()).unwrap_or(u64::MAX) + 1000)
+    .execute(mysql)
+    .await?;
+    Ok(())
+}
+
+/// Removes the row of a relay that holds nothing.
+pub(crate) async fn forget(mysql: &MySqlPool, relay: &str) -> Result<(), StoreError> {
+    query("DELETE FROM relay_session WHERE relay_id = ?").bind(relay).execute(mysql).await?;
+    Ok(())
+}
+
+/// A relay whose row says that it may still hold entries.
+#[derive(Debug, FromRow)]
+pub(crate) struct Holding {
+    pub(crate) relay_id: String,
+    pub(crate) same_server: bool,
+}
+
+/// The relays that may hold entries of these partitions from before `now`: taken from another server, or not yet
+/// delivered.
+pub(crate) async fn holding(
+    mysql: &MySqlPool,
+    partitions: &[Partition],
+    server: &str,
+    now: &str,
+) -> Result<Vec<Holding>, StoreError> {
+    let (low, high) = bits(partitions);
+    // A server's replication may change its name while it serves on; its relays learn that with their next session.
+    let (process, _) = server.split_once(':').unwrap_or((server, ""));
+    Ok(query_as(
+        "SELECT relay_id, SUBSTRING_INDEX(run_id, ':', 1) = ? AS same_server FROM relay_session
+         WHERE ((partitions_low & ?) | (partitions_high & ?)) <> 0 AND run_id <> ''
+           AND (SUBSTRING_INDEX(run_id, ':', 1) <> ? OR drained_to <= CAST(? AS DATETIME(3)))",
+    )
+    .bind(process)
+    .bind(low)
+    .bind(high)
+    .bind(process)
+    .bind(now)
+    .fetch_all(mysql)
+    .await?)
+}
+
+/// Removes the rows of relays that have said nothing since `now`: nobody need wait for them again.
+pub(crate) async fn forget_silent(mysql: &MySqlPool, now: &str) -> Result<(), StoreError> {
+    query("DELETE FROM relay_session WHERE seen_at < CAST(? AS DATETIME(3))").bind(now).execute(mysql).await?;
+    Ok(())
+}
+
+/// Partitions as a set of 128 bits, which MySQL can compare.
+fn bits(partitions: &[Partition]) -> (u64, u64) {
+    let set = partitions.iter().fold(0_u128, |set, partition| set | 1 << partition.get());
+    #[expect(clippy::cast_possible_truncation, reason = "each half of it")]
+    (set as u64, (set >> 64) as u64)
+}

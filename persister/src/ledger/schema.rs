@@ -1,0 +1,69 @@
+//! The schema of MySQL, and the rights of the components.
+
+use anyhow::{Context as _, ensure};
+use sqlx::{AssertSqlSafe, MySqlPool, migrate::Migrator, query_scalar, raw_sql};
+use tracing::info;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// All that the components read; they write only through the procedure, which has the rights of the user that made it,
+/// who must not be dropped.
+const READ_BY_HANDLERS: [(&str, &str); 5] = [
+    ("article_stats", "article_id, like_count, collect_count, pv, uv, read_count"),
+    ("user_like", "user_id, article_id, status, version_ms, version_seq, updated_at"),
+    ("user_collect", "user_id, article_id, created_at"),
+    ("top_liked", "span, place, article_id, likes"),
+    ("trends", "as_of"),
+];
+
+/// Brings the tables to what this release needs.
+pub(crate) async fn migrate(mysql: &MySqlPool) -> anyhow::Result<()> {
+    MIGRATIONS.run(mysql).await.context("the schema could not be brought up to date")?;
+    info!(migrations = MIGRATIONS.iter().count(), "MySQL is up to date");
+    Ok(())
+}
+
+/// Grants a database user what the components need, and no more.
+pub(crate) async fn grant(mysql: &MySqlPool, account: &str) -> anyhow::Result<()> {
+    let account = quoted(account)?;
+    let database: String = query_scalar("SELECT DATABASE()").fetch_one(mysql).await?;
+    let database = format!("`{}`", database.replace('`', "``"));
+    let mut grants = vec![format!("GRANT EXECUTE ON PROCEDURE {database}.collect TO {account}")];
+    grants.extend(
+        READ_BY_HANDLERS.map(|(table, columns)| format!("GRANT SELECT ({columns}) ON {database}.{table} TO {account}")),
+    );
+    for grant in grants {
+        raw_sql(AssertSqlSafe(grant.clone())).execute(mysql).await.with_context(|| {
+            format!("refused: {grant}; the user must exist, and the one that migrates needs GRANT OPTION")
+        })?;
+    }
+    info!(account, "granted the handlers' rights");
+    Ok(())
+}
+
+/// `user` or `user@host` as an SQL account name. Only plain characters: account names are no place for surprises.
+fn quoted(account: &str) -> anyhow::Result<String> {
+    let (user, host) = account.split_once('@').unwrap_or((account, "%"));
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.%:/".contains(&byte))
+    };
+    ensure!(
+        plain(user) && plain(host),
+        "INTERACTION_HANDLERS_DB_USER must be user or user@host, of letters, digits and _ - . % : /"
+    );
+    Ok(format!("'{user}'@'{host}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_quoted_or_refused() {
+        assert_eq!(quoted("handlers").expect("plain"), "'handlers'@'%'");
+        assert_eq!(quoted("handlers@10.0.0.%").expect("plain"), "'handlers'@'10.0.0.%'");
+        for bad in ["", "@", "a@", "a'b", "a b", "a@b@c'", "a`"] {
+            assert!(quoted(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What is down, in words.
+
+use super::model::{Asked, Status};
+use crate::output::counted;
+
+/// A snapshot that is older, in seconds, is missing.
+pub(crate) const STALE_SNAPSHOT: f64 = 60.0;
+/// The same of a ranking. Under load one is of some twenty seconds ago.
+pub(crate) const STALE_RANKING: f64 = 60.0;
+
+pub(super) fn what_is_down(status: &Status) -> Vec<String> {
+    let mut down = Vec::new();
+    if let Asked::Down(why) = &status.redis {
+        down.push(format!("redis: {why}"));
+    }
+    if let Asked::Down(why) = &status.mysql {
+        down.push(format!("mysql: {why}"));
+    }
+    if let Asked::Down(why) = &status.kafka {
+        down.push(format!("kafka: {why}"));
+    }
+    if let Some(redis) = status.redis.up()
+        && redis.cold + redis.rebuilding > 0
+    {
+        down.push(format!("not served by Redis: {}", counted(redis.cold + redis.rebuilding, "partition")));
+    }
+    if let Some(mysql) = status.mysql.up() {
+        if mysql.relays == 0 {
+            down.push("no relay runs".to_owned());
+        }
+        if mysql.warmers == 0 {
+            down.push("nobody runs `warm`".to_owned());
+        }
+        if mysql.snapshot.as_ref().is_none_or(|snapshot| snapshot.seconds_ago > STALE_SNAPSHOT) {
+            down.push(format!("no snapshot within {STALE_SNAPSHOT} s"));
+        }
+        if mysql.ranking_seconds_ago.is_none_or(|seconds| seconds > STALE_RANKING) {
+            down.push(format!("no ranking of liked articles within {STALE_RANKING} s"));
+        }
+    }
+    if let Some(kafka) = status.kafka.up() {
+        if kafka.consumers == 0 {
+            down.push("no consumer runs".to_owned());
+        }
+        if kafka.dropped_events > 0 {
+            let events = u64::try_from(kafka.dropped_events).unwrap_or_default();
+            down.push(format!("dropped by Kafka before MySQL had them: {}", counted(events, "event")));
+        }
+    }
+    down
+}

@@ -1,0 +1,11 @@
+//! The status: what each store says of the whole system, and what is down.
+
+mod ask;
+mod down;
+mod model;
+
+pub(crate) use self::{
+    ask::ask,
+    down::{STALE_RANKING, STALE_SNAPSHOT},
+    model::{Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, Status},
+};

@@ -1,0 +1,57 @@
+//! What goes wrong with a store.
+
+use std::{fmt, time::Duration};
+
+use rdkafka::error::KafkaError;
+use redis::RedisError;
+
+/// A store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    Redis,
+    Mysql,
+    Kafka,
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Redis => "Redis",
+            Self::Mysql => "MySQL",
+            Self::Kafka => "Kafka",
+        })
+    }
+}
+
+/// Why a call of a store failed. The text names the store; what the client said is the source, so print the whole chain.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("{}", Store::Redis)]
+    Redis(#[from] RedisError),
+    #[error("{}", Store::Mysql)]
+    Mysql(#[from] sqlx::Error),
+    #[error("{}", Store::Kafka)]
+    Kafka(#[from] KafkaError),
+    /// No answer for that long, from a server that may still be there.
+    #[error("{store} did not answer within {} s", within.as_secs())]
+    Stalled { store: Store, within: Duration },
+    /// An answer or a value that this release does not know.
+    #[error("{0}: {1}")]
+    Answer(Store, String),
+    /// A refusal or a state that is no store's failure, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl StoreError {
+    /// The store that failed, if one did.
+    pub(crate) const fn store(&self) -> Option<Store> {
+        match self {
+            Self::Redis(_) => Some(Store::Redis),
+            Self::Mysql(_) => Some(Store::Mysql),
+            Self::Kafka(_) => Some(Store::Kafka),
+            Self::Stalled { store, .. } | Self::Answer(store, _) => Some(*store),
+            Self::Other(_) => None,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Writing to Kafka with the contract's guarantees.
+
+use std::time::Duration;
+
+use contract::Partition;
+use rdkafka::{
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, OwnedHeaders},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord},
+};
+
+use super::{
+    error::{Store, StoreError},
+    kafka::{DELIVERY, Kafka},
+};
+
+impl Kafka {
+    /// A producer to the event topic and the dead-letter queue.
+    pub(crate) async fn producer(&self) -> Result<Producer, StoreError> {
+        // Asked by a consumer: to a producer's question a broker may answer with a topic of its own making.
+        let observer = self.observer()?;
+        let partitions = observer.ends(&self.topic).await?.len();
+        observer.ends(&self.dlq_topic).await?;
+        let producer: FutureProducer = self
+            .client()
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "2")
+            .set("compression.type", "lz4")
+            .set("message.timeout.ms", DELIVERY.as_millis().to_string())
+            .create()?;
+        Ok(Producer {
+            client: producer,
+            partitions: i32::try_from(partitions)
+                .map_err(|_| StoreError::Answer(Store::Kafka, "more partitions than it can have".to_owned()))?,
+            topic: self.topic.clone(),
+            dlq_topic: self.dlq_topic.clone(),
+        })
+    }
+}
+
+/// Writes to Kafka with the contract's guarantees.
+#[derive(Clone)]
+pub(crate) struct Producer {
+    client: FutureProducer,
+    partitions: i32,
+    topic: String,
+    dlq_topic: String,
+}
+
+/// What goes into the dead-letter queue beside the bytes themselves.
+pub(crate) type DeadLetterHeaders<'a> = &'a [(&'a str, &'a str)];
+
+impl Producer {
+    /// Queues an event. All events of one of our partitions go to one partition of the topic, so that consumers of
+    /// different ones do not wait for each other's locks. The future ends when Kafka has it, or has failed to take it.
+    pub(crate) async fn send(
+        &self,
+        partition: Partition,
+        key: &str,
+        event: &[u8],
+    ) -> Result<DeliveryFuture, StoreError> {
+        let to = i32::from(partition.get()) % self.partitions;
+        self.queue(FutureRecord::to(&self.topic).partition(to).key(key).payload(event)).await
+    }
+
+    /// Queues what cannot be applied, with the reason.
+    pub(crate) async fn bury(&self, bytes: &[u8], why: DeadLetterHeaders<'_>) -> Result<DeliveryFuture, StoreError> {
+        let headers = why.iter().fold(OwnedHeaders::new_with_capacity(why.len()), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(*value) })
+        });
+        self.queue(FutureRecord::<str, [u8]>::to(&self.dlq_topic).payload(bytes).headers(headers)).await
+    }
+
+    async fn queue(&self, mut record: FutureRecord<'_, str, [u8]>) -> Result<DeliveryFuture, StoreError> {
+        loop {
+            match self.client.send_result(record) {
+                Ok(delivery) => return Ok(delivery),
+                // Room comes within the delivery timeout, one way or the other.
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
+                    record = again;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err((error, _)) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Waits until Kafka has a queued record.
+pub(crate) async fn delivered(delivery: DeliveryFuture) -> Result<(), StoreError> {
+    match delivery.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err((error, _))) => Err(error.into()),
+        Err(_) => Err(KafkaError::Canceled.into()),
+    }
+}

@@ -1,0 +1,53 @@
+//! How far the group is in the event topic.
+
+use std::collections::BTreeMap;
+
+/// How far the group is, by partition of the topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Progress(pub(crate) BTreeMap<i32, End>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The first offset that the group has not yet applied.
+    pub(crate) committed: i64,
+    /// The offset that the next record will get.
+    pub(crate) next: i64,
+    /// Records that Kafka has dropped before the group applied them.
+    pub(crate) dropped: i64,
+}
+
+impl Progress {
+    /// How many records that were there at `mark` are not yet applied.
+    pub(crate) fn behind(&self, mark: &Self) -> i64 {
+        let behind = |(partition, end): (&i32, &End)| {
+            end.next - self.0.get(partition).map_or(0, |now| now.committed).min(end.next)
+        };
+        mark.0.iter().map(behind).sum()
+    }
+
+    /// Records that Kafka has dropped before the group applied them, as far as it has not gone on after them yet.
+    pub(crate) fn dropped(&self) -> i64 {
+        self.0.values().map(|end| end.dropped).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(ends: &[(i32, i64, i64)]) -> Progress {
+        Progress(
+            ends.iter().map(|&(partition, committed, next)| (partition, End { committed, next, dropped: 0 })).collect(),
+        )
+    }
+
+    #[test]
+    fn a_group_is_behind_by_what_it_has_not_committed_of_what_was_there() {
+        let mark = progress(&[(0, 5, 10), (1, 0, 0), (2, 7, 7)]);
+        assert_eq!(mark.behind(&mark), 5);
+        let later = progress(&[(0, 10, 30), (1, 0, 9), (2, 7, 7)]);
+        assert_eq!(later.behind(&mark), 0, "what came after the mark does not count");
+        let rewound = progress(&[(0, 4, 30), (1, 0, 9), (2, 7, 7)]);
+        assert_eq!(rewound.behind(&mark), 6);
+    }
+}

@@ -1,0 +1,29 @@
+//! The three stores, opened the same way by every job.
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use sqlx::MySqlPool;
+
+use super::{kafka::Kafka, mysql, redis::Redis, secret::secret};
+use crate::config::Config;
+
+/// Where the stores are. Nothing is connected yet: each job connects when it needs to, and again after a failure.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) redis: Redis,
+    pub(crate) mysql: MySqlPool,
+    pub(crate) kafka: Kafka,
+}
+
+impl Stores {
+    /// Errors name the variable that is missing or wrong, and never show its value.
+    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            redis: Redis::new(secret("INTERACTION_REDIS_URL")?.expose_secret())
+                .context("INTERACTION_REDIS_URL is not of the form redis[s]://[user:password@]host:port[/db]")?,
+            mysql: mysql::pool(secret("INTERACTION_MYSQL_URL")?.expose_secret())
+                .context("INTERACTION_MYSQL_URL is not of the form mysql://user:password@host:port/database")?,
+            kafka: Kafka::new(config)?,
+        })
+    }
+}
