@@ -1,6 +1,7 @@
 //! Measures the service beside its baselines on one machine; see `bench/README.md`.
 
 mod alone;
+mod bench;
 mod figures;
 mod ids;
 mod kafka;
@@ -19,7 +20,7 @@ use std::{fs, process::ExitCode};
 use anyhow::{Result, ensure};
 use clap::Parser;
 
-use crate::{figures::EXPERIMENTS, machine::Cores, progress::Progress, report::Report, scale::Scale};
+use crate::{bench::Bench, figures::EXPERIMENTS, machine::Cores, progress::Progress, report::Report, scale::Scale};
 
 /// Measures the service beside its baselines.
 #[derive(Parser)]
@@ -30,21 +31,6 @@ struct Arguments {
     /// Small sizes and two rounds, to see that the bench works; its figures say little.
     #[arg(long)]
     smoke: bool,
-}
-
-/// What every figure is measured with.
-struct Bench {
-    scale: Scale,
-    cores: Cores,
-    progress: Progress,
-    only: Option<String>,
-}
-
-impl Bench {
-    /// Whether a figure of that name, or any below it, was asked for.
-    fn wants(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()) || only.starts_with(name))
-    }
 }
 
 #[tokio::main]

@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use crate::{
-    Bench, ids,
+    bench::Bench,
+    ids,
     load::Wrk,
     report::{Figure, Goal},
     samples::Samples,

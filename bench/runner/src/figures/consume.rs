@@ -3,9 +3,10 @@
 use anyhow::{Context, Result};
 use stack::{Service, dev};
 
-use super::pace;
+use super::pace::pace;
 use crate::{
-    Bench, kafka,
+    bench::Bench,
+    kafka,
     report::{Figure, Goal},
     samples::Samples,
     world::{SEED_TOPIC, World, seed_program},

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use crate::{
-    Bench,
     alone::Alone,
+    bench::Bench,
     ids,
     report::{Figure, Goal},
     samples::Samples,

@@ -15,7 +15,8 @@ use tests::Api;
 use tokio::task::JoinSet;
 
 use crate::{
-    Bench, ids,
+    bench::Bench,
+    ids,
     load::{Wrk, outcome},
     report::{Figure, Goal},
     samples::Samples,

@@ -4,9 +4,10 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::float;
+use super::pace::float;
 use crate::{
-    Bench, ids,
+    bench::Bench,
+    ids,
     load::{Outcome, Wrk},
     machine::{cpu_seconds, pin},
     report::{Figure, Goal},

@@ -4,8 +4,8 @@ use anyhow::Result;
 use contract::{ArticleId, UserId};
 
 use crate::{
-    Bench,
     alone::Alone,
+    bench::Bench,
     ids,
     report::{Figure, Goal},
     samples::Samples,
@@ -66,7 +66,7 @@ async fn ours(likes: impl Iterator<Item = Like>, count: u64, done: impl FnMut(u6
     let mut alone = Alone::start().await?;
     let before = alone.settled_memory().await?;
     alone.send(likes, true, done).await?;
-    Ok([(alone.settled_memory().await? - before) / super::float(count)].into_iter().collect())
+    Ok([(alone.settled_memory().await? - before) / super::pace::float(count)].into_iter().collect())
 }
 
 /// A key for each user and article, and a count.
@@ -83,5 +83,5 @@ async fn seeds(likes: impl Iterator<Item = Like>, count: u64, mut done: impl FnM
         calls.exec_async(&mut alone.connection).await?;
         done(1000);
     }
-    Ok([(alone.settled_memory().await? - before) / super::float(count)].into_iter().collect())
+    Ok([(alone.settled_memory().await? - before) / super::pace::float(count)].into_iter().collect())
 }

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::{consume, float};
+use super::{consume, pace::float};
 use crate::{
-    Bench,
+    bench::Bench,
     report::{Figure, Goal},
     samples::Samples,
     world::World,

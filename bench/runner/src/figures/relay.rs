@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use super::{float, pace};
+use super::pace::{float, pace};
 use crate::{
-    Bench,
+    bench::Bench,
     machine::cpu_seconds,
     report::{Figure, Goal},
     samples::Samples,

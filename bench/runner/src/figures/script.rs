@@ -4,8 +4,8 @@ use anyhow::Result;
 use contract::scripts;
 
 use crate::{
-    Bench,
     alone::Alone,
+    bench::Bench,
     ids,
     load::redis_benchmark,
     machine::pin,

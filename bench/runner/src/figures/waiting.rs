@@ -6,7 +6,7 @@ use anyhow::Result;
 use stack::wait_for;
 
 use crate::{
-    Bench,
+    bench::Bench,
     machine::peak_mib,
     report::{Figure, Goal},
     samples::Samples,
