@@ -2,7 +2,7 @@
 --
 -- KEYS  1 warm   2 outbox
 --
--- Returns server of the marker (empty: none, or fenced for a rebuild), epoch (0: none), last id of the outbox,
+-- Returns OK, server of the marker (empty: none, or fenced for a rebuild), epoch (0: none), last id of the outbox,
 --         entries in the outbox, id of the oldest of them (empty: none), id of the rebuild it is fenced for (empty: none)
 
 -- @include last_id
@@ -10,6 +10,6 @@
 local marker = redis.call('HMGET', KEYS[1], 'run_id', 'epoch', 'rebuild')
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
 return {
-  marker[1] or '', tonumber(marker[2] or 0), last_id(KEYS[2]), redis.call('XLEN', KEYS[2]), oldest and oldest[1] or '',
+  'OK', marker[1] or '', tonumber(marker[2] or 0), last_id(KEYS[2]), redis.call('XLEN', KEYS[2]), oldest and oldest[1] or '',
   marker[3] or '',
 }
