@@ -5,7 +5,7 @@
 -- KEYS  1 warm   2 projector, then for each entry: count, members
 -- ARGV  1 name of the server   2 token of the projector, then for each entry: user id, status
 --
--- Returns OK
+-- Returns OK, how many times the projections here were written; by this number `warm` sees that a server lost some
 --         STALE   another process has begun to write the projections here
 --         COLD    as in toggle.lua
 
@@ -18,12 +18,12 @@ local refused = refusal(warm, ARGV[1])
 if refused then
   return { refused }
 end
-local token = redis.call('GET', projector)
+local token = redis.call('HGET', projector, 'token')
 if token ~= ARGV[2] then
   if token and tonumber(token) > tonumber(ARGV[2]) then
     return { 'STALE' }
   end
-  redis.call('SET', projector, ARGV[2])
+  redis.call('HSET', projector, 'token', ARGV[2])
 end
 for i = 3, #ARGV, 2 do
   local total, members, user = KEYS[i], KEYS[i + 1], ARGV[i]
@@ -37,4 +37,4 @@ for i = 3, #ARGV, 2 do
     lower(total, members, n)
   end
 end
-return { 'OK' }
+return { 'OK', redis.call('HINCRBY', projector, 'writes', 1) }

@@ -5,6 +5,7 @@
 --       3 version that every new one must be above
 --       4 id of the rebuild, empty where nothing was lost   5 the relay's consumer group
 --       6 after a rebuild: a new token, so that no projector from before it writes here any more
+--       7 after a rebuild: how many writes of projections MySQL knows of
 --
 -- Returns OK
 --         STALE   the partition is not fenced for this rebuild; or, without one, is fenced or not what was seen
@@ -21,7 +22,7 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
 end
 if ARGV[4] ~= '' then
   redis.call('XSETID', KEYS[2], ARGV[3])
-  redis.call('SET', KEYS[3], ARGV[6])
+  redis.call('HSET', KEYS[3], 'token', ARGV[6], 'writes', ARGV[7])
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'epoch', ARGV[2])

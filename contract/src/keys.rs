@@ -112,7 +112,8 @@ pub fn held_pair(kind: Kind, user: UserId, article: ArticleId) -> String {
     format!("{kind}:{user}:{article}")
 }
 
-/// The token of the latest process that writes the projections here. It only grows; see `lua/project.lua`.
+/// A hash of the token of the latest process that writes the projections here, which only grows, and of how many writes
+/// there were; see `lua/project.lua`.
 #[must_use]
 pub fn projector(partition: Partition) -> String {
     format!("{{{partition}}}:projector")

@@ -1,6 +1,6 @@
 //! What every call of a script has in common.
 
-use super::Script;
+use super::{Limit, Script};
 use crate::{Partition, Version};
 
 /// The server that a call goes to, as the caller knows it.
@@ -26,6 +26,11 @@ pub trait Call {
 
     /// KEYS and ARGV.
     fn command(&self, at: At<'_>) -> Command;
+
+    /// The frequency limits that it charges, in the order by which [`Refusal::Limited`] names one.
+    fn limits(&self) -> &[Limit] {
+        &[]
+    }
 
     /// Reads what comes after `OK`.
     fn answer(&self, reply: &mut Reply) -> Option<Self::Answer>;

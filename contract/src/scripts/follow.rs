@@ -52,7 +52,8 @@ pub struct Entry {
     pub on: bool,
 }
 
-/// `project.lua`: brings the projection in Redis up to entries of MySQL's outbox.
+/// `project.lua`: brings the projection in Redis up to entries of MySQL's outbox. Answers how many times the partition's
+/// projections were written.
 #[derive(Debug, Clone)]
 pub struct Project<'a> {
     /// The partition of all the articles.
@@ -64,7 +65,7 @@ pub struct Project<'a> {
 }
 
 impl Call for Project<'_> {
-    type Answer = ();
+    type Answer = u64;
     const SCRIPT: Script = PROJECT;
 
     fn partition(&self) -> Partition {
@@ -81,8 +82,8 @@ impl Call for Project<'_> {
         command
     }
 
-    fn answer(&self, _: &mut Reply) -> Option<()> {
-        Some(())
+    fn answer(&self, reply: &mut Reply) -> Option<u64> {
+        reply.count()
     }
 }
 

@@ -103,6 +103,10 @@ impl Call for Toggle<'_> {
         command
     }
 
+    fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
     fn answer(&self, reply: &mut Reply) -> Option<Toggled> {
         Some(Toggled { changed: reply.flag()?, count: reply.int()?, gate: Gate::read(reply)? })
     }
@@ -139,6 +143,10 @@ impl Call for TakeLimit<'_> {
         ]);
         command.server(at).deadline(at).limits(&self.limits);
         command
+    }
+
+    fn limits(&self) -> &[Limit] {
+        &self.limits
     }
 
     fn answer(&self, reply: &mut Reply) -> Option<Gate> {

@@ -59,6 +59,10 @@ impl Call for View<'_> {
         command
     }
 
+    fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
     fn answer(&self, reply: &mut Reply) -> Option<Viewed> {
         let (pv, uv, at_ms, epoch) = (reply.int()?, reply.int()?, reply.int()?, reply.int()?);
         Some(Viewed { pv, uv, at_ms, epoch, gate: Gate::read(reply)? })
@@ -130,6 +134,10 @@ impl Call for Read<'_> {
         command.arg(self.outbox_max).arg(token.epoch).arg(token.viewed_ms).arg(token.after_ms).arg(token.lifetime_ms);
         command.limits(&[self.limit]).arg(self.request_id).arg(self.ip_hash);
         command
+    }
+
+    fn limits(&self) -> &[Limit] {
+        std::slice::from_ref(&self.limit)
     }
 
     fn answer(&self, reply: &mut Reply) -> Option<Reading> {

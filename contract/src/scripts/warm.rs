@@ -29,6 +29,8 @@ pub struct State {
     pub oldest: Option<Version>,
     /// Whether it is fenced for a rebuild.
     pub rebuilding: bool,
+    /// How many times the projections here were written. A server that has fewer writes than MySQL knows of lost some.
+    pub writes: u64,
 }
 
 impl Call for PartitionState {
@@ -40,13 +42,15 @@ impl Call for PartitionState {
     }
 
     fn command(&self, _: At<'_>) -> Command {
-        Command::new([keys::warm(self.partition), keys::outbox(self.partition)])
+        let partition = self.partition;
+        Command::new([keys::warm(partition), keys::outbox(partition), keys::projector(partition)])
     }
 
     fn answer(&self, reply: &mut Reply) -> Option<State> {
         let (server, epoch, last, waiting) = (reply.text()?, reply.count()?, reply.version()?, reply.count()?);
         let oldest = reply.text()?.parse().ok();
-        Some(State { server, epoch, last, waiting, oldest, rebuilding: !reply.text()?.is_empty() })
+        let rebuilding = !reply.text()?.is_empty();
+        Some(State { server, epoch, last, waiting, oldest, rebuilding, writes: reply.count()? })
     }
 }
 
@@ -238,6 +242,8 @@ pub struct Rebuilt<'a> {
     pub above: Version,
     /// A new token: no process that wrote projections before writes them here any more.
     pub token: u64,
+    /// How many writes of projections MySQL knows of.
+    pub writes: u64,
 }
 
 impl Call for Warm<'_> {
@@ -252,8 +258,9 @@ impl Call for Warm<'_> {
         let partition = self.partition;
         let keys = [keys::warm(partition), keys::outbox(partition), keys::projector(partition)];
         let mut command = Command::new(keys);
-        let rebuilt = self.rebuilt.unwrap_or(Rebuilt { rebuild: "", above: Version::default(), token: 0 });
-        command.server(at).arg(self.epoch).arg(rebuilt.above).arg(rebuilt.rebuild).arg(self.group).arg(rebuilt.token);
+        let none = Rebuilt { rebuild: "", above: Version::default(), token: 0, writes: 0 };
+        let Rebuilt { rebuild, above, token, writes } = self.rebuilt.unwrap_or(none);
+        command.server(at).arg(self.epoch).arg(above).arg(rebuild).arg(self.group).arg(token).arg(writes);
         command
     }
 
