@@ -1,4 +1,5 @@
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use contract::Kind;
 use reqwest::{Client, Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 
@@ -62,6 +63,12 @@ impl Api {
     pub fn post(&self, path: &str) -> Ask {
         self.ask(Method::POST, path)
     }
+
+    /// PUT or DELETE of a kind.
+    #[must_use]
+    pub fn switch(&self, kind: Kind, article: i64, on: bool) -> Ask {
+        self.ask(if on { Method::PUT } else { Method::DELETE }, &format!("/v1/articles/{article}/{kind}"))
+    }
 }
 
 impl Ask {
@@ -108,7 +115,7 @@ impl Ask {
     /// The body of a 200; any other answer is an error that shows it.
     pub async fn good(self) -> Result<Value> {
         let answer = self.send().await?;
-        anyhow::ensure!(answer.status == StatusCode::OK, "{} {}", answer.status, answer.body);
+        ensure!(answer.status == StatusCode::OK, "{} {}", answer.status, answer.body);
         Ok(answer.body)
     }
 }
@@ -118,6 +125,15 @@ impl Answer {
     #[must_use]
     pub fn media_type(&self) -> &str {
         self.header("content-type").split(';').next().unwrap_or_default()
+    }
+
+    /// Whether it says that the kind is on for the article now, or off.
+    pub fn says(&self, kind: Kind, article: i64, on: bool) -> Result<()> {
+        let Self { status, body, .. } = self;
+        ensure!(*status == StatusCode::OK, "{status} {body}");
+        ensure!(body["article_id"] == *article.to_string() && body[kind.on()] == on, "{kind} {on}: {body}");
+        ensure!(body[kind.count()].as_i64() >= Some(i64::from(on)), "{kind} {on}: {body}");
+        Ok(())
     }
 
     /// A header as text; empty if it is not there.

@@ -13,11 +13,11 @@ use anyhow::Context as _;
 
 pub use api::{Answer, Api, Ask};
 pub use compare::{Wrong, compare, drained};
-pub use connection::{Redis, redis};
+pub use connection::{Redis, call, redis};
 pub use description::{DESCRIPTION, conforms, health_routes, resolved};
 pub use log::Log;
 pub use model::{Model, Pair};
-pub use stores::{Topic, likers, partition_of, rows};
+pub use stores::{Topic, counts, interactions, members, partition_of, rows};
 
 /// The consumer group of the persister.
 pub const GROUP: &str = "interaction.persister";
