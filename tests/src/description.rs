@@ -95,7 +95,8 @@ fn response(method: &Method, path: &str, status: u16) -> Result<(String, &'stati
     let paths = DESCRIPTION["paths"].as_object().context("paths")?;
     let method = if method == Method::HEAD { "get".to_owned() } else { method.as_str().to_lowercase() };
     // As routes do, what is spelled out goes before what stands for anything.
-    let template = paths.keys().filter(|template| fits(template, path)).min_by_key(|template| template.matches('{').count());
+    let template =
+        paths.keys().filter(|template| fits(template, path)).min_by_key(|template| template.matches('{').count());
     let (place, expected) = match template {
         None => ("/components/responses/NotFound".to_owned(), 404),
         Some(template) => {
