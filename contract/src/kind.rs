@@ -4,6 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::{ArticleId, UserId};
+
+/// A user and an article, of one kind: what is on or off. In the order of MySQL's primary key.
+pub type Pair = (ArticleId, Kind, UserId);
+
 /// The store that decides what holds; the others follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Truth {

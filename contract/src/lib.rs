@@ -15,7 +15,7 @@ mod version;
 pub use cluster::{Address, Topology, slot};
 pub use event::{Cause, Change, DecodeError, Event, Fields};
 pub use id::{ArticleId, IdError, UserId};
-pub use kind::{Kind, KindError, Truth};
+pub use kind::{Kind, KindError, Pair, Truth};
 pub use outbox::OutboxEntry;
 pub use partition::Partition;
 pub use version::{Version, VersionError};

@@ -13,7 +13,7 @@ mod warm;
 pub use call::{At, Call, Command, Refusal, Reply, Value, send};
 pub use follow::{Ack, Compare, Compared, Entry, Project, Restate};
 pub use hot::{Gate, Limit, Queried, Query, TakeLimit, Toggle, Toggled};
-pub use revoke::{Held, Hold, Pair, Release, Undo, Undone};
+pub use revoke::{Held, Hold, Release, Undo, Undone};
 pub use snapshot::{Counters, SnapshotDone, SnapshotRead, SnapshotTake};
 pub use text::{ALL, Script};
 pub use view::{Read, Reading, Used, View, Viewed};

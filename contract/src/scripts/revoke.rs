@@ -4,14 +4,11 @@ use super::{
     At, Call, Command, Reply, Script,
     text::{HOLD, RELEASE, UNDO},
 };
-use crate::{ArticleId, Cause, Kind, Partition, UserId, Version, keys};
-
-/// A user and an article, of one kind.
-pub type Pair = (Kind, UserId, ArticleId);
+use crate::{Cause, Pair, Partition, Version, keys};
 
 impl Command {
     fn pairs(&mut self, pairs: &[Pair]) -> &mut Self {
-        for (kind, user, article) in pairs.iter().copied() {
+        for (article, kind, user) in pairs.iter().copied() {
             self.arg(keys::held_pair(kind, user, article));
         }
         self
@@ -95,7 +92,7 @@ impl Call for Undo<'_> {
         let partition = self.partition;
         let mut command = Command::new([keys::warm(partition), keys::outbox(partition), keys::held(partition)]);
         command.server(at).arg(self.cause.word()).arg(self.until);
-        for (kind, user, article) in self.pairs.iter().copied() {
+        for (article, kind, user) in self.pairs.iter().copied() {
             command.key(keys::count(kind, article)).key(keys::members(kind, article));
             command.arg(kind).arg(user).arg(article);
         }
