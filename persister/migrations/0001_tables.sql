@@ -97,6 +97,13 @@ CREATE TABLE projector (
 
 INSERT INTO projector (token) VALUES (0);
 
+-- How many writes of projections each partition of Redis has had, as far as MySQL knows: a server that has had fewer lost
+-- some. A table of its own, since consumers lock the rows of partition_state for as long as a batch takes.
+CREATE TABLE projection (
+    p      TINYINT UNSIGNED NOT NULL PRIMARY KEY,
+    writes BIGINT           NOT NULL
+);
+
 -- Users who may switch no kind on or off. Redis has a copy in each partition.
 CREATE TABLE user_bar (
     user_id BIGINT       NOT NULL PRIMARY KEY,

@@ -2,14 +2,12 @@
 
 -- What MySQL knows of each partition: the highest version seen, by which `warm` decides whether a restarted Redis lost
 -- anything, and the epoch, which grows at each rebuild. A consumer locks the rows of its batch's partitions first, so
--- that two consumers never apply events of one article at once, whatever Kafka assigned to whom. `writes` counts the writes of
--- projections that are known to be in Redis: a server that has fewer lost some.
+-- that two consumers never apply events of one article at once, whatever Kafka assigned to whom.
 CREATE TABLE partition_state (
     p           TINYINT UNSIGNED NOT NULL PRIMARY KEY,
     epoch       BIGINT           NOT NULL DEFAULT 0,
     version_ms  BIGINT           NOT NULL DEFAULT 0,
-    version_seq BIGINT           NOT NULL DEFAULT 0,
-    writes      BIGINT           NOT NULL DEFAULT 0
+    version_seq BIGINT           NOT NULL DEFAULT 0
 );
 
 INSERT INTO partition_state (p)
