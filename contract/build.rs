@@ -37,7 +37,7 @@ fn main() {
         let _ = writeln!(rust, "/// ```");
         let _ = writeln!(
             rust,
-            "pub const {}: Script = Script {{ name: {name:?}, source: {source:?}, sha: {sha:?} }};",
+            "pub(super) const {}: Script = Script {{ name: {name:?}, source: {source:?}, sha: {sha:?} }};",
             name.to_uppercase()
         );
     }

@@ -3,7 +3,7 @@
 -- KEYS  1 outbox
 -- ARGV  1 the relay's consumer group   2 and on: entry ids
 --
--- Returns how many were there
+-- Returns OK, how many were there
 
 redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 2))
-return redis.call('XDEL', KEYS[1], unpack(ARGV, 2))
+return { 'OK', redis.call('XDEL', KEYS[1], unpack(ARGV, 2)) }

@@ -1,23 +1,23 @@
--- What Redis holds of an article, and up to which entry of the outbox that is true.
+-- What Redis holds of a kind and an article, and up to which entry of the outbox that is true.
 --
--- KEYS  1 warm   2 outbox   3 likes   4 members
+-- KEYS  1 warm   2 outbox   3 count   4 members
 -- ARGV  1 name of the server   2 and on: user ids
 --
--- Returns OK, last id of the outbox, likes, members of the sets, then for each user 1 (likes it) or 0
---         COLD   as in like.lua
+-- Returns OK, last id of the outbox, count, members of the sets, then for each user 1 (on) or 0
+--         COLD   as in toggle.lua
 
 -- @include guard
 -- @include last_id
 -- @include members
 
-local warm, outbox, likes, members = unpack(KEYS)
+local warm, outbox, total, members = unpack(KEYS)
 
 local refused = refusal(warm, ARGV[1])
 if refused then
   return { refused }
 end
 local n = set_count(members)
-local answer = { 'OK', last_id(outbox), tonumber(redis.call('GET', likes) or 0), member_count(members, n) }
+local answer = { 'OK', last_id(outbox), tonumber(redis.call('GET', total) or 0), member_count(members, n) }
 for i = 2, #ARGV do
   answer[#answer + 1] = redis.call('SISMEMBER', set_of(members, n, ARGV[i]), ARGV[i])
 end

@@ -1,11 +1,11 @@
--- Holds pairs of user and article, so that like.lua changes them no more until they are let go or the hold runs out.
+-- Holds pairs of user and article, so that toggle.lua changes them no more until they are let go or the hold runs out.
 --
 -- KEYS  1 warm   2 outbox   3 held
--- ARGV  1 name of the server   2 ms to hold   3 and on: pairs, as user:article
+-- ARGV  1 name of the server   2 ms to hold   3 and on: pairs, as kind:user:article
 --
 -- Returns OK, last id of the outbox, when the hold runs out in ms by the server's clock, then for each pair 1,
 --             or 0 where somebody else holds it
---         COLD   as in like.lua
+--         COLD   as in toggle.lua
 
 -- @include guard
 -- @include last_id

@@ -5,7 +5,7 @@
 --       3 burst, 4 interval in us of the user's limit   5 burst, 6 interval of the address's
 --
 -- Returns OK, requests left, ms until the burst is whole
---         COLD, LATE or LIMITED, ms to wait, 1 or 2   as in like.lua
+--         COLD, LATE or LIMITED, ms to wait, 1 or 2   as in toggle.lua
 
 -- @include guard
 -- @include limit

@@ -1,10 +1,10 @@
--- The counters of articles of one partition, and whether a user likes them.
+-- The counters of articles of one partition, and which kinds a user has on for each.
 --
--- KEYS  1 warm, then for each article: likes, pv, uv, reads, members
--- ARGV  1 name of the server   2 user id, empty for an anonymous caller
+-- KEYS  1 warm, then for each article: pv, uv, reads, then for each kind: count, members
+-- ARGV  1 name of the server   2 user id, empty for an anonymous caller   3 how many kinds
 --
--- Returns OK, then for each article: likes, pv, uv, reads, liked (1 or 0; -1 for an anonymous caller)
---         COLD   as in like.lua
+-- Returns OK, then for each article: pv, uv, reads, then for each kind: count, 1 or 0 (on; -1 for an anonymous caller)
+--         COLD   as in toggle.lua
 
 -- @include guard
 -- @include members
@@ -13,20 +13,28 @@ local refused = refusal(KEYS[1], ARGV[1])
 if refused then
   return { refused }
 end
-local user, answer = ARGV[2], { 'OK' }
-for i = 2, #KEYS, 5 do
-  local likes, pv, uv, reads, members = unpack(KEYS, i, i + 4)
-  local numbers = redis.call('MGET', likes, pv, reads, members .. ':n')
-  local liked = -1
-  if user ~= '' then
-    liked = redis.call('SISMEMBER', set_of(members, tonumber(numbers[4] or 1), user), user)
+local user, kinds, answer = ARGV[2], tonumber(ARGV[3]), { 'OK' }
+local width = 3 + 2 * kinds
+for first = 2, #KEYS, width do
+  local wanted = { KEYS[first], KEYS[first + 2] }
+  for i = first + 3, first + width - 1, 2 do
+    wanted[#wanted + 1] = KEYS[i]
+    wanted[#wanted + 1] = KEYS[i + 1] .. ':n'
   end
-  local n = #answer
-  answer[n + 1] = tonumber(numbers[1] or 0)
-  answer[n + 2] = tonumber(numbers[2] or 0)
+  local numbers = redis.call('MGET', unpack(wanted))
+  local at = #answer
+  answer[at + 1] = tonumber(numbers[1] or 0)
   -- Who has been seen is seen by a view.
-  answer[n + 3] = numbers[2] and redis.call('PFCOUNT', uv) or 0
-  answer[n + 4] = tonumber(numbers[3] or 0)
-  answer[n + 5] = liked
+  answer[at + 2] = numbers[1] and redis.call('PFCOUNT', KEYS[first + 1]) or 0
+  answer[at + 3] = tonumber(numbers[2] or 0)
+  for kind = 1, kinds do
+    local count, n, on = numbers[1 + 2 * kind], tonumber(numbers[2 + 2 * kind] or 1), -1
+    if user ~= '' then
+      -- Nobody has it on where there is no count.
+      on = count and redis.call('SISMEMBER', set_of(KEYS[first + 2 + 2 * kind], n, user), user) or 0
+    end
+    answer[at + 2 + 2 * kind] = tonumber(count or 0)
+    answer[at + 3 + 2 * kind] = on
+  end
 end
 return answer

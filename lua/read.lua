@@ -11,7 +11,7 @@
 -- Returns OK, 1 if it counted else 0 (it had counted before), reads
 --         EARLY, ms to wait   the view is not old enough
 --         EXPIRED             it is too old, or from before the last rebuild, whose used tokens are not known
---         COLD, LATE, FULL or LIMITED, ms to wait, 1   as in like.lua
+--         COLD, LATE, FULL or LIMITED, ms to wait, 1   as in toggle.lua
 
 -- @include guard
 -- @include limit

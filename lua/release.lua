@@ -1,9 +1,9 @@
 -- Lets held pairs go. A hold of somebody else's stays.
 --
 -- KEYS  1 held
--- ARGV  1 when the hold runs out, as hold.lua answered   2 and on: pairs, as user:article
+-- ARGV  1 when the hold runs out, as hold.lua answered   2 and on: pairs, as kind:user:article
 --
--- Returns how many were let go
+-- Returns OK, how many were let go
 
 local released = 0
 for i = 2, #ARGV do
@@ -11,4 +11,4 @@ for i = 2, #ARGV do
     released = released + redis.call('ZREM', KEYS[1], ARGV[i])
   end
 end
-return released
+return { 'OK', released }

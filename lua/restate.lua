@@ -1,18 +1,19 @@
--- Says again what Redis holds of users and an article, as events that MySQL will follow; and puts the article's count
--- right where it is not that of its likes. Run twice it says the same twice.
+-- Says again what Redis holds of users, a kind and an article, as events that MySQL will follow; and sets the count to the
+-- number of members where it is another. Run twice it says the same twice. Without users it looks at the count alone,
+-- also of a projection.
 --
--- KEYS  1 warm   2 outbox   3 likes   4 members
--- ARGV  1 name of the server   2 article id   3 and on: user ids
+-- KEYS  1 warm   2 outbox   3 count   4 members
+-- ARGV  1 name of the server   2 kind   3 article id   4 and on: user ids
 --
 -- Returns OK, last id of the outbox, 1 if the count was changed else 0
---         COLD   as in like.lua
+--         COLD   as in toggle.lua
 
 -- @include guard
 -- @include last_id
 -- @include members
 -- @include event
 
-local warm, outbox, likes, members = unpack(KEYS)
+local warm, outbox, total, members = unpack(KEYS)
 
 local now = now_us()
 local refused = refusal(warm, ARGV[1])
@@ -20,16 +21,20 @@ if refused then
   return { refused }
 end
 local n = set_count(members)
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   append(outbox, {
-    type = 'like', user_id = ARGV[i], article_id = ARGV[2], reads = '', cause = 'reconcile',
+    type = ARGV[2], user_id = ARGV[i], article_id = ARGV[3], reads = '', cause = 'reconcile',
     status = redis.call('SISMEMBER', set_of(members, n, ARGV[i]), ARGV[i]),
     at = string.format('%.0f', math.floor(now / 1000)), request_id = '', ip_hash = '',
   })
 end
 local count = member_count(members, n)
-if count == tonumber(redis.call('GET', likes) or 0) then
+if count == tonumber(redis.call('GET', total) or 0) then
   return { 'OK', last_id(outbox), 0 }
 end
-redis.call('SET', likes, count)
+if count == 0 then
+  redis.call('DEL', total, members .. ':n')
+else
+  redis.call('SET', total, count)
+end
 return { 'OK', last_id(outbox), 1 }

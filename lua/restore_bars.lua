@@ -1,4 +1,4 @@
--- Writes users who may not like back from MySQL, into a partition fenced for this rebuild.
+-- Writes barred users back from MySQL, into a partition fenced for this rebuild.
 --
 -- KEYS  1 warm   2 barred
 -- ARGV  1 id of the rebuild   2 and on: user ids

@@ -4,7 +4,7 @@
 -- KEYS  1 saving   2 changed   3 pv   4 reads
 -- ARGV  1 article id   2 pv   3 reads, as they were saved
 --
--- Returns 1, or 0 where it is to be saved again
+-- Returns OK, 1, or 0 where it is to be saved again
 
 local saving, changed, pv, reads = unpack(KEYS)
 
@@ -17,6 +17,6 @@ end
 redis.call('SREM', saving, ARGV[1])
 if moved(pv, ARGV[2]) or moved(reads, ARGV[3]) then
   redis.call('SADD', changed, ARGV[1])
-  return 0
+  return { 'OK', 0 }
 end
-return 1
+return { 'OK', 1 }

@@ -4,7 +4,7 @@
 -- ARGV  1 name of the server
 --
 -- Returns OK, then for each article: pv, uv, uv sketch (the HyperLogLog's bytes, empty for none), reads
---         COLD   as in like.lua
+--         COLD   as in toggle.lua
 
 -- @include guard
 

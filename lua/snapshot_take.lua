@@ -5,7 +5,7 @@
 -- ARGV  1 name of the server   2 how many at most
 --
 -- Returns OK, then article ids
---         COLD   as in like.lua
+--         COLD   as in toggle.lua
 
 -- @include guard
 

@@ -1,13 +1,14 @@
--- Takes likes back, for another reason than their user's wish: status, count and event together. Not to be sent again
--- where nobody knows whether it arrived: the second answer would not say what the first did.
+-- Switches kinds off again, for another reason than their user's wish: status, count and event together. For kinds whose
+-- truth is Redis. Not to be sent again where nobody knows whether it arrived: the second answer would not say what the
+-- first did.
 --
--- KEYS  1 warm   2 outbox   3 held, then for each pair: likes, members
+-- KEYS  1 warm   2 outbox   3 held, then for each pair: count, members
 -- ARGV  1 name of the server   2 cause   3 when the pairs' hold runs out, as hold.lua answered; empty: they need none
---       then for each pair: user id, article id
+--       then for each pair: kind, user id, article id
 --
 -- Returns OK, last id of the outbox, then for each pair 1, or 0 where nothing was done: its hold has run out, or it
---             needs none and is not liked
---         COLD   as in like.lua
+--             needs none and is not on
+--         COLD   as in toggle.lua
 
 -- @include guard
 -- @include last_id
@@ -23,22 +24,24 @@ if refused then
   return { refused }
 end
 local done = {}
-for i = 1, (#ARGV - 3) / 2 do
-  local likes, members, user, article = KEYS[2 + 2 * i], KEYS[3 + 2 * i], ARGV[2 + 2 * i], ARGV[3 + 2 * i]
-  local pair, may = user .. ':' .. article, true
+for i = 1, (#ARGV - 3) / 3 do
+  local total, members = KEYS[2 + 2 * i], KEYS[3 + 2 * i]
+  local kind, user, article = ARGV[1 + 3 * i], ARGV[2 + 3 * i], ARGV[3 + 3 * i]
+  local pair, may = kind .. ':' .. user .. ':' .. article, true
   if until_ms ~= '' then
     -- Within the hold nobody but its holder has changed the pair, and what was found out about it still holds.
     may = redis.call('ZSCORE', held, pair) == until_ms and now < until_ms * 1000
   end
-  local removed = may and redis.call('SREM', set_of(members, set_count(members), user), user) or 0
+  local n = set_count(members)
+  local removed = may and redis.call('SREM', set_of(members, n, user), user) or 0
   if removed == 1 then
-    redis.call('DECR', likes)
+    lower(total, members, n)
   end
-  -- A like that MySQL has and Redis has not is taken back there too.
+  -- What MySQL has on and Redis has not is switched off there too.
   done[i] = (removed == 1 or (may and until_ms ~= '')) and 1 or 0
   if done[i] == 1 then
     append(outbox, {
-      type = 'like', user_id = user, article_id = article, status = 0, reads = '', cause = cause,
+      type = kind, user_id = user, article_id = article, status = 0, reads = '', cause = cause,
       at = string.format('%.0f', math.floor(now / 1000)), request_id = '', ip_hash = '',
     })
     redis.call('ZREM', held, pair)

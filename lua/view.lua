@@ -5,7 +5,7 @@
 --       5 burst, 6 interval in us of the visitor's limit   7 burst, 8 interval of the address's
 --
 -- Returns OK, pv, uv, now in ms by the server's clock, epoch, requests left, ms until the burst is whole
---         COLD, LATE or LIMITED, ms to wait, 1 or 2   as in like.lua
+--         COLD, LATE or LIMITED, ms to wait, 1 or 2   as in toggle.lua
 
 -- @include guard
 -- @include limit

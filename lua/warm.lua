@@ -1,9 +1,11 @@
 -- Declares a server's data of a partition whole; from here on it is served.
 --
--- KEYS  1 warm   2 outbox
+-- KEYS  1 warm   2 outbox   3 projector
 -- ARGV  1 name of the server   2 epoch: after a rebuild the next one, else the one that was seen
 --       3 version that every new one must be above
 --       4 id of the rebuild, empty where nothing was lost   5 the relay's consumer group
+--       6 after a rebuild: a new token, so that no projector from before it writes here any more
+--       7 after a rebuild: how many writes of projections MySQL knows of
 --
 -- Returns OK
 --         STALE   the partition is not fenced for this rebuild; or, without one, is fenced or not what was seen
@@ -20,6 +22,7 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
 end
 if ARGV[4] ~= '' then
   redis.call('XSETID', KEYS[2], ARGV[3])
+  redis.call('HSET', KEYS[3], 'token', ARGV[6], 'writes', ARGV[7])
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'epoch', ARGV[2])

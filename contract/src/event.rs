@@ -1,17 +1,20 @@
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ArticleId, UserId, Version};
+use crate::{ArticleId, Kind, UserId, Version};
 
 /// The format of the events that this release writes and reads.
 const FORMAT: u64 = 1;
 
-const READS: &str = "a read needs the article's reads after it, below 2^63";
+/// The `type` of a read; every other is the name of a kind.
+const READ: &str = "read";
 
 /// What happened to an article, as it stands in Kafka.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Orders the changes of one article; unique within a partition.
+    /// Orders the changes of one kind, user and article.
     pub version: Version,
     /// Whose; `None` for the read of a visitor who is not signed in.
     pub user: Option<UserId>,
@@ -32,12 +35,10 @@ pub struct Event {
 /// The state after the change, so that applying it again changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// The user likes it now, or no longer.
-    Like(bool),
+    /// The kind is on for the user now, or off. If the kind's truth is MySQL, MySQL had it before Kafka.
+    Switch(Kind, bool),
     /// The article has been read that many times.
     Read(u64),
-    /// The user keeps it now, or no longer. For audit only: MySQL already has it.
-    Collect(bool),
 }
 
 /// What caused a change.
@@ -68,32 +69,96 @@ pub enum DecodeError {
     Incomplete(&'static str),
 }
 
-/// The JSON shape; `type` decides which of `status` and `reads` is there.
-#[derive(Serialize, Deserialize)]
-struct Wire {
-    v: u64,
-    version: Version,
-    r#type: Type,
-    user_id: Option<UserId>,
-    article_id: ArticleId,
+/// An event as a store holds it, field by field, before it is known to be one: the JSON in Kafka, an entry of an outbox in
+/// Redis, a row of MySQL's outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fields<'a> {
+    /// The event's version.
+    pub version: Version,
+    /// A kind's name or `read`.
+    #[serde(borrow)]
+    pub r#type: Cow<'a, str>,
+    /// A user's id, or none.
+    #[serde(borrow)]
+    pub user_id: Option<Cow<'a, str>>,
+    /// An article's id.
+    #[serde(borrow)]
+    pub article_id: Cow<'a, str>,
+    /// Of a kind: 1 for on, 0 for off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    status: Option<u8>,
+    pub status: Option<i64>,
+    /// Of a read: the article's reads after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    reads: Option<u64>,
-    cause: Cause,
-    occurred_at: Timestamp,
-    #[serde(default)]
-    request_id: String,
-    #[serde(default)]
-    ip_hash: String,
+    pub reads: Option<u64>,
+    /// One of [`Cause`]'s words.
+    #[serde(borrow)]
+    pub cause: Cow<'a, str>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// The request that caused it.
+    #[serde(borrow, default)]
+    pub request_id: Cow<'a, str>,
+    /// A keyed hash of the client's address.
+    #[serde(borrow, default)]
+    pub ip_hash: Cow<'a, str>,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Type {
-    Like,
-    Read,
-    Collect,
+impl Cause {
+    /// The word in events.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Revoke => "revoke",
+            Self::Erase => "erase",
+            Self::Reconcile => "reconcile",
+        }
+    }
+}
+
+impl TryFrom<Fields<'_>> for Event {
+    type Error = DecodeError;
+
+    /// The only reading of an event. What it accepts, every part of the service accepts.
+    fn try_from(fields: Fields<'_>) -> Result<Self, DecodeError> {
+        let incomplete = |reason| move || DecodeError::Incomplete(reason);
+        let change = if fields.r#type == READ {
+            let reads = fields.reads.filter(|reads| i64::try_from(*reads).is_ok());
+            Change::Read(reads.ok_or_else(incomplete("a read needs the article's reads after it, below 2^63"))?)
+        } else {
+            let kind = fields.r#type.parse().map_err(|_| DecodeError::Incomplete("type is no kind of this release"))?;
+            match fields.status {
+                Some(0) => Change::Switch(kind, false),
+                Some(1) => Change::Switch(kind, true),
+                _ => return Err(DecodeError::Incomplete("status must be 0 or 1")),
+            }
+        };
+        let user = fields.user_id.map(|id| id.parse()).transpose();
+        let user = user.map_err(|_| DecodeError::Incomplete("user_id is no id"))?;
+        if user.is_none() && matches!(change, Change::Switch(..)) {
+            return Err(DecodeError::Incomplete("only a read may have no user_id"));
+        }
+        let causes = [Cause::User, Cause::Revoke, Cause::Erase, Cause::Reconcile];
+        let cause = causes.into_iter().find(|cause| cause.word() == fields.cause);
+        Ok(Self {
+            version: fields.version,
+            user,
+            article: fields.article_id.parse().map_err(|_| DecodeError::Incomplete("article_id is no id"))?,
+            change,
+            cause: cause.ok_or_else(incomplete("unknown cause"))?,
+            occurred_at: fields.occurred_at,
+            request_id: fields.request_id.into_owned(),
+            ip_hash: fields.ip_hash.into_owned(),
+        })
+    }
+}
+
+/// The JSON in Kafka: the format, then the fields.
+#[derive(Serialize)]
+struct Wire<'a> {
+    v: u64,
+    #[serde(flatten)]
+    fields: Fields<'a>,
 }
 
 impl Event {
@@ -101,24 +166,22 @@ impl Event {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let (r#type, status, reads) = match self.change {
-            Change::Like(on) => (Type::Like, Some(u8::from(on)), None),
-            Change::Read(reads) => (Type::Read, None, Some(reads)),
-            Change::Collect(on) => (Type::Collect, Some(u8::from(on)), None),
+            Change::Switch(kind, on) => (kind.name(), Some(i64::from(on)), None),
+            Change::Read(reads) => (READ, None, Some(reads)),
         };
-        let wire = Wire {
-            v: FORMAT,
+        let fields = Fields {
             version: self.version,
-            r#type,
-            user_id: self.user,
-            article_id: self.article,
+            r#type: r#type.into(),
+            user_id: self.user.map(|user| user.to_string().into()),
+            article_id: self.article.to_string().into(),
             status,
             reads,
-            cause: self.cause,
+            cause: self.cause.word().into(),
             occurred_at: self.occurred_at,
-            request_id: self.request_id.clone(),
-            ip_hash: self.ip_hash.clone(),
+            request_id: self.request_id.as_str().into(),
+            ip_hash: self.ip_hash.as_str().into(),
         };
-        serde_json::to_vec(&wire).expect("a struct of numbers and strings always serialises")
+        serde_json::to_vec(&Wire { v: FORMAT, fields }).expect("a struct of numbers and strings always serialises")
     }
 
     /// Reads an event as it came from Kafka. Unknown fields are ignored, an unknown `v` is not.
@@ -132,52 +195,19 @@ impl Event {
         if v != FORMAT {
             return Err(DecodeError::UnknownFormat(v));
         }
-        let wire: Wire = serde_json::from_slice(bytes)?;
-        let status = || match wire.status {
-            Some(0) => Ok(false),
-            Some(1) => Ok(true),
-            _ => Err(DecodeError::Incomplete("status must be 0 or 1")),
-        };
-        let change = match wire.r#type {
-            Type::Like => Change::Like(status()?),
-            Type::Collect => Change::Collect(status()?),
-            Type::Read => Change::Read(wire.reads.ok_or(DecodeError::Incomplete(READS))?),
-        };
-        Self {
-            version: wire.version,
-            user: wire.user_id,
-            article: wire.article_id,
-            change,
-            cause: wire.cause,
-            occurred_at: wire.occurred_at,
-            request_id: wire.request_id,
-            ip_hash: wire.ip_hash,
-        }
-        .checked()
-    }
-
-    /// What holds of every event wherever it was read, so that the consumer takes all that the relay ships.
-    pub(crate) fn checked(self) -> Result<Self, DecodeError> {
-        match self.change {
-            Change::Read(reads) if i64::try_from(reads).is_err() => Err(DecodeError::Incomplete(READS)),
-            Change::Like(_) | Change::Collect(_) if self.user.is_none() => {
-                Err(DecodeError::Incomplete("only a read may have no user_id"))
-            }
-            _ => Ok(self),
-        }
+        serde_json::from_slice::<Fields<'_>>(bytes)?.try_into()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{prelude::*, sample::select};
 
     use super::*;
 
     fn any_event() -> impl Strategy<Value = Event> {
         let change = prop_oneof![
-            any::<bool>().prop_map(Change::Like),
-            any::<bool>().prop_map(Change::Collect),
+            (select(Kind::ALL), any::<bool>()).prop_map(|(kind, on)| Change::Switch(kind, on)),
             (0..=i64::MAX as u64).prop_map(Change::Read),
         ];
         let cause = prop_oneof![Just(Cause::User), Just(Cause::Revoke), Just(Cause::Erase), Just(Cause::Reconcile)];
@@ -214,7 +244,7 @@ mod tests {
             version: "1763800000000-3".parse().expect("a version"),
             user: Some("7".parse().expect("an id")),
             article: "42".parse().expect("an id"),
-            change: Change::Like(true),
+            change: Change::Switch(Kind::Like, true),
             cause: Cause::User,
             occurred_at: "2026-11-22T12:00:00.123Z".parse().expect("a time"),
             request_id: "r".to_owned(),
@@ -237,9 +267,9 @@ mod tests {
             (format!(r#"{{"v":1,"type":"like","user_id":"1",{base}}}"#), "status must be 0 or 1"),
             (format!(r#"{{"v":1,"type":"like","user_id":"1","status":2,{base}}}"#), "status must be 0 or 1"),
             (format!(r#"{{"v":1,"type":"like","user_id":null,"status":1,{base}}}"#), "only a read may have no user_id"),
-            (format!(r#"{{"v":1,"type":"like","user_id":"0","status":1,{base}}}"#), "an id is an integer"),
+            (format!(r#"{{"v":1,"type":"like","user_id":"0","status":1,{base}}}"#), "user_id is no id"),
             (format!(r#"{{"v":1,"type":"read","user_id":null,{base}}}"#), "a read needs the article's reads"),
-            (format!(r#"{{"v":1,"type":"share","user_id":"1",{base}}}"#), "unknown variant"),
+            (format!(r#"{{"v":1,"type":"share","user_id":"1",{base}}}"#), "type is no kind"),
         ] {
             let error = Event::from_json(json.as_bytes()).expect_err(&json).to_string();
             assert!(error.contains(reason), "{json}: {error}");

@@ -2,23 +2,39 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::{ArticleId, Partition, UserId};
+use crate::{ArticleId, Kind, Partition, UserId};
 
-fn of_article(kind: &str, article: ArticleId) -> String {
-    format!("{{{}}}:{kind}:{article}", Partition::of(article))
+fn of_article(what: &str, article: ArticleId) -> String {
+    format!("{{{}}}:{what}:{article}", Partition::of(article))
 }
 
-/// The article's like count.
+/// How many users have the kind on for the article. There is no key while nobody has.
 #[must_use]
-pub fn likes(article: ArticleId) -> String {
-    of_article("article:like", article)
+pub fn count(kind: Kind, article: ArticleId) -> String {
+    format!("{{{}}}:article:{kind}:{article}", Partition::of(article))
 }
 
-/// Who likes the article: the first of its sets of user ids; the further ones append `:<bucket>`, and `:n` tells how
-/// many there are (see `lua/include/members.lua`).
+/// Which users those are: the first of the article's sets of user ids. Further sets append `:<number>`, and `:n` holds how
+/// many sets there are (see `lua/include/members.lua`).
 #[must_use]
-pub fn members(article: ArticleId) -> String {
-    of_article("user:like", article)
+pub fn members(kind: Kind, article: ArticleId) -> String {
+    format!("{{{}}}:user:{kind}:{article}", Partition::of(article))
+}
+
+/// The kind and the article of a [`count`] or of [`members`], further sets included; none for any other key.
+#[must_use]
+pub fn kind_and_article(key: &str) -> Option<(Kind, ArticleId)> {
+    let (_, rest) = key.split_once("}:")?;
+    let mut words = rest.split(':');
+    let (place, kind, article) = (words.next()?, words.next()?, words.next()?);
+    ["article", "user"].contains(&place).then_some(())?;
+    Some((kind.parse().ok()?, article.parse().ok()?))
+}
+
+/// Matches the keys of all partitions that [`kind_and_article`] reads for one kind, for SCAN.
+#[must_use]
+pub fn any_of(kind: Kind) -> String {
+    format!("{{*}}:*:{kind}:*")
 }
 
 /// The article's page views.
@@ -66,7 +82,7 @@ impl Display for Subject<'_> {
     }
 }
 
-/// A frequency limit; `action` is `like`, `collect`, `view` or `read`.
+/// A frequency limit; `action` is the name of a kind, `view` or `read`.
 #[must_use]
 pub fn limit(article: ArticleId, action: &str, subject: Subject<'_>) -> String {
     format!("{{{}}}:limit:{action}:{subject}", Partition::of(article))
@@ -78,16 +94,29 @@ pub fn outbox(partition: Partition) -> String {
     format!("{{{partition}}}:outbox")
 }
 
-/// The set of users who may not like here.
+/// The set of users who may switch nothing on or off here.
 #[must_use]
 pub fn barred(partition: Partition) -> String {
     format!("{{{partition}}}:barred")
 }
 
-/// Pairs of user and article that are being looked into, as `user:article`, by when that ends at the latest.
+/// Pairs of user and article that are being looked into, as [`held_pair`] spells them, by when that ends at the latest.
 #[must_use]
 pub fn held(partition: Partition) -> String {
     format!("{{{partition}}}:held")
+}
+
+/// A member of [`held`].
+#[must_use]
+pub fn held_pair(kind: Kind, user: UserId, article: ArticleId) -> String {
+    format!("{kind}:{user}:{article}")
+}
+
+/// A hash of the token of the latest process that writes the projections here, which only grows, and of how many writes
+/// there were; see `lua/project.lua`.
+#[must_use]
+pub fn projector(partition: Partition) -> String {
+    format!("{{{partition}}}:projector")
 }
 
 /// The warm marker: a hash of `run_id` and `epoch`.
@@ -116,4 +145,25 @@ pub const ANY: &str = "{*}:*";
 pub fn partition_of(key: &str) -> Option<Partition> {
     let (tag, _) = key.strip_prefix('{')?.split_once("}:")?;
     Partition::from_number(tag.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_and_an_article_are_found_in_their_keys_and_in_no_others() {
+        let article: ArticleId = "42".parse().expect("an id");
+        for kind in Kind::ALL.iter().copied() {
+            let members = members(kind, article);
+            for key in [count(kind, article), format!("{members}:7"), format!("{members}:n"), members] {
+                assert_eq!(kind_and_article(&key), Some((kind, article)), "{key}");
+                assert_eq!(partition_of(&key), Some(Partition::of(article)));
+            }
+            assert_eq!(kind_and_article(&limit(article, kind.name(), Subject::Address("42"))), None);
+        }
+        for other in [pv(article), uv(article), reads(article), outbox(Partition::of(article))] {
+            assert_eq!(kind_and_article(&other), None, "{other}");
+        }
+    }
 }

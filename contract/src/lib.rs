@@ -1,4 +1,4 @@
-//! What the components, the persister and the tests agree on: ids, partitions, Redis keys, scripts and events.
+//! What the components, the persister and the tests agree on: kinds, ids, partitions, Redis keys, scripts and events.
 //!
 //! Everything here is parsed once, at the border; behind it a value of one of these types is valid.
 
@@ -6,14 +6,16 @@ mod cluster;
 mod event;
 mod id;
 pub mod keys;
+mod kind;
 mod outbox;
 mod partition;
 pub mod scripts;
 mod version;
 
 pub use cluster::{Address, Topology, slot};
-pub use event::{Cause, Change, DecodeError, Event};
+pub use event::{Cause, Change, DecodeError, Event, Fields};
 pub use id::{ArticleId, IdError, UserId};
+pub use kind::{Kind, KindError, Pair, Truth};
 pub use outbox::OutboxEntry;
 pub use partition::Partition;
 pub use version::{Version, VersionError};

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::{Cause, Change, DecodeError, Event, Version};
+use crate::{DecodeError, Event, Fields, Version};
 
 /// An entry of a partition's outbox stream, as `lua/include/event.lua` appends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,42 +32,19 @@ impl OutboxEntry {
     /// The event that the entry stands for.
     pub fn to_event(&self) -> Result<Event, DecodeError> {
         let field = |name: &'static str| self.fields.get(name).map_or("", String::as_str);
-        let on = || match field("status") {
-            "0" => Ok(false),
-            "1" => Ok(true),
-            _ => Err(DecodeError::Incomplete("outbox entry: status must be 0 or 1")),
-        };
-        let change = match field("type") {
-            "like" => Change::Like(on()?),
-            "read" => Change::Read(
-                field("reads").parse().map_err(|_| DecodeError::Incomplete("outbox entry: reads is no number"))?,
-            ),
-            _ => return Err(DecodeError::Incomplete("outbox entry: unknown type")),
-        };
-        let user = match field("user_id") {
-            "" => None,
-            id => Some(id.parse().map_err(|_| DecodeError::Incomplete("outbox entry: user_id is no id"))?),
-        };
-        let cause = match field("cause") {
-            "user" => Cause::User,
-            "revoke" => Cause::Revoke,
-            "erase" => Cause::Erase,
-            "reconcile" => Cause::Reconcile,
-            _ => return Err(DecodeError::Incomplete("outbox entry: unknown cause")),
-        };
         let at = field("at").parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        Event {
+        let fields = Fields {
             version: self.id,
-            user,
-            article: field("article_id")
-                .parse()
-                .map_err(|_| DecodeError::Incomplete("outbox entry: article_id is no id"))?,
-            change,
-            cause,
-            occurred_at: at.ok_or(DecodeError::Incomplete("outbox entry: at is no time"))?,
-            request_id: field("request_id").to_owned(),
-            ip_hash: field("ip_hash").to_owned(),
-        }
-        .checked()
+            r#type: field("type").into(),
+            user_id: Some(field("user_id")).filter(|id| !id.is_empty()).map(Into::into),
+            article_id: field("article_id").into(),
+            status: field("status").parse().ok(),
+            reads: field("reads").parse().ok(),
+            cause: field("cause").into(),
+            occurred_at: at.ok_or(DecodeError::Incomplete("at is no time"))?,
+            request_id: field("request_id").into(),
+            ip_hash: field("ip_hash").into(),
+        };
+        fields.try_into()
     }
 }

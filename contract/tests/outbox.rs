@@ -18,7 +18,7 @@ fn entry(replaced: impl IntoIterator<Item = (&'static str, String)>) -> OutboxEn
 }
 
 fn any_value() -> impl Strategy<Value = String> {
-    let words = select(vec!["like", "read", "collect", "user", "revoke", "erase", "reconcile", "0", "1", ""]);
+    let words = select(vec!["like", "read", "collect", "share", "user", "revoke", "erase", "reconcile", "0", "1", ""]);
     prop_oneof![words.prop_map(str::to_owned), any::<i64>().prop_map(|number| number.to_string()), "\\PC{0,12}"]
 }
 

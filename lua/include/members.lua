@@ -1,6 +1,6 @@
--- Who likes an article: sets of user ids, small enough to stay intsets (8 bytes a member, looked up by binary search).
--- An article begins with one set; as it grows, one set at a time is split by linear hashing, so no like ever pays for
--- moving more than one set, and a lookup is always in exactly one.
+-- Which users have a kind on for an article: sets of user ids, small enough to stay intsets (8 bytes a member, looked up by binary search).
+-- An article begins with one set; as it grows, one set at a time is split by linear hashing, so no change ever pays
+-- for moving more than one set, and a lookup is always in exactly one.
 --
 --   <members>          set 0
 --   <members>:<i>      set i, from 1 to n-1
@@ -57,6 +57,19 @@ local function member_count(members, n)
     count = count + redis.call('SCARD', set_key(members, index))
   end
   return count
+end
+
+-- Lowers a count by one. At 0 it leaves no key: empty sets are none, and their number goes where all of them are empty.
+local function lower(total, members, n)
+  local count = redis.call('DECR', total)
+  if count > 0 then
+    return count
+  end
+  redis.call('DEL', total)
+  if n > 1 and member_count(members, n) == 0 then
+    redis.call('DEL', members .. ':n')
+  end
+  return 0
 end
 
 -- Adds set n by moving to it its share of the set it splits from. Returns n + 1. In this order since a server whose slot

@@ -1,44 +1,58 @@
--- The facts. Works on MySQL 8.4 and MariaDB 10.11.
+-- The facts. Works on MySQL 8.4 and 9.7, and on MariaDB 10.11 and 11.8.
 --
--- Ids are BIGINT: 1 to 2^63−1. A version is the stream id of the change in its partition's outbox, kept as two numbers,
--- since as text '9-0' would sort after '10-0'. Times are UTC with milliseconds; times that order nothing are for people.
+-- Ids are BIGINT: 1 to 2^63−1. A version is two numbers, since as text '9-0' would sort after '10-0': the stream id of the
+-- change in its partition's outbox, or for a kind whose truth is MySQL the time in ms and the outbox row's id. Times are
+-- UTC with milliseconds; times that order nothing are for people.
 --
--- Whoever writes several of these in one transaction locks them in this order: partition_state, user_like, user_read,
--- user_collect, collect_outbox, and article_stats last and by ascending article.
+-- Whoever writes several of these in one transaction locks them in this order: partition_state, interaction, user_read,
+-- outbox, interaction_count by ascending article and kind, article_stats by ascending article.
 
--- Who likes what, and since when not any more: a row stays when its status becomes 0, for its version.
-CREATE TABLE user_like (
-    user_id     BIGINT     NOT NULL,
-    article_id  BIGINT     NOT NULL,
-    status      TINYINT    NOT NULL,
-    version_ms  BIGINT     NOT NULL,
-    version_seq BIGINT     NOT NULL,
-    updated_at  DATETIME(3) NOT NULL,
-    PRIMARY KEY (user_id, article_id),
-    -- "My likes", newest first.
-    KEY by_user (user_id, status, version_ms, version_seq, article_id),
-    -- "Likers", newest first, and the rebuild's scan; covers both.
-    KEY by_article (article_id, status, version_ms, version_seq, user_id)
+-- The kinds' numbers, for people's queries: `persister migrate` writes them from the one table in contract/src/kind.rs.
+CREATE TABLE kind (
+    code TINYINT UNSIGNED NOT NULL PRIMARY KEY,
+    name VARCHAR(32)      NOT NULL UNIQUE
 );
 
-CREATE TABLE user_collect (
-    user_id    BIGINT      NOT NULL,
-    article_id BIGINT      NOT NULL,
-    created_at DATETIME(3) NOT NULL,
-    PRIMARY KEY (user_id, article_id),
-    KEY by_user (user_id, created_at, article_id),
-    KEY by_article (article_id)
+-- Who has which kind on for what, and since when not any more: a row stays when its status becomes 0, for its version.
+--
+-- Clustered by article, so that the events of a hot article touch few pages.
+CREATE TABLE interaction (
+    article_id  BIGINT           NOT NULL,
+    kind        TINYINT UNSIGNED NOT NULL,
+    user_id     BIGINT           NOT NULL,
+    -- The article's partition, as Rust computes it.
+    p           TINYINT UNSIGNED NOT NULL,
+    status      TINYINT          NOT NULL,
+    version_ms  BIGINT           NOT NULL,
+    version_seq BIGINT           NOT NULL,
+    updated_at  DATETIME(3)      NOT NULL,
+    PRIMARY KEY (article_id, kind, user_id),
+    -- A user's list, newest first.
+    KEY by_user (user_id, kind, status, version_ms, version_seq, article_id),
+    -- An article's list, newest first, and the scan of a rebuild; covers both.
+    KEY by_partition (p, article_id, kind, status, version_ms, version_seq, user_id)
 );
 
--- Collect events not yet in Kafka; the relay removes each after its confirmed delivery.
-CREATE TABLE collect_outbox (
-    id         BIGINT       NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    user_id    BIGINT       NOT NULL,
-    article_id BIGINT       NOT NULL,
-    status     TINYINT      NOT NULL,
-    at_ms      BIGINT       NOT NULL,
-    request_id VARCHAR(128) NOT NULL,
-    ip_hash    VARCHAR(64)  NOT NULL
+-- How many users have a kind on for an article: Σ status of `interaction`, changed in the same transaction.
+CREATE TABLE interaction_count (
+    article_id BIGINT           NOT NULL,
+    kind       TINYINT UNSIGNED NOT NULL,
+    count      BIGINT           NOT NULL DEFAULT 0,
+    PRIMARY KEY (article_id, kind),
+    CONSTRAINT no_negative_count CHECK (count >= 0)
+);
+
+CREATE TABLE article_stats (
+    article_id       BIGINT           NOT NULL PRIMARY KEY,
+    pv               BIGINT           NOT NULL DEFAULT 0,
+    uv               BIGINT           NOT NULL DEFAULT 0,
+    -- The HyperLogLog as Redis stores it, so that a rebuild goes on counting where it was.
+    uv_sketch        VARBINARY(16384) NULL,
+    read_count       BIGINT           NOT NULL DEFAULT 0,
+    read_version_ms  BIGINT           NOT NULL DEFAULT 0,
+    read_version_seq BIGINT           NOT NULL DEFAULT 0,
+    updated_at       DATETIME(3)      NOT NULL,
+    CONSTRAINT no_negative_counter CHECK (pv >= 0 AND uv >= 0 AND read_count >= 0)
 );
 
 -- The last read of each signed-in user.
@@ -51,23 +65,46 @@ CREATE TABLE user_read (
     PRIMARY KEY (user_id, article_id)
 );
 
-CREATE TABLE article_stats (
-    article_id       BIGINT      NOT NULL PRIMARY KEY,
-    like_count       BIGINT      NOT NULL DEFAULT 0,
-    collect_count    BIGINT      NOT NULL DEFAULT 0,
-    pv               BIGINT      NOT NULL DEFAULT 0,
-    uv               BIGINT      NOT NULL DEFAULT 0,
-    -- The HyperLogLog as Redis stores it, so that a rebuild goes on counting where it was.
-    uv_sketch        VARBINARY(16384) NULL,
-    read_count       BIGINT      NOT NULL DEFAULT 0,
-    read_version_ms  BIGINT      NOT NULL DEFAULT 0,
-    read_version_seq BIGINT      NOT NULL DEFAULT 0,
-    updated_at       DATETIME(3) NOT NULL,
-    CONSTRAINT no_negative_counter CHECK
-        (like_count >= 0 AND collect_count >= 0 AND pv >= 0 AND uv >= 0 AND read_count >= 0)
+-- Changes of kinds whose truth is MySQL, written in the transaction that makes them. Two readers, each at its own pace:
+-- one brings the projection in Redis up to it, the other ships it to Kafka. A row goes when both have.
+--
+-- The rows of one user and article have ids in the order of their changes: each is written under the lock of its row in
+-- `interaction`.
+CREATE TABLE outbox (
+    id         BIGINT           NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    p          TINYINT UNSIGNED NOT NULL,
+    kind       TINYINT UNSIGNED NOT NULL,
+    user_id    BIGINT           NOT NULL,
+    article_id BIGINT           NOT NULL,
+    status     TINYINT          NOT NULL,
+    -- With the id, the version of the change.
+    version_ms BIGINT           NOT NULL,
+    cause      VARCHAR(16)      NOT NULL,
+    at_ms      BIGINT           NOT NULL,
+    request_id VARCHAR(128)     NOT NULL,
+    ip_hash    VARCHAR(64)      NOT NULL,
+    projected  BOOLEAN          NOT NULL DEFAULT FALSE,
+    shipped    BOOLEAN          NOT NULL DEFAULT FALSE,
+    KEY to_project (projected, id),
+    KEY to_ship (shipped, id)
 );
 
--- Users who may neither like nor collect. Redis has a copy in each partition.
+-- The token of the latest process that writes projections: each takes the next one. One row.
+CREATE TABLE projector (
+    one   TINYINT NOT NULL PRIMARY KEY DEFAULT 1,
+    token BIGINT  NOT NULL
+);
+
+INSERT INTO projector (token) VALUES (0);
+
+-- How many writes of projections each partition of Redis has had, as far as MySQL knows: a server that has had fewer lost
+-- some. A table of its own, since consumers lock the rows of partition_state for as long as a batch takes.
+CREATE TABLE projection (
+    p      TINYINT UNSIGNED NOT NULL PRIMARY KEY,
+    writes BIGINT           NOT NULL
+);
+
+-- Users who may switch no kind on or off. Redis has a copy in each partition.
 CREATE TABLE user_bar (
     user_id BIGINT       NOT NULL PRIMARY KEY,
     at      DATETIME(3)  NOT NULL,
@@ -78,28 +115,4 @@ CREATE TABLE user_bar (
 CREATE TABLE erased_user (
     user_id BIGINT      NOT NULL PRIMARY KEY,
     at      DATETIME(3) NOT NULL
-);
-
--- What MySQL knows of each partition: the highest version seen, by which `warm` tells whether a restarted Redis lost
--- anything, and the epoch, which grows at each rebuild. A consumer locks the rows of its batch's partitions first, so
--- that two consumers never apply events of one article at once, whatever Kafka assigned to whom.
-CREATE TABLE partition_state (
-    p           TINYINT UNSIGNED NOT NULL PRIMARY KEY,
-    epoch       BIGINT NOT NULL DEFAULT 0,
-    version_ms  BIGINT NOT NULL DEFAULT 0,
-    version_seq BIGINT NOT NULL DEFAULT 0
-);
-
-INSERT INTO partition_state (p)
-WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 127)
-SELECT n FROM numbers;
-
--- Relays that may still hold entries of a Redis that has gone: which server each reads from, and up to when everything
--- it took has been delivered or has failed for good. A rebuild waits until that is later than its own beginning, or the
--- relay has been silent for longer than a delivery may last. All times are this server's.
-CREATE TABLE relay_session (
-    relay_id   VARCHAR(64) NOT NULL PRIMARY KEY,
-    run_id     VARCHAR(64) NOT NULL,
-    drained_to DATETIME(3) NOT NULL,
-    seen_at    DATETIME(3) NOT NULL
 );

@@ -1,3 +1,5 @@
+use anyhow::{Result, ensure};
+use contract::Kind;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
@@ -17,6 +19,15 @@ impl Answer {
     #[must_use]
     pub fn media_type(&self) -> &str {
         self.header("content-type").split(';').next().unwrap_or_default()
+    }
+
+    /// Whether it says that the kind is on for the article now, or off.
+    pub fn says(&self, kind: Kind, article: i64, on: bool) -> Result<()> {
+        let Self { status, body, .. } = self;
+        ensure!(*status == StatusCode::OK, "{status} {body}");
+        ensure!(body["article_id"] == *article.to_string() && body[kind.on()] == on, "{kind} {on}: {body}");
+        ensure!(body[kind.count()].as_i64() >= Some(i64::from(on)), "{kind} {on}: {body}");
+        Ok(())
     }
 
     /// A header as text; empty if it is not there.

@@ -1,4 +1,5 @@
 use anyhow::Result;
+use contract::Kind;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
@@ -51,6 +52,12 @@ impl Api {
     pub fn post(&self, path: &str) -> Ask {
         self.ask(Method::POST, path)
     }
+
+    /// PUT or DELETE of a kind.
+    #[must_use]
+    pub fn switch(&self, kind: Kind, article: i64, on: bool) -> Ask {
+        self.ask(if on { Method::PUT } else { Method::DELETE }, &format!("/v1/articles/{article}/{kind}"))
+    }
 }
 
 impl Ask {
@@ -97,7 +104,7 @@ impl Ask {
     /// The body of a 200; any other answer is an error that shows it.
     pub async fn good(self) -> Result<Value> {
         let answer = self.send().await?;
-        anyhow::ensure!(answer.status == StatusCode::OK, "{} {}", answer.status, answer.body);
+        ensure!(answer.status == StatusCode::OK, "{} {}", answer.status, answer.body);
         Ok(answer.body)
     }
 }

@@ -5,12 +5,12 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use contract::{Partition, keys};
+use contract::{Kind, Partition, keys};
 use redis::AsyncCommands;
 use sqlx::MySqlPool;
 use stack::{Stack, wait_for};
 
-use crate::{Model, Pair, Topic, id, likers, redis, rows};
+use crate::{Model, Pair, Topic, counts, id, interactions, members, redis};
 
 /// A way in which a store is not what clients were told.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,63 +39,75 @@ impl Wrong {
         let lost: Vec<_> = told.difference(found).map(|pair| Self::Lost(text(pair))).collect();
         lost.into_iter().chain(found.difference(told).map(|pair| Self::Double(text(pair))).collect::<Vec<_>>())
     }
+
+    /// Of kinds that are on at once for a pair, though one excludes the other.
+    fn excluded(store: &str, standing: &BTreeMap<Kind, BTreeSet<Pair>>) -> Vec<Self> {
+        let exclusions = Kind::ALL.iter().flat_map(|kind| kind.excludes().iter().map(move |other| (kind, other)));
+        let both = exclusions.filter(|(kind, other)| kind < other).flat_map(|(kind, other)| {
+            let pairs = standing[kind].intersection(&standing[other]);
+            pairs.map(move |(user, article)| (kind, other, user, article))
+        });
+        both.map(|(kind, other, user, article)| {
+            Self::Double(format!("{kind} and {other} in {store}: user {user}, article {article}"))
+        })
+        .collect()
+    }
 }
 
-/// Waits until nothing is on its way any more: all outboxes are empty and the consumer has committed the topic's end.
-/// What cannot be asked yet is asked again.
+/// Waits until nothing is on its way any more: all outboxes are empty, what MySQL decides is projected, and the consumer
+/// has committed the topic's end. What cannot be asked yet is asked again.
 pub async fn drained(stack: &Stack, topic: &Topic, patience: Duration) -> Result<()> {
     let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
     let redis = redis(&stack.redis_url()).await?;
     let mut last = "not asked".to_owned();
     let waited = wait_for("empty outboxes and no lag", patience, async || {
         let waiting = async {
-            let mut outbox = 0;
+            let mut of_redis = 0;
             for partition in Partition::all() {
-                outbox += redis.clone().xlen::<_, i64>(keys::outbox(partition)).await?;
+                of_redis += redis.clone().xlen::<_, i64>(keys::outbox(partition)).await?;
             }
-            let (collects,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM collect_outbox").fetch_one(&mysql).await?;
-            anyhow::Ok((outbox, collects, topic.lag()?))
+            // A row goes when it is both projected and shipped.
+            let (of_mysql,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM outbox").fetch_one(&mysql).await?;
+            anyhow::Ok((of_redis, of_mysql, topic.lag()?))
         };
         let waiting = waiting.await;
-        last = format!("outboxes, collects, lag: {waiting:?}");
+        last = format!("outboxes of Redis, of MySQL, lag: {waiting:?}");
         Ok(matches!(waiting, Ok((0, 0, 0))).then_some(()))
     });
     waited.await.map_err(|error| error.context(last))
 }
 
-/// Clients' model against Redis and MySQL, rows and counts, of these articles.
+/// Clients' model against Redis and MySQL, members and counts of all kinds, of these articles. To be asked when all is
+/// drained: then Redis has what MySQL decides, too.
 pub async fn compare(stack: &Stack, model: &Model, articles: RangeInclusive<i64>) -> Result<Vec<Wrong>> {
     let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
     let mut redis = redis(&stack.redis_url()).await?;
-    let likes = Model::standing(&model.likes);
-    let collects = Model::standing(&model.collects);
-    ensure!(likes.union(&collects).all(|pair| articles.contains(&pair.1)), "the model has other articles");
+    ensure!(model.states().all(|(_, pair, _)| articles.contains(&pair.1)), "the model has other articles");
+    let mut in_mysql = interactions(&mysql).await?;
+    in_mysql.values_mut().for_each(|pairs| pairs.retain(|(_, article)| articles.contains(article)));
+    let (counted_by_mysql, mut in_redis) = (counts(&mysql).await?, BTreeMap::new());
 
     let mut wrong = vec![];
-    for (what, sql, told) in [
-        ("likes in MySQL", "SELECT user_id, article_id FROM user_like WHERE status = 1", &likes),
-        ("collects in MySQL", "SELECT user_id, article_id FROM user_collect", &collects),
-    ] {
-        let found = rows(&mysql, sql).await?.into_iter().filter(|(_, article)| articles.contains(article)).collect();
-        wrong.extend(Wrong::pairs(what, &found, told));
+    for kind in Kind::ALL.iter().copied() {
+        let (name, told) = (kind.count(), model.standing(kind));
+        let mut found = BTreeSet::new();
+        for article in articles.clone() {
+            found.extend(members(&mut redis, kind, id(article)).await?.into_iter().map(|user| (user, article)));
+            let told = i64::try_from(told.iter().filter(|pair| pair.1 == article).count())?;
+            let (count, sets) = (keys::count(kind, id(article)), keys::members(kind, id(article)) + ":n");
+            let counted: Option<i64> = redis.get(&count).await?;
+            let by_mysql = counted_by_mysql.get(&(kind, article)).copied().unwrap_or_default();
+            wrong.extend(Wrong::count(&format!("{name} of {article} in Redis"), counted.unwrap_or_default(), told));
+            wrong.extend(Wrong::count(&format!("{name} of {article} in MySQL"), by_mysql, told));
+            if counted.unwrap_or_default() == 0 && redis.exists::<_, i64>(&[&count, &sets]).await? > 0 {
+                wrong.push(Wrong::Double(format!("{name} of {article} in Redis: a key for nobody")));
+            }
+        }
+        wrong.extend(Wrong::pairs(&format!("{name} in MySQL"), &in_mysql[&kind], &told));
+        wrong.extend(Wrong::pairs(&format!("{name} in Redis"), &found, &told));
+        in_redis.insert(kind, found);
     }
-
-    let like_counts: BTreeMap<i64, i64> =
-        rows(&mysql, "SELECT article_id, like_count FROM article_stats").await?.into_iter().collect();
-    let collect_counts: BTreeMap<i64, i64> =
-        rows(&mysql, "SELECT article_id, collect_count FROM article_stats").await?.into_iter().collect();
-    for article in articles {
-        let told: BTreeSet<Pair> = likes.iter().filter(|pair| pair.1 == article).copied().collect();
-        let found = likers(&mut redis, id(article)).await?.into_iter().map(|user| (user, article)).collect();
-        wrong.extend(Wrong::pairs("likes in Redis", &found, &told));
-
-        let likes = i64::try_from(told.len())?;
-        let collects = i64::try_from(collects.iter().filter(|pair| pair.1 == article).count())?;
-        let counted: Option<i64> = redis.get(keys::likes(id(article))).await?;
-        let of = |counts: &BTreeMap<i64, i64>| counts.get(&article).copied().unwrap_or(0);
-        wrong.extend(Wrong::count(&format!("likes of {article} in Redis"), counted.unwrap_or(0), likes));
-        wrong.extend(Wrong::count(&format!("like_count of {article}"), of(&like_counts), likes));
-        wrong.extend(Wrong::count(&format!("collect_count of {article}"), of(&collect_counts), collects));
-    }
+    wrong.extend(Wrong::excluded("MySQL", &in_mysql));
+    wrong.extend(Wrong::excluded("Redis", &in_redis));
     Ok(wrong)
 }

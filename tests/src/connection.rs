@@ -1,6 +1,7 @@
-use anyhow::Result;
+use anyhow::{Result, bail};
+use contract::scripts::{self, At, Call, Refusal, Reply, send};
 use redis::{
-    Client, Cmd, Pipeline, RedisFuture, Value,
+    Client, Cmd, ErrorKind, Pipeline, RedisFuture, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
@@ -26,6 +27,24 @@ pub async fn redis(url: &str) -> Result<Redis> {
         ));
     }
     Ok(Redis::One(one))
+}
+
+/// Calls a script as the service does: by its digest, and by its text where the server does not know it.
+pub async fn call<C: Call>(redis: &mut Redis, call: &C, at: At<'_>) -> Result<Result<C::Answer, Refusal>> {
+    let by_digest = redis::cmd("EVALSHA").arg(send(call, at, false).collect::<Vec<_>>()).query_async(redis).await;
+    let reply = match by_digest {
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            redis::cmd("EVAL").arg(send(call, at, true).collect::<Vec<_>>()).query_async(redis).await?
+        }
+        reply => reply?,
+    };
+    let Value::Array(values) = reply else { bail!("{} answers {reply:?}", C::SCRIPT.name) };
+    let value = |value| match value {
+        Value::Int(number) => Ok(scripts::Value::Int(number)),
+        Value::BulkString(bytes) => Ok(scripts::Value::Bytes(bytes)),
+        other => bail!("{} answers {other:?}", C::SCRIPT.name),
+    };
+    Ok(Reply::new(values.into_iter().map(value).collect::<Result<_>>()?).read(call))
 }
 
 impl ConnectionLike for Redis {

@@ -94,7 +94,10 @@ fn look(place: String) -> Option<(String, &'static Value)> {
 fn response(method: &Method, path: &str, status: u16) -> Result<(String, &'static Value)> {
     let paths = DESCRIPTION["paths"].as_object().context("paths")?;
     let method = if method == Method::HEAD { "get".to_owned() } else { method.as_str().to_lowercase() };
-    let (place, expected) = match paths.keys().find(|template| fits(template, path)) {
+    // As routes do, what is spelled out goes before what stands for anything.
+    let template =
+        paths.keys().filter(|template| fits(template, path)).min_by_key(|template| template.matches('{').count());
+    let (place, expected) = match template {
         None => ("/components/responses/NotFound".to_owned(), 404),
         Some(template) => {
             let (item, methods) = look(format!("/paths/{}", template.replace('/', "~1"))).context("a path item")?;

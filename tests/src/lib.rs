@@ -14,12 +14,12 @@ mod stores;
 pub use answer::Answer;
 pub use api::{Api, Ask};
 pub use compare::{Wrong, compare, drained};
-pub use connection::{Redis, redis};
+pub use connection::{Redis, call, redis};
 pub use description::{DESCRIPTION, conforms, health_routes, resolved};
 pub use log::Log;
 pub use model::{Model, Pair};
 pub use numbers::{id, number};
-pub use stores::{Topic, likers, partition_of, rows};
+pub use stores::{Topic, counts, interactions, members, partition_of, rows};
 
 /// The consumer group of the persister.
 pub const GROUP: &str = "interaction.persister";

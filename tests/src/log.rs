@@ -1,62 +1,69 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use contract::{Change, Event, Version};
+use contract::{Change, Event, Kind, Version};
 
 use crate::{Model, Pair, Wrong};
 
 /// What the topic of events tells: each change once, in order, however often it was delivered.
+#[derive(Default)]
 pub struct Log {
-    likes: BTreeMap<Pair, BTreeMap<Version, bool>>,
-    collects: BTreeMap<Pair, BTreeMap<Version, bool>>,
+    changes: BTreeMap<(Kind, Pair), BTreeMap<Version, bool>>,
     /// Changes by the request that caused them.
-    requests: BTreeMap<String, BTreeSet<(Pair, Version)>>,
+    requests: BTreeMap<String, BTreeMap<(Version, Kind, Pair), bool>>,
 }
 
 impl Log {
     /// Of all events, reads left out.
     #[must_use]
     pub fn of(events: &[Event]) -> Self {
-        let mut log = Self { likes: BTreeMap::new(), collects: BTreeMap::new(), requests: BTreeMap::new() };
+        let mut log = Self::default();
         for event in events {
-            let (changes, on) = match event.change {
-                Change::Like(on) => (&mut log.likes, on),
-                Change::Collect(on) => (&mut log.collects, on),
-                Change::Read(_) => continue,
-            };
+            let Change::Switch(kind, on) = event.change else { continue };
             let pair = (event.user.expect("only a read may have no user").get(), event.article.get());
-            changes.entry(pair).or_default().insert(event.version, on);
-            log.requests.entry(event.request_id.clone()).or_default().insert((pair, event.version));
+            log.changes.entry((kind, pair)).or_default().insert(event.version, on);
+            let of_request = log.requests.entry(event.request_id.clone()).or_default();
+            of_request.insert((event.version, kind, pair), on);
         }
         log
     }
 
-    /// How often a request changed something.
+    /// What a request changed, in order.
     #[must_use]
-    pub fn changes_of(&self, request_id: &str) -> usize {
-        self.requests.get(request_id).map_or(0, BTreeSet::len)
+    pub fn changes_of(&self, request_id: &str) -> Vec<(Kind, bool)> {
+        let changes = self.requests.get(request_id).into_iter().flatten();
+        changes.map(|((_, kind, _), on)| (*kind, *on)).collect()
     }
 
-    /// The latest event of each pair is the state that clients were told of, and every event changed something: of a
-    /// change that is missing, or there twice, the neighbours say the same.
+    /// The latest event of each pair is the state that clients were told of; every event changed something: of a change
+    /// that is missing, or there twice, the neighbours say the same; and none switched on what another excluded then.
     #[must_use]
     pub fn against(&self, model: &Model) -> Vec<Wrong> {
-        let kinds = [("likes", &self.likes, &model.likes), ("collects", &self.collects, &model.collects)];
         let mut wrong = vec![];
-        for (kind, changes, told) in kinds {
-            let last = |versions: &BTreeMap<Version, bool>| versions.values().next_back().copied().unwrap_or_default();
-            let standing = changes.iter().filter(|(_, versions)| last(versions)).map(|(pair, _)| *pair).collect();
-            wrong.extend(Wrong::pairs(&format!("{kind} by the log"), &standing, &Model::standing(told)));
+        for kind in Kind::ALL.iter().copied() {
+            let name = kind.count();
+            let of_kind = self.changes.iter().filter(|((of, _), _)| *of == kind);
+            let changes: BTreeMap<Pair, _> = of_kind.map(|((_, pair), versions)| (*pair, versions)).collect();
+            let on_last = |versions: &BTreeMap<Version, bool>| versions.values().next_back().copied() == Some(true);
+            let standing = changes.iter().filter(|(_, versions)| on_last(versions)).map(|(pair, _)| *pair).collect();
+            wrong.extend(Wrong::pairs(&format!("{name} by the log"), &standing, &model.standing(kind)));
             for (pair, versions) in changes {
                 let mut before = false;
                 for (version, on) in versions {
+                    let text = |what: &str| format!("{name}: user {}, article {}: {version} {what}", pair.0, pair.1);
                     if *on == before {
-                        let text = format!("{kind}: user {}, article {}: {version} changes nothing", pair.0, pair.1);
-                        wrong.push(Wrong::Double(text));
+                        wrong.push(Wrong::Double(text("changes nothing")));
                     }
                     before = *on;
+                    let excluded = kind.excludes().iter().find(|other| *on && self.was_on(**other, pair, *version));
+                    wrong.extend(excluded.map(|other| Wrong::Double(text(&format!("with {other} on")))));
                 }
             }
         }
         wrong
+    }
+
+    fn was_on(&self, kind: Kind, pair: Pair, before: Version) -> bool {
+        let versions = self.changes.get(&(kind, pair));
+        versions.and_then(|versions| versions.range(..before).next_back()).is_some_and(|(_, on)| *on)
     }
 }

@@ -1,7 +1,10 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
-use contract::{ArticleId, Event, Partition, keys};
+use contract::{ArticleId, Event, Kind, Partition, keys};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -9,7 +12,7 @@ use rdkafka::{
 use redis::AsyncCommands;
 use sqlx::MySqlPool;
 
-use crate::{Redis, id};
+use crate::{Pair, Redis, id};
 
 /// The partition of an article, by number.
 #[must_use]
@@ -17,19 +20,37 @@ pub fn partition_of(article: i64) -> Partition {
     Partition::of(id(article))
 }
 
-/// Who likes an article by Redis, out of all the sets that its likes are spread over.
-pub async fn likers(redis: &mut Redis, article: ArticleId) -> Result<BTreeSet<i64>> {
-    let members = keys::members(article);
+/// Who has a kind on for an article by Redis, out of all the sets that they are spread over.
+pub async fn members(redis: &mut Redis, kind: Kind, article: ArticleId) -> Result<BTreeSet<i64>> {
+    let members = keys::members(kind, article);
     let sets: Option<i64> = redis.get(format!("{members}:n")).await?;
     let mut all = BTreeSet::new();
     for set in 0..sets.unwrap_or(1) {
         let key = if set == 0 { members.clone() } else { format!("{members}:{set}") };
         let some: Vec<i64> = redis.smembers(key).await?;
         for user in some {
-            anyhow::ensure!(all.insert(user), "user {user} stands in two sets of article {article}");
+            anyhow::ensure!(all.insert(user), "user {user} stands in two sets of {kind} of article {article}");
         }
     }
     Ok(all)
+}
+
+/// Who has which kind on for what by MySQL.
+pub async fn interactions(mysql: &MySqlPool) -> Result<BTreeMap<Kind, BTreeSet<Pair>>> {
+    let mut all: BTreeMap<_, _> = Kind::ALL.iter().map(|kind| (*kind, BTreeSet::new())).collect();
+    let sql = "SELECT kind, user_id, article_id FROM interaction WHERE status = 1";
+    for (code, user, article) in sqlx::query_as::<_, (u8, i64, i64)>(sql).fetch_all(mysql).await? {
+        all.entry(Kind::from_code(code).with_context(|| format!("kind {code}"))?).or_default().insert((user, article));
+    }
+    Ok(all)
+}
+
+/// How many users have a kind on for an article by MySQL's own count.
+pub async fn counts(mysql: &MySqlPool) -> Result<BTreeMap<(Kind, i64), i64>> {
+    let rows: Vec<(u8, i64, i64)> =
+        sqlx::query_as("SELECT kind, article_id, count FROM interaction_count").fetch_all(mysql).await?;
+    let count = |(code, article, count)| Ok(((Kind::from_code(code).context("a kind")?, article), count));
+    rows.into_iter().map(count).collect()
 }
 
 /// Pairs of numbers from MySQL.

@@ -120,28 +120,28 @@ mod tests {
         let declared = [
             "/...",
             "/v1/articles/:id/...",
-            "/v1/articles/:id/like",
-            "/v1/articles/:id/:what",
-            "/v1/articles/top/like",
-            "/v1/me/likes",
-            "/healthz/like",
+            "/v1/articles/:id/views",
+            "/v1/articles/:id/:kind",
+            "/v1/articles/top/views",
+            "/v1/me/:count",
+            "/healthz/toggle",
         ];
         let routes = routes(&declared);
         for (path, answered) in [
             ("/", "/..."),
             ("/v1", "/..."),
             ("/v1/articles/42", "/v1/articles/:id/..."),
-            ("/v1/articles/42/like", "/v1/articles/:id/like"),
-            ("/v1/articles/42/like/", "/v1/articles/:id/like"),
-            ("/v1/articles/42/likers", "/v1/articles/:id/:what"),
+            ("/v1/articles/42/views", "/v1/articles/:id/views"),
+            ("/v1/articles/42/views/", "/v1/articles/:id/views"),
+            ("/v1/articles/42/like", "/v1/articles/:id/:kind"),
             ("/v1/articles/42/like/more", "/v1/articles/:id/..."),
-            ("/v1/articles/top/like", "/v1/articles/top/like"),
+            ("/v1/articles/top/views", "/v1/articles/top/views"),
             // An empty segment is a value too; what it means is up to the component.
-            ("/v1/articles//like", "/v1/articles/:id/like"),
-            ("/v1/me/likes", "/v1/me/likes"),
-            ("/v1/me/likes/", "/v1/me/likes"),
-            ("/v1/me/like", "/..."),
-            ("/healthz/like", "/healthz/like"),
+            ("/v1/articles//like", "/v1/articles/:id/:kind"),
+            ("/v1/me/likes", "/v1/me/:count"),
+            ("/v1/me/likes/", "/v1/me/:count"),
+            ("/v1/me", "/..."),
+            ("/healthz/toggle", "/healthz/toggle"),
             ("/healthz", "/..."),
         ] {
             let found = routes.find(path).map(|found| declared[*found.target()]);

@@ -10,6 +10,7 @@ mod app;
 mod clock;
 mod cluster;
 mod compose;
+mod folder;
 mod identity;
 mod kafka;
 mod mariadb;

@@ -1,5 +1,6 @@
 //! All parts together.
 
+use crate::folder::Folder;
 use crate::network::Addresses;
 use crate::options::Part;
 use crate::{
@@ -7,11 +8,9 @@ use crate::{
 };
 use anyhow::{Context, Result, anyhow};
 use std::fmt::Display;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 const READY_LIMIT: Duration = Duration::from_mins(1);
 
@@ -30,44 +29,20 @@ pub struct Stack {
     cluster: Option<Cluster>,
     network: Option<Network>,
     tls: Option<Tls>,
-    folder: PathBuf,
-    _removed_at_end: Option<TempDir>,
-}
-
-const PREFIX: &str = "interaction-";
-/// The file that names the process whose folder it is.
-const OWNER: &str = "owner";
-
-/// Removes the folders of processes that ended without: a killed one, or a suite that keeps its stack in a static.
-fn sweep() {
-    let Ok(folders) = fs::read_dir(std::env::temp_dir()) else { return };
-    for folder in folders.flatten().filter(|folder| folder.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let owner = fs::read_to_string(folder.path().join(OWNER)).ok().and_then(|pid| pid.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
-            // What cannot be removed is left for the next time.
-            let _ = fs::remove_dir_all(folder.path());
-        }
-    }
+    folder: Folder,
 }
 
 impl Stack {
     /// Starts all parts and waits until the system answers and serves every partition.
     pub async fn start(options: Options) -> Result<Self> {
         let progress = Progress { start: Instant::now(), quiet: options.quiet };
-        sweep();
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
-        // INTERACTION_KEEP=1 leaves data and logs for a look afterwards.
-        let (path, removed) = if std::env::var_os("INTERACTION_KEEP").is_some() {
-            (folder.keep(), None)
-        } else {
-            fs::write(folder.path().join(OWNER), std::process::id().to_string())?;
-            (folder.path().to_owned(), Some(folder))
-        };
+        let folder = Folder::make()?;
+        let path = folder.path();
         progress.line(format_args!("data and logs in {}", path.display()));
 
         let tls = if options.secured { Some(Tls::new(&path.join("tls"))?) } else { None };
-        let (redis, mariadb, kafka, network) = stores(&path, &options, tls.as_ref()).await?;
-        let cluster = if options.clustered { Some(Cluster::new(&path)?) } else { None };
+        let (redis, mariadb, kafka, network) = stores(path, &options, tls.as_ref()).await?;
+        let cluster = if options.clustered { Some(Cluster::new(path)?) } else { None };
         let redis = cluster.as_ref().map_or_else(|| Arc::new(redis), |cluster| Arc::clone(&cluster.nodes()[0]));
         let to = Addresses::of(&redis, &mariadb, &kafka, network.as_ref());
         let mut variables = options.variables.clone();
@@ -75,25 +50,14 @@ impl Stack {
             variables.insert("redis_address".to_owned(), "redis://127.0.0.1:*".to_owned());
         }
         let trust: Vec<_> = tls.iter().flat_map(Tls::environment).collect();
-        let app = App::new(&path, &to.redis, &to.mysql_handlers, &variables)?.with_environment(trust.clone());
+        let app = App::new(path, &to.redis, &to.mysql_handlers, &variables)?.with_environment(trust.clone());
         let mut persister_env = options.persister_env.clone();
         persister_env.extend(trust);
         if options.secured {
-            persister_env.extend(Kafka::credentials(&path)?);
+            persister_env.extend(Kafka::credentials(path)?);
         }
-        let persister = Persister::new(&path, &to.redis, &to.mysql_persister, &to.kafka, &persister_env)?;
-        let stack = Self {
-            app,
-            persister,
-            kafka,
-            mariadb,
-            redis,
-            cluster,
-            network,
-            tls,
-            folder: path,
-            _removed_at_end: removed,
-        };
+        let persister = Persister::new(path, &to.redis, &to.mysql_persister, &to.kafka, &persister_env)?;
+        let stack = Self { app, persister, kafka, mariadb, redis, cluster, network, tls, folder };
 
         // The application compiles its components meanwhile; it asks the stores only when it is asked.
         let app = async {
@@ -248,7 +212,7 @@ impl Stack {
     /// The folder of data and logs.
     #[must_use]
     pub fn data(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     /// What a tool needs to talk to this stack, as `KEY=value` lines.

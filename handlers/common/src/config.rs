@@ -1,21 +1,22 @@
 //! The variables of a component.
 
-use std::{cell::OnceCell, rc::Rc, str::FromStr, thread::LocalKey};
+use std::{cell::OnceCell, str::FromStr, thread::LocalKey};
 
+use contract::scripts;
 use spin_sdk::variables;
 
-use crate::Problem;
+use crate::{Limit, Problem};
 
-/// A component's settings, parsed once an instance.
-pub type Slot<T> = LocalKey<OnceCell<Rc<T>>>;
-
-/// The settings in `slot`, loaded by the first request that asks. (Two that ask at once may both load; one wins.)
-pub async fn once<T>(slot: &'static Slot<T>, load: impl Future<Output = Result<T, Problem>>) -> Result<Rc<T>, Problem> {
+/// What is in `slot`, loaded by the first request that asks. (Two that ask at once may both load; one wins.)
+pub(crate) async fn once<T: Clone>(
+    slot: &'static LocalKey<OnceCell<T>>,
+    load: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
     if let Some(known) = slot.with(|slot| slot.get().cloned()) {
         return Ok(known);
     }
-    let loaded = Rc::new(load.await?);
-    Ok(slot.with(|slot| Rc::clone(slot.get_or_init(|| loaded))))
+    let loaded = load.await?;
+    Ok(slot.with(|slot| slot.get_or_init(|| loaded).clone()))
 }
 
 /// A variable of the component, parsed. What is wrong with it goes to the log by its name, never by its value.
@@ -38,4 +39,9 @@ pub async fn secret(name: &str) -> Result<String, Problem> {
         return Err(Problem::Misconfigured);
     }
     Ok(key)
+}
+
+/// The same for a frequency limit.
+pub async fn limit(name: &str) -> Result<scripts::Limit, Problem> {
+    setting::<Limit>(name).await.map(scripts::Limit::from)
 }

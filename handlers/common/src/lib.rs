@@ -1,10 +1,11 @@
 //! What the components share: identity, answers, and access to Redis and MySQL.
 //!
-//! A component is a table of [`Route`]s and one function that carries out an action; [`serve`] does what every request
-//! needs around it. Data flows one way: request → identity → one script or procedure → answer.
+//! A component is a table of [`Route`]s and one function that carries out an action (see [`Component`]); [`serve`] does what
+//! every request needs around it. Data flows one way: request → identity → one script or procedure → answer.
 
 mod client;
 pub mod config;
+mod cors;
 mod deadline;
 mod identity;
 mod jws;
@@ -16,6 +17,7 @@ mod problem;
 pub mod redis;
 mod reply;
 mod request;
+mod route;
 mod seal;
 mod serve;
 mod view_token;
@@ -24,10 +26,11 @@ mod visitor;
 pub use client::Clients;
 pub use deadline::Deadline;
 pub use identity::Identity;
-pub use limit::{Limit, LimitError, LimitState};
+pub use limit::{Limit, LimitError};
 pub use problem::Problem;
 pub use reply::Reply;
 pub use request::Call;
-pub use serve::{Route, serve, serve_anyone};
+pub use route::Route;
+pub use serve::{Component, serve};
 pub use view_token::{READ_AFTER, VIEW_LIFETIME, ViewToken, Viewer};
 pub use visitor::Visitors;

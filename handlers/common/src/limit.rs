@@ -1,11 +1,10 @@
 use std::str::FromStr;
 
+use contract::scripts;
+
 /// A frequency limit: a burst passes at once, after it so many requests a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    burst: u32,
-    interval_us: u64,
-}
+pub struct Limit(scripts::Limit);
 
 /// Why a text is not a limit.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,9 +21,9 @@ impl FromStr for Limit {
         if burst == 0 || !(0.0001..=1_000_000.0).contains(&rate) {
             return Err(LimitError);
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 10^10 by the check above")]
-        let interval_us = (1_000_000.0 / rate).round() as u64;
-        Ok(Self { burst, interval_us })
+        #[expect(clippy::cast_possible_truncation, reason = "1 to 10^10 by the check above")]
+        let interval_us = (1_000_000.0 / rate).round() as i64;
+        Ok(Self(scripts::Limit { burst: burst.into(), interval_us }))
     }
 }
 
@@ -32,38 +31,33 @@ impl Limit {
     /// How many requests pass at once.
     #[must_use]
     pub fn burst(self) -> i64 {
-        i64::from(self.burst)
+        self.0.burst
     }
 
     /// Microseconds between requests after the burst.
     #[must_use]
     pub fn interval_us(self) -> i64 {
-        i64::try_from(self.interval_us).unwrap_or(i64::MAX)
-    }
-
-    /// What a script is told of them: for each its burst and its interval.
-    #[must_use]
-    pub fn args(limits: &[Self]) -> Vec<String> {
-        limits.iter().flat_map(|limit| [limit.burst().to_string(), limit.interval_us().to_string()]).collect()
+        self.0.interval_us
     }
 
     /// Burst, and the whole seconds until it is full again: `q` and `w` of `RateLimit-Policy`.
     #[must_use]
     pub fn policy(self) -> (u64, u64) {
-        let window = u64::from(self.burst).saturating_mul(self.interval_us).div_ceil(1_000_000);
-        (u64::from(self.burst), window.max(1))
+        let (burst, interval_us) = (self.0.burst.unsigned_abs(), self.0.interval_us.unsigned_abs());
+        (burst, burst.saturating_mul(interval_us).div_ceil(1_000_000).max(1))
     }
 }
 
-/// What is left of a limit after a request that it let pass.
-#[derive(Debug, Clone, Copy)]
-pub struct LimitState {
-    /// See [`Limit::policy`].
-    pub policy: (u64, u64),
-    /// How many more would pass now.
-    pub left: i64,
-    /// Milliseconds until the burst is whole again.
-    pub reset_ms: u64,
+impl From<scripts::Limit> for Limit {
+    fn from(limit: scripts::Limit) -> Self {
+        Self(limit)
+    }
+}
+
+impl From<Limit> for scripts::Limit {
+    fn from(Limit(limit): Limit) -> Self {
+        limit
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +86,6 @@ mod tests {
     fn a_limit_is_a_burst_and_a_rate() {
         let limit: Limit = "20,2".parse().expect("a limit");
         assert_eq!((limit.burst(), limit.interval_us(), limit.policy()), (20, 500_000, (20, 10)));
-        assert_eq!(Limit::args(&[limit, limit]), ["20", "500000", "20", "500000"]);
         assert_eq!("5, 0.5".parse::<Limit>().map(Limit::interval_us), Ok(2_000_000));
         for bad in ["", "20", "0,1", "-1,1", "20,0", "20,x", "20,NaN", "20,1e9", "20,1,1"] {
             assert_eq!(bad.parse::<Limit>(), Err(LimitError), "{bad}");

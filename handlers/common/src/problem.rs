@@ -42,7 +42,7 @@ pub enum Problem {
     StoreUnavailable,
     /// The article's partition is not known to be whole.
     NotWarm,
-    /// This like is being looked into by trust and safety.
+    /// Trust and safety is looking into this user and article.
     Held,
     /// The outbox is at its high-water mark.
     Backlogged,
@@ -144,7 +144,7 @@ impl Problem {
                 S::SERVICE_UNAVAILABLE,
                 "held",
                 "Temporarily unavailable",
-                "This like cannot be changed at the moment and nothing was changed. Send it again after Retry-After.",
+                "This cannot be changed at the moment and nothing was changed. Send it again after Retry-After.",
             ),
             Self::Backlogged => (
                 S::SERVICE_UNAVAILABLE,

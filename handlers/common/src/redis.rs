@@ -1,35 +1,36 @@
 //! Redis by Spin, one server or a cluster: scripts alone, over kept connections, raced against the deadline.
 
-use std::{cell::RefCell, rc::Rc, time::Instant};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    slice,
+    time::Instant,
+};
 
-use contract::{keys, scripts::Script};
+use contract::{
+    Partition,
+    scripts::{self, At, Call, Refusal},
+};
 use futures::future::join_all;
+use spin_sdk::redis::{RedisParameter, RedisResult};
 
 use crate::{Deadline, Problem, log::without_url};
 
 mod answer;
 mod connection;
 mod kept;
+mod server;
+mod state;
 mod url;
 
-pub use answer::Answer;
-use connection::{Redis, is_moved, is_refused};
+pub use answer::{problem, read};
+use connection::Redis;
 use kept::forget;
+pub use server::Server;
+use state::{Failure, Outcome, State};
 
 /// How often a call is sent at most: again over a new connection, or to where a cluster says that its partition is.
 const ROUNDS: usize = 4;
-
-/// A script with what it is called with, the server's name and the deadline left out.
-pub struct Invocation {
-    /// Which.
-    pub script: Script,
-    /// Its KEYS.
-    pub keys: Vec<String>,
-    /// Its ARGV after the server's name and, where `deadline` is set, the deadline.
-    pub args: Vec<String>,
-    /// Whether it writes, and so takes the deadline as second argument.
-    pub deadline: bool,
-}
 
 /// What to do when a kept connection turns out to be broken, and nobody knows whether the call arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,117 +41,195 @@ pub enum Resend {
     Never,
 }
 
-/// Calls a script that writes.
-pub async fn change(
-    url: &str,
+/// Calls a script.
+pub async fn call<C: Call>(url: &str, deadline: Deadline, resend: Resend, call: &C) -> Result<C::Answer, Problem> {
+    let calls = Calls::new(slice::from_ref(call));
+    calls.send(url, deadline, resend).await;
+    calls.answers().pop().unwrap_or(Err(Problem::StoreUnavailable))
+}
+
+/// Calls of one script, sent at once. Each answer is there as soon as it has come, whatever the others do.
+pub struct Calls<'a, C: Call>(Vec<Sent<'a, C>>);
+
+/// A call with what has come of it.
+struct Sent<'a, C: Call> {
+    call: &'a C,
+    state: Cell<State>,
+    answer: RefCell<Option<C::Answer>>,
+}
+
+impl<'a, C: Call> Calls<'a, C> {
+    /// Calls that are still to be sent.
+    #[must_use]
+    pub fn new(calls: &'a [C]) -> Self {
+        let sent = |call| Sent { call, state: Cell::default(), answer: RefCell::default() };
+        Self(calls.iter().map(sent).collect())
+    }
+
+    /// Sends them, over one connection to each server concerned. Ends when each has its answer or is given up, at the
+    /// deadline at the latest; may be dropped before.
+    pub async fn send(&self, url: &str, deadline: Deadline, resend: Resend) {
+        let calls: Vec<&dyn Pending> = self.0.iter().map(|sent| sent as &dyn Pending).collect();
+        run(url, deadline, resend, &calls).await;
+    }
+
+    /// Whether every script has done its work.
+    #[must_use]
+    pub fn all_answered(&self) -> bool {
+        self.0.iter().all(|sent| sent.answer.borrow().is_some())
+    }
+
+    /// The answer to each, as far as it has come.
+    #[must_use]
+    pub fn answers(self) -> Vec<Result<C::Answer, Problem>> {
+        let answer = |Sent { call, state, answer }: Sent<'_, C>| match state.get().result() {
+            Ok(()) => answer.into_inner().ok_or(Problem::StoreUnavailable),
+            Err(Failure::Refused(refusal)) => Err(problem(refusal, call.limits())),
+            Err(Failure::Unavailable) => Err(Problem::StoreUnavailable),
+        };
+        self.0.into_iter().map(answer).collect()
+    }
+}
+
+/// A call of whichever script: what sends calls is compiled once for all of them.
+trait Pending {
+    fn partition(&self) -> Partition;
+    fn state(&self) -> &Cell<State>;
+    /// The arguments of EVALSHA, or of EVAL if `text`.
+    fn parameters(&self, at: At<'_>, text: bool) -> Vec<RedisParameter>;
+    /// Reads the answer and keeps it.
+    fn receive(&self, values: Vec<RedisResult>) -> Result<(), Refusal>;
+}
+
+impl<C: Call> Pending for Sent<'_, C> {
+    fn partition(&self) -> Partition {
+        self.call.partition()
+    }
+
+    fn state(&self) -> &Cell<State> {
+        &self.state
+    }
+
+    fn parameters(&self, at: At<'_>, text: bool) -> Vec<RedisParameter> {
+        scripts::send(self.call, at, text).map(RedisParameter::Binary).collect()
+    }
+
+    fn receive(&self, values: Vec<RedisResult>) -> Result<(), Refusal> {
+        *self.answer.borrow_mut() = Some(read(self.call, values)?);
+        Ok(())
+    }
+}
+
+/// What all the calls of a request share.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    url: &'a str,
+    began: Instant,
     deadline: Deadline,
     resend: Resend,
-    script: Script,
-    keys: Vec<String>,
-    args: Vec<String>,
-) -> Result<Answer, Problem> {
-    let call = Invocation { script, keys, args, deadline: true };
-    run(url, deadline, resend, &[call]).await.pop().unwrap_or(Err(Problem::StoreUnavailable))
 }
 
-/// Calls scripts, all sent at once, over one connection to each server concerned; their answers in the same order.
-pub async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[Invocation]) -> Vec<Result<Answer, Problem>> {
-    let began = Instant::now();
-    let mut answers: Vec<_> = calls.iter().map(|_| Err(Problem::StoreUnavailable)).collect();
-    let mut open: Vec<usize> = (0..calls.len()).collect();
-    // Calls that may have been carried out, though nobody said so.
-    let mut doubtful = vec![false; calls.len()];
+async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[&dyn Pending]) {
+    let request = Request { url, began: Instant::now(), deadline, resend };
     for _ in 0..ROUNDS {
-        let sent = connect(url, deadline, calls, &open).await;
+        let attempts = request.connect(calls).await;
         // Each by itself: a server that stalls hides nothing of what others say.
-        let outcomes = RefCell::new(Vec::with_capacity(sent.len()));
-        let calling = sent.iter().enumerate().map(async |(nth, (at, redis))| {
-            let outcome = redis.call(&calls[*at], deadline).await;
-            outcomes.borrow_mut().push((nth, outcome));
-        });
-        let in_time = deadline.race(join_all(calling)).await.is_some();
-        open.clear();
-        let (mut moved, mut answered) = (None, vec![false; sent.len()]);
-        for (nth, outcome) in outcomes.into_inner() {
-            let (at, redis) = &sent[nth];
-            answered[nth] = true;
-            redis.slow.set(false);
-            let was_kept = redis.learned < began;
-            match outcome {
-                // Nothing was done, so it may be asked again over a new connection.
-                Ok(answer) if redis.is_outdated_by(&answer) => {
-                    forget(redis);
-                    if was_kept {
-                        open.push(*at);
-                    }
-                    answers[*at] = Ok(answer);
-                }
-                // A refusal is no news of the call before it, which the server may have carried out.
-                Ok(answer) if doubtful[*at] && answer.word() != "OK" => answers[*at] = Err(Problem::StoreUnavailable),
-                Ok(answer) => answers[*at] = Ok(answer),
-                Err(error) if is_moved(&error) => {
-                    open.push(*at);
-                    moved = Some(redis);
-                }
-                // The connection is in order: another would be told the same, and one for each call is the last that a
-                // server in need can use.
-                Err(error) if is_refused(&error) => eprintln!("redis: {}", without_url(&error, url)),
-                Err(error) => {
-                    if forget(redis) {
-                        eprintln!("redis: {}", without_url(&error, url));
-                    }
-                    if was_kept && resend == Resend::Once {
-                        open.push(*at);
-                        doubtful[*at] = true;
-                    }
-                }
-            }
+        deadline.race(join_all(attempts.iter().map(Attempt::make))).await;
+        let moved = attempts.iter().find(|attempt| attempt.outcome.get() == Outcome::Moved);
+        if let Some(Attempt { by, .. }) = moved {
+            deadline.race(by.learn_topology(url)).await;
         }
-        if !in_time {
-            for ((_, redis), _) in sent.iter().zip(&answered).filter(|(_, answered)| !**answered) {
-                // A call that is given up early bears its deadline, so it does nothing later.
-                let may_be_well = deadline.is_early() && !redis.slow.replace(true);
-                if !may_be_well && forget(redis) {
-                    eprintln!("redis: no answer in time");
-                }
-            }
-            break;
-        }
-        if let Some(by) = moved
-            && deadline.race(by.learn_topology(url)).await.is_none()
-        {
-            break;
-        }
-        if open.is_empty() || deadline.left().is_zero() {
+        if deadline.left().is_zero() || !calls.iter().any(|call| call.state().get().is_open()) {
             break;
         }
     }
-    answers
 }
 
-/// The calls, by their places, whose server can be reached, with a connection to it.
-async fn connect(url: &str, deadline: Deadline, calls: &[Invocation], open: &[usize]) -> Vec<(usize, Rc<Redis>)> {
-    let (mut sent, mut down) = (Vec::with_capacity(open.len()), Vec::new());
-    // All at once: what is found out on the way is for the next time.
-    let owner = |at: &usize| calls[*at].keys.first().and_then(|key| keys::partition_of(key)).and_then(kept::owner);
-    let addresses: Vec<_> = open.iter().map(owner).collect();
-    for (at, address) in open.iter().zip(addresses) {
-        if down.contains(&address) {
-            continue;
-        }
-        let known = if cfg!(feature = "connection-per-request") { None } else { kept::connection(address.as_ref()) };
-        let redis = match known {
-            Some(redis) => Some(redis),
-            // A server of a cluster that says nothing must leave time for the others.
-            None if address.is_some() => kept::open(url, address.clone(), deadline.at_most(deadline.left() / 2)).await,
-            None => kept::open(url, None, deadline).await,
+/// One attempt to make a call.
+struct Attempt<'a> {
+    request: Request<'a>,
+    call: &'a dyn Pending,
+    by: Rc<Redis>,
+    /// [`Outcome::Silent`] until there is another.
+    outcome: Cell<Outcome>,
+}
+
+impl Attempt<'_> {
+    async fn make(&self) {
+        let outcome = match self.by.send(self.call, self.request.deadline).await {
+            Ok(values) => match self.call.receive(values) {
+                Ok(()) => Outcome::Answered,
+                Err(refusal) if self.by.server.is_outdated_by(refusal) => Outcome::Outdated(refusal),
+                Err(refusal) => Outcome::Refused(refusal),
+            },
+            Err(error) => {
+                let outcome = Outcome::from(&error);
+                // That a connection broke is said once, not by each call on it.
+                if outcome == Outcome::Rejected || (outcome == Outcome::Broken && forget(&self.by)) {
+                    eprintln!("redis: {}", without_url(&error, self.request.url));
+                }
+                outcome
+            }
         };
-        if let Some(redis) = redis {
-            sent.push((*at, redis));
-        } else {
-            kept::look_for_another(url, address.as_ref(), deadline).await;
-            down.push(address);
+        if let Outcome::Outdated(_) = outcome {
+            forget(&self.by);
         }
+        self.by.slow.set(false);
+        self.outcome.set(outcome);
+        self.request.settle(self.call, outcome, self.by.server.learned < self.request.began);
     }
-    sent
+}
+
+impl Drop for Attempt<'_> {
+    /// An attempt without an outcome has been given up. Given up before a store's whole patience has passed, its
+    /// connection may be well: what is sent bears a deadline or changes nothing.
+    fn drop(&mut self) {
+        if self.outcome.get() != Outcome::Silent {
+            return;
+        }
+        let Request { deadline, .. } = self.request;
+        let early = deadline.is_early() || !deadline.left().is_zero();
+        let may_be_well = early && !self.by.slow.replace(true);
+        if !may_be_well && forget(&self.by) {
+            eprintln!("redis: no answer in time");
+        }
+        self.request.settle(self.call, Outcome::Silent, false);
+    }
+}
+
+impl<'a> Request<'a> {
+    fn settle(self, call: &dyn Pending, outcome: Outcome, kept: bool) {
+        call.state().set(call.state().get().after(outcome, kept, self.resend));
+    }
+
+    /// Finds a connection for each call that is to be sent.
+    async fn connect(self, calls: &[&'a dyn Pending]) -> Vec<Attempt<'a>> {
+        let open = calls.iter().filter(|call| call.state().get().is_open());
+        // All at once: what is found out on the way is for the next time.
+        let open: Vec<_> = open.map(|call| (*call, kept::owner(call.partition()))).collect();
+        let (mut attempts, mut down) = (Vec::with_capacity(open.len()), Vec::new());
+        for (call, address) in open {
+            if down.contains(&address) {
+                self.settle(call, Outcome::Unreachable, false);
+                continue;
+            }
+            let Self { url, deadline, .. } = self;
+            let by = match kept::connection(address.as_ref()) {
+                Some(kept) => Some(kept),
+                // A server of a cluster that says nothing must leave time for the others.
+                None if address.is_some() => {
+                    kept::open(url, address.clone(), deadline.at_most(deadline.left() / 2)).await
+                }
+                None => kept::open(url, None, deadline).await,
+            };
+            if let Some(by) = by {
+                attempts.push(Attempt { request: self, call, by, outcome: Cell::new(Outcome::Silent) });
+            } else {
+                self.settle(call, Outcome::Unreachable, false);
+                kept::look_for_another(url, address.as_ref(), deadline).await;
+                down.push(address);
+            }
+        }
+        attempts
+    }
 }

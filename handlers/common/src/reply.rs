@@ -1,7 +1,8 @@
+use contract::scripts::{self, Gate};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
-use crate::{LimitState, Problem};
+use crate::{Limit, Problem};
 
 /// An answer before the headers that every answer has.
 #[derive(Debug)]
@@ -45,13 +46,13 @@ impl Reply {
         self
     }
 
-    /// The same, telling how much of the caller's limit is left.
+    /// The same, saying how much of the caller's limit is left.
     #[must_use]
-    pub fn with_limit(self, state: &LimitState) -> Self {
-        let (burst, window) = state.policy;
-        let reset = state.reset_ms.div_ceil(1000);
+    pub fn with_limit(self, limit: scripts::Limit, left: Gate) -> Self {
+        let (burst, window) = Limit::from(limit).policy();
+        let reset = left.reset_ms.div_ceil(1000);
         self.with("ratelimit-policy", &format!("\"default\";q={burst};w={window}"))
-            .with("ratelimit", &format!("\"default\";r={};t={reset}", state.left))
+            .with("ratelimit", &format!("\"default\";r={};t={reset}", left.left))
     }
 }
 

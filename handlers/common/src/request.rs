@@ -1,11 +1,11 @@
 use std::{rc::Rc, str::FromStr, time::Duration};
 
-use contract::{ArticleId, UserId};
+use contract::{ArticleId, Kind, UserId};
 use http::{HeaderMap, Method, Uri, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use spin_sdk::http::Request;
 
-use crate::{Deadline, Identity, Problem};
+use crate::{Deadline, Identity, Problem, route::trimmed};
 
 /// The most that a body may have, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -15,7 +15,7 @@ const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A request on its way through a component.
 pub struct Call {
-    /// The method, HEAD told as GET: whoever sends the answer leaves out its body.
+    /// The method, HEAD as GET: whoever sends the answer leaves out its body.
     pub method: Method,
     /// When the caller's patience ends.
     pub deadline: Deadline,
@@ -74,6 +74,14 @@ impl Call {
         self.path().split('/').nth(3).and_then(|id| id.parse().ok()).ok_or(Problem::BadId)
     }
 
+    /// The kind that the last segment of the path names: by its name, its count or its list, which are words of one kind
+    /// alone.
+    pub fn kind(&self) -> Result<Kind, Problem> {
+        let word = trimmed(self.path()).rsplit('/').next().unwrap_or_default();
+        let kind = word.parse().ok().or_else(|| Kind::from_count(word)).or_else(|| Kind::from_list(word));
+        kind.ok_or(Problem::NotFound)
+    }
+
     /// A query parameter, parsed; `None` if it is not there. One that is there twice is refused, since whoever is in
     /// front of us might take the other.
     pub fn query<T: FromStr>(&self, name: &str, otherwise: &'static str) -> Result<Option<T>, Problem> {
@@ -122,7 +130,7 @@ fn is_request_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use contract::ArticleId;
+    use contract::{ArticleId, Kind};
     use http::{HeaderMap, HeaderValue};
     use proptest::prelude::*;
 
@@ -177,6 +185,18 @@ mod tests {
             prop_assert!(announced(&(length % (MAX_BODY as u64 + 1)).to_string()));
             let taken = text.trim_start_matches('+').parse().is_ok_and(|length: usize| length <= MAX_BODY);
             prop_assert!(!announced(&text) || taken);
+        }
+    }
+
+    #[test]
+    fn a_kind_is_named_by_each_of_its_words() {
+        for kind in Kind::ALL.iter().copied() {
+            for word in [Some(kind.name()), Some(kind.count()), kind.listed()].into_iter().flatten() {
+                for target in [format!("/v1/articles/42/{word}"), format!("/v1/me/{word}/"), format!("/{word}?x=1")] {
+                    assert_eq!(to(&target).kind(), Ok(kind), "{target}");
+                }
+                assert_eq!(to(&format!("/v1/{word}/views")).kind(), Err(Problem::NotFound));
+            }
         }
     }
 

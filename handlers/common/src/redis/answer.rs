@@ -1,8 +1,9 @@
 //! What scripts answer, and which problem a refusal is.
 
+use contract::scripts::{self, Call, Refusal, Reply, Value};
 use spin_sdk::redis::RedisResult;
 
-use crate::{Limit, LimitState, Problem};
+use crate::{Limit, Problem};
 
 pub(super) fn text(value: &RedisResult) -> Option<&str> {
     match value {
@@ -12,56 +13,84 @@ pub(super) fn text(value: &RedisResult) -> Option<&str> {
     }
 }
 
-/// What a script answered: a word, then numbers.
-#[derive(Debug)]
-pub struct Answer(pub(super) Vec<RedisResult>);
+/// Reads the answer to a call.
+pub fn read<C: Call>(call: &C, values: Vec<RedisResult>) -> Result<C::Answer, Refusal> {
+    reply(values).ok_or(Refusal::Unknown)?.read(call)
+}
 
-impl Answer {
-    /// The first word: `OK`, or why not.
-    #[must_use]
-    pub fn word(&self) -> &str {
-        self.0.first().and_then(text).unwrap_or_default()
-    }
+fn reply(values: Vec<RedisResult>) -> Option<Reply> {
+    let value = |value| match value {
+        RedisResult::Int64(number) => Some(Value::Int(number)),
+        RedisResult::Binary(bytes) => Some(Value::Bytes(bytes)),
+        RedisResult::Status(status) => Some(Value::Bytes(status.into_bytes())),
+        RedisResult::Nil => None,
+    };
+    values.into_iter().map(value).collect::<Option<_>>().map(Reply::new)
+}
 
-    /// The number at a place, counted from 1 after the word.
-    pub fn number(&self, at: usize) -> Result<i64, Problem> {
-        if let Some(RedisResult::Int64(number)) = self.0.get(at) {
-            return Ok(*number);
+/// The problem that a refusal is: the only place where that is decided. `limits` are those of the call.
+#[must_use]
+pub fn problem(refusal: Refusal, limits: &[scripts::Limit]) -> Problem {
+    match refusal {
+        Refusal::Cold => Problem::NotWarm,
+        Refusal::Barred => Problem::Barred,
+        Refusal::Held => Problem::Held,
+        Refusal::Full => Problem::Backlogged,
+        Refusal::Limited { wait_ms, which } => {
+            let policy = limits.get(which).map_or((1, 1), |limit| Limit::from(*limit).policy());
+            Problem::Limited { wait_ms, policy }
         }
-        eprintln!("redis: a script answered something else than a number at {at}");
-        Err(Problem::StoreUnavailable)
-    }
-
-    /// The answer if it is `OK`; else the problem that the scripts' common refusals stand for. `limits` are those that
-    /// the script was given, in its order.
-    pub fn accepted(self, limits: &[Limit]) -> Result<Self, Problem> {
-        match self.word() {
-            "OK" => Ok(self),
-            "COLD" => Err(Problem::NotWarm),
-            "BARRED" => Err(Problem::Barred),
-            "HELD" => Err(Problem::Held),
-            "FULL" => Err(Problem::Backlogged),
-            "LIMITED" => {
-                let which = usize::try_from(self.number(2)?).unwrap_or_default();
-                let policy = limits.get(which.wrapping_sub(1)).map_or((1, 1), |limit| limit.policy());
-                Err(Problem::Limited { wait_ms: self.number(1)?.try_into().unwrap_or_default(), policy })
-            }
-            "EARLY" => Err(Problem::ViewTokenEarly(self.number(1)?.try_into().unwrap_or_default())),
-            "EXPIRED" => Err(Problem::ViewTokenExpired),
-            "LATE" => Err(Problem::StoreUnavailable),
-            word => {
-                eprintln!("redis: a script answered {word:?}");
-                Err(Problem::StoreUnavailable)
-            }
+        Refusal::Early(wait_ms) => Problem::ViewTokenEarly(wait_ms),
+        Refusal::Expired => Problem::ViewTokenExpired,
+        Refusal::Late => Problem::StoreUnavailable,
+        Refusal::Stale | Refusal::Warm | Refusal::Unknown => {
+            eprintln!("redis: {refusal}");
+            Problem::StoreUnavailable
         }
     }
+}
 
-    /// What is left of the first limit, told at `at` and the place after it.
-    pub fn limit_state(&self, at: usize, limit: Limit) -> Result<LimitState, Problem> {
-        Ok(LimitState {
-            policy: limit.policy(),
-            left: self.number(at)?,
-            reset_ms: self.number(at + 1)?.try_into().unwrap_or_default(),
-        })
+#[cfg(test)]
+mod tests {
+    use contract::{Kind, scripts::TakeLimit};
+
+    use super::*;
+
+    fn call() -> TakeLimit<'static> {
+        let limit = |burst| scripts::Limit { burst, interval_us: 500_000 };
+        let (user, article) = ("7".parse().expect("an id"), "42".parse().expect("an id"));
+        TakeLimit { kind: Kind::ALL[0], user, article, ip_hash: "", limits: [limit(20), limit(200)] }
+    }
+
+    fn answered(values: &[RedisResult]) -> Result<i64, Problem> {
+        let call = call();
+        read(&call, values.to_vec()).map(|gate| gate.left).map_err(|refusal| problem(refusal, call.limits()))
+    }
+
+    #[test]
+    fn an_answer_is_a_word_and_what_it_says() {
+        use RedisResult::{Binary, Int64, Nil, Status};
+        let word = |word: &str| Binary(word.as_bytes().to_vec());
+        assert_eq!(answered(&[word("OK"), Int64(19), Int64(500)]), Ok(19));
+        assert_eq!(answered(&[Status("OK".to_owned()), Int64(19), Int64(500)]), Ok(19));
+        for (word, problem) in [
+            (word("COLD"), Problem::NotWarm),
+            (word("LATE"), Problem::StoreUnavailable),
+            (word("BARRED"), Problem::Barred),
+            (word("HELD"), Problem::Held),
+            (word("FULL"), Problem::Backlogged),
+            (word("EXPIRED"), Problem::ViewTokenExpired),
+            (word("STALE"), Problem::StoreUnavailable),
+        ] {
+            assert_eq!(answered(&[word]), Err(problem));
+        }
+        assert_eq!(answered(&[word("EARLY"), Int64(7)]), Err(Problem::ViewTokenEarly(7)));
+        for (which, policy) in [(1, (20, 10)), (2, (200, 100)), (3, (1, 1))] {
+            let limited = [word("LIMITED"), Int64(7), Int64(which)];
+            assert_eq!(answered(&limited), Err(Problem::Limited { wait_ms: 7, policy }));
+        }
+        for strange in [vec![], vec![word("OK")], vec![word("OK"), Nil, Int64(1)], vec![Int64(1)], vec![word("ok")]] {
+            assert_eq!(answered(&strange), Err(Problem::StoreUnavailable), "{strange:?}");
+        }
     }
 }

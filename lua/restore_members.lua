@@ -1,7 +1,7 @@
--- Writes some of an article's likes back from MySQL, into a partition fenced for this rebuild.
+-- Writes some of the users who have a kind on for an article back from MySQL, into a partition fenced for this rebuild.
 --
--- KEYS  1 warm   2 likes   3 members
--- ARGV  1 id of the rebuild   2 likes of the article in all   3 and on: user ids
+-- KEYS  1 warm   2 count   3 members
+-- ARGV  1 id of the rebuild   2 how many users the article has in all   3 and on: user ids
 --
 -- Returns OK
 --         STALE   the partition is not fenced for this rebuild

@@ -1,4 +1,4 @@
-//! The Lua scripts of `lua/`, with their includes resolved and their digests fixed at build time.
+//! The scripts' texts, with their includes resolved and their digests fixed at build time.
 
 /// A script as Redis runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,103 @@
+-- Switches a kind on or off for a user and an article: status, count and outbox event together, or nothing. For kinds
+-- whose truth is Redis. Switching one on switches off those that it excludes, each with an event of its own.
+--
+-- KEYS  1 warm   2 barred   3 outbox   4 held   5 limit of the user   6 limit of the address
+--       7 count   8 members, then for each excluded kind: count, members
+-- ARGV  1 name of the server   2 deadline, ms by the server's clock
+--       3 kind   4 user id   5 article id   6 status: 1 on, 0 off   7 outbox length at which changes are refused
+--       8 burst, 9 interval in us of the user's limit   10 burst, 11 interval of the address's
+--       12 request id   13 ip hash, then the name of each excluded kind
+--
+-- Returns OK, 1 if it changed anything else 0, count, requests left, ms until the burst is whole
+--         COLD                  the server's data is not known to be whole
+--         LATE                  the deadline has passed
+--         BARRED                the user may switch nothing here
+--         HELD                  this pair of user and article is being looked into, which takes seconds
+--         FULL                  the outbox is at its high-water mark
+--         LIMITED, ms to wait, 1 or 2   the user's or the address's limit is used up
+
+-- @include guard
+-- @include limit
+-- @include members
+-- @include event
+
+local warm, barred, outbox, held, user_limit, address_limit, total, members = unpack(KEYS, 1, 8)
+local kind, user, article, status = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local FIRST_KEY, FIRST_NAME = 9, 14
+
+local now = now_us()
+local refused = refusal(warm, ARGV[1], now, ARGV[2])
+if refused then
+  return { refused }
+end
+if redis.call('SISMEMBER', barred, user) == 1 then
+  return { 'BARRED' }
+end
+local function is_held(of)
+  local held_until = redis.call('ZSCORE', held, of .. ':' .. user .. ':' .. article)
+  return held_until and held_until * 1000 > now
+end
+if is_held(kind) then
+  return { 'HELD' }
+end
+if redis.call('XLEN', outbox) >= tonumber(ARGV[7]) then
+  return { 'FULL' }
+end
+
+-- How many sets each kind has, and whether anybody has an excluded kind on: one command for all of them.
+local wanted = { members .. ':n' }
+if status == '1' then
+  for i = FIRST_KEY, #KEYS, 2 do
+    wanted[#wanted + 1] = KEYS[i]
+    wanted[#wanted + 1] = KEYS[i + 1] .. ':n'
+  end
+end
+local found = redis.call('MGET', unpack(wanted))
+local excluded = {}
+for i = 2, #wanted, 2 do
+  local name = ARGV[FIRST_NAME + i / 2 - 1]
+  if found[i] then
+    if is_held(name) then
+      return { 'HELD' }
+    end
+    excluded[#excluded + 1] = { name, wanted[i], KEYS[FIRST_KEY + i - 1], tonumber(found[i + 1] or 1) }
+  end
+end
+
+local allowed, first, second = take({ { user_limit, ARGV[8], ARGV[9] }, { address_limit, ARGV[10], ARGV[11] } }, now)
+if not allowed then
+  return { 'LIMITED', first, second }
+end
+
+local n = tonumber(found[1] or 1)
+local set = set_of(members, n, user)
+local changed, count
+if status == '1' then
+  changed = redis.call('SADD', set, user)
+  count = changed == 1 and redis.call('INCR', total)
+else
+  changed = redis.call('SREM', set, user)
+  count = changed == 1 and lower(total, members, n)
+end
+if changed == 0 then
+  return { 'OK', 0, tonumber(redis.call('GET', total) or 0), first, second }
+end
+local event = {
+  user_id = user, article_id = article, reads = '', cause = 'user',
+  at = string.format('%.0f', math.floor(now / 1000)), request_id = ARGV[12], ip_hash = ARGV[13],
+}
+for _, other in ipairs(excluded) do
+  local name, other_total, other_members, other_n = unpack(other)
+  if redis.call('SREM', set_of(other_members, other_n, user), user) == 1 then
+    lower(other_total, other_members, other_n)
+    event.type, event.status = name, '0'
+    append(outbox, event)
+  end
+end
+event.type, event.status = kind, status
+append(outbox, event)
+-- Last, since it may be cut short.
+if status == '1' and count > n * PER_SET then
+  split(members, n)
+end
+return { 'OK', 1, count, first, second }

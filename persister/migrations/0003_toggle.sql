@@ -1,0 +1,84 @@
+-- Switches a kind whose truth is MySQL on or off: row, count and outbox entry together, or none.
+--
+-- Answers one row (refused, changed, is_on, count) from a SELECT after the COMMIT, so that an answer means that the change
+-- is durable. `refused` is '', 'LATE' or 'BARRED'; `changed` is 1 if it did anything. All columns are BIGINT or VARCHAR:
+-- Spin converts no DECIMAL and no DATETIME.
+--
+-- in_deadline_ms   in this server's own time: a call that was stuck on its way, or waited for a lock, must not take effect
+--                  after a later one was acknowledged. It is checked again when all locks are held. NULL is none, for tools.
+-- in_cause         'user', or 'revoke', which no bar stops, or 'reconcile', which changes nothing: it writes what the row
+--                  says into the outbox once more, so that the projection follows, whatever in_status is.
+-- in_version_ms, in_version_seq   change only a row of this very version; NULL for any.
+CREATE PROCEDURE toggle (
+    IN in_kind TINYINT UNSIGNED, IN in_p TINYINT UNSIGNED, IN in_user BIGINT, IN in_article BIGINT, IN in_status TINYINT,
+    IN in_deadline_ms BIGINT, IN in_cause VARCHAR(16), IN in_version_ms BIGINT, IN in_version_seq BIGINT,
+    IN in_request_id VARCHAR(128), IN in_ip_hash VARCHAR(64)
+)
+BEGIN
+    DECLARE refused VARCHAR(8) DEFAULT '';
+    DECLARE touched BIGINT DEFAULT 0;
+    DECLARE old_status TINYINT DEFAULT NULL;
+    DECLARE old_ms, old_seq, now_ms BIGINT DEFAULT 0;
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION
+    BEGIN
+        ROLLBACK;
+        RESIGNAL;
+    END;
+
+    -- No caller waits longer than 2 s: a deadline further ahead was reckoned by a clock that has been set back since.
+    IF in_deadline_ms NOT BETWEEN CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)
+                              AND CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) + 2500 THEN
+        SET refused = 'LATE';
+    ELSEIF in_cause = 'user' AND EXISTS (SELECT 1 FROM user_bar WHERE user_id = in_user) THEN
+        SET refused = 'BARRED';
+    ELSE
+        -- Without gap locks, changes of one user for several articles do not wait for each other.
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        START TRANSACTION;
+        -- The row's lock comes first, also where there was no row. Switching off what was never on needs none.
+        IF in_status = 1 OR in_cause = 'reconcile' THEN
+            INSERT INTO interaction (article_id, kind, user_id, p, status, version_ms, version_seq, updated_at)
+                VALUES (in_article, in_kind, in_user, in_p, 0, 0, 0, UTC_TIMESTAMP(3))
+                ON DUPLICATE KEY UPDATE status = status;
+        END IF;
+        -- An aggregate, since a SELECT INTO that finds no row is a warning, which some clients take for an error.
+        SELECT MAX(status), COALESCE(MAX(version_ms), 0), COALESCE(MAX(version_seq), 0)
+            INTO old_status, old_ms, old_seq
+            FROM interaction WHERE article_id = in_article AND kind = in_kind AND user_id = in_user FOR UPDATE;
+        IF in_cause = 'reconcile' THEN
+            SET in_status = old_status;
+        END IF;
+        SET touched = old_status IS NOT NULL
+            AND (in_cause = 'reconcile' OR old_status <> in_status)
+            AND (in_version_ms IS NULL OR (old_ms = in_version_ms AND old_seq = in_version_seq));
+        IF touched THEN
+            SET now_ms = CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED);
+            -- Versions grow also where the clock was set back.
+            INSERT INTO outbox (p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash)
+                VALUES (in_p, in_kind, in_user, in_article, in_status, GREATEST(now_ms, old_ms), in_cause, now_ms,
+                        in_request_id, in_ip_hash);
+            IF in_cause <> 'reconcile' THEN
+                UPDATE interaction
+                    SET status = in_status, version_ms = GREATEST(now_ms, old_ms), version_seq = LAST_INSERT_ID(),
+                        updated_at = UTC_TIMESTAMP(3)
+                    WHERE article_id = in_article AND kind = in_kind AND user_id = in_user;
+                INSERT INTO interaction_count (article_id, kind, count) VALUES (in_article, in_kind, 1)
+                    ON DUPLICATE KEY UPDATE count = count + IF(in_status = 1, 1, -1);
+            END IF;
+        END IF;
+        IF CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED) > in_deadline_ms THEN
+            SET refused = 'LATE', touched = 0;
+            ROLLBACK;
+        ELSE
+            COMMIT;
+        END IF;
+    END IF;
+
+    SELECT refused AS refused,
+           CAST(touched AS SIGNED) AS changed,
+           CAST(EXISTS (SELECT 1 FROM interaction
+                        WHERE article_id = in_article AND kind = in_kind AND user_id = in_user AND status = 1) AS SIGNED)
+               AS is_on,
+           CAST(COALESCE((SELECT count FROM interaction_count WHERE article_id = in_article AND kind = in_kind), 0)
+               AS SIGNED) AS count;
+END;
