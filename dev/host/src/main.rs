@@ -4,6 +4,7 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
+mod bindings;
 mod columns;
 mod guest;
 mod instances;
@@ -14,12 +15,8 @@ mod redis;
 mod routes;
 mod runtime_config;
 mod server;
+mod settings;
 mod variables;
-
-/// Spin's interfaces, generated from the WIT files of `spin-sdk`; see `build.rs`.
-mod bindings {
-    include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
-}
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr};

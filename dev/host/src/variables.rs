@@ -1,4 +1,4 @@
-//! Application variables: their values, the templates they appear in, and the interface components ask them by.
+//! Application variables: their values, and the templates they appear in.
 //!
 //! Semantics: <https://spinframework.dev/v3/variables>. Spin asks its providers at every use; here every value is
 //! settled at the start, since the two providers there are (command line and environment) do not change.
@@ -9,10 +9,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
-use wasmtime::component::{Accessor, HasSelf};
 
-use crate::bindings::spin::variables::variables as wit;
-use crate::guest::Guest;
 use crate::manifest::Variable;
 
 /// One `--variable`: a value, or the file that holds it.
@@ -106,7 +103,7 @@ impl Variables {
 }
 
 /// Spin's rule for names, which must survive the way into environment variables and back.
-fn check_name(name: &str) -> Result<(), &'static str> {
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
         Err("must start with a lower-case letter")
     } else if name.ends_with('_') || name.contains("__") {
@@ -115,16 +112,6 @@ fn check_name(name: &str) -> Result<(), &'static str> {
         Err("may consist of lower-case letters, digits and underscores only")
     } else {
         Ok(())
-    }
-}
-
-impl wit::Host for Guest {}
-
-impl<T: Send> wit::HostWithStore<T> for HasSelf<Guest> {
-    async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<String, wit::Error> {
-        check_name(&name).map_err(|reason| wit::Error::InvalidName(format!("{name:?} {reason}")))?;
-        let value = accessor.with(|mut access| access.get().component.variables.get(&name).cloned());
-        value.ok_or_else(|| wit::Error::Undefined(format!("the component has no variable {name:?}")))
     }
 }
 
