@@ -1,6 +1,6 @@
 //! What every call of a script has in common.
 
-use super::{Limit, Script};
+use super::Script;
 use crate::{Partition, Version};
 
 /// The server that a call goes to, as the caller knows it.
@@ -74,6 +74,15 @@ impl Command {
     }
 }
 
+/// A frequency limit as the scripts take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// How many requests pass at once.
+    pub burst: i64,
+    /// Microseconds between requests after the burst.
+    pub interval_us: i64,
+}
+
 /// One value of an answer, whichever client it came by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -139,8 +148,18 @@ impl Reply {
 
     /// The answer to a call, or why it did nothing.
     pub fn read<C: Call>(mut self, call: &C) -> Result<C::Answer, Refusal> {
+        self.check()?;
+        call.answer(&mut self).ok_or(Refusal::Unknown)
+    }
+
+    /// Whether a call did its work, or why it did nothing, where that is all to know.
+    pub fn accepted(mut self) -> Result<(), Refusal> {
+        self.check()
+    }
+
+    fn check(&mut self) -> Result<(), Refusal> {
         match self.text().ok_or(Refusal::Unknown)?.as_str() {
-            "OK" => call.answer(&mut self).ok_or(Refusal::Unknown),
+            "OK" => Ok(()),
             word => Err(self.refusal(word).unwrap_or(Refusal::Unknown)),
         }
     }

@@ -1,22 +1,13 @@
 //! The scripts that requests about kinds call.
 
 use super::{
-    At, Call, Command, Reply, Script,
+    At, Call, Command, Limit, Reply, Script,
     text::{LIMIT, QUERY, TOGGLE},
 };
 use crate::{
     ArticleId, Kind, Partition, UserId,
     keys::{self, Subject},
 };
-
-/// A frequency limit as the scripts take it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    /// How many requests pass at once.
-    pub burst: i64,
-    /// Microseconds between requests after the burst.
-    pub interval_us: i64,
-}
 
 /// What is left of the first limit of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,9 @@ mod text;
 mod view;
 mod warm;
 
-pub use call::{At, Call, Command, Refusal, Reply, Value, send};
+pub use call::{At, Call, Command, Limit, Refusal, Reply, Value, send};
 pub use follow::{Ack, Compare, Compared, Entry, Project, Restate};
-pub use hot::{Gate, Limit, Queried, Query, TakeLimit, Toggle, Toggled};
+pub use hot::{Gate, Queried, Query, TakeLimit, Toggle, Toggled};
 pub use revoke::{Held, Hold, Release, Undo, Undone};
 pub use snapshot::{Counters, SnapshotDone, SnapshotRead, SnapshotTake};
 pub use text::{ALL, Script};
