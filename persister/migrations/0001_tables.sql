@@ -5,7 +5,7 @@
 -- UTC with milliseconds; times that order nothing are for people.
 --
 -- Whoever writes several of these in one transaction locks them in this order: partition_state, interaction, user_read,
--- outbox, interaction_count by ascending article and kind, article_stats by ascending article.
+-- projection, outbox, interaction_count by ascending article and kind, article_stats by ascending article.
 
 -- The kinds' numbers, for people's queries: `persister migrate` writes them from the one table in contract/src/kind.rs.
 CREATE TABLE kind (
@@ -89,7 +89,7 @@ CREATE TABLE outbox (
     KEY to_ship (shipped, id)
 );
 
--- The token of the latest process that writes projections: each takes the next one. One row.
+-- The last token given to a process that writes projections. One row.
 CREATE TABLE projector (
     one   TINYINT NOT NULL PRIMARY KEY DEFAULT 1,
     token BIGINT  NOT NULL
@@ -97,12 +97,18 @@ CREATE TABLE projector (
 
 INSERT INTO projector (token) VALUES (0);
 
--- How many writes of projections each partition of Redis has had, as far as MySQL knows: a server that has had fewer lost
--- some. A table of its own, since consumers lock the rows of partition_state for as long as a batch takes.
+-- The projection of each partition: the token of the only process that may record its work there, and how many writes Redis
+-- has had, as far as MySQL knows. A server that has had fewer lost some. This is a table of its own, since consumers lock the
+-- rows of partition_state for as long as a batch takes.
 CREATE TABLE projection (
     p      TINYINT UNSIGNED NOT NULL PRIMARY KEY,
-    writes BIGINT           NOT NULL
+    token  BIGINT           NOT NULL DEFAULT 0,
+    writes BIGINT           NOT NULL DEFAULT 0
 );
+
+INSERT INTO projection (p)
+WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 127)
+SELECT n FROM numbers;
 
 -- Users who may switch no kind on or off. Redis has a copy in each partition.
 CREATE TABLE user_bar (

@@ -78,15 +78,19 @@ macro_rules! table {
 
 table! {
     RELAYED: Counter = "interaction_relay_entries_total",
-        "Outbox entries that Kafka has confirmed; outbox=likes (Redis) or collects (MySQL).";
+        "Outbox entries that Kafka has confirmed; outbox=redis or mysql.";
+    PROJECTED: Counter = "interaction_projected_entries_total",
+        "Entries of MySQL's outbox that the projection in Redis has, repeated ones included.";
+    PROJECTION_LAG: Histogram = "interaction_projection_lag_seconds",
+        "Seconds from a change in MySQL until the projection in Redis has it.";
     UNDELIVERED: Counter = "interaction_relay_delivery_failures_total",
         "Entries that Kafka did not take in time. They stay in their outbox and are tried again.";
     CONSUMED: Counter = "interaction_consumer_events_total",
-        "Events whose batch is durable in MySQL, deliveries that came again included; type=like, read or collect.";
-    LIKES_WRITTEN: Counter = "interaction_consumer_likes_written_total",
-        "Like events that changed a row, since they were newer than it.";
-    LIKES_SKIPPED: Counter = "interaction_consumer_likes_skipped_total",
-        "Like events that changed no row: not newer than it, superseded within their batch, or of an erased user.";
+        "Events whose batch is durable in MySQL, deliveries that came again included; type=a kind's name or read.";
+    ROWS_WRITTEN: Counter = "interaction_consumer_rows_written_total",
+        "Events that changed a row, since they were newer than it; kind.";
+    ROWS_SKIPPED: Counter = "interaction_consumer_rows_skipped_total",
+        "Events that changed no row: not newer than it, superseded within their batch, or of an erased user; kind.";
     RETRIES: Counter = "interaction_consumer_retries_total",
         "Batches that MySQL did not take and that were tried again; reason=deadlock, stalled or error.";
     BATCH_EVENTS: Histogram = "interaction_consumer_batch_events",
@@ -96,7 +100,7 @@ table! {
     LAG_SECONDS: Histogram = "interaction_event_lag_seconds",
         "Seconds from an event's occurred_at, by Redis's clock, until it was durable in MySQL, by this process's.";
     DEAD_LETTERED: Counter = "interaction_dead_letters_total",
-        "Records put into the dead-letter queue; reason=outbox_entry, collect_row, undecodable or refused_by_mysql.";
+        "Records put into the dead-letter queue; reason=outbox_entry, mysql_outbox_row, undecodable or refused_by_mysql.";
     INTERRUPTED: Counter = "interaction_job_interruptions_total",
         "Times a job had to begin again after an error; job, and store=redis, mysql, kafka or other.";
     SNAPSHOT_SECONDS: Histogram = "interaction_snapshot_seconds",
@@ -104,11 +108,11 @@ table! {
     SNAPSHOT_ARTICLES: Counter = "interaction_snapshot_articles_total",
         "Articles saved by snapshots.";
     TRENDS_EVENTS: Counter = "interaction_trends_events_total",
-        "Likes and unlikes that the ranking's job has read; outcome=counted, repeated (counted before) or late.";
+        "Changes of kinds that the ranking's job has read; outcome=counted, repeated (counted before) or late.";
     REBUILDS: Counter = "interaction_rebuilds_total",
         "Rebuilds of Redis from MySQL that ended well.";
-    REBUILT_LIKES: Counter = "interaction_rebuild_likes_total",
-        "Likes sent to Redis by rebuilds, those under way included.";
+    REBUILT_MEMBERS: Counter = "interaction_rebuilt_members_total",
+        "Pairs of user and article sent to Redis by rebuilds, those under way included; kind.";
     STORE_UP: Gauge = "interaction_store_up",
         "1 if the store answered when last asked, else 0; store=redis, mysql or kafka.";
     PARTITIONS: Gauge = "interaction_partitions",
@@ -116,15 +120,15 @@ table! {
     OUTBOX_ENTRIES: Gauge = "interaction_outbox_entries",
         "Entries of all of Redis's outboxes that Kafka has not confirmed.";
     OUTBOX_LONGEST: Gauge = "interaction_outbox_longest_entries",
-        "Entries of the longest outbox; at outbox_max_length its partition refuses likes and reads.";
+        "Entries of the longest outbox; at outbox_max_length its partition refuses changes and reads.";
     OUTBOX_OLDEST: Gauge = "interaction_outbox_oldest_seconds",
         "Age of the oldest entry of all outboxes, by Redis's clock; 0 if there is none.";
     REDIS_MEMORY: Gauge = "interaction_redis_memory_bytes",
         "Memory that Redis uses, of all its servers together.";
     REDIS_MAXMEMORY: Gauge = "interaction_redis_maxmemory_bytes",
         "Memory that Redis may use, of all its servers together; 0 where it has no limit.";
-    COLLECT_OUTBOX: Gauge = "interaction_collect_outbox_entries",
-        "Rows of collect_outbox that Kafka has not confirmed.";
+    MYSQL_OUTBOX: Gauge = "interaction_mysql_outbox_entries",
+        "Rows of MySQL's outbox that wait; waiting_for=kafka or redis (the projection).";
     RELAYS: Gauge = "interaction_relays",
         "Relays that reported to MySQL within the last seconds.";
     WARMERS: Gauge = "interaction_warmers",
@@ -144,13 +148,13 @@ table! {
     SNAPSHOT_AGE: Gauge = "interaction_snapshot_age_seconds",
         "Seconds since the last snapshot was complete.";
     RANKING_AGE: Gauge = "interaction_ranking_age_seconds",
-        "Seconds since the moment that the ranking of liked articles is of.";
+        "Seconds since the moment that the ranking is of.";
     LAST_REBUILD_AGE: Gauge = "interaction_last_rebuild_age_seconds",
         "Seconds since the loss was noticed that led to the last rebuild.";
     LAST_REBUILD_SECONDS: Gauge = "interaction_last_rebuild_seconds",
         "How long partitions were fenced for the last rebuild.";
-    LAST_REBUILD_LIKES: Gauge = "interaction_last_rebuild_likes",
-        "Likes that the last rebuild wrote.";
+    LAST_REBUILD_MEMBERS: Gauge = "interaction_last_rebuild_members",
+        "Pairs of user and article that the last rebuild wrote.";
     LAST_LOSS_AGE: Gauge = "interaction_last_loss_age_seconds",
         "Seconds since the loss was noticed that led to the last rebuild before which anything can have been lost.";
     LAST_LOSS_WAITING: Gauge = "interaction_last_loss_waiting_entries",

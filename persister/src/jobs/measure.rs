@@ -37,7 +37,7 @@ fn set(status: &Status) {
     if let Some(rebuild) = status.mysql.up().and_then(|mysql| mysql.last_rebuild.as_ref()) {
         metrics::LAST_REBUILD_AGE.set_seconds(since(rebuild.noticed));
         metrics::LAST_REBUILD_SECONDS.set_seconds(Duration::from_millis(rebuild.took_ms.unsigned_abs()).as_secs_f64());
-        metrics::LAST_REBUILD_LIKES.set(rebuild.likes, &[]);
+        metrics::LAST_REBUILD_MEMBERS.set(rebuild.members, &[]);
         metrics::LAST_LOSS_WAITING.set(rebuild.lost_waiting, &[]);
         if let Some(from) = rebuild.lost_from {
             metrics::LAST_LOSS_WINDOW.set_seconds(rebuild.noticed.duration_since(from).as_secs_f64());
@@ -67,7 +67,8 @@ fn redis(status: &RedisStatus) {
 fn mysql(status: &MysqlStatus) {
     metrics::RELAYS.set(status.relays, &[]);
     metrics::WARMERS.set(status.warmers, &[]);
-    metrics::COLLECT_OUTBOX.set(status.collect_outbox, &[]);
+    metrics::MYSQL_OUTBOX.set(status.outbox_to_ship, &[("waiting_for", "kafka")]);
+    metrics::MYSQL_OUTBOX.set(status.outbox_to_project, &[("waiting_for", "redis")]);
     // What never was is as old as can be: an alert shall see it.
     metrics::SNAPSHOT_AGE.set_seconds(status.snapshot.as_ref().map_or(f64::INFINITY, |snapshot| snapshot.seconds_ago));
     metrics::RANKING_AGE.set_seconds(status.ranking_seconds_ago.unwrap_or(f64::INFINITY));

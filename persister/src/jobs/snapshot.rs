@@ -1,6 +1,6 @@
 //! Saves page views, visitors and reads of Redis in MySQL, so that a rebuild can bring them back.
 //!
-//! Likes need no snapshot: each is an event. Views are too many to be events; a Redis that is lost whole loses those of
+//! What users switch on or off needs no snapshot: each change is an event. Views are too many to be events; a Redis that is lost whole loses those of
 //! the last few seconds.
 
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ async fn save_one(stores: &Stores, place: &Place, stop: &CancellationToken) -> R
         partitions = taken.iter().filter(|(_, of)| of.len() >= PER_PARTITION).map(|(p, _)| *p).collect();
         for some in taken.chunks(8) {
             let mut counters = snapshot::read(&mut redis, some).await?;
-            counters.sort_unstable_by_key(|counters| counters.article);
+            counters.sort_unstable_by_key(|(article, _)| *article);
             for rows in counters.chunks(PER_PARTITION) {
                 snapshot::write(&stores.mysql, rows).await?;
             }

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use contract::{Change, Event, Partition};
+use contract::{Change, Event, Kind, Partition, Truth};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, query, raw_sql};
 
-use super::{batch::Collapsed, erased, json::json, likes::rows_of, locks::lock_partitions, statements};
+use super::{batch::Collapsed, erased, json::json, locks::lock_partitions, rows::rows_of, statements};
 use crate::{
     metrics,
     store::{Store, StoreError, within},
@@ -48,26 +48,31 @@ async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_s
     }
     let written = write(&mut transaction, &batch).await?;
     transaction.commit().await?;
-    let likes = events.iter().filter(|event| matches!(event.change, Change::Like(_))).count();
-    metrics::LIKES_WRITTEN.add(written as u64, &[]);
-    metrics::LIKES_SKIPPED.add((likes - written) as u64, &[]);
+    for kind in Kind::of(Truth::Redis) {
+        let all = events.iter().filter(|event| matches!(event.change, Change::Switch(of, _) if of == kind)).count();
+        let written = written.iter().filter(|of| **of == kind).count();
+        metrics::ROWS_WRITTEN.add(written as u64, &[("kind", kind.name())]);
+        metrics::ROWS_SKIPPED.add((all - written) as u64, &[("kind", kind.name())]);
+    }
     Ok(())
 }
 
-/// In the order in which every writer locks the tables (see the migrations). The answer is how many likes were newer than
-/// their rows.
-async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> Result<usize, StoreError> {
-    let rows = rows_of(&mut *connection, batch.likes.keys()).await?;
+/// In the order in which every writer locks the tables (see the migrations). The answer is the kind of each state that was
+/// newer than its row.
+async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> Result<Vec<Kind>, StoreError> {
+    let rows = rows_of(&mut *connection, batch.states.keys()).await?;
     let (newer, deltas) = batch.against(&rows);
-    run(connection, statements::write_likes(&newer)).await?;
+    run(connection, statements::write_rows(&newer)).await?;
     run(connection, statements::write_user_reads(&batch.user_reads)).await?;
-    run(connection, statements::write_stats(&deltas, &batch.reads)).await?;
-    let fewer = json(deltas.iter().filter(|(_, delta)| **delta < 0).map(|(article, delta)| [article.get(), -delta]));
+    run(connection, statements::raise_counts(&deltas)).await?;
+    let falling = deltas.iter().filter(|(_, delta)| **delta < 0);
+    let fewer = json(falling.map(|((article, kind), delta)| [article.get(), kind.code().into(), -delta]));
     if let Some(fewer) = fewer {
         query(statements::LOWER_COUNTS).bind(fewer).execute(&mut *connection).await?;
     }
+    run(connection, statements::write_reads(&batch.reads)).await?;
     run(connection, statements::write_seen(&batch.seen)).await?;
-    Ok(newer.len())
+    Ok(newer.iter().map(|((_, kind, _), _)| *kind).collect())
 }
 
 async fn run(connection: &mut MySqlConnection, statement: Option<String>) -> sqlx::Result<()> {

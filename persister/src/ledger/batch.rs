@@ -3,17 +3,23 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use contract::{ArticleId, Change, Event, Partition, Version};
+use contract::{ArticleId, Change, Event, Kind, Pair, Partition, Truth, UserId, Version};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{erased::Erased, likes::Rows, pair::Pair};
+use super::{erased::Erased, rows::Rows};
 
 /// How long after its view a read may come, as the view token says (`handlers/common/src/view_token.rs`).
 const VIEW_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// A user's state on an article after the latest event of a batch.
+/// A user who reads, and the article, in the order of the primary key of `user_read`.
+pub(crate) type Reader = (UserId, ArticleId);
+
+/// By how much each count moves.
+pub(crate) type Deltas = BTreeMap<(ArticleId, Kind), i64>;
+
+/// A pair's state after the latest event of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Like {
+pub(crate) struct State {
     pub(crate) version: Version,
     pub(crate) on: bool,
     pub(crate) at: Timestamp,
@@ -29,8 +35,8 @@ pub(crate) struct Latest<T> {
 /// The events of a batch, only the latest of each row that they concern.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Collapsed {
-    pub(crate) likes: BTreeMap<Pair, Like>,
-    pub(crate) user_reads: BTreeMap<Pair, Latest<Timestamp>>,
+    pub(crate) states: BTreeMap<Pair, State>,
+    pub(crate) user_reads: BTreeMap<Reader, Latest<Timestamp>>,
     pub(crate) reads: BTreeMap<ArticleId, Latest<u64>>,
     /// The highest version of each partition, of skipped events too: MySQL has heard of them.
     pub(crate) seen: BTreeMap<Partition, Version>,
@@ -47,7 +53,9 @@ impl Collapsed {
 
     fn add(&mut self, event: &Event, erased: &Erased) {
         let version = event.version;
-        if let Change::Collect(_) = event.change {
+        if let Change::Switch(kind, _) = event.change
+            && kind.truth() == Truth::Mysql
+        {
             // MySQL had it before Kafka; and its version is of MySQL's clock, which says nothing about the outboxes.
             return;
         }
@@ -58,9 +66,9 @@ impl Collapsed {
         let user =
             event.user.filter(|user| erased.get(user).is_none_or(|at| event.occurred_at.duration_since(*at) > grace));
         match (event.change, user) {
-            (Change::Like(on), Some(user)) => {
-                let like = Like { version, on, at: event.occurred_at };
-                keep_latest(self.likes.entry((user, event.article)), like, |like| like.version);
+            (Change::Switch(kind, on), Some(user)) => {
+                let state = State { version, on, at: event.occurred_at };
+                keep_latest(self.states.entry((event.article, kind, user)), state, |state| state.version);
             }
             (Change::Read(reads), user) => {
                 // The article's number names nobody: it stands whoever read.
@@ -71,23 +79,24 @@ impl Collapsed {
                     keep_latest(self.user_reads.entry((user, event.article)), latest, |latest| latest.version);
                 }
             }
-            (Change::Like(_), None) | (Change::Collect(_), _) => (),
+            (Change::Switch(..), None) => (),
         }
     }
 
-    /// What really changes, given the rows that exist: the likes that are newer than theirs, and by how much each
-    /// article's count moves.
-    pub(crate) fn against(&self, rows: &Rows) -> (Vec<(Pair, Like)>, BTreeMap<ArticleId, i64>) {
-        let mut newer = Vec::with_capacity(self.likes.len());
-        let mut deltas = BTreeMap::new();
-        for (pair, like) in &self.likes {
+    /// What really changes, given the rows that exist: the states that are newer than theirs, and by how much each count
+    /// moves.
+    pub(crate) fn against(&self, rows: &Rows) -> (Vec<(Pair, State)>, Deltas) {
+        let mut newer = Vec::with_capacity(self.states.len());
+        let mut deltas = Deltas::new();
+        for (pair, state) in &self.states {
             let (version, on) = rows.get(pair).copied().unwrap_or_default();
-            if like.version <= version && rows.contains_key(pair) {
+            if state.version <= version && rows.contains_key(pair) {
                 continue;
             }
-            newer.push((*pair, *like));
-            if like.on != on {
-                *deltas.entry(pair.1).or_default() += if like.on { 1 } else { -1 };
+            newer.push((*pair, *state));
+            if state.on != on {
+                let (article, kind, _) = *pair;
+                *deltas.entry((article, kind)).or_default() += if state.on { 1 } else { -1 };
             }
         }
         deltas.retain(|_, delta| *delta != 0);
@@ -110,28 +119,28 @@ fn keep_latest<K: Ord, V>(entry: Entry<'_, K, V>, value: V, version: impl Fn(&V)
 
 #[cfg(test)]
 mod tests {
-    use contract::{Cause, UserId};
-    use proptest::prelude::*;
+    use contract::Cause;
+    use proptest::{prelude::*, sample::select};
 
     use super::*;
 
     /// MySQL as far as these events go.
     #[derive(Debug, Default, Clone, PartialEq, Eq)]
     struct Tables {
-        likes: Rows,
-        counts: BTreeMap<ArticleId, i64>,
+        states: Rows,
+        counts: Deltas,
         reads: BTreeMap<ArticleId, Latest<u64>>,
-        user_reads: BTreeMap<Pair, Latest<Timestamp>>,
+        user_reads: BTreeMap<Reader, Latest<Timestamp>>,
         seen: BTreeMap<Partition, Version>,
     }
 
     impl Tables {
         fn apply(&mut self, events: &[Event], erased: &Erased) {
             let batch = Collapsed::of(events, erased);
-            let (newer, deltas) = batch.against(&self.likes);
-            self.likes.extend(newer.into_iter().map(|(pair, like)| (pair, (like.version, like.on))));
-            for (article, delta) in deltas {
-                *self.counts.entry(article).or_default() += delta;
+            let (newer, deltas) = batch.against(&self.states);
+            self.states.extend(newer.into_iter().map(|(pair, state)| (pair, (state.version, state.on))));
+            for (of, delta) in deltas {
+                *self.counts.entry(of).or_default() += delta;
             }
             self.counts.retain(|_, count| *count != 0);
             for (article, latest) in batch.reads {
@@ -153,9 +162,8 @@ mod tests {
             1..4_i64,
             1..4_i64,
             prop_oneof![
-                any::<bool>().prop_map(Change::Like),
+                (select(Kind::ALL), any::<bool>()).prop_map(|(kind, on)| Change::Switch(kind, on)),
                 (0..100_u64).prop_map(Change::Read),
-                any::<bool>().prop_map(Change::Collect),
             ],
         );
         proptest::collection::vec(one, 0..40).prop_map(|all| {
@@ -202,9 +210,9 @@ mod tests {
                 tables.apply(batch, &erased);
             }
             prop_assert_eq!(&tables, &once);
-            for (article, count) in &tables.counts {
-                let likes = tables.likes.iter().filter(|((_, of), (_, on))| of == article && *on).count();
-                prop_assert_eq!(usize::try_from(*count), Ok(likes), "the count is the sum of the states");
+            for (of, count) in &tables.counts {
+                let on = tables.states.iter().filter(|((article, kind, _), (_, on))| (*article, *kind) == *of && *on);
+                prop_assert_eq!(usize::try_from(*count), Ok(on.count()), "the count is the sum of the states");
             }
         }
 
@@ -212,7 +220,8 @@ mod tests {
         fn what_an_erased_user_did_before_leaves_no_row(events in events()) {
             let erased: Erased = [(1.try_into().expect("positive"), Timestamp::from_second(1000).expect("in range"))].into();
             let batch = Collapsed::of(&events, &erased);
-            prop_assert!(batch.likes.keys().chain(batch.user_reads.keys()).all(|(user, _)| user.get() != 1));
+            prop_assert!(batch.states.keys().all(|(.., user)| user.get() != 1));
+            prop_assert!(batch.user_reads.keys().all(|(user, _)| user.get() != 1));
         }
     }
 

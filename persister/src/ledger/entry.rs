@@ -78,10 +78,10 @@ fn of_fields(id: Version, fields: Vec<Value>) -> Result<Event, Undecodable> {
     let entry = OutboxEntry { id, fields: named };
     let reason = match entry.to_event() {
         Ok(event) if !lossy => return Ok(event),
-        Ok(_) => "outbox entry: not UTF-8".to_owned(),
+        Ok(_) => "not UTF-8".to_owned(),
         Err(error) => error.to_string(),
     };
-    Err(Undecodable { reason, bytes: entry.fields_to_json() })
+    Err(Undecodable { reason: format!("outbox entry: {reason}"), bytes: entry.fields_to_json() })
 }
 
 fn array<const N: usize>(value: Value) -> RedisResult<[Value; N]> {
@@ -141,7 +141,7 @@ mod tests {
         let broken = Value::Array(vec![bulk("5-1"), Value::Array(vec![bulk("type"), bulk("dance")])]);
         let entry = of_entry(broken).expect("an entry");
         let undecodable = entry.event.expect_err("no event");
-        assert_eq!(undecodable.reason, "outbox entry: unknown type");
+        assert_eq!(undecodable.reason, "outbox entry: at is no time");
         assert_eq!(undecodable.bytes, br#"{"type":"dance"}"#);
     }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use contract::{Event, UserId};
+use contract::{Event, Truth, UserId};
 use jiff::Timestamp;
-use sqlx::{MySqlConnection, MySqlPool, query, query_as, query_scalar};
+use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, query, query_as, query_scalar};
 
-use super::json::json;
+use super::{json::json, pair::codes};
 use crate::store::{Store, StoreError};
 
 /// When each of them was erased.
@@ -53,13 +53,14 @@ pub(crate) async fn mark_erased(mysql: &MySqlPool, user: UserId, at: Timestamp) 
     Ok(())
 }
 
-/// When the user's latest event that MySQL has happened.
+/// When the user's latest event that MySQL has happened, by the clocks that date events of Redis.
 pub(crate) async fn last_event(mysql: &MySqlPool, user: UserId) -> Result<Timestamp, StoreError> {
-    let ms: i64 = query_scalar(
+    let ms: i64 = query_scalar(AssertSqlSafe(format!(
         "SELECT CAST(GREATEST(
-             COALESCE((SELECT UNIX_TIMESTAMP(MAX(updated_at)) FROM user_like WHERE user_id = ?), 0),
+             COALESCE((SELECT UNIX_TIMESTAMP(MAX(updated_at)) FROM interaction WHERE user_id = ? AND kind IN ({})), 0),
              COALESCE((SELECT UNIX_TIMESTAMP(MAX(last_read_at)) FROM user_read WHERE user_id = ?), 0)) * 1000 AS SIGNED)",
-    )
+        codes(Truth::Redis)
+    )))
     .bind(user.get())
     .bind(user.get())
     .fetch_one(mysql)

@@ -7,22 +7,36 @@ use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
 
 use crate::store::{Store, StoreError};
 
-/// Epoch and version of each partition.
+/// What is known of one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Knowledge {
+    /// The highest epoch given out.
+    pub(crate) epoch: u64,
+    /// The highest version that MySQL has applied, or that `warm` has seen acknowledged and perhaps not yet relayed: a
+    /// Redis whose outbox ends before it has lost something.
+    pub(crate) version: Version,
+    /// How many writes of projections Redis has had: one that has had fewer has lost some.
+    pub(crate) writes: u64,
+}
+
+/// What is known of each partition.
 #[derive(Debug)]
-pub(crate) struct Known(HashMap<Partition, (u64, Version)>);
+pub(crate) struct Known(HashMap<Partition, Knowledge>);
 
 impl Known {
     pub(crate) async fn read(mysql: &MySqlPool) -> Result<Self, StoreError> {
-        let rows: Vec<(u8, i64, i64, i64, i64, i64)> = query_as(
-            "SELECT k.p, k.epoch, k.version_ms, k.version_seq, COALESCE(s.last_ms, 0), COALESCE(s.last_seq, 0)
-             FROM partition_state k LEFT JOIN outbox_seen s ON s.p = k.p",
+        let rows: Vec<Row> = query_as(
+            "SELECT k.p, k.epoch, COALESCE(j.writes, 0), k.version_ms, k.version_seq,
+                    COALESCE(s.last_ms, 0), COALESCE(s.last_seq, 0)
+             FROM partition_state k LEFT JOIN outbox_seen s ON s.p = k.p LEFT JOIN projection j ON j.p = k.p",
         )
         .fetch_all(mysql)
         .await?;
         let version = |ms: i64, seq: i64| Some(Version { ms: u64::try_from(ms).ok()?, seq: u64::try_from(seq).ok()? });
-        let row = |(p, epoch, ms, seq, seen_ms, seen_seq): (u8, i64, i64, i64, i64, i64)| {
-            let known = version(ms, seq)?.max(version(seen_ms, seen_seq)?);
-            Some((Partition::from_number(p)?, (u64::try_from(epoch).ok()?, known)))
+        let row = |(p, epoch, writes, ms, seq, seen_ms, seen_seq): Row| {
+            let version = version(ms, seq)?.max(version(seen_ms, seen_seq)?);
+            let known = Knowledge { epoch: epoch.try_into().ok()?, version, writes: writes.try_into().ok()? };
+            Some((Partition::from_number(p)?, known))
         };
         let known = rows.into_iter().map(row).collect::<Option<_>>();
         known
@@ -30,17 +44,14 @@ impl Known {
             .ok_or_else(|| StoreError::Answer(Store::Mysql, "partition_state has a number out of range".to_owned()))
     }
 
-    /// The highest version that MySQL has applied, or that `warm` has seen acknowledged and perhaps not yet relayed: a
-    /// Redis whose outbox ends before it has lost something.
-    pub(crate) fn version(&self, partition: Partition) -> Version {
-        self.0.get(&partition).map_or(Version::default(), |(_, version)| *version)
-    }
-
-    /// The highest epoch given out.
-    pub(crate) fn epoch(&self, partition: Partition) -> u64 {
-        self.0.get(&partition).map_or(0, |(epoch, _)| *epoch)
+    /// What is known of a partition.
+    pub(crate) fn of(&self, partition: Partition) -> Knowledge {
+        self.0.get(&partition).copied().unwrap_or_default()
     }
 }
+
+/// Partition, epoch, writes, and the two versions.
+type Row = (u8, i64, i64, i64, i64, i64, i64);
 
 /// Remembers epochs before they are used: a rebuild that is cut short after this must not give one out again.
 pub(crate) async fn write_epochs(mysql: &MySqlPool, epochs: &[(Partition, u64)]) -> Result<(), StoreError> {

@@ -31,7 +31,7 @@ impl Loss {
         lost: &[Partition],
         to: Timestamp,
     ) -> Result<Self, StoreError> {
-        let served: Vec<Partition> = lost.iter().copied().filter(|partition| known.epoch(*partition) > 0).collect();
+        let served: Vec<Partition> = lost.iter().copied().filter(|partition| known.of(*partition).epoch > 0).collect();
         let seen: Vec<(i64, i64)> = outbox_seen::read(mysql)
             .await?
             .into_iter()

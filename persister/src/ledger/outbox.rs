@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use contract::{Partition, Version, keys, scripts};
+use contract::{Partition, Version, keys, scripts::Ack};
 use redis::{RedisResult, Value};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    scripts::{call, run_scripts, short},
+    scripts::{accepted, short},
     servers::Servers,
 };
 
@@ -133,19 +133,15 @@ pub(super) async fn waiting_up_to(redis: &mut Servers, marks: &Marks) -> Result<
 
 /// Acknowledges and removes entries that Kafka has.
 pub(crate) async fn acknowledge(redis: &mut Servers, delivered: &[(Partition, Version)]) -> Result<(), StoreError> {
-    let mut by_partition: HashMap<Partition, Vec<String>> = HashMap::new();
+    let mut by_partition: HashMap<Partition, Vec<Version>> = HashMap::new();
     for (partition, id) in delivered {
-        by_partition.entry(*partition).or_default().push(id.to_string());
+        by_partition.entry(*partition).or_default().push(*id);
     }
-    let mut calls = redis::pipe();
-    for (partition, ids) in by_partition {
+    let calls: Vec<Ack<'_>> = by_partition
+        .iter()
         // Lua's `unpack` takes some thousands of values.
-        for ids in ids.chunks(1000) {
-            let mut ack = call(&scripts::ACK, [keys::outbox(partition)]);
-            ack.arg(RELAY_GROUP).arg(ids);
-            calls.add_command(ack);
-        }
-    }
-    run_scripts::<u64>(redis, &calls).await?;
+        .flat_map(|(partition, ids)| ids.chunks(1000).map(|ids| Ack { partition: *partition, group: RELAY_GROUP, ids }))
+        .collect();
+    accepted(redis, &calls).await?;
     Ok(())
 }

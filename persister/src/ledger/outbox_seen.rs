@@ -17,7 +17,7 @@ pub(crate) async fn remember(
 ) -> Result<(), StoreError> {
     let rows: Vec<String> = markers
         .iter()
-        .filter(|(_, marker)| marker.run_id == server)
+        .filter(|(_, marker)| marker.server == server)
         .map(|(partition, Marker { waiting, last: Version { ms, seq }, .. })| {
             format!("({partition},{},{waiting},{ms},{seq})", at.as_millisecond())
         })

@@ -26,14 +26,14 @@ pub(crate) async fn keep(mysql: &MySqlPool, rebuilt: &Rebuilt) -> Result<(), Sto
     let Rebuilt { why, partitions, loss, written, took } = rebuilt;
     query(
         "INSERT INTO rebuild
-            (noticed_ms, took_ms, reason, partitions, likes, articles, lost_of, lost_waiting, lost_from_ms)
+            (noticed_ms, took_ms, reason, partitions, members, articles, lost_of, lost_waiting, lost_from_ms)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(loss.to.as_millisecond())
     .bind(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
     .bind(why)
     .bind(*partitions as u64)
-    .bind(written.likes)
+    .bind(written.members)
     .bind(written.articles)
     .bind(loss.partitions as u64)
     .bind(loss.waiting)
@@ -64,7 +64,7 @@ pub(super) type Row = (i64, i64, String, i32, i64, i64, i32, i64, Option<i64>);
 /// The last record.
 pub(super) async fn last(mysql: &MySqlPool) -> Result<Option<Row>, StoreError> {
     Ok(query_as(
-        "SELECT noticed_ms, took_ms, reason, partitions, likes, articles, lost_of, lost_waiting, lost_from_ms
+        "SELECT noticed_ms, took_ms, reason, partitions, members, articles, lost_of, lost_waiting, lost_from_ms
          FROM rebuild ORDER BY id DESC LIMIT 1",
     )
     .fetch_optional(mysql)

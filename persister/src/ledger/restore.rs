@@ -1,23 +1,26 @@
 //! Writing Redis from MySQL.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
-use contract::{ArticleId, Partition, UserId, keys, scripts};
+use contract::{
+    ArticleId, Kind, Partition, Truth, UserId,
+    scripts::{Call, RestoreBars, RestoreMembers, RestoreStats},
+};
 use futures::TryStreamExt as _;
-use redis::Pipeline;
-use sqlx::{MySqlPool, query_as, query_scalar};
+use sqlx::{MySqlPool, query_as};
 use tracing::info;
 
-use super::{
-    bars, erased,
-    refusal::{TAKEN_OVER, all_ok},
-};
+use super::{bars, erased};
 use crate::{
     metrics,
-    store::{Store, StoreError, scripts::call, servers::Servers},
+    store::{
+        Store, StoreError,
+        scripts::{Gathered, accepted},
+        servers::Servers,
+    },
 };
 
 /// User ids of one call, and of one pipeline.
@@ -30,36 +33,17 @@ const TELL: Duration = Duration::from_secs(1);
 /// What a rebuild brought back, and in what time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
-    pub(crate) likes: u64,
+    /// Pairs of user and article, of all kinds.
+    pub(crate) members: u64,
+    /// Articles with views or reads.
     pub(crate) articles: u64,
     pub(crate) took: Duration,
 }
 
 impl Written {
-    pub(crate) fn likes_per_second(&self) -> u64 {
-        rate(self.likes, self.took)
+    pub(crate) fn members_per_second(&self) -> u64 {
+        rate(self.members, self.took)
     }
-}
-
-/// Writes likes, counters and bars of the partitions, which are empty and fenced for rebuild `id`.
-pub(crate) async fn restore(
-    mysql: &MySqlPool,
-    redis: &mut Servers,
-    partitions: &[Partition],
-    id: &str,
-) -> Result<Written, StoreError> {
-    let concerned: HashSet<Partition> = partitions.iter().copied().collect();
-    let mut writer = Writer { redis, id, calls: redis::pipe(), weight: 0 };
-    let began = Instant::now();
-    let likes = restore_likes(mysql, &mut writer, &concerned, began).await?;
-    let articles = restore_stats(mysql, &mut writer, &concerned).await?;
-    writer.flush().await?;
-    restore_bars(mysql, writer.redis, partitions, id).await?;
-    Ok(Written { likes, articles, took: began.elapsed() })
-}
-
-fn below(table: &str) -> StoreError {
-    StoreError::Answer(Store::Mysql, format!("{table} has an id below 1"))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "for people")]
@@ -67,58 +51,87 @@ fn rate(count: u64, took: Duration) -> u64 {
     (count as f64 / took.as_secs_f64().max(0.001)) as u64
 }
 
-/// One scan of the index that has all of it, in the order of articles. The likers of one article are held at once: 8
-/// bytes each. Rows of nobody, which an import may have brought, keep no partition cold.
-async fn restore_likes(
+/// Writes members, counters and bars of the partitions, which are empty and fenced for rebuild `id`.
+pub(crate) async fn restore(
     mysql: &MySqlPool,
-    writer: &mut Writer<'_>,
-    concerned: &HashSet<Partition>,
-    began: Instant,
-) -> Result<u64, StoreError> {
+    redis: &mut Servers,
+    partitions: &[Partition],
+    id: &str,
+) -> Result<Written, StoreError> {
+    let began = Instant::now();
+    let mut writer = Writer { redis, id, calls: Gathered::default(), weight: 0, members: 0 };
     // What they did before must not come back, even if a row of it is still there.
     let erased = erased::all(mysql).await?;
-    // The counts follow the rows in the same transactions.
-    let all: i64 =
-        query_scalar("SELECT CAST(COALESCE(SUM(like_count), 0) AS SIGNED) FROM article_stats").fetch_one(mysql).await?;
-    let mut rows = query_as::<_, (i64, i64, i64)>(
-        "SELECT article_id, user_id, version_ms FROM user_like FORCE INDEX (by_article)
-         WHERE status = 1 AND article_id > 0 AND user_id > 0
-         ORDER BY article_id, status, version_ms, version_seq",
+    let mut told = began;
+    for (done, partition) in partitions.iter().enumerate() {
+        restore_members(mysql, &mut writer, *partition, &erased).await?;
+        if told.elapsed() > TELL {
+            told = Instant::now();
+            let (members, of) = (writer.members, partitions.len());
+            info!(
+                partitions = done + 1,
+                of,
+                members,
+                members_per_second = rate(members, began.elapsed()),
+                "rebuilding"
+            );
+        }
+    }
+    let articles = restore_stats(mysql, &mut writer, partitions).await?;
+    writer.flush().await?;
+    let members = writer.members;
+    restore_bars(mysql, writer.redis, partitions, id).await?;
+    Ok(Written { members, articles, took: began.elapsed() })
+}
+
+fn below(table: &str) -> StoreError {
+    StoreError::Answer(Store::Mysql, format!("{table} has an id below 1"))
+}
+
+/// One scan of the partition's part of an index that covers it, article by article. The users of one kind and article are
+/// in memory at once: 8 bytes each. Rows of nobody, which an import may have brought, keep no partition cold.
+async fn restore_members(
+    mysql: &MySqlPool,
+    writer: &mut Writer<'_>,
+    partition: Partition,
+    erased: &HashMap<i64, i64>,
+) -> Result<(), StoreError> {
+    let mut rows = query_as::<_, (i64, u8, i64, i64)>(
+        "SELECT article_id, kind, user_id, version_ms FROM interaction FORCE INDEX (by_partition)
+         WHERE p = ? AND article_id > 0 AND user_id > 0 AND status = 1
+         ORDER BY article_id, kind, status, version_ms, version_seq",
     )
+    .bind(partition.get())
     .fetch(mysql);
-    let (mut current, mut users, mut total) = (None, Vec::new(), 0_u64);
-    let (mut read, mut told) = (0_u64, Instant::now());
-    while let Some((article, user, ms)) = rows.try_next().await? {
-        let article = ArticleId::try_from(article).map_err(|_| below("user_like"))?;
-        if current != Some(article) {
-            if let Some(done) = current.replace(article) {
-                writer.likes(done, &users).await?;
+    let (mut current, mut users) = (None, Vec::new());
+    while let Some((article, code, user, ms)) = rows.try_next().await? {
+        // A kind of a newer release is restored by that one.
+        let Some(kind) = Kind::from_code(code) else { continue };
+        let of = (ArticleId::try_from(article).map_err(|_| below("interaction"))?, kind);
+        if current != Some(of) {
+            if let Some((article, kind)) = current.replace(of) {
+                writer.members(kind, article, &users).await?;
             }
             users.clear();
         }
-        read += 1;
-        if told.elapsed() > TELL {
-            told = Instant::now();
-            let took = began.elapsed();
-            info!(read, of = all, restored = total, likes_per_second = rate(read, took), "rebuilding");
-        }
-        if !concerned.contains(&Partition::of(article)) || erased.get(&user).is_some_and(|at| ms <= *at) {
+        // Rows of MySQL's own kinds are deleted by the erasure itself, and dated by another clock.
+        if kind.truth() == Truth::Redis && erased.get(&user).is_some_and(|at| ms <= *at) {
             continue;
         }
-        users.push(UserId::try_from(user).map_err(|_| below("user_like"))?);
-        total += 1;
+        users.push(UserId::try_from(user).map_err(|_| below("interaction"))?);
     }
-    if let Some(done) = current {
-        writer.likes(done, &users).await?;
+    if let Some((article, kind)) = current {
+        writer.members(kind, article, &users).await?;
     }
-    Ok(total)
+    Ok(())
 }
 
 async fn restore_stats(
     mysql: &MySqlPool,
     writer: &mut Writer<'_>,
-    concerned: &HashSet<Partition>,
+    partitions: &[Partition],
 ) -> Result<u64, StoreError> {
+    let concerned: HashSet<Partition> = partitions.iter().copied().collect();
     let mut rows = query_as::<_, (i64, i64, Option<Vec<u8>>, i64)>(
         "SELECT article_id, pv, uv_sketch, read_count FROM article_stats
          WHERE article_id > 0 AND (pv > 0 OR read_count > 0)",
@@ -128,7 +141,9 @@ async fn restore_stats(
     while let Some((article, pv, sketch, reads)) = rows.try_next().await? {
         let article = ArticleId::try_from(article).map_err(|_| below("article_stats"))?;
         if concerned.contains(&Partition::of(article)) {
-            writer.stats(article, pv, &sketch.unwrap_or_default(), reads).await?;
+            let uv_sketch = sketch.unwrap_or_default();
+            let weight = 1000 + uv_sketch.len() * 1_000_000 / SKETCHES;
+            writer.add(&RestoreStats { rebuild: writer.id, article, pv, uv_sketch, reads }, weight).await?;
             total += 1;
         }
     }
@@ -142,14 +157,11 @@ async fn restore_bars(
     partitions: &[Partition],
     id: &str,
 ) -> Result<(), StoreError> {
-    for users in bars::users(mysql).await?.chunks(1000) {
-        let mut calls = redis::pipe();
-        for partition in partitions {
-            let mut restore = call(&scripts::RESTORE_BARS, [keys::warm(*partition), keys::barred(*partition)]);
-            restore.arg(id).arg(users);
-            calls.add_command(restore);
-        }
-        all_ok(redis, &calls, TAKEN_OVER).await?;
+    let users = bars::users(mysql).await?.into_iter().map(UserId::try_from);
+    let users = users.collect::<Result<Vec<_>, _>>().map_err(|_| below("user_bar"))?;
+    for users in users.chunks(1000) {
+        let restore = |partition: &Partition| RestoreBars { partition: *partition, rebuild: id, users };
+        accepted(redis, &partitions.iter().map(restore).collect::<Vec<_>>()).await?;
     }
     Ok(())
 }
@@ -158,44 +170,32 @@ async fn restore_bars(
 struct Writer<'a> {
     redis: &'a mut Servers,
     id: &'a str,
-    calls: Pipeline,
+    calls: Gathered,
     /// From 0 to 1: how full the pipeline is, in parts per million.
     weight: usize,
+    members: u64,
 }
 
 impl Writer<'_> {
-    async fn likes(&mut self, article: ArticleId, users: &[UserId]) -> Result<(), StoreError> {
-        metrics::REBUILT_LIKES.add(users.len() as u64, &[]);
+    async fn members(&mut self, kind: Kind, article: ArticleId, users: &[UserId]) -> Result<(), StoreError> {
+        self.members += users.len() as u64;
+        metrics::REBUILT_MEMBERS.add(users.len() as u64, &[("kind", kind.name())]);
         for some in users.chunks(PER_CALL) {
-            let keys = [keys::warm(Partition::of(article)), keys::likes(article), keys::members(article)];
-            let mut restore = call(&scripts::RESTORE_LIKES, keys);
-            restore.arg(self.id).arg(users.len());
-            for user in some {
-                restore.arg(user.get());
-            }
+            let restore = RestoreMembers { rebuild: self.id, kind, article, total: users.len(), users: some };
             // A call costs about as much as 20 ids.
-            self.add(restore, (some.len() + 20) * 1_000_000 / PER_PIPELINE).await?;
+            self.add(&restore, (some.len() + 20) * 1_000_000 / PER_PIPELINE).await?;
         }
         Ok(())
     }
 
-    async fn stats(&mut self, article: ArticleId, pv: i64, sketch: &[u8], reads: i64) -> Result<(), StoreError> {
-        let keys = [keys::warm(Partition::of(article)), keys::pv(article), keys::uv(article), keys::reads(article)];
-        let mut restore = call(&scripts::RESTORE_STATS, keys);
-        restore.arg(self.id).arg(pv).arg(sketch).arg(reads);
-        self.add(restore, 1000 + sketch.len() * 1_000_000 / SKETCHES).await
-    }
-
-    async fn add(&mut self, call: redis::Cmd, weight: usize) -> Result<(), StoreError> {
-        self.calls.add_command(call);
+    async fn add(&mut self, call: &impl Call<Answer = ()>, weight: usize) -> Result<(), StoreError> {
+        self.calls.add(self.redis, call)?;
         self.weight += weight;
         if self.weight >= 1_000_000 { self.flush().await } else { Ok(()) }
     }
 
     async fn flush(&mut self) -> Result<(), StoreError> {
-        all_ok(self.redis, &self.calls, TAKEN_OVER).await?;
-        self.calls = redis::pipe();
         self.weight = 0;
-        Ok(())
+        self.calls.send(self.redis).await
     }
 }

@@ -2,25 +2,20 @@
 
 use std::time::Duration;
 
-use contract::{ArticleId, Partition, keys, scripts};
-use redis::{FromRedisValue as _, Value};
+use contract::{
+    ArticleId, Partition,
+    scripts::{Counters, SnapshotDone, SnapshotRead, SnapshotTake},
+};
 use sqlx::{MySqlPool, QueryBuilder, query, query_as};
 
 use crate::store::{
-    Store, StoreError,
-    scripts::{call, run_scripts},
+    StoreError,
+    scripts::{accepted, call_all},
     servers::Servers,
 };
 
-/// An article's counters.
-#[derive(Debug)]
-pub(crate) struct Counters {
-    pub(crate) article: ArticleId,
-    pv: i64,
-    uv: i64,
-    sketch: Vec<u8>,
-    reads: i64,
-}
+/// An article with its counters.
+pub(crate) type Saved = (ArticleId, Counters);
 
 /// Records that a snapshot is complete, for those who ask how old the last one is.
 pub(crate) async fn remember(mysql: &MySqlPool, took: Duration, articles: u64) -> Result<(), StoreError> {
@@ -38,69 +33,32 @@ pub(crate) async fn take(
     partitions: &[Partition],
     most: usize,
 ) -> Result<Vec<(Partition, Vec<ArticleId>)>, StoreError> {
-    let mut calls = redis::pipe();
-    for partition in partitions {
-        let keys = [keys::warm(*partition), keys::changed(*partition), keys::saving(*partition)];
-        let mut take = call(&scripts::SNAPSHOT_TAKE, keys);
-        take.arg(redis.name(*partition)?).arg(most);
-        calls.add_command(take);
-    }
-    let answers: Vec<Vec<String>> = run_scripts(redis, &calls).await?;
-    let named = partitions.iter().zip(answers).map(|(partition, answer)| {
-        let articles = answer.iter().skip(1).filter_map(|id| id.parse().ok()).collect();
-        (*partition, articles)
-    });
-    Ok(named.collect())
+    let take = |partition: &Partition| SnapshotTake { partition: *partition, most };
+    let calls: Vec<SnapshotTake> = partitions.iter().map(take).collect();
+    let named = partitions.iter().copied().zip(call_all(redis, &calls).await?);
+    // A cold partition has nothing to say.
+    Ok(named.map(|(partition, outcome)| (partition, outcome.unwrap_or_default())).collect())
 }
 
 /// Reads the counters of articles; those of a partition that went cold in between are left out.
-pub(crate) async fn read(
-    redis: &mut Servers,
-    taken: &[(Partition, Vec<ArticleId>)],
-) -> Result<Vec<Counters>, StoreError> {
-    let mut calls = redis::pipe();
-    for (partition, articles) in taken {
-        let of_articles =
-            articles.iter().flat_map(|article| [keys::pv(*article), keys::uv(*article), keys::reads(*article)]);
-        let mut read = call(&scripts::SNAPSHOT_READ, std::iter::once(keys::warm(*partition)).chain(of_articles));
-        read.arg(redis.name(*partition)?);
-        calls.add_command(read);
-    }
-    let answers: Vec<Vec<Value>> = run_scripts(redis, &calls).await?;
-    let mut counters = Vec::new();
-    for ((_, articles), answer) in taken.iter().zip(answers) {
-        // Else it went cold in between.
-        if answer.len() == 1 + 4 * articles.len() {
-            for (article, values) in articles.iter().zip(answer[1..].chunks(4)) {
-                counters.push(Counters::of(*article, values)?);
-            }
-        }
-    }
-    Ok(counters)
-}
-
-impl Counters {
-    fn of(article: ArticleId, values: &[Value]) -> Result<Self, StoreError> {
-        let unknown = |what: &str| StoreError::Answer(Store::Redis, format!("snapshot_read answered {what}"));
-        let [pv, uv, sketch, reads] = values else { return Err(unknown("in an unknown form")) };
-        let number = |value: &Value| match i64::from_redis_value_ref(value) {
-            Ok(number) if number < 0 => Err(unknown(&format!("a negative counter of {article}"))),
-            Ok(number) => Ok(number),
-            Err(_) => Err(unknown("no number")),
-        };
-        let sketch = Vec::from_redis_value_ref(sketch).map_err(|_| unknown("no bytes"))?;
-        Ok(Self { article, pv: number(pv)?, uv: number(uv)?, sketch, reads: number(reads)? })
-    }
+pub(crate) async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId>)]) -> Result<Vec<Saved>, StoreError> {
+    let calls: Vec<SnapshotRead<'_>> =
+        taken.iter().map(|(partition, articles)| SnapshotRead { partition: *partition, articles }).collect();
+    let outcomes = call_all(redis, &calls).await?;
+    let read =
+        calls.iter().zip(outcomes).filter_map(|(call, outcome)| Some(call.articles.iter().copied().zip(outcome.ok()?)));
+    Ok(read.flatten().collect())
 }
 
 /// Writes counters. Rows come in ascending order of articles, as every writer of the table takes its locks. No number is ever lowered:
 /// a snapshot may be late.
-pub(crate) async fn write(mysql: &MySqlPool, rows: &[Counters]) -> Result<(), StoreError> {
+pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<(), StoreError> {
     let mut insert =
         QueryBuilder::new("INSERT INTO article_stats (article_id, pv, uv, uv_sketch, read_count, updated_at) ");
-    insert.push_values(rows, |mut row, of| {
-        row.push_bind(of.article.get()).push_bind(of.pv).push_bind(of.uv);
-        row.push_bind((!of.sketch.is_empty()).then_some(&of.sketch[..])).push_bind(of.reads).push("UTC_TIMESTAMP(3)");
+    insert.push_values(rows, |mut row, (article, of)| {
+        let sketch = (!of.uv_sketch.is_empty()).then_some(&of.uv_sketch[..]);
+        row.push_bind(article.get()).push_bind(of.pv).push_bind(of.uv).push_bind(sketch);
+        row.push_bind(of.reads).push("UTC_TIMESTAMP(3)");
     });
     // Assigned from left to right: the sketch is compared by the old number of visitors, which goes with it.
     insert.push(
@@ -116,17 +74,9 @@ pub(crate) async fn write(mysql: &MySqlPool, rows: &[Counters]) -> Result<(), St
 }
 
 /// Tells Redis which counters are saved. An article that changed meanwhile stays listed.
-pub(crate) async fn done(redis: &mut Servers, saved: &[Counters]) -> Result<(), StoreError> {
-    let mut calls = redis::pipe();
-    for counters in saved {
-        let Counters { article, pv, reads, .. } = counters;
-        let partition = Partition::of(*article);
-        let keys = [keys::saving(partition), keys::changed(partition), keys::pv(*article), keys::reads(*article)];
-        let mut done = call(&scripts::SNAPSHOT_DONE, keys);
-        done.arg(article.to_string()).arg(pv).arg(reads);
-        calls.add_command(done);
-    }
-    run_scripts::<u64>(redis, &calls).await?;
+pub(crate) async fn done(redis: &mut Servers, saved: &[Saved]) -> Result<(), StoreError> {
+    let done = |(article, counters): &Saved| SnapshotDone { article: *article, pv: counters.pv, reads: counters.reads };
+    accepted(redis, &saved.iter().map(done).collect::<Vec<_>>()).await?;
     Ok(())
 }
 

@@ -11,13 +11,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use contract::{ArticleId, Partition, Version};
+use contract::{ArticleId, Pair, Partition, Version};
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
-use super::{
-    batch::{Latest, Like},
-    pair::Pair,
-};
+use super::batch::{Deltas, Latest, Reader, State};
 
 /// `VALUES (…),(…)` of rows, or nothing where there are none.
 struct Rows(String);
@@ -49,12 +46,14 @@ fn time(at: Timestamp) -> DateTime {
     Offset::UTC.to_datetime(at)
 }
 
-pub(crate) fn write_likes(likes: &[(Pair, Like)]) -> Option<String> {
-    let mut rows =
-        Rows::new("INSERT INTO user_like (user_id, article_id, status, version_ms, version_seq, updated_at)");
-    for ((user, article), Like { version, on, at }) in likes {
-        let (Version { ms, seq }, status) = (version, u8::from(*on));
-        rows.push(format_args!("({user},{article},{status},{ms},{seq},'{:.3}')", time(*at)));
+pub(crate) fn write_rows(newer: &[(Pair, State)]) -> Option<String> {
+    let mut rows = Rows::new(
+        "INSERT INTO interaction (article_id, kind, user_id, p, status, version_ms, version_seq, updated_at)",
+    );
+    for ((article, kind, user), State { version, on, at }) in newer {
+        let (Version { ms, seq }, code, status) = (version, kind.code(), u8::from(*on));
+        let partition = Partition::of(*article);
+        rows.push(format_args!("({article},{code},{user},{partition},{status},{ms},{seq},'{:.3}')", time(*at)));
     }
     rows.finish(
         "status = IF((VALUES(version_ms), VALUES(version_seq)) > (version_ms, version_seq), VALUES(status), status),
@@ -66,7 +65,7 @@ pub(crate) fn write_likes(likes: &[(Pair, Like)]) -> Option<String> {
     )
 }
 
-pub(crate) fn write_user_reads(reads: &BTreeMap<Pair, Latest<Timestamp>>) -> Option<String> {
+pub(crate) fn write_user_reads(reads: &BTreeMap<Reader, Latest<Timestamp>>) -> Option<String> {
     let mut rows = Rows::new("INSERT INTO user_read (user_id, article_id, last_read_at, version_ms, version_seq)");
     for ((user, article), Latest { version: Version { ms, seq }, value }) in reads {
         rows.push(format_args!("({user},{article},'{:.3}',{ms},{seq})", time(*value)));
@@ -80,29 +79,34 @@ pub(crate) fn write_user_reads(reads: &BTreeMap<Pair, Latest<Timestamp>>) -> Opt
     )
 }
 
-/// Writes the articles' reads and the counts that grow. Snapshots may be ahead of events, so reads never decrease. The
-/// statement also locks each article whose count falls: [`LOWER_COUNTS`] finds all its rows locked, in their order.
-pub(crate) fn write_stats(
-    deltas: &BTreeMap<ArticleId, i64>,
-    reads: &BTreeMap<ArticleId, Latest<u64>>,
-) -> Option<String> {
-    let mut articles: Vec<ArticleId> = deltas.keys().chain(reads.keys()).copied().collect();
-    articles.sort_unstable();
-    articles.dedup();
-    let mut rows = Rows::new(
-        "INSERT INTO article_stats
-             (article_id, like_count, read_count, read_version_ms, read_version_seq, updated_at)",
-    );
-    for article in articles {
+/// Adds to the counts that grow, and locks each count that falls: [`LOWER_COUNTS`] then finds all its rows locked, in their
+/// order.
+pub(crate) fn raise_counts(deltas: &Deltas) -> Option<String> {
+    let mut rows = Rows::new("INSERT INTO interaction_count (article_id, kind, count)");
+    for ((article, kind), delta) in deltas {
         // A negative count in VALUES fails the table's CHECK even where the row exists and the sum would not.
-        let more = deltas.get(&article).copied().unwrap_or_default().max(0);
-        let none = Latest { version: Version::default(), value: 0 };
-        let Latest { version: Version { ms, seq }, value } = reads.get(&article).copied().unwrap_or(none);
-        rows.push(format_args!("({article},{more},{value},{ms},{seq},UTC_TIMESTAMP(3))"));
+        rows.push(format_args!("({article},{},{})", kind.code(), delta.max(&0)));
+    }
+    rows.finish("count = count + VALUES(count)")
+}
+
+/// Takes from the counts what the JSON array of (article, kind, how many) says. A count that is too low already is no
+/// reason to refuse a change of status: it stays at zero, and reconciling counts again.
+pub(crate) const LOWER_COUNTS: &str = "
+    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+        article_id BIGINT PATH '$[0]', kind TINYINT UNSIGNED PATH '$[1]', fewer BIGINT PATH '$[2]')) e
+    STRAIGHT_JOIN interaction_count c ON c.article_id = e.article_id AND c.kind = e.kind
+    SET c.count = GREATEST(c.count - e.fewer, 0)";
+
+/// Writes the articles' reads. Snapshots may be ahead of events, so reads never decrease.
+pub(crate) fn write_reads(reads: &BTreeMap<ArticleId, Latest<u64>>) -> Option<String> {
+    let mut rows =
+        Rows::new("INSERT INTO article_stats (article_id, read_count, read_version_ms, read_version_seq, updated_at)");
+    for (article, Latest { version: Version { ms, seq }, value }) in reads {
+        rows.push(format_args!("({article},{value},{ms},{seq},UTC_TIMESTAMP(3))"));
     }
     rows.finish(
-        "like_count = like_count + VALUES(like_count),
-         read_count = IF((VALUES(read_version_ms), VALUES(read_version_seq)) > (read_version_ms, read_version_seq),
+        "read_count = IF((VALUES(read_version_ms), VALUES(read_version_seq)) > (read_version_ms, read_version_seq),
                          GREATEST(read_count, VALUES(read_count)), read_count),
          read_version_seq = IF((VALUES(read_version_ms), VALUES(read_version_seq)) > (read_version_ms, read_version_seq),
                                VALUES(read_version_seq), read_version_seq),
@@ -110,13 +114,6 @@ pub(crate) fn write_stats(
          updated_at = VALUES(updated_at)",
     )
 }
-
-/// Takes from the counts what the JSON array of (article, how many) says. A count that is too low already is no reason to
-/// refuse a change of status: it stays at zero, and reconciling counts again.
-pub(crate) const LOWER_COUNTS: &str = "
-    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (article_id BIGINT PATH '$[0]', fewer BIGINT PATH '$[1]')) e
-    STRAIGHT_JOIN article_stats s ON s.article_id = e.article_id
-    SET s.like_count = GREATEST(s.like_count - e.fewer, 0)";
 
 pub(crate) fn write_seen(seen: &BTreeMap<Partition, Version>) -> Option<String> {
     let mut rows = Rows::new("INSERT INTO partition_state (p, version_ms, version_seq)");
@@ -132,28 +129,33 @@ pub(crate) fn write_seen(seen: &BTreeMap<Partition, Version>) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
+    use contract::Kind;
+
     use super::*;
+
+    fn article() -> ArticleId {
+        42.try_into().expect("positive")
+    }
 
     #[test]
     fn no_rows_make_no_statement() {
-        assert_eq!(write_likes(&[]), None);
+        assert_eq!(write_rows(&[]), None);
         assert_eq!(write_seen(&BTreeMap::new()), None);
     }
 
     #[test]
     fn rows_are_numbers_and_times() {
-        let pair: Pair = (7.try_into().expect("positive"), 42.try_into().expect("positive"));
+        let pair: Pair = (article(), Kind::Like, 7.try_into().expect("positive"));
         let at = Timestamp::from_millisecond(1_763_800_000_123).expect("in range");
-        let like = Like { version: Version { ms: 5, seq: 1 }, on: true, at };
-        let sql = write_likes(&[(pair, like), (pair, like)]).expect("rows");
-        let row = "(7,42,1,5,1,'2025-11-22T08:26:40.123')";
+        let state = State { version: Version { ms: 5, seq: 1 }, on: true, at };
+        let sql = write_rows(&[(pair, state), (pair, state)]).expect("rows");
+        let row = "(42,1,7,94,1,5,1,'2025-11-22T08:26:40.123')";
         assert!(sql.contains(&format!("VALUES {row},{row} ON DUPLICATE")), "{sql}");
     }
 
     #[test]
     fn a_falling_count_is_locked_but_not_inserted_below_zero() {
-        let deltas = [(42.try_into().expect("positive"), -3)].into();
-        let sql = write_stats(&deltas, &BTreeMap::new()).expect("rows");
-        assert!(sql.contains("VALUES (42,0,0,0,0,"), "{sql}");
+        let sql = raise_counts(&[((article(), Kind::Like), -3)].into()).expect("rows");
+        assert!(sql.contains("VALUES (42,1,0) ON"), "{sql}");
     }
 }

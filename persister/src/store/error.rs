@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use contract::{Partition, scripts::Refusal};
 use rdkafka::error::KafkaError;
 use redis::RedisError;
 
@@ -35,6 +36,9 @@ pub(crate) enum StoreError {
     /// No answer for that long, from a server that may still be there.
     #[error("{store} did not answer within {} s", within.as_secs())]
     Stalled { store: Store, within: Duration },
+    /// A script did nothing.
+    #[error("partition {0}: {1}")]
+    Refused(Partition, Refusal),
     /// An answer or a value that this release does not know.
     #[error("{0}: {1}")]
     Answer(Store, String),
@@ -51,7 +55,7 @@ impl StoreError {
             Self::Mysql(_) => Some(Store::Mysql),
             Self::Kafka(_) => Some(Store::Kafka),
             Self::Stalled { store, .. } | Self::Answer(store, _) => Some(*store),
-            Self::Other(_) => None,
+            Self::Refused(..) | Self::Other(_) => None,
         }
     }
 }

@@ -1,55 +1,112 @@
-//! Calling scripts by their digest.
+//! Calling scripts, by their digest.
 
-use contract::scripts::Script;
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
+use contract::{
+    Partition,
+    scripts::{At, Call, Refusal, Reply, Value, send},
+};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind};
 
 use super::{
     error::{Store, StoreError},
     servers::Servers,
 };
 
-/// A command that calls a script by its digest.
-pub(crate) fn call<K: AsRef<str>>(script: &Script, keys: impl IntoIterator<Item = K>) -> Cmd {
-    let keys: Vec<K> = keys.into_iter().collect();
-    let mut command = redis::cmd("EVALSHA");
-    command.arg(script.sha).arg(keys.len());
-    for key in &keys {
-        command.arg(key.as_ref());
+/// What a call came to: its answer, or why the script did nothing.
+pub(crate) type Outcome<C> = Result<<C as Call>::Answer, Refusal>;
+
+/// Sends calls, all at once, each to the server that has its partition; what each came to, in the same order.
+///
+/// They are sent once more after loading the scripts if a server does not know one. That is safe: a script that a server
+/// does not know did nothing there, and one that ran leaves the same state when it runs again.
+pub(crate) async fn call_all<C: Call>(servers: &mut Servers, calls: &[C]) -> Result<Vec<Outcome<C>>, StoreError> {
+    let mut pipeline = redis::pipe();
+    for call in calls {
+        pipeline.add_command(command(servers, call)?);
     }
-    command
+    let replies = replies(servers, &pipeline).await?;
+    Ok(calls.iter().zip(replies).map(|(call, reply)| reply.read(call)).collect())
 }
 
-/// Sends a pipeline of script calls, once more after loading the scripts if a server does not know one. The scripts
-/// called this way may all be repeated: each leaves the same state however often it runs.
-pub(crate) async fn run_scripts<T: FromRedisValue>(
-    servers: &mut Servers,
-    calls: &Pipeline,
-) -> Result<Vec<T>, StoreError> {
+/// Sends one call.
+pub(crate) async fn call<C: Call>(servers: &mut Servers, call: &C) -> Result<Outcome<C>, StoreError> {
+    let mut outcomes = call_all(servers, std::slice::from_ref(call)).await?;
+    outcomes.pop().ok_or_else(|| StoreError::Answer(Store::Redis, "a script without an answer".to_owned()))
+}
+
+/// Sends calls of which none may be refused; their answers.
+pub(crate) async fn accepted<C: Call>(servers: &mut Servers, calls: &[C]) -> Result<Vec<C::Answer>, StoreError> {
+    let outcomes = call_all(servers, calls).await?;
+    calls.iter().zip(outcomes).map(|(call, outcome)| outcome.map_err(|refusal| refused(call, refusal))).collect()
+}
+
+/// A refusal as an error, where the caller can do nothing about it.
+pub(crate) fn refused<C: Call>(call: &C, refusal: Refusal) -> StoreError {
+    StoreError::Refused(call.partition(), refusal)
+}
+
+/// Calls of several scripts, gathered until there are enough of them to send. None may be refused.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pipeline: Pipeline,
+    partitions: Vec<Partition>,
+}
+
+impl Gathered {
+    pub(crate) fn add<C: Call<Answer = ()>>(&mut self, servers: &Servers, call: &C) -> Result<(), StoreError> {
+        self.pipeline.add_command(command(servers, call)?);
+        self.partitions.push(call.partition());
+        Ok(())
+    }
+
+    /// Sends all of them, and begins with none.
+    pub(crate) async fn send(&mut self, servers: &mut Servers) -> Result<(), StoreError> {
+        let Self { pipeline, partitions } = std::mem::take(self);
+        for (partition, reply) in partitions.into_iter().zip(replies(servers, &pipeline).await?) {
+            reply.accepted().map_err(|refusal| StoreError::Refused(partition, refusal))?;
+        }
+        Ok(())
+    }
+}
+
+/// EVALSHA with the call's arguments. Nobody waits for what the persister does, so there is no deadline.
+fn command<C: Call>(servers: &Servers, call: &C) -> Result<Cmd, StoreError> {
+    let mut command = redis::cmd("EVALSHA");
+    let at = At { server: servers.name(call.partition())?, deadline_ms: None };
+    for argument in send(call, at, false) {
+        command.arg(argument);
+    }
+    Ok(command)
+}
+
+async fn replies(servers: &mut Servers, calls: &Pipeline) -> Result<Vec<Reply>, StoreError> {
     if calls.is_empty() {
         return Ok(Vec::new());
     }
-    let answers = match calls.query_async(servers).await {
+    let answers: Vec<redis::Value> = match calls.query_async(servers).await {
         Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
             servers.load_scripts().await?;
             calls.query_async(servers).await
         }
         answers => answers,
+    }
+    .map_err(|error| short(&error))?;
+    answers.into_iter().map(reply).collect()
+}
+
+fn reply(answer: redis::Value) -> Result<Reply, StoreError> {
+    let unknown = || StoreError::Answer(Store::Redis, "a script answered in an unknown form".to_owned());
+    let redis::Value::Array(values) = answer else { return Err(unknown()) };
+    let value = |value| match value {
+        redis::Value::Int(number) => Ok(Value::Int(number)),
+        redis::Value::BulkString(bytes) => Ok(Value::Bytes(bytes)),
+        redis::Value::SimpleString(text) => Ok(Value::Bytes(text.into_bytes())),
+        _ => Err(unknown()),
     };
-    answers.map_err(|error| short(&error).into())
+    Ok(Reply::new(values.into_iter().map(value).collect::<Result<_, _>>()?))
 }
 
 /// The error of a pipeline repeats that of each of its commands; the first says enough.
 pub(crate) fn short(error: &RedisError) -> RedisError {
     let text: String = error.to_string().chars().take(200).collect();
     RedisError::from((error.kind(), "a call failed", text))
-}
-
-/// Sends one script call.
-pub(crate) async fn run_script<T: FromRedisValue>(servers: &mut Servers, call: Cmd) -> Result<T, StoreError> {
-    let mut calls = redis::pipe();
-    calls.add_command(call);
-    run_scripts(servers, &calls)
-        .await?
-        .pop()
-        .ok_or_else(|| StoreError::Answer(Store::Redis, "a script without an answer".to_owned()))
 }

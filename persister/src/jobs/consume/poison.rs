@@ -1,9 +1,9 @@
 //! Getting a batch through whatever is in it: an event that cannot be applied goes to the dead-letter queue and stops
 //! nothing else.
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
-use contract::{Change, Event};
+use contract::{Change, Event, Truth};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -69,21 +69,20 @@ pub(crate) async fn apply_batch(
 fn measure(batch: &[Record]) {
     metrics::BATCH_EVENTS.observe(batch.len() as f64);
     let now = Timestamp::now();
-    let (mut likes, mut reads, mut collects) = (0, 0, 0);
+    let mut counts: HashMap<&'static str, u64> = HashMap::new();
     for event in batch.iter().filter_map(|record| record.event.as_ref().ok()) {
-        let count = match event.change {
-            Change::Like(_) => &mut likes,
-            Change::Read(_) => &mut reads,
-            Change::Collect(_) => &mut collects,
+        let (word, truth) = match event.change {
+            Change::Switch(kind, _) => (kind.name(), kind.truth()),
+            Change::Read(_) => ("read", Truth::Redis),
         };
-        *count += 1;
-        // MySQL had a collect before Kafka did.
-        if !matches!(event.change, Change::Collect(_)) {
+        *counts.entry(word).or_default() += 1;
+        // What MySQL decides it had before Kafka did.
+        if truth == Truth::Redis {
             metrics::LAG_SECONDS.observe(now.duration_since(event.occurred_at).as_secs_f64().max(0.0));
         }
     }
-    for (kind, count) in [("like", likes), ("read", reads), ("collect", collects)] {
-        metrics::CONSUMED.add(count, &[("type", kind)]);
+    for (word, count) in counts {
+        metrics::CONSUMED.add(count, &[("type", word)]);
     }
 }
 

@@ -1,8 +1,11 @@
-//! The relay: ships what Redis and MySQL have acknowledged to Kafka, and forgets it there only after Kafka has it.
+//! The relay: ships what Redis and MySQL have acknowledged to Kafka, and forgets it there only after Kafka has it. It also
+//! brings the projection in Redis up to what MySQL has acknowledged.
 
-mod collect;
 mod heartbeat;
+mod mysql;
 mod outbox;
+mod project;
+mod ship;
 mod source;
 mod taken;
 
@@ -22,14 +25,14 @@ pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Resu
     info!(relay, "relaying");
     let redis = stores.redis.clone();
     let relaying = stop.child_token();
-    let likes = async {
+    let from_redis = async {
         let from_server = |place, stop| from_server(stores.clone(), relay.clone(), place, stop);
         let outcome = for_each_server(&redis, &stop, from_server).await;
-        // Where likes are relayed no more, the process ends rather than do half of its work.
+        // Where Redis is relayed no more, the process ends rather than do half of its work.
         relaying.cancel();
         outcome
     };
-    tokio::join!(likes, collect::run(&stores, &relaying)).0
+    tokio::join!(from_redis, mysql::run(&stores, &relaying)).0
 }
 
 /// Relays the outboxes of one server.

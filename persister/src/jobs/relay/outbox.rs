@@ -164,7 +164,7 @@ impl Confirmation {
                 }
             }
         }
-        metrics::RELAYED.add(delivered.len() as u64, &[("outbox", "likes")]);
+        metrics::RELAYED.add(delivered.len() as u64, &[("outbox", "redis")]);
         drop(hold);
         let acknowledged = outbox::acknowledge(&mut self.control, &delivered).await;
         drop(room);

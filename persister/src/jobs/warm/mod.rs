@@ -56,7 +56,7 @@ async fn watch(stores: &Stores, place: &Place, stop: &CancellationToken) -> anyh
         if looks.due() {
             looks.remember(&stores.mysql, &server, at, &markers).await;
         }
-        if markers.iter().any(|(_, marker)| marker.run_id != server) {
+        if markers.iter().any(|(_, marker)| marker.server != server) {
             warm_up(stores, &mut redis, place, &server, stop).await?;
         }
         pause(POLL, stop).await;

@@ -18,11 +18,10 @@ pub(crate) async fn rebuild(
     stores: &Stores,
     redis: &mut Servers,
     barrier: &Barrier<'_>,
-    server: &str,
     partitions: &[Partition],
 ) -> anyhow::Result<Written> {
     let id = format!("{:016x}", rand::random::<u64>());
-    rebuild::fence(redis, server, partitions, &id).await?;
+    rebuild::fence(redis, partitions, &id).await?;
     barrier.outboxes_are_empty(redis, partitions).await?;
     barrier.all_that_was_taken_is_applied().await?;
     match stores.kafka.observer()?.dead_letters().await {
@@ -38,6 +37,6 @@ pub(crate) async fn rebuild(
     }
     let written = restore(&stores.mysql, redis, partitions, &id).await?;
     barrier.still_the_same(redis).await?;
-    rebuild::declare_rebuilt(stores, redis, server, partitions, &id).await?;
+    rebuild::declare_rebuilt(stores, redis, partitions, &id).await?;
     Ok(written)
 }

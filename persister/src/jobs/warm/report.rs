@@ -20,10 +20,10 @@ pub(super) async fn report(mysql: &MySqlPool, rebuilt: &Rebuilt) {
     metrics::REBUILDS.add(1, &[]);
     info!(
         partitions,
-        likes = written.likes,
+        members = written.members,
         articles_with_counters = written.articles,
         writing_ms = written.took.as_millis(),
-        likes_per_second = written.likes_per_second(),
+        members_per_second = written.members_per_second(),
         fenced_ms = took.as_millis(),
         "warm: rebuilt from MySQL; {loss}"
     );
@@ -39,7 +39,7 @@ pub(super) async fn promoted(mysql: &MySqlPool, partitions: usize, loss: Loss, t
         return;
     }
     warn!("a replica has taken over; {loss}");
-    let written = Written { likes: 0, articles: 0, took: Duration::ZERO };
+    let written = Written { members: 0, articles: 0, took: Duration::ZERO };
     let rebuilt = Rebuilt { why: PROMOTED, partitions, loss, written, took };
     if let Err(error) = keep(mysql, &rebuilt).await {
         warn!("cannot write the record of what may be lost: {:#}", anyhow::Error::from(error));

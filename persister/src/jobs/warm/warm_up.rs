@@ -16,10 +16,11 @@ use crate::{
         bars,
         clock::time,
         known::Known,
+        lock::Lock,
         loss::Loss,
         markers::{cold, declare_warm},
+        projection::next_token,
         rebuilds::Rebuilt,
-        warmers::Lock,
     },
     store::{Stores, place::Place, servers::Servers},
 };
@@ -32,7 +33,7 @@ pub(super) async fn warm_up(
     server: &str,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let Some(mut lock) = Lock::take(&stores.mysql, place).await? else {
+    let Some(mut lock) = Lock::take(&stores.mysql, &lock_of(place)).await? else {
         debug!("another process warms");
         return Ok(());
     };
@@ -43,6 +44,11 @@ pub(super) async fn warm_up(
     };
     lock.release().await;
     outcome
+}
+
+/// The lock of a server's warming.
+fn lock_of(place: &Place) -> String {
+    place.address.as_ref().map_or_else(|| "warm".to_owned(), |at| format!("warm {}:{}", at.host, at.port))
 }
 
 async fn warm_up_locked(
@@ -62,6 +68,9 @@ async fn warm_up_locked(
     info!(server, partitions = first.len(), "Redis is not known to be whole: fenced");
     let barrier = Barrier::new(stores, place, server, stop);
     barrier.all_that_was_taken_is_applied().await?;
+    // What was projected into the server before and is not recorded by now is projected again.
+    let partitions: Vec<Partition> = first.iter().map(|(partition, _)| *partition).collect();
+    next_token(&stores.mysql, &partitions).await?;
     let known = Known::read(&stores.mysql).await?;
     // Look again: a server that only got another name was written to until its clients knew, and what they wrote may be
     // among what is known.
@@ -71,10 +80,10 @@ async fn warm_up_locked(
     let mut lost = Vec::new();
     let (mut whole, mut promoted) = (Vec::new(), Vec::new());
     for (partition, marker) in cold {
-        match next(&marker, server, known.version(partition)) {
+        match next(&marker, server, known.of(partition)) {
             Next::Serve => (),
             Next::Declare => {
-                if redis.took_over_from(partition, &marker.run_id) {
+                if redis.took_over_from(partition, &marker.server) {
                     promoted.push(partition);
                 }
                 whole.push((partition, marker.epoch));
@@ -88,7 +97,7 @@ async fn warm_up_locked(
     if !whole.is_empty() {
         let partitions: Vec<Partition> = whole.iter().map(|(partition, _)| *partition).collect();
         bars::agree(&stores.mysql, redis, &partitions).await?;
-        declare_warm(redis, server, &whole).await?;
+        declare_warm(redis, &whole).await?;
         info!(partitions = whole.len(), ms = began.elapsed().as_millis(), "warm: nothing is known to be lost");
         if !promoted.is_empty() {
             // What waited for the relay when last seen is there, or it would be rebuilt.
@@ -103,7 +112,7 @@ async fn warm_up_locked(
         if bound.partitions > 0 {
             warn!("{bound}");
         }
-        let written = rebuild::rebuild(stores, redis, &barrier, server, &partitions).await?;
+        let written = rebuild::rebuild(stores, redis, &barrier, &partitions).await?;
         report::report(
             &stores.mysql,
             &Rebuilt { why, partitions: partitions.len(), loss: bound, written, took: began.elapsed() },

@@ -1,0 +1,54 @@
+//! Locks of MySQL sessions: the right to do what one process does at a time.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, MySql, MySqlPool, pool::PoolConnection, query_scalar};
+
+use crate::store::{Store, StoreError, within};
+
+/// How often the lock's connection is used, and how long MySQL may take to answer it.
+const PING: Duration = Duration::from_secs(5);
+
+/// A lock that ends with its connection, however the process ends, and at the latest when the server has heard nothing for
+/// as long as it waits for any connection of the pool.
+pub(crate) struct Lock(Option<PoolConnection<MySql>>);
+
+impl Lock {
+    /// Takes the lock of that name in this database; none while another process has it.
+    pub(crate) async fn take(mysql: &MySqlPool, name: &str) -> Result<Option<Self>, StoreError> {
+        let mut connection = mysql.acquire().await?;
+        // Names have 64 characters at most.
+        let take = "SELECT CAST(GET_LOCK(
+                        CONCAT('interaction.', LEFT(SHA2(CONCAT(DATABASE(), ' ', ?), 256), 32)), 0) AS SIGNED)";
+        let got: Option<i64> = query_scalar(take).bind(name).fetch_one(&mut *connection).await?;
+        if got != Some(1) {
+            return Ok(None);
+        }
+        // However this ends, the lock ends with it.
+        connection.close_on_drop();
+        Ok(Some(Self(Some(connection))))
+    }
+
+    /// Uses the connection now and then, so that it stays; ends only when MySQL does not answer.
+    pub(crate) async fn watch(&mut self) -> StoreError {
+        loop {
+            tokio::time::sleep(PING).await;
+            let Some(connection) = &mut self.0 else {
+                return StoreError::Other("the lock was given back".to_owned());
+            };
+            if let Err(error) = within(PING, Store::Mysql, connection.ping()).await {
+                return error;
+            }
+        }
+    }
+
+    /// Gives the lock back.
+    pub(crate) async fn release(&mut self) {
+        if let Some(mut connection) = self.0.take() {
+            let release = "SELECT CAST(RELEASE_ALL_LOCKS() AS SIGNED)";
+            // If it fails, the lock ends with the connection all the same.
+            let _ =
+                tokio::time::timeout(PING, query_scalar::<_, Option<i64>>(release).fetch_one(&mut *connection)).await;
+        }
+    }
+}

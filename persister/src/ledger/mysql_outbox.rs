@@ -1,0 +1,141 @@
+//! The outbox of MySQL: changes of kinds whose truth is MySQL, to be projected into Redis and shipped to Kafka.
+//!
+//! One process at a time works on it, under [`LOCK`], so that the rows of one user and article are projected in the order
+//! of their ids, which is that of their commits.
+
+use contract::{DecodeError, Event, Fields, Kind, Partition, Version, scripts::Entry};
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, FromRow, MySqlConnection, MySqlPool, query_as, query_scalar, raw_sql};
+
+use crate::store::StoreError;
+
+/// The name of the lock of the process that works on the outbox.
+pub(crate) const LOCK: &str = "outbox";
+
+/// Rows that are read at once.
+pub(crate) const BATCH: usize = 500;
+
+/// What is done with a row. It goes when both are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Bringing the projection in Redis up to it.
+    Project,
+    /// Shipping it to Kafka.
+    Ship,
+}
+
+impl Work {
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Project => "projected",
+            Self::Ship => "shipped",
+        }
+    }
+}
+
+/// A row as it stands.
+#[derive(Debug, Clone, FromRow)]
+pub(crate) struct Row {
+    pub(crate) id: i64,
+    p: u8,
+    kind: u8,
+    user_id: i64,
+    article_id: i64,
+    status: i8,
+    version_ms: i64,
+    cause: String,
+    at_ms: i64,
+    request_id: String,
+    ip_hash: String,
+    /// By MySQL's clock, when the row was read.
+    now_ms: i64,
+}
+
+impl Row {
+    /// Seconds from the change until the row was read, both by MySQL's clock.
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    pub(crate) fn age_seconds(&self) -> f64 {
+        (self.now_ms - self.at_ms).max(0) as f64 / 1000.0
+    }
+
+    /// The partition whose work it belongs to.
+    pub(crate) fn partition(&self) -> Option<Partition> {
+        Partition::from_number(self.p)
+    }
+
+    /// The event that the row stands for.
+    pub(crate) fn to_event(&self) -> Result<Event, DecodeError> {
+        let number = |number: i64| u64::try_from(number).map_err(|_| DecodeError::Incomplete("a version below 0"));
+        let fields = Fields {
+            version: Version { ms: number(self.version_ms)?, seq: number(self.id)? },
+            r#type: Kind::from_code(self.kind).map_or("", Kind::name).into(),
+            user_id: Some(self.user_id.to_string().into()),
+            article_id: self.article_id.to_string().into(),
+            status: Some(self.status.into()),
+            reads: None,
+            cause: self.cause.as_str().into(),
+            occurred_at: Timestamp::from_millisecond(self.at_ms)
+                .map_err(|_| DecodeError::Incomplete("at_ms is no time"))?,
+            request_id: self.request_id.as_str().into(),
+            ip_hash: self.ip_hash.as_str().into(),
+        };
+        fields.try_into()
+    }
+
+    /// What the projection makes of it; none of a row that is no event, which is for the dead-letter queue.
+    pub(crate) fn to_entry(&self) -> Option<Entry> {
+        Some(Entry {
+            kind: Kind::from_code(self.kind)?,
+            user: self.user_id.try_into().ok()?,
+            article: self.article_id.try_into().ok()?,
+            on: self.status == 1,
+        })
+    }
+}
+
+/// The oldest rows of these partitions that are still to be worked on, in the order of their ids.
+pub(crate) async fn read(mysql: &MySqlPool, work: Work, partitions: &[Partition]) -> Result<Vec<Row>, StoreError> {
+    let list = partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    if list.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT id, p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash,
+                CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms
+         FROM outbox WHERE {} = FALSE AND p IN ({list}) ORDER BY id LIMIT {BATCH}",
+        work.done()
+    );
+    Ok(query_as(AssertSqlSafe(sql)).fetch_all(mysql).await?)
+}
+
+/// Records that rows are shipped.
+pub(crate) async fn shipped(mysql: &MySqlPool, ids: &[i64]) -> Result<(), StoreError> {
+    let mut transaction = mysql.begin().await?;
+    mark_done(&mut transaction, Work::Ship, ids).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Marks rows, and removes those on which both works are done. Call it in a transaction: a row with both marks would stay,
+/// and of two that mark at once the later one sees both.
+pub(super) async fn mark_done(transaction: &mut MySqlConnection, work: Work, ids: &[i64]) -> sqlx::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let mark = format!("UPDATE outbox SET {} = TRUE WHERE id IN ({list})", work.done());
+    raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await?;
+    let remove = format!("DELETE FROM outbox WHERE id IN ({list}) AND projected = TRUE AND shipped = TRUE");
+    raw_sql(AssertSqlSafe(remove)).execute(transaction).await?;
+    Ok(())
+}
+
+/// How many rows wait for a work, of those up to a row.
+pub(crate) async fn waiting(mysql: &MySqlPool, work: Work, up_to: i64) -> Result<i64, StoreError> {
+    let sql = format!("SELECT COUNT(*) FROM outbox WHERE {} = FALSE AND id <= ?", work.done());
+    Ok(query_scalar(AssertSqlSafe(sql)).bind(up_to).fetch_one(mysql).await?)
+}
+
+/// The last row that there is; 0 if there is none.
+pub(crate) async fn last(mysql: &MySqlPool) -> Result<i64, StoreError> {
+    Ok(query_scalar("SELECT COALESCE(MAX(id), 0) FROM outbox").fetch_one(mysql).await?)
+}
