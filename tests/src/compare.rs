@@ -84,7 +84,9 @@ pub async fn compare(stack: &Stack, model: &Model, articles: RangeInclusive<i64>
     let mut redis = redis(&stack.redis_url()).await?;
     ensure!(model.states().all(|(_, pair, _)| articles.contains(&pair.1)), "the model has other articles");
     let mut in_mysql = interactions(&mysql).await?;
-    in_mysql.values_mut().for_each(|pairs| pairs.retain(|(_, article)| articles.contains(article)));
+    for pairs in in_mysql.values_mut() {
+        pairs.retain(|(_, article)| articles.contains(article));
+    }
     let (counted_by_mysql, mut in_redis) = (counts(&mysql).await?, BTreeMap::new());
 
     let mut wrong = vec![];

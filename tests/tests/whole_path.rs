@@ -11,13 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use contract::{Kind, Truth};
 use jiff::Timestamp;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 use stack::{Options, Stack, wait_for};
-use tests::{Api, GROUP, Log, Model, Topic, compare, drained, number};
+use tests::{Api, GROUP, Log, Model, Pair, Topic, compare, drained, number};
 use tokio::task::JoinSet;
 
 const CLIENTS: i64 = 32;
@@ -25,9 +26,10 @@ const USERS: i64 = 500;
 const ARTICLES: i64 = 200;
 /// Half of all requests go to this one.
 const HOT: i64 = 1;
-const LIKES: i64 = 10_000;
-const COLLECTS: i64 = 2_000;
-/// Users of whom each likes the hot article once, to see how long its row takes.
+/// Changes of kinds whose truth is Redis, and MySQL.
+const OF_REDIS: i64 = 10_000;
+const OF_MYSQL: i64 = 2_000;
+/// Users of whom each switches one kind on for the hot article once, to see how long the other store takes to follow.
 const FIRST_PROBE: i64 = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -36,64 +38,63 @@ async fn client(api: Api, number: i64, seed: u64) -> Result<Model> {
     let mut random = StdRng::seed_from_u64(seed.wrapping_add(number.cast_unsigned()));
     let mut model = Model::default();
     let share = |of: i64| of / CLIENTS + i64::from(number < of % CLIENTS);
-    let (mut likes, mut collects) = (share(LIKES), share(COLLECTS));
-    while likes + collects > 0 {
+    let (mut of_redis, mut of_mysql) = (share(OF_REDIS), share(OF_MYSQL));
+    while of_redis + of_mysql > 0 {
         let user = 1 + number + CLIENTS * random.random_range(0..=(USERS - 1 - number) / CLIENTS);
         let article = if random.random_bool(0.5) { HOT } else { random.random_range(1..=ARTICLES) };
         let on = random.random_bool(0.6);
-        let like = random.random_range(0..likes + collects) < likes;
-        let (kind, said, counted) =
-            if like { ("like", "liked", "likes") } else { ("collect", "collected", "collects") };
-        let path = format!("/v1/articles/{article}/{kind}");
-        let body = if on { api.put(&path) } else { api.delete(&path) }.user(user).good().await?;
-        anyhow::ensure!(body["article_id"] == *article.to_string() && body[said] == on, "{path}: {body}");
-        anyhow::ensure!(body[counted].as_i64() >= Some(i64::from(on)), "{path}: {body}");
-        if like {
-            model.likes.insert((user, article), on);
-            likes -= 1;
+        let (truth, left) = if random.random_range(0..of_redis + of_mysql) < of_redis {
+            (Truth::Redis, &mut of_redis)
         } else {
-            model.collects.insert((user, article), on);
-            collects -= 1;
-        }
+            (Truth::Mysql, &mut of_mysql)
+        };
+        let kind = Kind::of(truth).choose(&mut random).with_context(|| format!("no kind of {truth:?}"))?;
+        api.switch(kind, article, on).user(user).send().await?.says(kind, article, on)?;
+        model.switch(kind, (user, article), on);
+        *left -= 1;
     }
     Ok(model)
 }
 
-/// From the acknowledgement of a like until another connection sees its row, again and again until told to stop.
-async fn probe(api: Api, mysql: MySqlPool, stop: Arc<AtomicBool>, next: Arc<AtomicI64>) -> Result<Vec<Duration>> {
+/// From the acknowledgement of a change until the store that follows shows it, of one user after the other until told to
+/// stop.
+async fn probe(
+    api: Api,
+    mysql: MySqlPool,
+    kind: Kind,
+    stop: Arc<AtomicBool>,
+    next: Arc<AtomicI64>,
+) -> Result<Vec<(Kind, Pair, Duration)>> {
     let mut lags = vec![];
     while !stop.load(Ordering::Relaxed) {
         let user = next.fetch_add(1, Ordering::Relaxed);
-        api.put(&format!("/v1/articles/{HOT}/like")).user(user).good().await?;
-        let acknowledged = Instant::now();
-        row(&mysql, user).await?;
-        lags.push(acknowledged.elapsed());
+        api.switch(kind, HOT, true).user(user).send().await?.says(kind, HOT, true)?;
+        let (acknowledged, ends) = (Instant::now(), Instant::now() + PATIENCE);
+        while !follows(&api, &mysql, kind, user).await? {
+            anyhow::ensure!(Instant::now() < ends, "{kind} of user {user} was acknowledged and is not seen");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        lags.push((kind, (user, HOT), acknowledged.elapsed()));
     }
     Ok(lags)
 }
 
-/// Waits until a like of the hot article is a row.
-async fn row(mysql: &MySqlPool, user: i64) -> Result<()> {
-    let ends = Instant::now() + PATIENCE;
-    while Instant::now() < ends {
-        let found: Option<(i8,)> = sqlx::query_as("SELECT status FROM user_like WHERE user_id = ? AND article_id = ?")
-            .bind(user)
-            .bind(HOT)
-            .fetch_optional(mysql)
-            .await?;
-        if found.is_some() {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+/// Whether what Redis decides is a row, or what MySQL decides is in Redis: in the counters that are not stale.
+async fn follows(api: &Api, mysql: &MySqlPool, kind: Kind, user: i64) -> Result<bool> {
+    if kind.truth() == Truth::Mysql {
+        let body = api.get(&format!("/v1/articles/{HOT}/interactions")).user(user).good().await?;
+        return Ok(body["stale"] == false && body[kind.on()] == true);
     }
-    anyhow::bail!("the like of user {user} was acknowledged and is no row after {PATIENCE:?}")
+    let sql = "SELECT status FROM interaction WHERE article_id = ? AND kind = ? AND user_id = ?";
+    let row: Option<(i8,)> = sqlx::query_as(sql).bind(HOT).bind(kind.code()).bind(user).fetch_optional(mysql).await?;
+    Ok(row == Some((1,)))
 }
 
 /// The ranking of the day, once all is in it that is acknowledged now.
-async fn ranking(api: &Api) -> Result<Value> {
+async fn ranking(api: &Api, kind: Kind) -> Result<Value> {
     let now = Timestamp::now();
     wait_for("a ranking of now", PATIENCE, async || {
-        let top = api.get("/v1/top/likes?window=day&limit=100").good().await?;
+        let top = api.get(&format!("/v1/top/{}?window=day&limit=100", kind.count())).good().await?;
         let as_of: Option<Timestamp> = top["as_of"].as_str().map(str::parse).transpose()?;
         Ok(as_of.is_some_and(|as_of| as_of > now).then(|| top["items"].clone()))
     })
@@ -101,15 +102,39 @@ async fn ranking(api: &Api) -> Result<Value> {
 }
 
 /// What it is by what clients were told, who began with nothing.
-fn expected(model: &Model) -> Value {
-    let mut likes: BTreeMap<i64, i64> = BTreeMap::new();
-    for (_, article) in Model::standing(&model.likes) {
-        *likes.entry(article).or_default() += 1;
-    }
-    let mut all: Vec<_> = likes.into_iter().collect();
-    all.sort_by_key(|(article, likes)| (Reverse(*likes), *article));
-    let item = |(article, likes): &(i64, i64)| json!({"article_id": article.to_string(), "likes": likes});
+fn ranked(model: &Model, kind: Kind) -> Value {
+    let mut all: Vec<_> = counts(model, kind).into_iter().collect();
+    all.sort_by_key(|(article, count)| (Reverse(*count), *article));
+    let item = |(article, count): &(i64, i64)| json!({"article_id": article.to_string(), kind.count(): count});
     all.iter().take(100).map(item).collect()
+}
+
+fn counts(model: &Model, kind: Kind) -> BTreeMap<i64, i64> {
+    model.standing(kind).into_iter().fold(BTreeMap::new(), |mut counts, (_, article)| {
+        *counts.entry(article).or_default() += 1;
+        counts
+    })
+}
+
+/// What clients were told is in the stores, in the counters, in the rankings.
+async fn holds(stack: &Stack, api: &Api, model: &Model) -> Result<()> {
+    assert_eq!(compare(stack, model, 1..=ARTICLES).await?, []);
+    let articles: Vec<i64> = (1..=ARTICLES).collect();
+    for some in articles.chunks(100) {
+        let ids: Vec<String> = some.iter().map(i64::to_string).collect();
+        let batch = api.get(&format!("/v1/interactions?article_ids={}", ids.join(","))).good().await?;
+        for kind in Kind::ALL.iter().copied() {
+            let counts = counts(model, kind);
+            for (at, article) in some.iter().enumerate() {
+                let (item, count) = (&batch["items"][at], counts.get(article).copied().unwrap_or_default());
+                assert_eq!((&item["stale"], &item[kind.count()]), (&json!(false), &json!(count)), "{item}");
+            }
+        }
+    }
+    for kind in Kind::ALL.iter().copied() {
+        assert_eq!(ranking(api, kind).await?, ranked(model, kind), "{kind}");
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,8 +156,8 @@ async fn whole_path(options: Options) -> Result<()> {
 
     let (stop, next) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(FIRST_PROBE)));
     let mut probes = JoinSet::new();
-    for _ in 0..2 {
-        probes.spawn(probe(api.clone(), mysql.clone(), Arc::clone(&stop), Arc::clone(&next)));
+    for kind in Kind::ALL.iter().copied() {
+        probes.spawn(probe(api.clone(), mysql.clone(), kind, Arc::clone(&stop), Arc::clone(&next)));
     }
     let began = Instant::now();
     let mut clients = JoinSet::new();
@@ -150,17 +175,15 @@ async fn whole_path(options: Options) -> Result<()> {
     while let Some(done) = probes.join_next().await {
         lags.extend(done??);
     }
-    lags.sort();
-    for user in FIRST_PROBE..next.load(Ordering::Relaxed) {
-        model.likes.insert((user, HOT), true);
+    for (kind, pair, _) in &lags {
+        model.switch(*kind, *pair, true);
     }
 
     let topic = Topic::open(&stack.kafka_brokers(), GROUP)?;
     drained(&stack, &topic, PATIENCE).await?;
-    assert_eq!(compare(&stack, &model, 1..=ARTICLES).await?, []);
     let events = topic.events()?;
     assert_eq!(Log::of(&events).against(&model), []);
-    assert_eq!(ranking(&api).await?, expected(&model));
+    holds(&stack, &api, &model).await?;
 
     // Again, all of it.
     stack.persister.terminate().await?;
@@ -168,17 +191,32 @@ async fn whole_path(options: Options) -> Result<()> {
     assert!(topic.lag()? > 0, "the consumer group begins again");
     stack.persister.start().await?;
     drained(&stack, &topic, PATIENCE).await?;
-    assert_eq!(compare(&stack, &model, 1..=ARTICLES).await?, []);
-    assert_eq!(ranking(&api).await?, expected(&model));
+    holds(&stack, &api, &model).await?;
 
-    let requests = LIKES + COLLECTS + i64::try_from(lags.len())?;
-    let at = |share: usize| lags[(lags.len() * share / 100).min(lags.len() - 1)].as_millis();
     println!(
-        "{requests} requests in {took:.1?}, {} events, {} pairs of user and article compared, twice; on {}",
+        "{} requests in {took:.1?}, {} events, {} states of kind, user and article compared, twice; on {}",
+        OF_REDIS + OF_MYSQL + i64::try_from(lags.len())?,
         events.len(),
-        model.likes.len() + model.collects.len(),
+        model.states().count(),
         stack.app.kind()
     );
-    println!("acknowledged like to visible row under this load: p50 {} ms, p99 {} ms", at(50), at(99));
+    print_lags(&lags);
     stack.stop().await
+}
+
+fn print_lags(lags: &[(Kind, Pair, Duration)]) {
+    for (truth, follower, target) in
+        [(Truth::Redis, "a visible row", ""), (Truth::Mysql, "Redis's projection", " (the target is 100 ms)")]
+    {
+        let of_truth = lags.iter().filter(|(kind, _, _)| kind.truth() == truth);
+        let mut lags: Vec<_> = of_truth.map(|(_, _, lag)| lag.as_millis()).collect();
+        lags.sort_unstable();
+        let at = |share: usize| lags.get(lags.len() * share / 100).copied().unwrap_or_default();
+        println!(
+            "acknowledged by {truth:?} to {follower} under this load, {} times: p50 {} ms, p99 {} ms{target}",
+            lags.len(),
+            at(50),
+            at(99)
+        );
+    }
 }

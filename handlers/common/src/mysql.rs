@@ -29,6 +29,9 @@ thread_local! {
     static IDLE: RefCell<Vec<Mysql>> = const { RefCell::new(vec![]) };
 }
 
+/// Bytes of the longest text that a query may make of many rows. Without this `MySQL` cuts them at 1,024.
+pub const LONGEST_TEXT: usize = 1 << 20;
+
 /// How often a statement is tried: a kept connection may be stale, and a transaction may be the victim of a deadlock.
 const ATTEMPTS: usize = 3;
 
@@ -135,11 +138,14 @@ impl Decode for Integer {
 }
 
 impl Decode for Text {
+    /// A long text is bytes: Spin looks at a column's type alone.
     fn decode(value: &DbValue) -> Result<Self, Error> {
-        match value {
-            DbValue::Str(text) => Ok(Self(text.clone())),
-            _ => Err(Error::Decode("no text".to_owned())),
-        }
+        let text = match value {
+            DbValue::Str(text) => Some(text.clone()),
+            DbValue::Binary(bytes) => String::from_utf8(bytes.clone()).ok(),
+            _ => None,
+        };
+        text.map(Self).ok_or_else(|| Error::Decode("no text".to_owned()))
     }
 }
 
@@ -148,9 +154,11 @@ impl Mysql {
         let connection = Connection::open(url).await?;
         // A call that we stopped waiting for goes on in the host; it shall not wait for a lock, of a row or of a table
         // that is being changed, much longer than we did. And UTC, since a zone with summer time has an hour that its
-        // clock shows twice. And room for the texts that our queries make of many rows: MySQL cuts them at 1,024 bytes.
-        let session = "SET SESSION innodb_lock_wait_timeout = 2, SESSION lock_wait_timeout = 2,
-                       SESSION time_zone = '+00:00', SESSION group_concat_max_len = 65535";
+        // clock shows twice.
+        let session = format!(
+            "SET SESSION innodb_lock_wait_timeout = 2, SESSION lock_wait_timeout = 2, SESSION time_zone = '+00:00',
+                 SESSION group_concat_max_len = {LONGEST_TEXT}"
+        );
         connection.execute(session, vec![]).await?;
         let rows = connection
             .query("SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms", vec![])

@@ -73,10 +73,9 @@ impl<'a, C: Call> Calls<'a, C> {
         run(url, deadline, resend, &calls).await;
     }
 
-    /// Whether every script has done its work.
-    #[must_use]
-    pub fn all_answered(&self) -> bool {
-        self.0.iter().all(|sent| sent.answer.borrow().is_some())
+    /// Those whose script has not done its work so far.
+    pub fn unanswered(&self) -> impl Iterator<Item = &'a C> {
+        self.0.iter().filter(|sent| sent.answer.borrow().is_none()).map(|sent| sent.call)
     }
 
     /// The answer to each, as far as it has come.
@@ -174,23 +173,24 @@ impl Attempt<'_> {
         if let Outcome::Outdated(_) = outcome {
             forget(&self.by);
         }
-        self.by.slow.set(false);
+        self.by.given_up.set(None);
         self.outcome.set(outcome);
         self.request.settle(self.call, outcome, self.by.server.learned < self.request.began);
     }
 }
 
 impl Drop for Attempt<'_> {
-    /// An attempt without an outcome has been given up. Given up before a store's whole patience has passed, its
-    /// connection may be well: what is sent bears a deadline or changes nothing.
+    /// An attempt without an outcome has been given up. If that was early its connection may be in order, and what was sent
+    /// over it bears a deadline or changes nothing.
     fn drop(&mut self) {
         if self.outcome.get() != Outcome::Silent {
             return;
         }
-        let Request { deadline, .. } = self.request;
+        let Request { deadline, began, .. } = self.request;
         let early = deadline.is_early() || !deadline.left().is_zero();
-        let may_be_well = early && !self.by.slow.replace(true);
-        if !may_be_well && forget(&self.by) {
+        // A request that gives up many calls on one connection does so once.
+        let before = self.by.given_up.replace(Some(began)).filter(|before| *before != began);
+        if (!early || before.is_some()) && forget(&self.by) {
             eprintln!("redis: no answer in time");
         }
         self.request.settle(self.call, Outcome::Silent, false);

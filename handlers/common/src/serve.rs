@@ -8,11 +8,7 @@ use spin_sdk::{
     wasip3::{http::types, wit_bindgen},
 };
 
-use crate::{
-    Call, Identity, Problem, Reply, Route, config,
-    cors::Origins,
-    route::trimmed,
-};
+use crate::{Call, Identity, Problem, Reply, Route, config, cors::Origins, route::trimmed};
 
 /// What one component does. Everything that each of them needs around it is done by [`serve`].
 pub trait Component {
@@ -33,16 +29,14 @@ pub trait Component {
 
     /// How callers say who they are. A component that answers everybody alike overrides it with none: it looks at no
     /// token, and needs none of the variables for that.
+    #[must_use]
     fn identity() -> impl Future<Output = Result<Option<Identity>, Problem>> {
         async { Identity::load().await.map(Some) }
     }
 
     /// Carries out an action.
-    fn act(
-        call: Call,
-        action: Self::Action,
-        settings: &Self::Settings,
-    ) -> impl Future<Output = Result<Reply, Problem>>;
+    fn act(call: Call, action: Self::Action, settings: &Self::Settings)
+    -> impl Future<Output = Result<Reply, Problem>>;
 }
 
 /// What every component reads of its variables.

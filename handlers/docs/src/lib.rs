@@ -1,42 +1,54 @@
 //! What describes the service to those who call it: `GET /v1/openapi.json`, and under `GET /v1/problems` a page for each
 //! `type` of a problem. Made of `docs/` by `build.rs`, so it needs no store, no key and no secret.
 
-use handler_common::{Call, Problem, Reply, Route, serve_anyone};
+use handler_common::{Call, Component, Identity, Problem, Reply, Route, serve};
 use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
 // DESCRIPTION, LIST, PAGES and POLICY.
 include!(concat!(env!("OUT_DIR"), "/docs.rs"));
+
+#[http_service]
+async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
+    serve::<Docs>(request).await
+}
+
+struct Docs;
 
 #[derive(Clone, Copy)]
 enum Action {
     Description,
     Problems,
     Problem,
-    Health,
 }
 
-const ROUTES: &[Route<Action>] = &[
-    Route { path: "/v1/openapi.json", allow: "GET", action: Action::Description },
-    Route { path: "/v1/problems", allow: "GET", action: Action::Problems },
-    Route { path: "/v1/problems/:", allow: "GET", action: Action::Problem },
-    Route { path: "/healthz/docs", allow: "GET", action: Action::Health },
-];
+impl Component for Docs {
+    const NAME: &'static str = "docs";
+    const ROUTES: &'static [Route<Action>] = &[
+        Route { path: "/v1/openapi.json", allow: "GET", action: Action::Description },
+        Route { path: "/v1/problems", allow: "GET", action: Action::Problems },
+        Route { path: "/v1/problems/:slug", allow: "GET", action: Action::Problem },
+    ];
+    type Action = Action;
+    type Settings = ();
 
-#[http_service]
-async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve_anyone(request, ROUTES, async |call, action| act(&call, action)).await
-}
+    async fn load() -> Result<(), Problem> {
+        Ok(())
+    }
 
-fn act(call: &Call, action: Action) -> Result<Reply, Problem> {
-    match action {
-        Action::Description => Ok(kept(Reply::text("application/json", DESCRIPTION))),
-        Action::Problems => Ok(page(LIST)),
-        Action::Problem => {
-            let slug = call.path().split('/').nth(3).unwrap_or_default();
-            let found = PAGES.iter().find(|(known, _)| *known == slug);
-            found.map(|(_, html)| page(html)).ok_or(Problem::NotFound)
+    async fn identity() -> Result<Option<Identity>, Problem> {
+        Ok(None)
+    }
+
+    async fn act(call: Call, action: Action, (): &()) -> Result<Reply, Problem> {
+        match action {
+            Action::Description => Ok(kept(Reply::text("application/json", DESCRIPTION))),
+            Action::Problems => Ok(page(LIST)),
+            Action::Problem => {
+                let slug = call.path().split('/').nth(3).unwrap_or_default();
+                let found = PAGES.iter().find(|(known, _)| *known == slug);
+                found.map(|(_, html)| page(html)).ok_or(Problem::NotFound)
+            }
         }
-        Action::Health => Ok(Reply::json(&"ok")),
     }
 }
 

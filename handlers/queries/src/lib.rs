@@ -1,5 +1,5 @@
-//! The queries: counters and status of articles and their sums, a user's likes and collects, an article's likers, what
-//! was liked most lately; and what answers every path that no component has.
+//! The queries: counters and status of articles and their sums, lists of users and of articles, what gained most lately;
+//! and what answers every path that no component has.
 
 mod interactions;
 mod lists;
@@ -7,54 +7,25 @@ mod parameters;
 mod ready;
 mod top;
 
-use std::{cell::OnceCell, rc::Rc};
-
-use handler_common::{Call, Problem, Reply, Route, config, config::setting, serve};
+use handler_common::{Call, Component, Problem, Reply, Route, config::setting, serve};
 use spin_sdk::{http::Request, http_service, wasip3::http::types};
+
+#[http_service]
+async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
+    serve::<Queries>(request).await
+}
+
+struct Queries;
 
 #[derive(Clone, Copy)]
 enum Action {
     One,
     Batch,
     Totals,
-    Likers,
-    MyLikes,
-    MyCollects,
-    TopLikes,
+    Users,
+    Mine,
+    Top,
     Ready,
-    Health,
-}
-
-const ROUTES: &[Route<Action>] = &[
-    Route { path: "/v1/articles/:/interactions", allow: "GET", action: Action::One },
-    Route { path: "/v1/interactions", allow: "GET", action: Action::Batch },
-    Route { path: "/v1/interactions/totals", allow: "GET", action: Action::Totals },
-    Route { path: "/v1/articles/:/likers", allow: "GET", action: Action::Likers },
-    Route { path: "/v1/me/likes", allow: "GET", action: Action::MyLikes },
-    Route { path: "/v1/me/collects", allow: "GET", action: Action::MyCollects },
-    Route { path: "/v1/top/likes", allow: "GET", action: Action::TopLikes },
-    Route { path: "/readyz", allow: "GET", action: Action::Ready },
-    Route { path: "/healthz/queries", allow: "GET", action: Action::Health },
-];
-
-#[http_service]
-async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve(request, ROUTES, act).await
-}
-
-async fn act(call: Call, action: Action) -> Result<Reply, Problem> {
-    let settings = config::once(&SETTINGS, load()).await?;
-    match action {
-        Action::One => interactions::one(&call, &settings).await,
-        Action::Batch => interactions::batch(&call, &settings).await,
-        Action::Totals => interactions::totals(&call, &settings).await,
-        Action::Likers => lists::likers(&call, &settings).await,
-        Action::MyLikes => lists::my_likes(&call, &settings).await,
-        Action::MyCollects => lists::my_collects(&call, &settings).await,
-        Action::TopLikes => top::likes(&call, &settings).await,
-        Action::Ready => ready::ready(&call, &settings).await,
-        Action::Health => Ok(Reply::json(&"ok")),
-    }
 }
 
 /// Where the stores are.
@@ -63,10 +34,33 @@ struct Settings {
     mysql_url: String,
 }
 
-thread_local! {
-    static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
-}
+impl Component for Queries {
+    const NAME: &'static str = "queries";
+    const ROUTES: &'static [Route<Action>] = &[
+        Route { path: "/v1/articles/:id/interactions", allow: "GET", action: Action::One },
+        Route { path: "/v1/interactions", allow: "GET", action: Action::Batch },
+        Route { path: "/v1/interactions/totals", allow: "GET", action: Action::Totals },
+        Route { path: "/v1/articles/:id/:list", allow: "GET", action: Action::Users },
+        Route { path: "/v1/me/:count", allow: "GET", action: Action::Mine },
+        Route { path: "/v1/top/:count", allow: "GET", action: Action::Top },
+        Route { path: "/readyz", allow: "GET", action: Action::Ready },
+    ];
+    type Action = Action;
+    type Settings = Settings;
 
-async fn load() -> Result<Settings, Problem> {
-    Ok(Settings { redis_url: setting("redis_url").await?, mysql_url: setting("mysql_url").await? })
+    async fn load() -> Result<Settings, Problem> {
+        Ok(Settings { redis_url: setting("redis_url").await?, mysql_url: setting("mysql_url").await? })
+    }
+
+    async fn act(call: Call, action: Action, settings: &Settings) -> Result<Reply, Problem> {
+        match action {
+            Action::One => interactions::one(&call, settings).await,
+            Action::Batch => interactions::batch(&call, settings).await,
+            Action::Totals => interactions::totals(&call, settings).await,
+            Action::Users => lists::users(&call, settings).await,
+            Action::Mine => lists::mine(&call, settings).await,
+            Action::Top => top::top(&call, settings).await,
+            Action::Ready => ready::ready(&call, settings).await,
+        }
+    }
 }

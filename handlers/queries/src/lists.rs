@@ -3,7 +3,7 @@
 //! A cursor is the place of the last item in the order of the index, so a page begins where the last one ended whatever
 //! was written meanwhile.
 
-use contract::{ArticleId, UserId, Version};
+use contract::{ArticleId, Partition, UserId, Version};
 use handler_common::{
     Call, Problem, Reply,
     mysql::{self, integer, text},
@@ -50,70 +50,58 @@ struct UserAt {
     at: String,
 }
 
-/// The last second of MySQL's DATETIME, in milliseconds: before it comes everything.
-const END_OF_TIME: u64 = 253_402_300_799_000;
-
-/// `GET /v1/me/likes`
-pub(crate) async fn my_likes(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    let user = call.required_user()?;
-    let sql = by_version("article_id AS id", "user_like WHERE user_id = ? AND status = 1", "article_id");
-    page(call, settings, &sql, user.get(), article_at).await
+/// `GET /v1/me/{count}`: what the caller has on.
+pub(crate) async fn mine(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
+    let (kind, user) = (call.kind()?, call.required_user()?);
+    let of = [user.get(), kind.code().into()];
+    page(call, settings, ["article_id", "user_id = ? AND kind = ?"], &of, |article, at| {
+        Some(ArticleAt { article_id: article.try_into().ok()?, at })
+    })
+    .await
 }
 
-fn article_at(id: i64, at: String) -> Option<ArticleAt> {
-    Some(ArticleAt { article_id: id.try_into().ok()?, at })
-}
-
-/// `GET /v1/articles/{id}/likers`
-pub(crate) async fn likers(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    let article = call.article()?;
+/// `GET /v1/articles/{id}/{list}`: who has the kind on.
+pub(crate) async fn users(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
+    let (kind, article) = (call.kind()?, call.article()?);
     call.user()?;
-    let sql = by_version("user_id AS id", "user_like WHERE article_id = ? AND status = 1", "user_id");
-    page(call, settings, &sql, article.get(), |id, at| Some(UserAt { user_id: id.try_into().ok()?, at })).await
+    // The index begins with the partition.
+    let of = [Partition::of(article).get().into(), article.get(), kind.code().into()];
+    page(call, settings, ["user_id", "p = ? AND article_id = ? AND kind = ?"], &of, |user, at| {
+        Some(UserAt { user_id: user.try_into().ok()?, at })
+    })
+    .await
 }
 
-/// `GET /v1/me/collects`
-pub(crate) async fn my_collects(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    // Favourites have no version: their time takes its place.
-    const SQL: &str = concat!(
-        "SELECT article_id AS id, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', created_at) DIV 1000 AS version_ms,
-                CAST(0 AS SIGNED) AS version_seq, ",
-        rfc_3339!("created_at"),
-        " AS at
-         FROM user_collect WHERE user_id = ? AND created_at <= TIMESTAMPADD(MICROSECOND, ? * 1000, '1970-01-01')
-             AND (created_at < TIMESTAMPADD(MICROSECOND, ? * 1000, '1970-01-01')
-                  OR (0 < ? OR (0 = ? AND article_id < ?)))
-         ORDER BY created_at DESC, article_id DESC LIMIT ?"
-    );
-    page(call, settings, SQL, call.required_user()?.get(), article_at).await
-}
-
-/// The rows of `from` in the order of (version, id), descending, after a cursor. The condition on the first column
-/// alone is what lets the index find the place; a comparison of whole rows would walk the list from its beginning.
-fn by_version(id: &str, from: &str, id_column: &str) -> String {
+/// The rows of a list in the order of (version, id), descending, after a cursor. The condition on the first column alone
+/// is what lets the index find the place; a comparison of whole rows would walk the list from its beginning.
+fn sql([id, of]: [&str; 2]) -> String {
     const AT: &str = rfc_3339!("updated_at");
     format!(
-        "SELECT {id}, version_ms, version_seq, {AT} AS at
-         FROM {from} AND version_ms <= ?
-             AND (version_ms < ? OR (version_seq < ? OR (version_seq = ? AND {id_column} < ?)))
-         ORDER BY version_ms DESC, version_seq DESC, {id_column} DESC LIMIT ?"
+        "SELECT {id} AS id, version_ms, version_seq, {AT} AS at
+         FROM interaction WHERE {of} AND status = 1 AND version_ms <= ?
+             AND (version_ms < ? OR (version_seq < ? OR (version_seq = ? AND {id} < ?)))
+         ORDER BY version_ms DESC, version_seq DESC, {id} DESC LIMIT ?"
     )
 }
 
+/// A page of a list: `list` is the column of its items and the condition on the columns that its index begins with, `of`
+/// their values.
 async fn page<T: Serialize>(
     call: &Call,
     settings: &Settings,
-    sql: &str,
-    whose: i64,
+    list: [&str; 2],
+    of: &[i64],
     item: impl Fn(i64, String) -> Option<T>,
 ) -> Result<Reply, Problem> {
+    const LAST: u64 = i64::MAX.cast_unsigned();
     let limit = limit(call)?;
-    let first = Cursor { version: Version { ms: END_OF_TIME, seq: i64::MAX.cast_unsigned() }, id: i64::MAX };
-    let after = call.query("cursor", CURSOR)?.unwrap_or(first);
-    let (ms, seq) = (after.version.ms.min(END_OF_TIME).cast_signed(), after.version.seq.cast_signed());
-    // One more than asked for tells whether there is a next page.
-    let parameters = |_| [whose, ms, ms, seq, seq, after.id, limit + 1].map(ParameterValue::Int64).to_vec();
-    let mut rows = mysql::query(&settings.mysql_url, call.deadline, sql, &parameters).await?;
+    let before_all = Cursor { version: Version { ms: LAST, seq: LAST }, id: i64::MAX };
+    let Cursor { version, id } = call.query("cursor", CURSOR)?.unwrap_or(before_all);
+    let (ms, seq) = (version.ms.cast_signed(), version.seq.cast_signed());
+    // One more than asked for shows whether there is a next page.
+    let after = [ms, ms, seq, seq, id, limit + 1];
+    let parameters = |_| of.iter().chain(&after).copied().map(ParameterValue::Int64).collect();
+    let mut rows = mysql::query(&settings.mysql_url, call.deadline, &sql(list), &parameters).await?;
     let more = rows.len() > usize::try_from(limit).unwrap_or_default();
     if more {
         rows.pop();

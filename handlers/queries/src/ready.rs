@@ -1,8 +1,8 @@
-use contract::{Partition, keys, scripts};
+use contract::{Partition, scripts::Query};
 use futures::future::join;
 use handler_common::{
     Call, Problem, Reply, mysql,
-    redis::{self, Invocation, Resend},
+    redis::{Calls, Resend},
 };
 use serde::Serialize;
 
@@ -12,33 +12,30 @@ use crate::Settings;
 struct Ready {
     redis: &'static str,
     mysql: &'static str,
-    /// Of 128; likes, views and reads of the others are refused until the persister has checked them.
+    /// Of 128; changes, views and reads of the others are refused until the persister has checked them.
     warm_partitions: usize,
 }
 
 /// `GET /readyz`, for people and tools: 200 when Redis and MySQL answer, else 503 naming which does not.
 pub(crate) async fn ready(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    // A query for no article tells whether a partition is warm.
-    let calls: Vec<Invocation> = Partition::all()
-        .map(|partition| Invocation {
-            script: scripts::QUERY,
-            keys: vec![keys::warm(partition)],
-            args: vec![String::new()],
-            deadline: false,
-        })
-        .collect();
-    let (answers, rows) = join(
-        redis::run(&settings.redis_url, call.deadline, Resend::Once, &calls),
+    // A query for no article says whether a partition is warm.
+    let calls: Vec<Query> =
+        Partition::all().map(|partition| Query { partition, articles: vec![], user: None }).collect();
+    let calls = Calls::new(&calls);
+    let ((), rows) = join(
+        calls.send(&settings.redis_url, call.deadline, Resend::Once),
         mysql::query(&settings.mysql_url, call.deadline, "SELECT CAST(1 AS SIGNED) AS one", &|_| vec![]),
     )
     .await;
+    let answers = calls.answers();
     let word = |answered: bool| if answered { "ok" } else { "unavailable" };
-    let redis = answers.iter().all(Result::is_ok);
+    // A partition that is not warm is an answer too.
+    let redis = answers.iter().all(|answer| matches!(answer, Ok(_) | Err(Problem::NotWarm)));
     let status = if redis && rows.is_ok() { 200 } else { 503 };
     let body = Ready {
         redis: word(redis),
         mysql: word(rows.is_ok()),
-        warm_partitions: answers.iter().flatten().filter(|answer| answer.word() == "OK").count(),
+        warm_partitions: answers.iter().filter(|answer| answer.is_ok()).count(),
     };
     Ok(Reply::status_json(status.try_into().map_err(|_| Problem::StoreUnavailable)?, &body))
 }

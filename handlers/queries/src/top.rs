@@ -1,11 +1,12 @@
-//! The articles that gained most likes lately: the ranking that the persister's job `trends` writes every few seconds.
+//! The articles that gained most users of a kind lately: the ranking that the persister's job `trends` writes every few
+//! seconds.
 
-use contract::ArticleId;
+use contract::{ArticleId, Kind};
 use handler_common::{
     Call, Problem, Reply,
     mysql::{self, integers, text},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use spin_sdk::mysql::ParameterValue;
 
 use crate::{
@@ -22,39 +23,52 @@ struct Top {
     items: Vec<Gained>,
 }
 
-#[derive(Serialize)]
 struct Gained {
-    article_id: ArticleId,
-    likes: i64,
+    kind: Kind,
+    article: ArticleId,
+    count: i64,
 }
 
-/// All in one row, since Spin hands over each at the price of a call. The longest text is 4,000 bytes.
+impl Serialize for Gained {
+    /// By hand, since the kind names the field.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(Some(2))?;
+        fields.serialize_entry("article_id", &self.article)?;
+        fields.serialize_entry(self.kind.count(), &self.count)?;
+        fields.end()
+    }
+}
+
+/// All in one row, since each row of an answer costs a call of Spin.
 const SQL: &str = concat!(
-    "SELECT COALESCE((SELECT CAST(GROUP_CONCAT(CONCAT_WS(',', article_id, likes) ORDER BY place) AS CHAR(16000))
-                      FROM top_liked WHERE span = ? AND place <= ?), '') AS items,
+    "SELECT COALESCE((SELECT GROUP_CONCAT(CONCAT_WS(',', article_id, gained) ORDER BY place)
+                      FROM ranking WHERE span = ? AND kind = ? AND place <= ?), '') AS items,
             COALESCE((SELECT ",
-    rfc_3339!("as_of"),
+    rfc_3339!("MAX(as_of)"),
     " FROM trends), '') AS as_of"
 );
 
-/// `GET /v1/top/likes`
-pub(crate) async fn likes(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
+/// `GET /v1/top/{count}`
+pub(crate) async fn top(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
+    let kind = call.kind()?;
     call.user()?;
     let Window(window) = call.query("window", WINDOW)?.unwrap_or(Window("hour"));
     let limit = limit(call)?;
-    let parameters = |_| vec![ParameterValue::Str(window.to_owned()), ParameterValue::Int64(limit)];
+    let parameters = |_| {
+        vec![ParameterValue::Str(window.to_owned()), ParameterValue::Uint8(kind.code()), ParameterValue::Int64(limit)]
+    };
     let rows = mysql::query(&settings.mysql_url, call.deadline, SQL, &parameters).await?;
     let row = rows.first().ok_or(Problem::StoreUnavailable)?;
-    let items = gained(&text(row, "items")?).ok_or(Problem::StoreUnavailable)?;
+    let items = gained(kind, &text(row, "items")?).ok_or(Problem::StoreUnavailable)?;
     let as_of = Some(text(row, "as_of")?).filter(|as_of| !as_of.is_empty());
     Ok(Reply::json(&Top { window, as_of, items }))
 }
 
 /// Reads two numbers an article.
-fn gained(text: &str) -> Option<Vec<Gained>> {
+fn gained(kind: Kind, text: &str) -> Option<Vec<Gained>> {
     let numbers = integers(text)?;
     let (articles, []) = numbers.as_chunks() else { return None };
-    let one = |&[article, likes]: &[i64; 2]| Some(Gained { article_id: article.try_into().ok()?, likes });
+    let one = |&[article, count]: &[i64; 2]| Some(Gained { kind, article: article.try_into().ok()?, count });
     articles.iter().map(one).collect()
 }
 
@@ -64,12 +78,19 @@ mod tests {
 
     #[test]
     fn a_ranking_is_two_numbers_an_article() {
-        let read =
-            |text| gained(text).map(|all| all.iter().map(|of| (of.article_id.get(), of.likes)).collect::<Vec<_>>());
-        assert_eq!(read("42,17,9223372036854775807,1"), Some(vec![(42, 17), (i64::MAX, 1)]));
-        assert_eq!(read(""), Some(vec![]));
-        for bad in ["42", "42,17,", "0,1", "x,1", "42,17,43"] {
-            assert_eq!(read(bad), None, "{bad}");
+        for kind in Kind::ALL.iter().copied() {
+            let read = |text| gained(kind, text).map(|all| serde_json::to_string(&all).expect("it serialises"));
+            let count = kind.count();
+            assert_eq!(
+                read("42,17,9223372036854775807,1"),
+                Some(format!(
+                    r#"[{{"article_id":"42","{count}":17}},{{"article_id":"9223372036854775807","{count}":1}}]"#
+                ))
+            );
+            assert_eq!(read("").as_deref(), Some("[]"));
+            for bad in ["42", "42,17,", "0,1", "x,1", "42,17,43"] {
+                assert_eq!(read(bad), None, "{bad}");
+            }
         }
     }
 }

@@ -1,140 +1,105 @@
-//! `PUT` and `DELETE /v1/articles/{id}/collect`: one call of a stored procedure, which changes the row, the count and
-//! the outbox in one transaction.
+//! `PUT` and `DELETE /v1/articles/{id}/{kind}` switch a kind on and off: by one script if Redis decides the kind, by one
+//! procedure if MySQL does.
 
-use std::{cell::OnceCell, rc::Rc, time::Duration};
+mod in_mysql;
+mod in_redis;
 
-use contract::{
-    ArticleId, Partition, UserId,
-    keys::{self, Subject},
-    scripts,
-};
+use contract::{ArticleId, Kind, Truth, UserId, scripts::Limit};
 use handler_common::{
-    Call, Clients, Limit, LimitState, Problem, Reply, Route,
-    config::{self, setting},
-    mysql::{self, integer, text},
-    redis::{self, Resend},
+    Call, Clients, Component, Problem, Reply, Route,
+    config::{limit, setting},
     serve,
 };
-use serde::Serialize;
-use spin_sdk::{http::Request, http_service, mysql::ParameterValue, wasip3::http::types};
-
-#[derive(Clone, Copy)]
-enum Action {
-    Collect,
-    Health,
-}
-
-const ROUTES: &[Route<Action>] = &[
-    Route { path: "/v1/articles/:/collect", allow: "PUT, DELETE", action: Action::Collect },
-    Route { path: "/healthz/collect", allow: "GET", action: Action::Health },
-];
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
 #[http_service]
 async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve(request, ROUTES, act).await
+    serve::<Toggle>(request).await
 }
 
-async fn act(call: Call, action: Action) -> Result<Reply, Problem> {
-    match action {
-        Action::Collect => collect(&call).await,
-        Action::Health => Ok(Reply::json(&"ok")),
-    }
-}
+struct Toggle;
 
 struct Settings {
     redis_url: String,
     mysql_url: String,
     clients: Clients,
-    user_limit: Limit,
-    address_limit: Limit,
+    outbox_max: u64,
+    /// The user's, and the client address's.
+    limits: [Limit; 2],
 }
 
-thread_local! {
-    static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
-}
+impl Component for Toggle {
+    const NAME: &'static str = "toggle";
+    const ROUTES: &'static [Route<()>] = &[Route { path: "/v1/articles/:id/:kind", allow: "PUT, DELETE", action: () }];
+    type Action = ();
+    type Settings = Settings;
 
-async fn load() -> Result<Settings, Problem> {
-    Ok(Settings {
-        redis_url: setting("redis_url").await?,
-        mysql_url: setting("mysql_url").await?,
-        clients: Clients::load().await?,
-        user_limit: setting("user_limit").await?,
-        address_limit: setting("address_limit").await?,
-    })
-}
+    async fn load() -> Result<Settings, Problem> {
+        Ok(Settings {
+            redis_url: setting("redis_url").await?,
+            mysql_url: setting("mysql_url").await?,
+            clients: Clients::load().await?,
+            outbox_max: setting("outbox_max_length").await?,
+            limits: [limit("user_limit").await?, limit("address_limit").await?],
+        })
+    }
 
-/// How long the frequency limit may keep a favourite waiting; without Redis there is none.
-const LIMIT_PATIENCE: Duration = Duration::from_millis(300);
-
-#[derive(Serialize)]
-struct Outcome {
-    article_id: ArticleId,
-    collected: bool,
-    collects: i64,
-}
-
-/// `PUT` collects, `DELETE` uncollects.
-async fn collect(call: &Call) -> Result<Reply, Problem> {
-    let article = call.article()?;
-    let user = call.required_user()?;
-    let status = i8::from(call.method == "PUT");
-    let settings = config::once(&SETTINGS, load()).await?;
-    let ip_hash = settings.clients.hash(call.headers());
-    let left = limit(call, &settings, article, user, &ip_hash).await?;
-
-    let parameters = |deadline_ms| {
-        vec![
-            ParameterValue::Int64(user.get()),
-            ParameterValue::Int64(article.get()),
-            ParameterValue::Int8(status),
-            ParameterValue::Int64(deadline_ms),
-            ParameterValue::Str(call.request_id.clone()),
-            ParameterValue::Str(ip_hash.clone()),
-        ]
-    };
-    let rows = mysql::query(&settings.mysql_url, call.deadline, "CALL collect(?, ?, ?, ?, ?, ?)", &parameters).await?;
-    let row = rows.first().ok_or(Problem::StoreUnavailable)?;
-    match text(row, "refused")?.as_str() {
-        "" => {}
-        "BARRED" => return Err(Problem::Barred),
-        _ => {
-            // LATE by the server's clock and not by ours.
-            mysql::forget_idle();
-            return Err(Problem::StoreUnavailable);
+    async fn act(call: Call, (): (), settings: &Settings) -> Result<Reply, Problem> {
+        let wish = Wish {
+            kind: call.kind()?,
+            article: call.article()?,
+            user: call.required_user()?,
+            on: call.method == "PUT",
+            ip_hash: settings.clients.hash(call.headers()),
+        };
+        match wish.kind.truth() {
+            Truth::Redis => in_redis::toggle(&call, settings, &wish).await,
+            Truth::Mysql => in_mysql::toggle(&call, settings, &wish).await,
         }
     }
-    let body = Outcome {
-        article_id: article,
-        collected: integer(row, "collected")? == 1,
-        collects: integer(row, "collects")?,
-    };
-    let reply = Reply::json(&body);
-    Ok(match left {
-        Some(left) => reply.with_limit(&left),
-        None => reply,
-    })
 }
 
-/// Charges the limit; `None` where Redis cannot say, since favourites need only MySQL.
-async fn limit(
-    call: &Call,
-    settings: &Settings,
+/// What the caller wants.
+struct Wish {
+    kind: Kind,
     article: ArticleId,
     user: UserId,
-    ip_hash: &str,
-) -> Result<Option<LimitState>, Problem> {
-    let limits = [settings.user_limit, settings.address_limit];
-    let keys = vec![
-        keys::warm(Partition::of(article)),
-        keys::limit(article, "collect", Subject::User(user)),
-        keys::limit(article, "collect", Subject::Address(ip_hash)),
-    ];
-    let args = Limit::args(&limits);
-    let deadline = call.deadline.at_most(LIMIT_PATIENCE);
-    let answer = redis::change(&settings.redis_url, deadline, Resend::Never, scripts::LIMIT, keys, args).await;
-    match answer.and_then(|answer| answer.accepted(&limits)) {
-        Ok(answer) => Ok(Some(answer.limit_state(1, limits[0])?)),
-        Err(refused @ Problem::Limited { .. }) => Err(refused),
-        Err(_) => Ok(None),
+    on: bool,
+    ip_hash: String,
+}
+
+/// What holds after it.
+struct Switched {
+    kind: Kind,
+    article: ArticleId,
+    on: bool,
+    count: i64,
+}
+
+impl Serialize for Switched {
+    /// By hand, since the kind names the fields.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(Some(3))?;
+        fields.serialize_entry("article_id", &self.article)?;
+        fields.serialize_entry(self.kind.on(), &self.on)?;
+        fields.serialize_entry(self.kind.count(), &self.count)?;
+        fields.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_its_kinds_fields() {
+        for kind in Kind::ALL.iter().copied() {
+            let answer = Switched { kind, article: "42".parse().expect("an id"), on: true, count: 7 };
+            assert_eq!(
+                serde_json::to_string(&answer).expect("it serialises"),
+                format!(r#"{{"article_id":"42","{}":true,"{}":7}}"#, kind.on(), kind.count())
+            );
+        }
     }
 }

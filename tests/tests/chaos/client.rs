@@ -1,7 +1,7 @@
 //! A client that is told yes, no, or nothing, and what it knows then.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,10 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use reqwest::Method;
-use tests::{Api, Model, Pair};
-use tokio::time::{sleep, timeout};
+use contract::{Kind, Truth};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IteratorRandom};
+use tests::{Answer, Api, Ask, Model, Pair};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::CLIENTS;
 
@@ -26,20 +26,14 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// No answer in this time is a hang.
 const HANG: Duration = Duration::from_secs(15);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum What {
-    Like,
-    Collect,
-}
-
 /// What one or all clients were told.
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) model: Model,
-    /// Pairs whose last request was not answered.
-    pub(crate) unknown: Vec<(What, Pair)>,
-    /// For each request whether it changed anything, where that can be known from the answers.
-    pub(crate) requests: BTreeMap<String, Option<bool>>,
+    /// What a request may have changed that was not answered.
+    pub(crate) unknown: BTreeSet<(Kind, Pair)>,
+    /// For each request what it changed, where that can be known from the answers.
+    pub(crate) requests: BTreeMap<String, Option<Vec<(Kind, bool)>>>,
     /// Views of an article: acknowledged, and in doubt.
     pub(crate) views: BTreeMap<i64, (i64, i64)>,
     pub(crate) acknowledged: u64,
@@ -64,26 +58,15 @@ impl Told {
         self.strange.extend(other.strange);
     }
 
-    /// Asks for the state of each pair that no answer told.
+    /// Asks for each state that no answer told.
     pub(crate) async fn read_back(&mut self, api: &Api) -> Result<()> {
-        for (what, (user, article)) in std::mem::take(&mut self.unknown) {
+        for (kind, (user, article)) in std::mem::take(&mut self.unknown) {
             let body = api.get(&format!("/v1/articles/{article}/interactions")).user(user).good().await?;
             ensure!(body["stale"] == false, "{body}");
-            let said = match what {
-                What::Like => "liked",
-                What::Collect => "collected",
-            };
-            let on = body[said].as_bool().with_context(|| format!("{body}"))?;
-            self.of(what).insert((user, article), on);
+            let on = body[kind.on()].as_bool().with_context(|| format!("{body}"))?;
+            self.model.switch(kind, (user, article), on);
         }
         Ok(())
-    }
-
-    fn of(&mut self, what: What) -> &mut BTreeMap<Pair, bool> {
-        match what {
-            What::Like => &mut self.model.likes,
-            What::Collect => &mut self.model.collects,
-        }
     }
 }
 
@@ -92,16 +75,30 @@ pub(crate) struct Client {
     random: StdRng,
     requests: u64,
     /// What this client was told last of its own users' pairs.
-    known: BTreeMap<(What, Pair), bool>,
-    /// Pairs whose last request was not answered.
-    doubt: Vec<(What, Pair)>,
+    known: Model,
+    /// What a request may have changed that was not answered.
+    doubt: BTreeSet<(Kind, Pair)>,
+    /// Until when such a request may still arrive.
+    late: BTreeMap<Pair, Instant>,
     told: Told,
+}
+
+/// The kinds whose state an answer tells: what is on excludes others.
+fn concerned(kind: Kind, on: bool) -> impl Iterator<Item = Kind> {
+    [kind].into_iter().chain(kind.excludes().iter().copied().filter(move |_| on))
 }
 
 impl Client {
     pub(crate) fn new(number: i64, seed: u64) -> Self {
-        let random = StdRng::seed_from_u64(seed.wrapping_add(number.cast_unsigned()));
-        Self { number, random, requests: 0, known: BTreeMap::new(), doubt: vec![], told: Told::default() }
+        Self {
+            number,
+            random: StdRng::seed_from_u64(seed.wrapping_add(number.cast_unsigned())),
+            requests: 0,
+            known: Model::default(),
+            doubt: BTreeSet::new(),
+            late: BTreeMap::new(),
+            told: Told::default(),
+        }
     }
 
     /// What it was told since the last time.
@@ -112,21 +109,24 @@ impl Client {
 
     /// What was read back is known again.
     pub(crate) fn learn(&mut self, told: &Told) {
-        for (what, pairs) in [(What::Like, &told.model.likes), (What::Collect, &told.model.collects)] {
-            let own = pairs.iter().filter(|((user, _), _)| user % CLIENTS == self.number);
-            self.known.extend(own.map(|(pair, on)| ((what, *pair), *on)));
+        for (kind, pair, on) in told.model.states().filter(|(_, (user, _), _)| user % CLIENTS == self.number) {
+            self.known.switch(kind, pair, on);
         }
     }
 
-    /// Likes, collects and views until told to stop.
+    /// Switches, and views, until told to stop.
     pub(crate) async fn run(mut self, api: Api, stop: Arc<AtomicBool>) -> Self {
         while !stop.load(Ordering::Relaxed) {
             let user = self.number + CLIENTS * self.random.random_range(1..=USERS / CLIENTS);
             let article = if self.random.random_bool(0.3) { HOT } else { self.random.random_range(1..=ARTICLES) };
-            match self.random.random_range(0..10) {
-                0 => self.view(&api, user, article).await,
-                1..=3 => self.toggle(&api, What::Collect, (user, article), &stop).await,
-                _ => self.toggle(&api, What::Like, (user, article), &stop).await,
+            let truth = match self.random.random_range(0..10) {
+                0 => None,
+                1..=3 => Some(Truth::Mysql),
+                _ => Some(Truth::Redis),
+            };
+            match truth.and_then(|truth| Kind::of(truth).choose(&mut self.random)) {
+                Some(kind) => self.toggle(&api, kind, (user, article), &stop).await,
+                None => self.view(&api, user, article).await,
             }
             let pause = self.random.random_range(2..12);
             sleep(Duration::from_millis(pause)).await;
@@ -135,29 +135,28 @@ impl Client {
     }
 
     /// Asks for a state; what is not acknowledged it asks for again, or moves on to the opposite, or leaves in doubt.
-    async fn toggle(&mut self, api: &Api, what: What, pair: Pair, stop: &AtomicBool) {
+    async fn toggle(&mut self, api: &Api, kind: Kind, pair: Pair, stop: &AtomicBool) {
+        self.let_late_ones_pass(pair).await;
         let mut on = self.random.random_bool(0.6);
         let mut request_id = self.request_id();
         for _ in 0..6 {
-            let method = if on { Method::PUT } else { Method::DELETE };
-            let path = match what {
-                What::Like => format!("/v1/articles/{}/like", pair.1),
-                What::Collect => format!("/v1/articles/{}/collect", pair.1),
-            };
             let began = Instant::now();
-            let answered = self.ask(api, method, &path, pair.0, &request_id).await;
-            if answered == Some(200) {
-                self.acknowledged(what, pair, on, &request_id);
+            let answer = self.ask(api.switch(kind, pair.1, on), pair.0, &request_id).await;
+            if let Some(answer) = &answer
+                && answer.status == 200
+            {
+                self.told.strange.extend(answer.says(kind, pair.1, on).err().map(|error| format!("{error:#}")));
+                self.acknowledged(kind, pair, on, &request_id);
                 return;
             }
-            self.in_doubt(what, pair, &request_id);
+            self.in_doubt(kind, pair, on, &request_id);
             // After an answer the service itself holds late commands back. Where there was none, since the host died
-            // say, it is for the client to wait until none can be left before it asks for the opposite.
-            let opposite = self.random.random_bool(0.4);
-            if answered.is_none() && opposite {
-                sleep(DEADLINE.saturating_sub(began.elapsed())).await;
+            // say, it is for the client to wait until none can be left before it asks for another state.
+            if answer.is_none() {
+                self.late.insert(pair, began + DEADLINE);
             }
-            if opposite {
+            if self.random.random_bool(0.4) {
+                self.let_late_ones_pass(pair).await;
                 on = !on;
                 request_id = self.request_id();
             }
@@ -169,51 +168,55 @@ impl Client {
         }
     }
 
+    async fn let_late_ones_pass(&mut self, pair: Pair) {
+        if let Some(until) = self.late.remove(&pair) {
+            sleep_until(until.into()).await;
+        }
+    }
+
     fn request_id(&mut self) -> String {
         self.requests += 1;
         format!("chaos-{}-{}", self.number, self.requests)
     }
 
-    fn acknowledged(&mut self, what: What, pair: Pair, on: bool, request_id: &str) {
+    fn acknowledged(&mut self, kind: Kind, pair: Pair, on: bool, request_id: &str) {
         self.told.acknowledged += 1;
-        // What nobody ever touched is off. Of what was in doubt this answer tells the state, not whether it changed.
-        let before = self.known.get(&(what, pair)).copied().unwrap_or_default();
-        let doubted = self.doubt.contains(&(what, pair));
-        self.told.requests.insert(request_id.to_owned(), (!doubted).then_some(before != on));
-        self.doubt.retain(|doubt| *doubt != (what, pair));
-        self.told.of(what).insert(pair, on);
-        self.known.insert((what, pair), on);
+        // Of what was in doubt this answer tells the state, not whether it changed.
+        let mut doubted = false;
+        for kind in concerned(kind, on) {
+            doubted |= self.doubt.remove(&(kind, pair));
+        }
+        let changes = (!doubted).then(|| self.known.changes(kind, pair, on));
+        self.told.requests.insert(request_id.to_owned(), changes);
+        self.told.model.switch(kind, pair, on);
+        self.known.switch(kind, pair, on);
     }
 
-    fn in_doubt(&mut self, what: What, pair: Pair, request_id: &str) {
+    fn in_doubt(&mut self, kind: Kind, pair: Pair, on: bool, request_id: &str) {
         self.told.unanswered += 1;
         self.told.requests.insert(request_id.to_owned(), None);
-        if !self.doubt.contains(&(what, pair)) {
-            self.doubt.push((what, pair));
-        }
+        self.doubt.extend(concerned(kind, on).map(|kind| (kind, pair)));
     }
 
     async fn view(&mut self, api: &Api, user: i64, article: i64) {
         let request_id = self.request_id();
-        let answered = self.ask(api, Method::POST, &format!("/v1/articles/{article}/views"), user, &request_id).await;
+        let answer = self.ask(api.post(&format!("/v1/articles/{article}/views")), user, &request_id).await;
         let views = self.told.views.entry(article).or_default();
-        if answered == Some(200) { views.0 += 1 } else { views.1 += 1 }
+        if answer.is_some_and(|answer| answer.status == 200) { views.0 += 1 } else { views.1 += 1 }
     }
 
-    /// The status of the answer; none if there was none.
-    async fn ask(&mut self, api: &Api, method: Method, path: &str, user: i64, request_id: &str) -> Option<u16> {
+    /// The answer, if there was one.
+    async fn ask(&mut self, ask: Ask, user: i64, request_id: &str) -> Option<Answer> {
         let began = Instant::now();
-        let ask = api.ask(method, path).user(user).header("x-request-id", request_id);
-        let Ok(answer) = timeout(HANG, ask.send()).await else {
-            self.told.strange.push(format!("{path}: no answer in {HANG:?}"));
+        let Ok(answer) = timeout(HANG, ask.user(user).header("x-request-id", request_id).send()).await else {
+            self.told.strange.push(format!("{request_id}: no answer in {HANG:?}"));
             return None;
         };
         let answer = answer.ok()?;
         self.told.slowest = self.told.slowest.max(began.elapsed());
-        let status = answer.status.as_u16();
-        if status != 200 && status != 503 {
-            self.told.strange.push(format!("{path}: {status} {}", answer.body));
+        if answer.status != 200 && answer.status != 503 {
+            self.told.strange.push(format!("{request_id}: {} {}", answer.status, answer.body));
         }
-        Some(status)
+        Some(answer)
     }
 }

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     client::{Client, Told},
-    schedule::{Kind, schedule},
+    schedule::{How, schedule},
     system::System,
     verdict::{Verdict, judge},
 };
@@ -43,12 +43,12 @@ async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()>
     let mut told = Told::default();
     let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client::new(number, seed)).collect();
     let mut total = Verdict::default();
-    let mut faults: BTreeMap<Kind, u64> = BTreeMap::new();
+    let mut faults: BTreeMap<How, u64> = BTreeMap::new();
     for round in 1..=rounds {
         let plan = schedule(seed, round);
         for fault in &plan {
             println!("  round {round}: {fault}");
-            *faults.entry(fault.kind).or_default() += 1;
+            *faults.entry(fault.how).or_default() += 1;
         }
         let stop = Arc::new(AtomicBool::new(false));
         let mut load = JoinSet::new();
@@ -81,13 +81,13 @@ async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()>
     system.stop().await
 }
 
-fn print_table(seed: u64, rounds: u64, faults: &BTreeMap<Kind, u64>, total: &Verdict) {
-    let kinds: Vec<String> = faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    println!("| seed | rounds | faults by kind | acknowledged | unanswered | lost | double | max time to drain |");
+fn print_table(seed: u64, rounds: u64, faults: &BTreeMap<How, u64>, total: &Verdict) {
+    let faults: Vec<String> = faults.iter().map(|(how, count)| format!("{how} {count}")).collect();
+    println!("| seed | rounds | faults | acknowledged | unanswered | lost | double | max time to drain |");
     println!("|---|---|---|---|---|---|---|---|");
     println!(
         "| {seed} | {rounds} | {} | {} | {} | {} | {} | {:.1} s |",
-        kinds.join(", "),
+        faults.join(", "),
         total.acknowledged,
         total.unanswered,
         total.lost(),

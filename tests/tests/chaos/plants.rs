@@ -1,107 +1,206 @@
-//! The test of the test: losses and doubles that are planted, one of each kind, must all be found.
+//! The test of the test: losses and doubles that are planted, of each sort and each kind, must all be found.
 
 use anyhow::{Context, Result, ensure};
-use contract::keys;
+use contract::{Kind, OutboxEntry, Truth, keys};
 use redis::{AsyncCommands, streams::StreamRangeReply};
-use sqlx::MySqlPool;
+use sqlx::{AssertSqlSafe, MySqlPool};
 use tests::{Api, Redis, Wrong, id, partition_of, redis};
 
 use crate::{client::Told, system::System, verdict::judge};
 
-/// Where it is planted, by users whom no client plays.
+/// Where it is planted.
 const ARTICLE: i64 = 2;
-const GONE_FROM_REDIS: i64 = 9001;
-const GONE_FROM_MYSQL: i64 = 9002;
-const UNDONE_BY_A_LATE_COMMAND: i64 = 9003;
-const GONE_FROM_THE_OUTBOX: i64 = 9004;
-const TWICE_IN_THE_OUTBOX: i64 = 9005;
+/// A million of anything is what nobody was told.
+const MANY: i64 = 1_000_000;
 
-fn request_id(user: i64) -> String {
-    format!("plant-{user}")
+/// What is planted of a kind, by users whom no client plays: each has the kind on.
+#[derive(Clone, Copy)]
+struct Plant {
+    kind: Kind,
+    gone_from_redis: i64,
+    off_in_mysql: i64,
+    undone_by_a_late_command: i64,
+    /// Has, in Redis, what the kind excludes on as well.
+    excluded: i64,
+    gone_from_the_outbox: i64,
+    twice_in_the_outbox: i64,
+}
+
+struct Garden<'a> {
+    api: Api,
+    redis: Redis,
+    mysql: MySqlPool,
+    told: &'a mut Told,
+}
+
+fn plants() -> impl Iterator<Item = Plant> {
+    (9_000..).step_by(10).zip(Kind::ALL.iter().copied()).map(|(first, kind)| Plant {
+        kind,
+        gone_from_redis: first + 1,
+        off_in_mysql: first + 2,
+        undone_by_a_late_command: first + 3,
+        excluded: first + 4,
+        gone_from_the_outbox: first + 5,
+        twice_in_the_outbox: first + 6,
+    })
 }
 
 /// Plants them in a system that is clean, and returns how many. Fails if the verdict misses one.
 pub(crate) async fn are_all_found(system: &System, mut told: Told) -> Result<usize> {
-    let api = Api::new(system.stack.http_url());
-    let mut redis = redis(&system.stack.redis_url()).await?;
-    let mysql = MySqlPool::connect(&system.stack.mysql_owner_url()).await?;
-    for user in [GONE_FROM_REDIS, GONE_FROM_MYSQL, UNDONE_BY_A_LATE_COMMAND] {
-        like(&api, &mut told, user).await?;
+    let mut garden = Garden {
+        api: Api::new(system.stack.http_url()),
+        redis: redis(&system.stack.redis_url()).await?,
+        mysql: MySqlPool::connect(&system.stack.mysql_owner_url()).await?,
+        told: &mut told,
+    };
+    for plant in plants() {
+        garden.prepare(plant).await?;
     }
-    view(&api, &mut told).await?;
-    // What is planted in the outbox must be there before a relay has taken it.
+    garden.api.post(&format!("/v1/articles/{ARTICLE}/views")).user(9_000).good().await?;
+    garden.told.views.entry(ARTICLE).or_default().0 += 1;
+    // What is planted in an outbox must be there before a relay has taken it.
     system
         .hold_relays(async || {
-            for user in [GONE_FROM_THE_OUTBOX, TWICE_IN_THE_OUTBOX] {
-                like(&api, &mut told, user).await?;
+            for plant in plants() {
+                garden.plant_in_outbox(plant).await?;
             }
-            lose_and_double(&mut redis).await
+            Ok(())
         })
         .await?;
     system.recovered().await?;
-
-    let members = keys::members(id(ARTICLE));
-    let removed: i64 = redis.srem(&members, GONE_FROM_REDIS).await?;
-    ensure!(removed == 1, "article {ARTICLE} is not meant to have more than one set");
-    sqlx::query("DELETE FROM user_like WHERE user_id = ? AND article_id = ?")
-        .bind(GONE_FROM_MYSQL)
-        .bind(ARTICLE)
-        .execute(&mysql)
-        .await?;
-    api.delete(&format!("/v1/articles/{ARTICLE}/like")).user(UNDONE_BY_A_LATE_COMMAND).good().await?;
-    let () = redis.incr(keys::pv(id(ARTICLE)), 1_000_000).await?;
+    for plant in plants() {
+        garden.plant_in_stores(plant).await?;
+    }
+    let () = garden.redis.incr(keys::pv(id(ARTICLE)), MANY).await?;
     system.recovered().await?;
 
     let found = judge(system, &told).await?.wrong;
-    let lost = |part: String| Wrong::Lost(part);
-    let pair = |user: i64| format!("user {user}, article {ARTICLE}");
-    let planted = [
-        lost(format!("likes in Redis: {}", pair(GONE_FROM_REDIS))),
-        lost(format!("likes in MySQL: {}", pair(GONE_FROM_MYSQL))),
-        lost(format!("likes in Redis: {}", pair(UNDONE_BY_A_LATE_COMMAND))),
-        lost(format!("likes in MySQL: {}", pair(UNDONE_BY_A_LATE_COMMAND))),
-        lost(format!("{} changed something and is not in the log", request_id(GONE_FROM_THE_OUTBOX))),
-        lost(format!("likes in MySQL: {}", pair(GONE_FROM_THE_OUTBOX))),
-        Wrong::Double(format!("{} changed something 2 times", request_id(TWICE_IN_THE_OUTBOX))),
-    ];
+    let (planted, too_many): (Vec<_>, Vec<_>) = plants().map(|plant| (plant.wrong(), plant.too_many())).unzip();
+    let (planted, mut too_many) = (planted.concat(), too_many.concat());
+    too_many.push(format!("PV of {ARTICLE}: "));
     for wrong in &planted {
         ensure!(found.contains(wrong), "planted and not found: {wrong:?}, among {found:#?}");
     }
-    let views = format!("PV of {ARTICLE}: ");
-    ensure!(
-        found.iter().any(|wrong| matches!(wrong, Wrong::Double(text) if text.starts_with(&views))),
-        "planted and not found: a million page views, among {found:#?}"
-    );
-    Ok(planted.len() + 1)
+    for what in &too_many {
+        let is_it = |wrong: &Wrong| matches!(wrong, Wrong::Double(text) if text.starts_with(what));
+        ensure!(found.iter().any(is_it), "planted and not found: a million {what}, among {found:#?}");
+    }
+    Ok(planted.len() + too_many.len())
 }
 
-async fn like(api: &Api, told: &mut Told, user: i64) -> Result<()> {
-    let ask = api.put(&format!("/v1/articles/{ARTICLE}/like")).user(user);
-    ask.header("x-request-id", &request_id(user)).good().await?;
-    told.model.likes.insert((user, ARTICLE), true);
-    told.requests.insert(request_id(user), Some(true));
-    Ok(())
+impl Plant {
+    fn request_id(self, user: i64) -> String {
+        format!("plant-{}-{user}", self.kind)
+    }
+
+    /// What the verdict must find.
+    fn wrong(self) -> Vec<Wrong> {
+        let (kind, name) = (self.kind, self.kind.count());
+        let pair = |user: i64| format!("user {user}, article {ARTICLE}");
+        let lost = |store: &str, user| Wrong::Lost(format!("{name} in {store}: {}", pair(user)));
+        let in_log = |user, found| format!("{} in the log, {kind} on: {found} instead of 1", self.request_id(user));
+        let follower = match kind.truth() {
+            Truth::Redis => "MySQL",
+            Truth::Mysql => "Redis",
+        };
+        let mut wrong = vec![
+            lost("Redis", self.gone_from_redis),
+            lost("MySQL", self.off_in_mysql),
+            lost("Redis", self.undone_by_a_late_command),
+            lost("MySQL", self.undone_by_a_late_command),
+            lost(follower, self.gone_from_the_outbox),
+            Wrong::Lost(in_log(self.gone_from_the_outbox, 0)),
+            Wrong::Double(in_log(self.twice_in_the_outbox, 2)),
+        ];
+        for other in kind.excludes() {
+            let (first, second) = (kind.min(*other), kind.max(*other));
+            wrong.push(Wrong::Double(format!("{} in Redis: {}", other.count(), pair(self.excluded))));
+            wrong.push(Wrong::Double(format!("{first} and {second} in Redis: {}", pair(self.excluded))));
+        }
+        wrong
+    }
+
+    /// How the verdict must begin of counts that are much too high.
+    fn too_many(self) -> Vec<String> {
+        ["Redis", "MySQL"].map(|store| format!("{} of {ARTICLE} in {store}: ", self.kind.count())).to_vec()
+    }
 }
 
-async fn view(api: &Api, told: &mut Told) -> Result<()> {
-    api.post(&format!("/v1/articles/{ARTICLE}/views")).user(GONE_FROM_REDIS).good().await?;
-    told.views.entry(ARTICLE).or_default().0 += 1;
-    Ok(())
-}
+impl Garden<'_> {
+    async fn switch_on(&mut self, plant: Plant, user: i64) -> Result<()> {
+        let (kind, request_id) = (plant.kind, plant.request_id(user));
+        let ask = self.api.switch(kind, ARTICLE, true).user(user).header("x-request-id", &request_id);
+        ask.send().await?.says(kind, ARTICLE, true)?;
+        self.told.model.switch(kind, (user, ARTICLE), true);
+        self.told.requests.insert(request_id, Some(vec![(kind, true)]));
+        Ok(())
+    }
 
-/// One entry of the outbox disappears, another is there twice, as two changes.
-async fn lose_and_double(redis: &mut Redis) -> Result<()> {
-    let outbox = keys::outbox(partition_of(ARTICLE));
-    let entries: StreamRangeReply = redis.xrange_all(&outbox).await?;
-    let of = |user: i64| {
-        let entry = entries.ids.iter().find(|entry| entry.get::<String>("request_id") == Some(request_id(user)));
-        entry.with_context(|| format!("the like of {user} is not in the outbox"))
-    };
-    let removed: i64 = redis.xdel(&outbox, &[&of(GONE_FROM_THE_OUTBOX)?.id]).await?;
-    ensure!(removed == 1);
-    let twice = of(TWICE_IN_THE_OUTBOX)?;
-    let field = |name: &'static str| Ok((name, twice.get::<String>(name).with_context(|| name)?));
-    let fields = contract::OutboxEntry::FIELDS.into_iter().map(field).collect::<Result<Vec<_>>>()?;
-    let _: String = redis.xadd(&outbox, "*", &fields).await?;
-    Ok(())
+    async fn prepare(&mut self, plant: Plant) -> Result<()> {
+        let Plant { gone_from_redis, off_in_mysql, undone_by_a_late_command, excluded, .. } = plant;
+        for user in [gone_from_redis, off_in_mysql, undone_by_a_late_command, excluded] {
+            self.switch_on(plant, user).await?;
+        }
+        Ok(())
+    }
+
+    /// One entry disappears, another is there twice, as two changes.
+    async fn plant_in_outbox(&mut self, plant: Plant) -> Result<()> {
+        for user in [plant.gone_from_the_outbox, plant.twice_in_the_outbox] {
+            self.switch_on(plant, user).await?;
+        }
+        let gone = plant.request_id(plant.gone_from_the_outbox);
+        let twice = plant.request_id(plant.twice_in_the_outbox);
+        match plant.kind.truth() {
+            Truth::Redis => self.in_redis_outbox(&gone, &twice).await,
+            Truth::Mysql => self.in_mysql_outbox(&gone, &twice).await,
+        }
+    }
+
+    async fn in_redis_outbox(&mut self, gone: &str, twice: &str) -> Result<()> {
+        let outbox = keys::outbox(partition_of(ARTICLE));
+        let entries: StreamRangeReply = self.redis.xrange_all(&outbox).await?;
+        let of = |request_id: &str| {
+            let entry =
+                entries.ids.iter().find(|entry| entry.get::<String>("request_id").as_deref() == Some(request_id));
+            entry.with_context(|| format!("{request_id} is not in the outbox"))
+        };
+        let removed: i64 = self.redis.xdel(&outbox, &[&of(gone)?.id]).await?;
+        ensure!(removed == 1);
+        let twice = of(twice)?;
+        let field = |name: &'static str| Ok((name, twice.get::<String>(name).with_context(|| name)?));
+        let fields = OutboxEntry::FIELDS.into_iter().map(field).collect::<Result<Vec<_>>>()?;
+        let _: String = self.redis.xadd(&outbox, "*", &fields).await?;
+        Ok(())
+    }
+
+    async fn in_mysql_outbox(&self, gone: &str, twice: &str) -> Result<()> {
+        let fields = "p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash";
+        let double = format!("INSERT INTO outbox ({fields}) SELECT {fields} FROM outbox WHERE request_id = ?");
+        self.one_row("DELETE FROM outbox WHERE request_id = ?".to_owned(), gone).await?;
+        self.one_row(double, twice).await
+    }
+
+    async fn plant_in_stores(&mut self, plant: Plant) -> Result<()> {
+        let Plant { kind, .. } = plant;
+        let removed: i64 = self.redis.srem(keys::members(kind, id(ARTICLE)), plant.gone_from_redis).await?;
+        ensure!(removed == 1, "article {ARTICLE} is not meant to have more than one set");
+        for other in kind.excludes() {
+            let () = self.redis.sadd(keys::members(*other, id(ARTICLE)), plant.excluded).await?;
+        }
+        self.api.switch(kind, ARTICLE, false).user(plant.undone_by_a_late_command).good().await?;
+        let of_kind = format!("WHERE article_id = {ARTICLE} AND kind = {}", kind.code());
+        let off = format!("UPDATE interaction SET status = 0 {of_kind} AND user_id = ?");
+        self.one_row(off, &plant.off_in_mysql.to_string()).await?;
+        let count = format!("UPDATE interaction_count SET count = count + ? {of_kind}");
+        self.one_row(count, &MANY.to_string()).await?;
+        Ok(self.redis.incr(keys::count(kind, id(ARTICLE)), MANY).await?)
+    }
+
+    /// A statement that concerns one row.
+    async fn one_row(&self, sql: String, value: &str) -> Result<()> {
+        let rows = sqlx::query(AssertSqlSafe(sql.as_str())).bind(value).execute(&self.mysql).await?.rows_affected();
+        ensure!(rows == 1, "{sql} of {value}: {rows} rows");
+        Ok(())
+    }
 }

@@ -21,7 +21,7 @@ pub(crate) enum Part {
 
 /// How.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum How {
     /// SIGKILL, and started again after a while.
     Kill(Part),
     /// SIGSTOP for a while.
@@ -34,33 +34,33 @@ pub(crate) enum Kind {
     ClockBack,
 }
 
-pub(crate) const KINDS: [Kind; 15] = [
-    Kind::Kill(Part::App),
-    Kind::Kill(Part::Relay),
-    Kind::Kill(Part::Consumer),
-    Kind::Kill(Part::Kafka),
-    Kind::Kill(Part::Mysql),
-    Kind::Kill(Part::Redis),
-    Kind::Stall(Part::Kafka),
-    Kind::Stall(Part::Mysql),
-    Kind::Stall(Part::Redis),
-    Kind::Hold(Part::Kafka),
-    Kind::Hold(Part::Mysql),
-    Kind::Hold(Part::Redis),
-    Kind::HoldSome(Part::Mysql),
-    Kind::HoldSome(Part::Redis),
-    Kind::ClockBack,
+pub(crate) const ALL: [How; 15] = [
+    How::Kill(Part::App),
+    How::Kill(Part::Relay),
+    How::Kill(Part::Consumer),
+    How::Kill(Part::Kafka),
+    How::Kill(Part::Mysql),
+    How::Kill(Part::Redis),
+    How::Stall(Part::Kafka),
+    How::Stall(Part::Mysql),
+    How::Stall(Part::Redis),
+    How::Hold(Part::Kafka),
+    How::Hold(Part::Mysql),
+    How::Hold(Part::Redis),
+    How::HoldSome(Part::Mysql),
+    How::HoldSome(Part::Redis),
+    How::ClockBack,
 ];
 
 /// One fault.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
-    pub(crate) kind: Kind,
+    pub(crate) how: How,
     /// Which of several alike.
     pub(crate) which: usize,
     /// Since the round began.
     pub(crate) at: Duration,
-    /// Until it is mended.
+    /// Until it is repaired.
     pub(crate) lasts: Duration,
 }
 
@@ -68,32 +68,32 @@ const FAULTS: usize = 5;
 
 /// The faults of a round, in the order of time. They overlap, but for two of one part.
 pub(crate) fn schedule(seed: u64, round: u64) -> Vec<Fault> {
-    // Each round goes on in a deck that has every kind once, so that three rounds have seen them all.
-    let per_deck = u64::try_from(KINDS.len() / FAULTS).unwrap_or(1);
+    // Each round goes on in a deck that has each of them once, so that three rounds have seen them all.
+    let per_deck = u64::try_from(ALL.len() / FAULTS).unwrap_or(1);
     let (deck, place) = ((round - 1) / per_deck, (round - 1) % per_deck);
-    let mut kinds = KINDS;
-    kinds.shuffle(&mut StdRng::seed_from_u64(seed ^ deck.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let mut hows = ALL;
+    hows.shuffle(&mut StdRng::seed_from_u64(seed ^ deck.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
     let mut random = StdRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(round));
     let mut free_at: BTreeMap<Option<Part>, u64> = BTreeMap::new();
     let mut at = 500;
     let first = usize::try_from(place).unwrap_or_default() * FAULTS;
-    let mut plan: Vec<Fault> = kinds[first..first + FAULTS]
+    let mut plan: Vec<Fault> = hows[first..first + FAULTS]
         .iter()
-        .map(|kind| {
+        .map(|how| {
             at += random.random_range(0..1800);
-            let free_at = free_at.entry(kind.part()).or_insert(0);
+            let free_at = free_at.entry(how.part()).or_insert(0);
             let begins = at.max(*free_at);
             let lasts = random.random_range(200..3500);
             *free_at = begins + lasts + 500;
             let millis = Duration::from_millis;
-            Fault { kind: *kind, which: random.random_range(0..6), at: millis(begins), lasts: millis(lasts) }
+            Fault { how: *how, which: random.random_range(0..6), at: millis(begins), lasts: millis(lasts) }
         })
         .collect();
     plan.sort_by_key(|fault| fault.at);
     plan
 }
 
-impl Kind {
+impl How {
     /// A network or a clock may fail while the part itself does too.
     fn part(self) -> Option<Part> {
         match self {
@@ -116,7 +116,7 @@ impl Display for Part {
     }
 }
 
-impl Display for Kind {
+impl Display for How {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kill(part) => write!(out, "kill {part}"),
@@ -130,18 +130,18 @@ impl Display for Kind {
 
 impl Display for Fault {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let Self { kind, which, at, lasts } = self;
-        write!(out, "{:5} ms for {:4} ms: {kind} ({which})", at.as_millis(), lasts.as_millis())
+        let Self { how, which, at, lasts } = self;
+        write!(out, "{:5} ms for {:4} ms: {how} ({which})", at.as_millis(), lasts.as_millis())
     }
 }
 
 #[test]
-fn a_seed_repeats_its_faults_and_three_rounds_see_every_kind() {
+fn a_seed_repeats_its_faults_and_three_rounds_see_each_of_them() {
     let shown =
         |seed| (1..=3).flat_map(|round| schedule(seed, round)).map(|fault| fault.to_string()).collect::<Vec<_>>();
     assert_eq!(shown(7), shown(7));
     assert_ne!(shown(7), shown(8));
-    let mut kinds: Vec<Kind> = (1..=3).flat_map(|round| schedule(7, round)).map(|fault| fault.kind).collect();
-    kinds.sort();
-    assert_eq!(kinds, KINDS);
+    let mut hows: Vec<How> = (1..=3).flat_map(|round| schedule(7, round)).map(|fault| fault.how).collect();
+    hows.sort();
+    assert_eq!(hows, ALL);
 }

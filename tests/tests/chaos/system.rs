@@ -8,7 +8,7 @@ use stack::{Options, Proxy, Service, Stack};
 use tests::{GROUP, Topic, drained};
 use tokio::time::sleep;
 
-use crate::schedule::{Fault, Kind, Part};
+use crate::schedule::{Fault, How, Part};
 
 /// A clock back by a minute delays the taking over from a dead relay, which goes by Redis's time, by as much.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -36,12 +36,12 @@ impl System {
         Ok(Self { stack, relays, consumers, others })
     }
 
-    /// Breaks and mends as planned. Afterwards everything runs again.
+    /// Breaks and repairs as planned. Afterwards everything runs again.
     pub(crate) async fn suffer(&self, plan: Vec<Fault>) -> Result<()> {
         let outcome = try_join_all(plan.into_iter().map(|fault| self.fault(fault))).await;
         // Holds that overlap: the end of one may have been in the middle of the other.
         self.stack.network().release();
-        // A little of the load meets the mended system.
+        // A little of the load meets the repaired system.
         sleep(Duration::from_millis(500)).await;
         outcome.map(drop)
     }
@@ -81,32 +81,32 @@ impl System {
 
     async fn fault(&self, fault: Fault) -> Result<()> {
         sleep(fault.at).await;
-        match fault.kind {
-            Kind::Kill(part) => {
+        match fault.how {
+            How::Kill(part) => {
                 let service = self.service(part, fault.which);
                 service.kill().await?;
                 sleep(fault.lasts).await;
                 service.start().await
             }
-            Kind::Stall(part) => {
+            How::Stall(part) => {
                 let service = self.service(part, fault.which);
                 service.pause()?;
                 sleep(fault.lasts).await;
                 service.resume()
             }
-            Kind::Hold(part) => {
+            How::Hold(part) => {
                 self.network(part).hold();
                 sleep(fault.lasts).await;
                 self.network(part).release();
                 Ok(())
             }
-            Kind::HoldSome(part) => {
+            How::HoldSome(part) => {
                 self.network(part).hold_existing();
                 sleep(fault.lasts).await;
                 self.network(part).release();
                 Ok(())
             }
-            Kind::ClockBack => {
+            How::ClockBack => {
                 self.stack.redis.set_clock(-60)?;
                 sleep(fault.lasts).await;
                 self.stack.redis.set_clock(0)

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use contract::keys;
+use contract::{Kind, keys};
 use redis::AsyncCommands;
 use tests::{Log, Wrong, compare, id, redis};
 
@@ -76,13 +76,7 @@ pub(crate) async fn judge(system: &System, told: &Told) -> Result<Verdict> {
     let log = Log::of(&events);
     wrong.extend(log.against(&told.model));
     for (request_id, changes) in &told.requests {
-        let found = log.changes_of(request_id);
-        if found > 1 || (found > 0 && *changes == Some(false)) {
-            wrong.insert(Wrong::Double(format!("{request_id} changed something {found} times")));
-        }
-        if found == 0 && *changes == Some(true) {
-            wrong.insert(Wrong::Lost(format!("{request_id} changed something and is not in the log")));
-        }
+        wrong.extend(of_request(request_id, &log.changes_of(request_id), changes.as_deref()));
     }
     let mut redis = redis(&system.stack.redis_url()).await?;
     for (article, (yes, perhaps)) in &told.views {
@@ -101,4 +95,16 @@ pub(crate) async fn judge(system: &System, told: &Told) -> Result<Verdict> {
         strange: told.strange.clone(),
         drain: Duration::ZERO,
     })
+}
+
+/// What a request changed by the log, against what its client knows of it: each at most once, where it knows nothing.
+fn of_request(request_id: &str, found: &[(Kind, bool)], told: Option<&[(Kind, bool)]>) -> Vec<Wrong> {
+    let times = |changes: &[(Kind, bool)], wanted| changes.iter().map(|change| i64::from(*change == wanted)).sum();
+    let all: BTreeSet<(Kind, bool)> = found.iter().chain(told.unwrap_or_default()).copied().collect();
+    let wrong = all.into_iter().filter_map(|change @ (kind, on)| {
+        let found: i64 = times(found, change);
+        let told = told.map_or(found.min(1), |told| times(told, change));
+        Wrong::count(&format!("{request_id} in the log, {kind} {}", if on { "on" } else { "off" }), found, told)
+    });
+    wrong.collect()
 }

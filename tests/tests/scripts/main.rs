@@ -1,138 +1,187 @@
-//! Every Lua script on a real Redis: every answer it can give, and what it leaves behind.
+//! Every Lua script on a real Redis, by its typed call: every answer it can give, and what it leaves behind.
 
-mod likes;
+mod heads;
+mod keep;
+mod project;
+mod rebuild;
 mod requests;
-mod upkeep;
+mod revoke;
+mod snapshot;
+mod toggle;
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use anyhow::Result;
-use contract::{ArticleId, OutboxEntry, Partition, keys, keys::Subject, scripts, scripts::Script};
-use redis::{AsyncCommands, Value, streams::StreamRangeReply};
+use contract::{
+    ArticleId, Event, Kind, OutboxEntry, Pair, Partition, Truth, UserId, keys,
+    scripts::{self, At, Call, Entry, Fence, Hold, Limit, Project, Rebuilt, Refusal, Toggle, Toggled, Warm},
+};
+use redis::{AsyncCommands, streams::StreamRangeReply};
 use stack::Redis;
 use tempfile::TempDir;
-use tests::id;
+use tests::{id, members};
 
 /// Wide enough to never be reached.
-const WIDE: [&str; 2] = ["1000000", "1"];
-const NO_END: &str = "";
+const WIDE: Limit = Limit { burst: 1_000_000, interval_us: 1 };
+/// Two at once, then one an hour.
+const NARROW: Limit = Limit { burst: 2, interval_us: 3_600_000_000 };
+/// The partition is warm in this epoch of this server, and no projector has written to it.
+const SERVER: &str = "a server";
+const EPOCH: u64 = 1;
+const TOKEN: u64 = 7;
+/// Past this many users of one article a set is split (`lua/include/members.lua`).
+const PER_SET: i64 = 192;
 
 struct Server {
     _folder: TempDir,
     _redis: Redis,
     connection: tests::Redis,
-    run_id: String,
 }
 
-/// An article with its partition warm in epoch 1.
-const ARTICLE: i64 = 42;
-
 fn article() -> ArticleId {
-    id(ARTICLE)
+    id(42)
 }
 
 fn partition() -> Partition {
     Partition::of(article())
 }
 
-/// An answer as its parts, in text.
-fn flat(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(parts) => parts.iter().flat_map(flat).collect(),
-        Value::Int(number) => vec![number.to_string()],
-        Value::BulkString(bytes) => vec![String::from_utf8_lossy(bytes).into_owned()],
-        other => vec![format!("{other:?}")],
+/// Another article of the same partition.
+fn other_article() -> ArticleId {
+    (43..9999).map(id).find(|other| Partition::of(*other) == partition()).expect("there are many")
+}
+
+/// Two kinds of which the first, switched on, switches off the second.
+fn exclusions() -> impl Iterator<Item = (Kind, Kind)> {
+    Kind::ALL.iter().flat_map(|kind| kind.excludes().iter().map(|other| (*kind, *other)))
+}
+
+fn toggle(kind: Kind, user: i64, on: bool) -> Toggle<'static> {
+    Toggle {
+        kind,
+        user: id(user),
+        article: article(),
+        on,
+        outbox_max: 1_000_000,
+        limits: [WIDE; 2],
+        request_id: "request",
+        ip_hash: "0af7",
     }
+}
+
+fn pair(kind: Kind, user: i64) -> Pair {
+    (article(), kind, id(user))
+}
+
+fn hold(pairs: &[Pair], lasts_ms: u64) -> Hold<'_> {
+    Hold { partition: partition(), pairs, lasts_ms }
+}
+
+fn entry(kind: Kind, user: i64, on: bool) -> Entry {
+    Entry { kind, user: id(user), article: article(), on }
+}
+
+fn project(entries: &[Entry]) -> Project<'_> {
+    Project { partition: partition(), token: TOKEN, entries }
 }
 
 impl Server {
     async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let redis = Redis::start_in(folder.path()).await?;
-        let mut connection = tests::redis(&redis.url()).await?;
-        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-        let run_id =
-            info.lines().find_map(|line| line.strip_prefix("run_id:")).expect("INFO names it").trim().to_owned();
-        Ok(Self { _folder: folder, _redis: redis, connection, run_id })
+        let connection = tests::redis(&redis.url()).await?;
+        Ok(Self { _folder: folder, _redis: redis, connection })
     }
 
+    /// One that was rebuilt from nothing.
     async fn warm() -> Result<Self> {
         let mut server = Self::start().await?;
-        let warm = [keys::warm(partition()), keys::outbox(partition())];
-        let run_id = server.run_id.clone();
-        let declare = [run_id.as_str(), "1", "0-0", "", "relay"];
-        assert_eq!(server.call(scripts::WARM, &warm, &declare).await?, ["STALE"], "an empty partition is not whole");
-        assert_eq!(server.call(scripts::FENCE, &warm[..1], &["first"]).await?, ["OK"]);
-        assert_eq!(server.call(scripts::WARM, &warm, &[&run_id, "1", "0-1", "first", "relay"]).await?, ["OK"]);
+        let rebuilt = Rebuilt { rebuild: "first", above: "0-1".parse()?, token: TOKEN, writes: 0 };
+        let warm = Warm { partition: partition(), epoch: EPOCH, group: "relay", rebuilt: Some(rebuilt) };
+        let fence = Fence { partition: partition(), rebuild: "first" };
+        assert_eq!(server.call(&fence).await?, Ok(()));
+        assert_eq!(server.call(&warm).await?, Ok(()));
         Ok(server)
     }
 
-    async fn call(&mut self, script: Script, keys: &[String], args: &[&str]) -> Result<Vec<String>> {
-        let value: Value = redis::cmd("EVAL")
-            .arg(script.source)
-            .arg(keys.len())
-            .arg(keys)
-            .arg(args)
-            .query_async(&mut self.connection)
-            .await?;
-        Ok(flat(&value))
+    async fn call<C: Call>(&mut self, call: &C) -> Result<Result<C::Answer, Refusal>> {
+        tests::call(&mut self.connection, call, At { server: SERVER, deadline_ms: None }).await
     }
 
-    async fn like(&mut self, user: i64, on: bool, change: impl FnOnce(&mut Vec<String>)) -> Result<Vec<String>> {
-        let hash = "0af7";
-        let keys = [
-            keys::warm(partition()),
-            keys::barred(partition()),
-            keys::outbox(partition()),
-            keys::limit(article(), "like", Subject::User(id(user))),
-            keys::limit(article(), "like", Subject::Address(hash)),
-            keys::likes(article()),
-            keys::members(article()),
-            keys::held(partition()),
-        ];
-        let (user, article) = (user.to_string(), ARTICLE.to_string());
-        let mut args: Vec<String> = [
-            self.run_id.as_str(),
-            NO_END,
-            &user,
-            &article,
-            if on { "1" } else { "0" },
-            "1000000",
-            WIDE[0],
-            WIDE[1],
-            WIDE[0],
-            WIDE[1],
-            "request",
-            hash,
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        change(&mut args);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        self.call(scripts::LIKE, &keys, &args).await
+    /// By a caller that takes it for another server.
+    async fn mistaken<C: Call>(&mut self, call: &C) -> Result<Result<C::Answer, Refusal>> {
+        tests::call(&mut self.connection, call, At { server: "another", deadline_ms: None }).await
+    }
+
+    /// With a deadline so many ms from now.
+    async fn within<C: Call>(&mut self, ms: i64, call: &C) -> Result<Result<C::Answer, Refusal>> {
+        let at = At { server: SERVER, deadline_ms: Some(self.now_ms().await? + ms) };
+        tests::call(&mut self.connection, call, at).await
+    }
+
+    async fn now_ms(&mut self) -> Result<i64> {
+        let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut self.connection).await?;
+        Ok(seconds * 1000 + micros / 1000)
+    }
+
+    /// Switches as told; whether that changed anything, and the count.
+    async fn toggled(&mut self, kind: Kind, user: i64, on: bool) -> Result<(bool, i64)> {
+        let Toggled { changed, count, .. } = self.call(&toggle(kind, user, on)).await??;
+        Ok((changed, count))
+    }
+
+    /// Puts a kind on for users, by whichever script does that.
+    async fn fill(&mut self, kind: Kind, users: impl IntoIterator<Item = i64>) -> Result<()> {
+        for user in users {
+            match kind.truth() {
+                Truth::Redis => _ = self.toggled(kind, user, true).await?,
+                Truth::Mysql => _ = self.call(&project(&[entry(kind, user, true)])).await??,
+            }
+        }
+        Ok(())
+    }
+
+    async fn members(&mut self, kind: Kind) -> Result<BTreeSet<i64>> {
+        members(&mut self.connection, kind, article()).await
+    }
+
+    /// The count as it stands there; none where there is no key.
+    async fn count(&mut self, kind: Kind) -> Result<Option<i64>> {
+        Ok(self.connection.get(keys::count(kind, article())).await?)
+    }
+
+    /// The names of everything there is of a kind and the article.
+    async fn keys_of(&mut self, kind: Kind) -> Result<Vec<String>> {
+        let all: Vec<String> = self.connection.keys(keys::any_of(kind)).await?;
+        Ok(all.into_iter().filter(|key| keys::kind_and_article(key) == Some((kind, article()))).collect())
     }
 
     async fn outbox(&mut self) -> Result<Vec<OutboxEntry>> {
         let reply: StreamRangeReply = self.connection.xrange_all(keys::outbox(partition())).await?;
         let entry = |entry: redis::streams::StreamId| {
-            let text = |value: &Value| flat(value).concat();
-            let fields: HashMap<_, _> = entry.map.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+            let field = |name: &str| Some((name.to_owned(), entry.get(name)?));
+            let fields = entry.map.keys().filter_map(|name| field(name)).collect();
             Ok(OutboxEntry { id: entry.id.parse()?, fields })
         };
         reply.ids.into_iter().map(entry).collect()
     }
+
+    async fn events(&mut self) -> Result<Vec<Event>> {
+        Ok(self.outbox().await?.iter().map(OutboxEntry::to_event).collect::<Result<_, _>>()?)
+    }
 }
 
-#[test]
-fn a_digest_is_the_one_that_redis_computes() -> Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        let mut server = Server::start().await?;
-        for script in scripts::ALL {
-            let sha: String =
-                redis::cmd("SCRIPT").arg("LOAD").arg(script.source).query_async(&mut server.connection).await?;
-            assert_eq!(sha, script.sha, "{}", script.name);
-        }
-        Ok(())
-    })
+fn users(numbers: impl IntoIterator<Item = i64>) -> Vec<UserId> {
+    numbers.into_iter().map(id).collect()
+}
+
+#[tokio::test]
+async fn a_digest_is_the_one_that_redis_computes() -> Result<()> {
+    let mut server = Server::start().await?;
+    for script in scripts::ALL {
+        let sha: String =
+            redis::cmd("SCRIPT").arg("LOAD").arg(script.source).query_async(&mut server.connection).await?;
+        assert_eq!(sha, script.sha, "{}", script.name);
+    }
+    Ok(())
 }

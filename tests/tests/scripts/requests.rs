@@ -1,93 +1,76 @@
-//! What the other requests call: views, reads, the limit of favourites, queries.
+//! What the other requests call: views, reads, the limit of kinds whose truth is MySQL, queries.
 
 use anyhow::Result;
-use contract::{ArticleId, Change, OutboxEntry, Partition, keys, keys::Subject, scripts};
+use contract::{
+    Change, Kind, Partition, Truth,
+    keys::{self, Subject},
+    scripts::{Limit, Queried, Query, Read, Reading, Refusal, TakeLimit, Used, View},
+};
 use redis::AsyncCommands;
 use tests::id;
 
-use super::{ARTICLE, NO_END, Server, WIDE, article, partition};
+use super::{EPOCH, NARROW, Server, WIDE, article, other_article, partition};
 
 #[tokio::test]
 async fn a_view_counts_page_views_and_visitors() -> Result<()> {
     let mut server = Server::warm().await?;
-    let mut view = async |visitor: &str, run_id: Option<&str>, deadline: &str, burst: &str| {
-        let keys = [
-            keys::warm(partition()),
-            keys::limit(article(), "view", Subject::Visitor(visitor)),
-            keys::limit(article(), "view", Subject::Address("0af7")),
-            keys::pv(article()),
-            keys::uv(article()),
-            keys::changed(partition()),
-        ];
-        let known = server.run_id.clone();
-        let args = [run_id.unwrap_or(&known), deadline, visitor, "42", burst, "3600000000", WIDE[0], WIDE[1]];
-        server.call(scripts::VIEW, &keys, &args).await
+    let view = |visitor, burst| View {
+        article: article(),
+        visitor: Subject::Visitor(visitor),
+        ip_hash: "0af7",
+        limits: [Limit { burst, ..NARROW }, WIDE],
     };
-    assert_eq!(view("a", None, NO_END, "10").await?[..3], ["OK", "1", "1"]);
-    assert_eq!(view("a", None, NO_END, "10").await?[..3], ["OK", "2", "1"]);
-    let third = view("b", None, NO_END, "10").await?;
-    assert_eq!(third[..3], ["OK", "3", "2"]);
-    assert_eq!(third[4..6], ["1", "9"], "the epoch, and what is left of the visitor's limit");
-    assert_eq!(view("a", Some("another"), NO_END, "10").await?, ["COLD"]);
-    assert_eq!(view("a", None, "1", "10").await?, ["LATE"]);
-    assert_eq!(view("c", None, NO_END, "1").await?[..2], ["OK", "4"]);
-    assert_eq!(view("c", None, NO_END, "1").await?[0], "LIMITED");
+    for (visitor, pv, uv, left) in [("a", 1, 1, 9), ("a", 2, 1, 8), ("b", 3, 2, 9)] {
+        let viewed = server.call(&view(visitor, 10)).await??;
+        assert_eq!((viewed.pv, viewed.uv, viewed.gate.left), (pv, uv, left));
+        assert_eq!(u64::try_from(viewed.epoch)?, EPOCH);
+        assert!((0..10_000).contains(&(server.now_ms().await? - viewed.at_ms)));
+    }
+    assert_eq!(server.mistaken(&view("a", 10)).await?, Err(Refusal::Cold));
+    assert_eq!(server.within(-1, &view("a", 10)).await?, Err(Refusal::Late));
+    assert_eq!(server.call(&view("c", 1)).await??.pv, 4);
+    assert!(matches!(server.call(&view("c", 1)).await?, Err(Refusal::Limited { which: 0, .. })));
     let changed: Vec<i64> = server.connection.smembers(keys::changed(partition())).await?;
-    assert_eq!(changed, [ARTICLE]);
+    assert_eq!(changed, [article().get()]);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_read_counts_once_and_not_before_its_time() -> Result<()> {
     let mut server = Server::warm().await?;
-    let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut server.connection).await?;
-    let now = seconds * 1000 + micros / 1000;
-    let mut read = async |token: &str, change: &dyn Fn(&mut Vec<String>)| {
-        let keys = [
-            keys::warm(partition()),
-            keys::outbox(partition()),
-            keys::limit(article(), "read", Subject::Address("0af7")),
-            keys::reads(article()),
-            keys::used_token(article(), token),
-            keys::changed(partition()),
-        ];
-        let viewed = (now - 6_000).to_string();
-        let mut args: Vec<String> = [
-            server.run_id.as_str(),
-            NO_END,
-            "7",
-            "42",
-            "1000000",
-            "1",
-            &viewed,
-            "5000",
-            "86400000",
-            "100",
-            "3600000000",
-            "r",
-            "h",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        change(&mut args);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        server.call(scripts::READ, &keys, &args).await
+    let now = server.now_ms().await?;
+    let used = |id| Used {
+        id,
+        epoch: EPOCH.cast_signed(),
+        viewed_ms: now - 6_000,
+        after_ms: 5_000,
+        lifetime_ms: 24 * 60 * 60 * 1000,
     };
-    assert_eq!(read("t1", &|_| ()).await?, ["OK", "1", "1"]);
-    assert_eq!(read("t1", &|_| ()).await?, ["OK", "0", "1"], "a token counts once");
-    assert_eq!(read("t2", &|args| args[2] = String::new()).await?, ["OK", "1", "2"]);
-    let early = read("t3", &|args| args[6] = now.to_string()).await?;
-    assert_eq!(early[0], "EARLY");
-    assert!((1..=5000).contains(&early[1].parse::<i64>()?), "{early:?}");
-    assert_eq!(read("t3", &|args| args[6] = (now - 86_500_000).to_string()).await?, ["EXPIRED"]);
-    assert_eq!(read("t3", &|args| args[5] = "0".to_owned()).await?, ["EXPIRED"], "a token of another epoch");
-    assert_eq!(read("t3", &|args| args[0] = "another".to_owned()).await?, ["COLD"]);
-    assert_eq!(read("t3", &|args| args[1] = "1".to_owned()).await?, ["LATE"]);
-    assert_eq!(read("t3", &|args| args[4] = "2".to_owned()).await?, ["FULL"]);
-    assert_eq!(read("t3", &|args| args[9] = "2".to_owned()).await?[0], "LIMITED");
+    let read = |token| Read {
+        article: article(),
+        user: Some(id(7)),
+        token,
+        outbox_max: 1_000_000,
+        limit: Limit { burst: 100, ..NARROW },
+        request_id: "r",
+        ip_hash: "h",
+    };
+    let reading = |counted, reads| Ok(Reading { counted, reads });
+    assert_eq!(server.call(&read(used("t1"))).await?, reading(true, 1));
+    assert_eq!(server.call(&read(used("t1"))).await?, reading(false, 1), "a token counts once");
+    assert_eq!(server.call(&Read { user: None, ..read(used("t2")) }).await?, reading(true, 2));
+    let early = server.call(&read(Used { viewed_ms: now, ..used("t3") })).await?;
+    assert!(matches!(early, Err(Refusal::Early(1..=5_000))), "{early:?}");
+    let expired = Err(Refusal::Expired);
+    assert_eq!(server.call(&read(Used { viewed_ms: now - 86_500_000, ..used("t3") })).await?, expired);
+    assert_eq!(server.call(&read(Used { epoch: 0, ..used("t3") })).await?, expired, "a token of another epoch");
+    assert_eq!(server.mistaken(&read(used("t3"))).await?, Err(Refusal::Cold));
+    assert_eq!(server.within(-1, &read(used("t3"))).await?, Err(Refusal::Late));
+    assert_eq!(server.call(&Read { outbox_max: 2, ..read(used("t3")) }).await?, Err(Refusal::Full));
+    let limited = server.call(&Read { limit: NARROW, ..read(used("t3")) }).await?;
+    assert!(matches!(limited, Err(Refusal::Limited { which: 0, .. })), "{limited:?}");
 
-    let entries = server.outbox().await?;
-    let events = entries.iter().map(OutboxEntry::to_event).collect::<Result<Vec<_>, _>>()?;
+    let events = server.events().await?;
     let told: Vec<_> = events.iter().map(|event| (event.user.map(contract::UserId::get), event.change)).collect();
     assert_eq!(told, [(Some(7), Change::Read(1)), (None, Change::Read(2))]);
     Ok(())
@@ -96,38 +79,61 @@ async fn a_read_counts_once_and_not_before_its_time() -> Result<()> {
 #[tokio::test]
 async fn a_limit_lets_a_burst_pass_and_then_one_at_a_time() -> Result<()> {
     let mut server = Server::warm().await?;
-    let keys = [
-        keys::warm(partition()),
-        keys::limit(article(), "collect", Subject::User(id(7))),
-        keys::limit(article(), "collect", Subject::Address("h")),
-    ];
-    let run_id = server.run_id.clone();
-    let mut take = async |run_id: &str, deadline: &str| {
-        server.call(scripts::LIMIT, &keys, &[run_id, deadline, "2", "3600000000", WIDE[0], WIDE[1]]).await
-    };
-    assert_eq!(take("another", NO_END).await?, ["COLD"]);
-    assert_eq!(take(&run_id, "1").await?, ["LATE"]);
-    assert_eq!(take(&run_id, NO_END).await?[..2], ["OK", "1"]);
-    assert_eq!(take(&run_id, NO_END).await?[..2], ["OK", "0"]);
-    let refused = take(&run_id, NO_END).await?;
-    assert_eq!((refused[0].as_str(), refused[2].as_str()), ("LIMITED", "1"));
+    for kind in Kind::of(Truth::Mysql) {
+        let take = TakeLimit { kind, user: id(7), article: article(), ip_hash: "h", limits: [NARROW, WIDE] };
+        assert_eq!(server.mistaken(&take).await?, Err(Refusal::Cold));
+        assert_eq!(server.within(-1, &take).await?, Err(Refusal::Late));
+        let by_address = TakeLimit { user: id(8), ip_hash: "another", limits: [WIDE, NARROW], ..take };
+        for (take, by) in [(take, 0), (by_address, 1)] {
+            let left = [server.call(&take).await??.left, server.call(&take).await??.left];
+            assert!(by > 0 || left == [1, 0], "{left:?}: what is told is of the user's limit");
+            let refused = server.call(&take).await?;
+            assert!(matches!(refused, Err(Refusal::Limited { which, .. }) if which == by), "{refused:?}");
+        }
+    }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_query_answers_for_every_article_of_its_partition() -> Result<()> {
+async fn a_query_answers_of_every_kind_for_every_article_of_its_partition() -> Result<()> {
     let mut server = Server::warm().await?;
-    server.like(7, true, |_| ()).await?;
-    server.like(8, true, |_| ()).await?;
-    let other: ArticleId =
-        (43..9999).map(id).find(|other| Partition::of(*other) == partition()).expect("there are many");
-    let of = |article| [keys::likes, keys::pv, keys::uv, keys::reads, keys::members].map(|key| key(article));
-    let keys: Vec<String> = [keys::warm(partition())].into_iter().chain(of(article())).chain(of(other)).collect();
-    let run_id = server.run_id.clone();
-    let one = server.call(scripts::QUERY, &keys, &[&run_id, "7"]).await?;
-    assert_eq!(one, ["OK", "2", "0", "0", "0", "1", "0", "0", "0", "0", "0"]);
-    let nobody = server.call(scripts::QUERY, &keys, &[&run_id, ""]).await?;
-    assert_eq!((nobody[5].as_str(), nobody[10].as_str()), ("-1", "-1"));
-    assert_eq!(server.call(scripts::QUERY, &keys, &["another", "7"]).await?, ["COLD"]);
+    // Of the first kind one user, of the second two, and so on: each has one kind on.
+    let mut next = 1..;
+    let mut whose = vec![];
+    for (place, kind) in Kind::ALL.iter().copied().enumerate() {
+        let users: Vec<i64> = next.by_ref().take(place + 1).collect();
+        server.fill(kind, users.iter().copied()).await?;
+        whose.push(users);
+    }
+    let () = server.connection.set(keys::pv(article()), 5).await?;
+    let () = server.connection.pfadd(keys::uv(article()), &["a", "b"]).await?;
+    let () = server.connection.set(keys::reads(article()), 3).await?;
+    let query = |user| Query { partition: partition(), articles: vec![other_article(), article()], user };
+    for user in (1..next.start).map(Some).chain([None]) {
+        let on = |users: &[i64]| user.map(|user| users.contains(&user));
+        let nothing = whose.iter().map(|_| (0, on(&[]))).collect();
+        let kinds = whose.iter().map(|users| Ok((i64::try_from(users.len())?, on(users)))).collect::<Result<_>>()?;
+        let expected = [Queried { pv: 0, uv: 0, reads: 0, kinds: nothing }, Queried { pv: 5, uv: 2, reads: 3, kinds }];
+        assert_eq!(server.call(&query(user.map(id))).await??, expected, "{user:?}");
+    }
+    assert_eq!(server.mistaken(&query(None)).await?, Err(Refusal::Cold));
+    assert_eq!(server.call(&Query { articles: vec![], ..query(None) }).await?, Ok(vec![]), "that it is warm");
+    let cold = Query { partition: Partition::of(id(1)), articles: vec![], user: None };
+    assert_eq!(server.call(&cold).await?, Err(Refusal::Cold), "another partition");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_query_finds_a_user_among_many() -> Result<()> {
+    let mut server = Server::warm().await?;
+    for (place, kind) in Kind::ALL.iter().enumerate() {
+        let most = 4 * super::PER_SET;
+        server.fill(*kind, 1..=most).await?;
+        for user in [1, most / 2, most, most + 1] {
+            let query = Query { partition: partition(), articles: vec![article()], user: Some(id(user)) };
+            let found = server.call(&query).await??.remove(0);
+            assert_eq!(found.kinds[place], (most, Some(user <= most)), "{kind} of {user}");
+        }
+    }
     Ok(())
 }

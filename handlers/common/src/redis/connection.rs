@@ -1,6 +1,6 @@
 //! One connection, and how what goes wrong on it is told apart.
 
-use std::cell::Cell;
+use std::{cell::Cell, time::Instant};
 
 use contract::{Address, Topology};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
@@ -20,8 +20,9 @@ pub(super) struct Redis {
     /// In a cluster; else the URL says it all.
     pub(super) address: Option<Address>,
     pub(super) server: Server,
-    /// Whether the last call was given up early. It may well be in order; twice in a row it is not.
-    pub(super) slow: Cell<bool>,
+    /// When the request began that last gave up a call early, with no answer to any call since. The connection may be in
+    /// order; if a second request in a row gives up, it is not.
+    pub(super) given_up: Cell<Option<Instant>>,
 }
 
 /// What a server of a cluster says of keys that another has (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#moved-redirection>).
@@ -56,7 +57,7 @@ impl Redis {
             None => Connection::open(url).await?,
         };
         let server = Server::learn(&connection).await?;
-        Ok(Self { connection, address, server, slow: Cell::new(false) })
+        Ok(Self { connection, address, server, given_up: Cell::default() })
     }
 
     /// Asks which server has which partition.

@@ -1,30 +1,31 @@
 //! `PUT` and `DELETE /v1/articles/{id}/{{project-name | kebab_case}}`.
 
 use contract::{ArticleId, UserId};
-use handler_common::{Call, Problem, Reply, Route, serve};
+use handler_common::{Call, Component, Problem, Reply, Route, serve};
 use serde::Serialize;
 use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
-#[derive(Clone, Copy)]
-enum Action {
-    {{project-name | pascal_case}},
-    Health,
-}
-
-const ROUTES: &[Route<Action>] = &[
-    Route { path: "/v1/articles/:/{{project-name | kebab_case}}", allow: "PUT, DELETE", action: Action::{{project-name | pascal_case}} },
-    Route { path: "/healthz/{{project-name | kebab_case}}", allow: "GET", action: Action::Health },
-];
-
 #[http_service]
 async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve(request, ROUTES, async |call, action| act(&call, action)).await
+    serve::<{{project-name | pascal_case}}>(request).await
 }
 
-fn act(call: &Call, action: Action) -> Result<Reply, Problem> {
-    match action {
-        Action::{{project-name | pascal_case}} => {{project-name | snake_case}}(call),
-        Action::Health => Ok(Reply::json(&"ok")),
+struct {{project-name | pascal_case}};
+
+impl Component for {{project-name | pascal_case}} {
+    const NAME: &'static str = "{{project-name | kebab_case}}";
+    const ROUTES: &'static [Route<()>] =
+        &[Route { path: "/v1/articles/:id/{{project-name | kebab_case}}", allow: "PUT, DELETE", action: () }];
+    type Action = ();
+    type Settings = ();
+
+    /// Reads the variables that it comes to need, as `toggle` does.
+    async fn load() -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn act(call: Call, (): (), (): &()) -> Result<Reply, Problem> {
+        {{project-name | snake_case}}(&call)
     }
 }
 
@@ -35,7 +36,7 @@ struct Outcome {
     method: String,
 }
 
-/// Answers what was asked for and by whom, and stores nothing. Add the component's one call to a store here.
+/// Answers what was asked for and by whom, and stores nothing. Add the component's one call to a store here, as in `toggle`.
 fn {{project-name | snake_case}}(call: &Call) -> Result<Reply, Problem> {
     let (article_id, user_id) = (call.article()?, call.required_user()?);
     Ok(Reply::json(&Outcome { article_id, user_id, method: call.method.to_string() }))

@@ -1,0 +1,79 @@
+//! What is known of the server at the end of a connection.
+
+use std::time::{Duration, Instant};
+
+use contract::scripts::{At, Refusal};
+use futures::future::join3;
+use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
+
+use super::answer::text;
+use crate::Deadline;
+
+/// A server that has become another, by a promotion, is asked for its name again, but not by every request that finds a
+/// partition cold.
+const RENAMED: Duration = Duration::from_secs(1);
+
+/// A server's name and clock.
+pub struct Server {
+    /// Names the server process and the history that its data is of; each script compares it with the partition's warm
+    /// marker.
+    name: String,
+    /// The server's clock, in ms, at `learned`.
+    clock_ms: i64,
+    pub(super) learned: Instant,
+}
+
+impl Server {
+    /// Asks for both.
+    pub async fn learn(connection: &Connection) -> Result<Self, Error> {
+        let section = |name: &str| [RedisParameter::Binary(name.as_bytes().to_vec())];
+        let (server, replication, time) = join3(
+            connection.execute("INFO", section("server")),
+            connection.execute("INFO", section("replication")),
+            connection.execute("TIME", []),
+        )
+        .await;
+        let learned = Instant::now();
+        let strange = || Error::Other("INFO or TIME answered something else".to_owned());
+        let word = |info: &[RedisResult], name: &str| {
+            let mut lines = info.first().and_then(text)?.lines();
+            lines.find_map(|line| line.strip_prefix(name)).map(|word| word.trim().to_owned())
+        };
+        let (run_id, replid) = (word(&server?, "run_id:"), word(&replication?, "master_replid:"));
+        let name = run_id.zip(replid).map(|(run, replication)| format!("{run}:{replication}")).ok_or_else(strange)?;
+        let time = time?;
+        let part = |at: usize| time.get(at).and_then(text)?.parse::<i64>().ok();
+        let (seconds, micros) = part(0).zip(part(1)).ok_or_else(strange)?;
+        Ok(Self { name, clock_ms: seconds * 1000 + micros / 1000, learned })
+    }
+
+    /// What a script is called with that nobody waits for after the deadline.
+    #[must_use]
+    pub fn at(&self, deadline: Deadline) -> At<'_> {
+        At { server: &self.name, deadline_ms: Some(deadline.by_clock(self.learned, self.clock_ms)) }
+    }
+
+    /// Past its deadline by the server's clock, not by ours, or cold while it may have become another server: what is known
+    /// of it here is wrong.
+    pub(super) fn is_outdated_by(&self, refusal: Refusal) -> bool {
+        refusal == Refusal::Late || (refusal == Refusal::Cold && self.learned.elapsed() > RENAMED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_have_changed_since_is_asked_for_again() {
+        let learned = |ago: Duration| Server {
+            name: String::new(),
+            clock_ms: 0,
+            learned: Instant::now().checked_sub(ago).expect("the machine has run for longer"),
+        };
+        let (new, old) = (learned(Duration::ZERO), learned(2 * RENAMED));
+        assert!(new.is_outdated_by(Refusal::Late) && old.is_outdated_by(Refusal::Late));
+        assert!(!new.is_outdated_by(Refusal::Cold) && old.is_outdated_by(Refusal::Cold));
+        assert!(!old.is_outdated_by(Refusal::Full) && !old.is_outdated_by(Refusal::Barred));
+    }
+}

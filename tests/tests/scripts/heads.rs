@@ -1,0 +1,82 @@
+//! A script's head is what its callers are told.
+
+use std::collections::BTreeSet;
+
+use contract::{
+    Cause, Kind, Truth,
+    keys::Subject,
+    scripts::{
+        self, Ack, At, Call, Clear, Compare, Fence, Hold, PartitionState, Project, Query, Read, Release, Restate,
+        RestoreBars, RestoreMembers, RestoreStats, SnapshotDone, SnapshotRead, SnapshotTake, TakeLimit, Undo, Used,
+        View, Warm,
+    },
+};
+use tests::id;
+
+use super::{WIDE, article, partition, toggle};
+
+/// The last number of a section, KEYS say: each is followed by what it is. `2 and on` is as many as there are.
+fn named(source: &str, section: &str) -> usize {
+    let head: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("--")).collect();
+    let lines = head.iter().skip_while(|line| !line.trim().starts_with(section)).enumerate();
+    let lines = lines.take_while(|(at, line)| *at == 0 || line.starts_with("       "));
+    let text: Vec<&str> = lines.flat_map(|(_, line)| line.split_whitespace()).collect();
+    let mut last = 0;
+    for words in text.windows(2) {
+        if words[0] == (last + 1).to_string() && words[1] != "and" {
+            last += 1;
+        }
+    }
+    last
+}
+
+/// Checks a call without any of what there may be many of, but for so many KEYS and ARGV.
+fn as_named<C: Call>(call: &C, keys: usize, args: usize) -> &'static str {
+    let sent = call.command(At { server: "server", deadline_ms: Some(1) });
+    let source = C::SCRIPT.source;
+    let expected = (named(source, "KEYS") + keys, named(source, "ARGV") + args);
+    assert_eq!((sent.keys.len(), sent.args.len()), expected, "{}", C::SCRIPT.name);
+    C::SCRIPT.name
+}
+
+#[test]
+fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
+    let (partition, article, rebuild) = (partition(), article(), "rebuild");
+    let (ip_hash, limits, user) = ("h", [WIDE; 2], id(7));
+    let token = Used { id: "t", epoch: 1, viewed_ms: 1, after_ms: 1, lifetime_ms: 1 };
+    let read = Read { article, user: None, token, outbox_max: 1, limit: WIDE, request_id: "r", ip_hash };
+    let mut names = BTreeSet::new();
+    for kind in Kind::of(Truth::Redis) {
+        let excluded = kind.excludes().len();
+        names.insert(as_named(&toggle(kind, 7, true), 2 * excluded, excluded));
+    }
+    for kind in Kind::ALL.iter().copied() {
+        names.extend([
+            as_named(&TakeLimit { kind, user, article, ip_hash, limits }, 0, 0),
+            as_named(&Compare { kind, article, users: &[] }, 0, 0),
+            as_named(&Restate { kind, article, users: &[] }, 0, 0),
+            as_named(&RestoreMembers { rebuild, kind, article, total: 0, users: &[] }, 0, 0),
+        ]);
+    }
+    names.extend([
+        as_named(&Query { partition, articles: vec![], user: None }, 0, 0),
+        as_named(&Query { partition, articles: vec![article], user: None }, 3 + 2 * Kind::ALL.len(), 0),
+        as_named(&View { article, visitor: Subject::Visitor("v"), ip_hash, limits }, 0, 0),
+        as_named(&read, 0, 0),
+        as_named(&Ack { partition, group: "relay", ids: &[] }, 0, 0),
+        as_named(&Project { partition, token: 1, entries: &[] }, 0, 0),
+        as_named(&Hold { partition, pairs: &[], lasts_ms: 1 }, 0, 0),
+        as_named(&Undo { partition, pairs: &[], cause: Cause::Erase, until: "" }, 0, 0),
+        as_named(&Release { partition, pairs: &[], until: "1" }, 0, 0),
+        as_named(&SnapshotTake { partition, most: 1 }, 0, 0),
+        as_named(&SnapshotRead { partition, articles: &[] }, 0, 0),
+        as_named(&SnapshotDone { article, pv: 1, reads: 1 }, 0, 0),
+        as_named(&PartitionState { partition }, 0, 0),
+        as_named(&Fence { partition, rebuild }, 0, 0),
+        as_named(&Clear { partition, rebuild, keys: vec![] }, 0, 0),
+        as_named(&RestoreStats { rebuild, article, pv: 1, uv_sketch: vec![], reads: 1 }, 0, 0),
+        as_named(&RestoreBars { partition, rebuild, users: &[] }, 0, 0),
+        as_named(&Warm { partition, epoch: 1, group: "relay", rebuilt: None }, 0, 0),
+    ]);
+    assert_eq!(names, scripts::ALL.iter().map(|script| script.name).collect(), "every script has a call");
+}

@@ -1,0 +1,101 @@
+//! What keeps the stores equal: acknowledging, comparing, saying again.
+
+use anyhow::Result;
+use contract::{
+    Cause, Change, Kind, Truth, Version, keys,
+    scripts::{Ack, Compare, Compared, Refusal, Restate},
+};
+use redis::AsyncCommands;
+
+use super::{PER_SET, Server, article, partition, users};
+
+fn compare(kind: Kind, users: &[contract::UserId]) -> Compare<'_> {
+    Compare { kind, article: article(), users }
+}
+
+fn restate(kind: Kind, users: &[contract::UserId]) -> Restate<'_> {
+    Restate { kind, article: article(), users }
+}
+
+#[tokio::test]
+async fn confirmed_entries_leave_the_outbox_by_their_ids() -> Result<()> {
+    let mut server = Server::warm().await?;
+    let kind = Kind::of(Truth::Redis).next().expect("a kind of Redis");
+    server.fill(kind, 1..=3).await?;
+    let ids: Vec<Version> = server.outbox().await?.iter().map(|entry| entry.id).collect();
+    for (confirmed, removed) in [([ids[0], ids[2]], 2), ([ids[0], ids[0]], 0)] {
+        let ack = Ack { partition: partition(), group: "relay", ids: &confirmed };
+        assert_eq!(server.call(&ack).await?, Ok(removed));
+    }
+    let left: Vec<Version> = server.outbox().await?.iter().map(|entry| entry.id).collect();
+    assert_eq!(left, ids[1..2]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_comparison_tells_what_stands_up_to_which_entry() -> Result<()> {
+    for kind in Kind::ALL.iter().copied() {
+        let mut server = Server::warm().await?;
+        let nobody = Compared { last: "0-1".parse()?, count: 0, members: 0, on: vec![false] };
+        assert_eq!(server.call(&compare(kind, &users([7]))).await?, Ok(nobody));
+        server.fill(kind, 1..=2 * PER_SET).await?;
+        let () = server.connection.incr(keys::count(kind, article()), 5).await?;
+        let compared = server.call(&compare(kind, &users([1, 2 * PER_SET, 2 * PER_SET + 1]))).await??;
+        let last = server.outbox().await?.last().map_or("0-1".parse()?, |entry| entry.id);
+        let expected = Compared { last, count: 2 * PER_SET + 5, members: 2 * PER_SET, on: vec![true, true, false] };
+        assert_eq!(compared, expected);
+        assert_eq!(server.mistaken(&compare(kind, &[])).await?, Err(Refusal::Cold));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_stands_is_said_again_and_twice_the_same() -> Result<()> {
+    for kind in Kind::of(Truth::Redis) {
+        let mut server = Server::warm().await?;
+        server.fill(kind, [7]).await?;
+        for _ in 0..2 {
+            let last = server.call(&restate(kind, &users([7, 8]))).await??;
+            assert_eq!(server.outbox().await?.last().map(|entry| entry.id), Some(last));
+        }
+        let events = server.events().await?;
+        let told: Vec<_> = events.iter().map(|event| (event.user, event.change, event.cause)).collect();
+        let said = |user: i64, on, cause| (Some(tests::id(user)), Change::Switch(kind, on), cause);
+        let again = [said(7, true, Cause::Reconcile), said(8, false, Cause::Reconcile)];
+        assert_eq!(told, [&[said(7, true, Cause::User)][..], &again, &again].concat());
+        assert_eq!((server.count(kind).await?, server.members(kind).await?), (Some(1), [7].into()));
+        assert_eq!(server.mistaken(&restate(kind, &users([7]))).await?, Err(Refusal::Cold));
+    }
+    Ok(())
+}
+
+/// Of a projection, too, whose users the relay alone says again.
+#[tokio::test]
+async fn a_wrong_count_becomes_that_of_the_members_without_an_event() -> Result<()> {
+    for kind in Kind::ALL.iter().copied() {
+        let mut server = Server::warm().await?;
+        server.fill(kind, 1..=2 * PER_SET).await?;
+        let said = server.outbox().await?.len();
+        let last = server.call(&compare(kind, &[])).await??.last;
+        for wrong in [Some(5), Some(-1), None] {
+            let count = keys::count(kind, article());
+            let () = match wrong {
+                Some(number) => server.connection.set(count, number).await?,
+                None => server.connection.del(count).await?,
+            };
+            assert_eq!(server.call(&restate(kind, &[])).await?, Ok(last));
+            assert_eq!(server.count(kind).await?, Some(2 * PER_SET));
+        }
+        // The sets are lost; what is left counts nobody.
+        for key in server.keys_of(kind).await? {
+            if key != keys::count(kind, article()) && !key.ends_with(":n") {
+                let () = server.connection.del(key).await?;
+            }
+        }
+        assert_eq!(server.call(&restate(kind, &[])).await?, Ok(last));
+        assert_eq!(server.keys_of(kind).await?, [""; 0]);
+        assert_eq!(server.outbox().await?.len(), said);
+        assert_eq!(server.mistaken(&restate(kind, &[])).await?, Err(Refusal::Cold));
+    }
+    Ok(())
+}
