@@ -77,7 +77,7 @@ Any number of processes share the work, as many as the topic has partitions.")]
     /// Bring a restarted Redis back into service, rebuilding it from MySQL where it lost anything.
     #[command(after_help = STAND_BY)]
     Warm,
-    /// Rank the articles that gained most likes within the last hour and the last day. One process is enough.
+    /// Rank, by kind, the articles that gained most within the last hour and the last day. One process is enough.
     #[command(after_help = "Example: persister trends --metrics-address 0.0.0.0:9464")]
     Trends,
     /// Show on one screen how the whole system is: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
@@ -95,10 +95,10 @@ Any number of processes share the work, as many as the topic has partitions.")]
         #[command(subcommand)]
         command: DlqCommand,
     },
-    /// Compare the likes in Redis with those in MySQL while traffic runs, and repair what differs.
+    /// Compare what Redis and MySQL hold of each kind while traffic runs, and repair what differs.
     ///
-    /// A difference counts only once MySQL has applied all that Redis had acknowledged when it was seen. Exits with 3
-    /// if differences remain, or articles that could not be compared since their partition is not warm.
+    /// A difference counts only once the store that follows has all that the one that decides had acknowledged when it was
+    /// seen. Exits with 3 if differences remain, or articles that could not be compared since their partition is not warm.
     #[command(after_help = "Example: persister reconcile --sample 1000 --repair")]
     Reconcile(ReconcileOptions),
     /// Show who did what, when, and from where, out of the log in Kafka.
@@ -106,19 +106,19 @@ Any number of processes share the work, as many as the topic has partitions.")]
     /// An event that was delivered twice is shown twice, with the same version.
     #[command(after_help = "Example: persister audit --article 42 --since 2026-11-22T12:00:00Z --json")]
     Audit(AuditOptions),
-    /// Take back the likes that still stand because of the selected events, and no others.
+    /// Switch off what is still on because of the selected events, and nothing else.
     ///
-    /// A like that its user took back, or took back and gave again, is left alone; so is one that `reconcile --repair`
-    /// has said again since. Without --execute nothing is changed. To do it twice changes nothing. Exits with 3 if it
-    /// has to be repeated for some likes.
+    /// What its user switched off, or off and on again, is left alone; so is what `reconcile --repair` has said again
+    /// since. Without --execute nothing is changed. To do it twice changes nothing. Exits with 3 if it has to be repeated
+    /// for some of it.
     #[command(after_help = "Example: persister revoke --ip-hash 0af7 --since 2026-11-22T12:00:00Z --bar --execute")]
     Revoke(RevokeOptions),
-    /// See who may neither like nor collect, bar users, and let them in again.
+    /// See who may switch nothing on or off, bar users, and let them in again.
     Bars {
         #[command(subcommand)]
         command: BarsCommand,
     },
-    /// Erase a user: all likes, favourites and last reads, out of Redis, MySQL and the counts.
+    /// Erase a user: all that the user has on or had, of every kind, and the last reads, out of Redis, MySQL and the counts.
     ///
     /// Meanwhile the user is barred: some seconds, or as long as it takes to ask Redis about every article. What
     /// remains, and until when, is told at the end. No delivery, replay or rebuild brings anything back. To do it again
@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    const ARGUMENTS: [&str; 16] = [
+    const ARGUMENTS: [&str; 17] = [
         "relay",
         "migrate",
         "audit",
@@ -223,6 +223,7 @@ mod tests {
         "list",
         "--article",
         "--since",
+        "--kind",
         "--user",
         "--batch-events",
         "--snapshot-seconds",
@@ -262,6 +263,8 @@ mod tests {
             "erase --user 0",
             "audit --article 9223372036854775808",
             "audit --since yesterday",
+            "audit --kind read",
+            "reconcile --kind nonsense",
             "status --watch 0",
             "status --watch 3601",
             "status --watch --watch",

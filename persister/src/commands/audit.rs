@@ -1,7 +1,7 @@
 //! `persister audit`: who did what, when, from where.
 
 use clap::Args;
-use contract::{Cause, Change, Event};
+use contract::{Change, Event};
 use rdkafka::Message as _;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,7 @@ pub(crate) async fn run(stores: &Stores, options: &AuditOptions, stop: &Cancella
     let mut found = 0_u64;
     if !options.json {
         line(format_args!(
-            "{:<24} {:<19} {:<19} {:<9} {:<9} {:<20} {:<16} {}",
+            "{:<24} {:<19} {:<19} {:<10} {:<9} {:<20} {:<16} {}",
             "TIME", "USER", "ARTICLE", "ACTION", "CAUSE", "VERSION", "IP HASH", "REQUEST"
         ))?;
     }
@@ -56,30 +56,19 @@ pub(crate) async fn run(stores: &Stores, options: &AuditOptions, stop: &Cancella
 
 fn row(event: &Event) -> anyhow::Result<()> {
     let action = match event.change {
-        Change::Like(true) => "like",
-        Change::Like(false) => "unlike",
-        Change::Collect(true) => "collect",
-        Change::Collect(false) => "uncollect",
-        Change::Read(_) => "read",
+        Change::Switch(kind, true) => kind.to_string(),
+        Change::Switch(kind, false) => format!("un{kind}"),
+        Change::Read(_) => "read".to_owned(),
     };
     line(format_args!(
-        "{:<24} {:<19} {:<19} {:<9} {:<9} {:<20} {:<16} {}",
+        "{:<24} {:<19} {:<19} {:<10} {:<9} {:<20} {:<16} {}",
         event.occurred_at.to_string(),
         event.user.map_or_else(|| "-".to_owned(), |user| user.to_string()),
         event.article.to_string(),
         action,
-        cause(event.cause),
+        event.cause.word(),
         event.version.to_string(),
         tame(event.ip_hash.as_bytes(), LONGEST),
         tame(event.request_id.as_bytes(), LONGEST),
     ))
-}
-
-const fn cause(cause: Cause) -> &'static str {
-    match cause {
-        Cause::User => "user",
-        Cause::Revoke => "revoke",
-        Cause::Erase => "erase",
-        Cause::Reconcile => "reconcile",
-    }
 }

@@ -1,4 +1,4 @@
-//! `persister bars`: who may not like or collect, for people.
+//! `persister bars`: who may switch no kind on or off, for people.
 
 use anyhow::ensure;
 use clap::{Args, Subcommand};
@@ -18,8 +18,8 @@ pub(crate) enum BarsCommand {
     /// Show who is barred, since when and why, the latest first.
     #[command(after_help = "Example: persister bars list --json")]
     List(ListOptions),
-    /// Bar users: their likes and favourites stay, new ones answer 403. One who is barred already stays so for the
-    /// older reason.
+    /// Bar users: what they have on stays, and every change of theirs answers 403. One who is barred already stays so for
+    /// the older reason.
     #[command(after_help = "Example: persister bars add --user 7,8 --reason 'ring of 26 Nov'")]
     Add(AddOptions),
     /// Let users in again. Safe to repeat, which finishes what was cut short.

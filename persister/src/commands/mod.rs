@@ -5,6 +5,7 @@ pub(crate) mod bars;
 pub(crate) mod dlq;
 pub(crate) mod erase;
 mod events;
+mod kinds;
 pub(crate) mod migrate;
 pub(crate) mod reconcile;
 pub(crate) mod revoke;

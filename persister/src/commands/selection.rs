@@ -1,12 +1,16 @@
 //! Which events of the log: the same choice for `audit` and `revoke`.
 
 use clap::Args;
-use contract::{ArticleId, Event, UserId};
+use contract::{ArticleId, Change, Event, UserId};
 use jiff::Timestamp;
+
+use super::kinds::Kinds;
 
 /// All conditions must hold; of several values of one, any.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Selection {
+    #[command(flatten)]
+    kinds: Kinds,
     /// Events of this article; may be given more than once.
     #[arg(long)]
     article: Vec<ArticleId>,
@@ -26,14 +30,19 @@ pub(crate) struct Selection {
 
 impl Selection {
     pub(crate) fn admits(&self, event: &Event) -> bool {
-        (self.article.is_empty() || self.article.contains(&event.article))
+        let of_kind = match event.change {
+            Change::Switch(kind, _) => self.kinds.contains(kind),
+            Change::Read(_) => self.kinds.is_any(),
+        };
+        of_kind
+            && (self.article.is_empty() || self.article.contains(&event.article))
             && (self.user.is_empty() || event.user.is_some_and(|user| self.user.contains(&user)))
             && (self.ip_hash.is_empty() || self.ip_hash.contains(&event.ip_hash))
             && self.since.is_none_or(|since| event.occurred_at >= since)
             && self.until.is_none_or(|until| event.occurred_at < until)
     }
 
-    /// Whether it names anything that an attack can be told by; a time alone would be everybody.
+    /// Whether it names anything that an attack can be told by; a time or a kind alone would be everybody.
     pub(crate) fn is_narrow(&self) -> bool {
         !(self.article.is_empty() && self.user.is_empty() && self.ip_hash.is_empty())
     }
@@ -42,7 +51,7 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use contract::{Cause, Change, Version};
+    use contract::{Cause, Kind, Version};
     use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
@@ -58,7 +67,7 @@ mod tests {
             version: Version { ms: 1, seq: 0 },
             user: "7".parse().ok(),
             article: "42".parse().expect("an id"),
-            change: Change::Like(true),
+            change: Change::Switch(Kind::ALL[0], true),
             cause: Cause::User,
             occurred_at: "2026-11-22T12:00:00Z".parse().expect("a time"),
             request_id: String::new(),
@@ -70,8 +79,8 @@ mod tests {
         /// More conditions never admit more; and only one that names somebody is narrow.
         #[test]
         fn a_condition_more_admits_no_more(
-            names in vec(select(vec!["--user", "--article", "--ip-hash", "--since", "--until"]), 0..5),
-            values in vec("7|42|0af7|2026-11-22T1[123]:00:00Z|\\PC{0,8}", 5),
+            names in vec(select(vec!["--user", "--article", "--ip-hash", "--since", "--until", "--kind"]), 0..6),
+            values in vec("7|42|0af7|like|2026-11-22T1[123]:00:00Z|\\PC{0,8}", 6),
         ) {
             let parse = |names: &[&str]| {
                 let pairs = names.iter().zip(&values).map(|(name, value)| format!("{name}={value}"));
@@ -86,8 +95,24 @@ mod tests {
                 let fewer = parse(&names[..some]).expect("a part of what was understood");
                 prop_assert!(!all.admits(&event()) || fewer.admits(&event()));
             }
-            prop_assert_eq!(all.is_narrow(), names.iter().any(|name| !["--since", "--until"].contains(name)));
+            prop_assert_eq!(all.is_narrow(), names.iter().any(|name| !["--since", "--until", "--kind"].contains(name)));
         }
+    }
+
+    #[test]
+    fn a_kind_admits_its_own_and_neither_others_nor_reads() {
+        for kind in Kind::ALL {
+            let line = Line::parse_from(["x", "--kind", kind.name()]);
+            for other in Kind::ALL {
+                for on in [true, false] {
+                    let event = Event { change: Change::Switch(*other, on), ..event() };
+                    assert_eq!(line.selection.admits(&event), kind == other, "{kind}: {other}");
+                }
+            }
+            assert!(!line.selection.admits(&Event { change: Change::Read(1), ..event() }));
+        }
+        assert!(Line::parse_from(["x"]).selection.admits(&Event { change: Change::Read(1), ..event() }));
+        assert!(Line::try_parse_from(["x", "--kind", "read"]).is_err(), "a read is of no kind");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Users who may neither like nor collect: a row in MySQL, and a copy in every partition of Redis.
+//! Users who may switch no kind on or off: a row in MySQL, and a copy in every partition of Redis.
 
 use std::collections::HashSet;
 

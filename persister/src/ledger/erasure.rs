@@ -1,6 +1,8 @@
 //! Deleting a user's rows in MySQL.
 
-use contract::{Partition, UserId};
+use std::collections::BTreeMap;
+
+use contract::{Cause, Kind, Partition, Truth, UserId};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, query, query_as, query_scalar, raw_sql};
 
 use super::locks::lock_partitions;
@@ -11,9 +13,8 @@ const TOGETHER: usize = 500;
 
 /// How many rows of a user were deleted.
 pub(crate) struct Deleted {
-    /// Of likes taken back by the user too.
-    pub(crate) likes: u64,
-    pub(crate) collects: u64,
+    /// Of what the user had switched off too.
+    pub(crate) by_kind: BTreeMap<Kind, u64>,
     pub(crate) reads: u64,
 }
 
@@ -31,14 +32,24 @@ pub(crate) async fn wait_for_consumers(mysql: &MySqlPool) -> Result<(), StoreErr
 
 /// Deletes all rows of the user and lowers the counts that they were part of.
 pub(crate) async fn delete(mysql: &MySqlPool, user: UserId) -> Result<Deleted, StoreError> {
-    let likes = until_none(mysql, async |connection| delete_likes(connection, user).await).await?;
+    let codes: Vec<u8> = query_scalar("SELECT DISTINCT kind FROM interaction WHERE user_id = ? ORDER BY kind")
+        .bind(user.get())
+        .fetch_all(mysql)
+        .await?;
+    let mut by_kind: BTreeMap<Kind, u64> = Kind::ALL.iter().map(|kind| (*kind, 0)).collect();
+    // Rows of a kind that this release does not know are the user's too.
+    for code in codes {
+        let deleted = until_none(mysql, async |connection| delete_of(connection, user, code).await).await?;
+        if let Some(count) = Kind::from_code(code).and_then(|kind| by_kind.get_mut(&kind)) {
+            *count = deleted;
+        }
+    }
     let reads = until_none(mysql, async |connection| {
         let delete = query("DELETE FROM user_read WHERE user_id = ? LIMIT 500").bind(user.get());
         Ok(delete.execute(connection).await?.rows_affected())
     })
     .await?;
-    let collects = until_none(mysql, async |connection| delete_collects(connection, user).await).await?;
-    Ok(Deleted { likes, collects, reads })
+    Ok(Deleted { by_kind, reads })
 }
 
 async fn until_none(
@@ -55,68 +66,60 @@ async fn until_none(
     }
 }
 
-async fn delete_likes(connection: &mut MySqlConnection, user: UserId) -> sqlx::Result<u64> {
+/// Rows of one kind. In the order in which every writer locks the tables (see the migrations).
+async fn delete_of(connection: &mut MySqlConnection, user: UserId, code: u8) -> sqlx::Result<u64> {
     let mut transaction = connection.begin().await?;
-    let rows: Vec<(i64, i8)> =
-        query_as("SELECT article_id, status FROM user_like WHERE user_id = ? ORDER BY article_id LIMIT 500 FOR UPDATE")
-            .bind(user.get())
-            .fetch_all(&mut *transaction)
-            .await?;
-    delete_of(&mut transaction, "user_like", user, rows.iter().map(|(article, _)| *article)).await?;
-    // An unlike that was on its way is not applied any more: its row still counts here.
-    let counted = rows.iter().filter(|(_, status)| *status == 1).map(|(article, _)| *article);
-    lower(&mut transaction, "like_count", counted).await?;
+    let rows: Vec<(i64, u8, i8, i64)> = query_as(
+        "SELECT article_id, p, status, version_ms FROM interaction
+         WHERE user_id = ? AND kind = ? ORDER BY article_id LIMIT 500 FOR UPDATE",
+    )
+    .bind(user.get())
+    .bind(code)
+    .fetch_all(&mut *transaction)
+    .await?;
+    if let Some(list) = list(rows.iter().map(|(article, ..)| *article)) {
+        let delete =
+            format!("DELETE FROM interaction WHERE article_id IN ({list}) AND kind = {code} AND user_id = {user}");
+        raw_sql(AssertSqlSafe(delete)).execute(&mut *transaction).await?;
+    }
+    // One that was being switched off is not any more, where Redis decides: its row still counts here.
+    let on: Vec<_> = rows.iter().filter(|(.., status, _)| *status == 1).collect();
+    if Kind::from_code(code).is_some_and(|kind| kind.truth() == Truth::Mysql) {
+        for (article, p, _, version_ms) in &on {
+            tell(&mut transaction, (*article, code, user), *p, *version_ms).await?;
+        }
+    }
+    if let Some(list) = list(on.iter().map(|(article, ..)| *article)) {
+        let lower = format!(
+            "UPDATE interaction_count SET count = GREATEST(count - 1, 0)
+             WHERE article_id IN ({list}) AND kind = {code} ORDER BY article_id"
+        );
+        raw_sql(AssertSqlSafe(lower)).execute(&mut *transaction).await?;
+    }
     transaction.commit().await?;
     Ok(rows.len() as u64)
 }
 
-/// With the entries of its outbox, as the collect procedure makes them, so that the log tells where the favourites
-/// went.
-async fn delete_collects(connection: &mut MySqlConnection, user: UserId) -> sqlx::Result<u64> {
-    let mut transaction = connection.begin().await?;
-    let articles: Vec<i64> =
-        query_scalar("SELECT article_id FROM user_collect WHERE user_id = ? ORDER BY article_id LIMIT 500 FOR UPDATE")
-            .bind(user.get())
-            .fetch_all(&mut *transaction)
-            .await?;
-    delete_of(&mut transaction, "user_collect", user, articles.iter().copied()).await?;
-    for article in &articles {
-        query(
-            "INSERT INTO collect_outbox (user_id, article_id, status, at_ms, request_id, ip_hash, cause)
-             VALUES (?, ?, 0, CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED), '', '', 'erase')",
-        )
-        .bind(user.get())
-        .bind(article)
-        .execute(&mut *transaction)
-        .await?;
-    }
-    lower(&mut transaction, "collect_count", articles.iter().copied()).await?;
-    transaction.commit().await?;
-    Ok(articles.len() as u64)
-}
-
-async fn delete_of(
+/// Into the outbox, as the procedure `toggle` does, so that log and projection follow.
+async fn tell(
     connection: &mut MySqlConnection,
-    table: &str,
-    user: UserId,
-    articles: impl Iterator<Item = i64>,
+    (article, code, user): (i64, u8, UserId),
+    partition: u8,
+    version_ms: i64,
 ) -> sqlx::Result<()> {
-    if let Some(list) = list(articles) {
-        let delete = format!("DELETE FROM {table} WHERE user_id = {user} AND article_id IN ({list})");
-        raw_sql(AssertSqlSafe(delete)).execute(connection).await?;
-    }
-    Ok(())
-}
-
-/// In the order in which every writer locks the articles.
-async fn lower(connection: &mut MySqlConnection, count: &str, articles: impl Iterator<Item = i64>) -> sqlx::Result<()> {
-    if let Some(list) = list(articles) {
-        let lower = format!(
-            "UPDATE article_stats SET {count} = GREATEST({count} - 1, 0)
-             WHERE article_id IN ({list}) ORDER BY article_id"
-        );
-        raw_sql(AssertSqlSafe(lower)).execute(connection).await?;
-    }
+    query(
+        "INSERT INTO outbox (p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash)
+         SELECT ?, ?, ?, ?, 0, GREATEST(t.now_ms, ?), ?, t.now_ms, '', ''
+         FROM (SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED) AS now_ms) t",
+    )
+    .bind(partition)
+    .bind(code)
+    .bind(user.get())
+    .bind(article)
+    .bind(version_ms)
+    .bind(Cause::Erase.word())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -1,16 +1,16 @@
-//! Holding likes while it is found out why they stand, and taking them back.
+//! Holding pairs while it is found out why they are on, and switching them off.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use contract::{Partition, keys, scripts};
-
-use super::{
-    marks::Marks,
-    pair::{Pair, by_partition},
+use contract::{
+    Cause, Pair, Partition,
+    scripts::{Hold, Release, Undo},
 };
+
+use super::{marks::Marks, pair::by_partition};
 use crate::store::{
     StoreError, Stores,
-    scripts::{call, run_script},
+    scripts::{call, refused},
     servers::Servers,
 };
 
@@ -45,38 +45,35 @@ impl Holder {
 
     /// Holds pairs; those it got, and the last change of each outbox that may concern them.
     pub(crate) async fn hold(&mut self, pairs: &[Pair]) -> Result<(BTreeSet<Pair>, Marks), StoreError> {
-        let (mut got, mut marks) = (BTreeSet::new(), Marks::default());
+        let lasts_ms = u64::try_from(self.lasts.as_millis()).unwrap_or(u64::MAX);
+        let (mut all, mut marks) = (BTreeSet::new(), Marks::default());
         for (partition, pairs) in by_partition(pairs) {
             for pairs in pairs.chunks(PER_CALL) {
-                let keys = [keys::warm(partition), keys::outbox(partition), keys::held(partition)];
-                let mut hold = call(&scripts::HOLD, keys);
-                hold.arg(self.redis.name(partition)?)
-                    .arg(u64::try_from(self.lasts.as_millis()).unwrap_or(u64::MAX))
-                    .arg(names(pairs.iter()));
-                let answer: Vec<String> = run_script(&mut self.redis, hold).await?;
-                warm(partition, answer.len() == 3 + pairs.len())?;
-                marks.add_text(partition, &answer[1])?;
-                let taken = pairs.iter().zip(&answer[3..]).filter(|(_, held)| *held == "1");
-                let taken: BTreeSet<Pair> = taken.map(|(pair, _)| *pair).collect();
-                got.extend(taken.iter().copied());
-                self.held.push(Held { partition, until: answer[2].clone(), pairs: taken });
+                let hold = Hold { partition, pairs, lasts_ms };
+                let answer = call(&mut self.redis, &hold).await?.map_err(|refusal| refused(&hold, refusal))?;
+                marks.add(partition, answer.last);
+                let got = pairs.iter().zip(answer.got).filter(|(_, got)| *got);
+                let got: BTreeSet<Pair> = got.map(|(pair, _)| *pair).collect();
+                all.extend(got.iter().copied());
+                self.held.push(Held { partition, until: answer.until, pairs: got });
             }
         }
-        Ok((got, marks))
+        Ok((all, marks))
     }
 
-    /// Takes back likes that are held; whether each was. Marks the last change of each outbox.
+    /// Switches off pairs that are held; whether each was. Marks the last change of each outbox.
     pub(crate) async fn undo(
         &mut self,
         pairs: &BTreeSet<Pair>,
         marks: &mut Marks,
     ) -> Result<Vec<(Pair, bool)>, StoreError> {
         let mut outcomes = Vec::with_capacity(pairs.len());
-        for held in &self.held {
-            let chosen: Vec<Pair> = held.pairs.intersection(pairs).copied().collect();
+        for Held { partition, until, pairs: held } in &self.held {
+            let chosen: Vec<Pair> = held.intersection(pairs).copied().collect();
             if !chosen.is_empty() {
-                let undone = undo(&mut self.redis, held.partition, "revoke", &held.until, &chosen, marks).await?;
-                outcomes.extend(chosen.into_iter().zip(undone));
+                let off = Undo { partition: *partition, pairs: &chosen, cause: Cause::Revoke, until };
+                let done = undo(&mut self.redis, &off, marks).await?;
+                outcomes.extend(chosen.iter().copied().zip(done));
             }
         }
         Ok(outcomes)
@@ -84,44 +81,19 @@ impl Holder {
 
     /// Lets go of all that is still held.
     pub(crate) async fn release(&mut self) -> Result<(), StoreError> {
-        for held in self.held.drain(..).filter(|held| !held.pairs.is_empty()) {
-            let mut release = call(&scripts::RELEASE, [keys::held(held.partition)]);
-            release.arg(&held.until).arg(names(held.pairs.iter()));
-            run_script::<u64>(&mut self.redis, release).await?;
+        for Held { partition, until, pairs } in self.held.drain(..).filter(|held| !held.pairs.is_empty()) {
+            let pairs: Vec<Pair> = pairs.into_iter().collect();
+            let release = Release { partition, pairs: &pairs, until: &until };
+            call(&mut self.redis, &release).await?.map_err(|refusal| refused(&release, refusal))?;
         }
         Ok(())
     }
 }
 
-/// Takes likes of one partition back, without regard to a hold if `until` is empty; whether each was.
-pub(crate) async fn undo(
-    redis: &mut Servers,
-    partition: Partition,
-    cause: &str,
-    until: &str,
-    pairs: &[Pair],
-    marks: &mut Marks,
-) -> Result<Vec<bool>, StoreError> {
-    let mut keys = vec![keys::warm(partition), keys::outbox(partition), keys::held(partition)];
-    keys.extend(pairs.iter().flat_map(|(_, article)| [keys::likes(*article), keys::members(*article)]));
-    let mut undo = call(&scripts::UNDO, keys);
-    undo.arg(redis.name(partition)?).arg(cause).arg(until);
-    for (user, article) in pairs {
-        undo.arg(user.get()).arg(article.get());
-    }
-    let answer: Vec<String> = run_script(redis, undo).await?;
-    warm(partition, answer.len() == 2 + pairs.len())?;
-    marks.add_text(partition, &answer[1])?;
-    Ok(answer[2..].iter().map(|done| done == "1").collect())
-}
-
-fn names<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Vec<String> {
-    pairs.map(|(user, article)| format!("{user}:{article}")).collect()
-}
-
-fn warm(partition: Partition, is_warm: bool) -> Result<(), StoreError> {
-    if is_warm {
-        return Ok(());
-    }
-    Err(StoreError::Other(format!("partition {partition} is not warm; try again when it is")))
+/// Switches pairs off; whether each was on. Marks the last change of the outbox. A call by itself, since it must not be sent
+/// again where another one beside it has to be.
+pub(crate) async fn undo(redis: &mut Servers, undo: &Undo<'_>, marks: &mut Marks) -> Result<Vec<bool>, StoreError> {
+    let undone = call(redis, undo).await?.map_err(|refusal| refused(undo, refusal))?;
+    marks.add(undo.partition, undone.last);
+    Ok(undone.done)
 }

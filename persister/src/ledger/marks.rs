@@ -1,10 +1,8 @@
-//! How far each outbox was at some moment.
+//! How far each outbox of Redis was at some moment.
 
 use std::collections::BTreeMap;
 
 use contract::{Partition, Version};
-
-use crate::store::{Store, StoreError};
 
 /// The last id of each outbox concerned.
 #[derive(Debug, Default)]
@@ -17,12 +15,6 @@ impl Marks {
         *mark = last.max(*mark);
     }
 
-    /// The same of an id as a script answers it.
-    pub(super) fn add_text(&mut self, partition: Partition, last: &str) -> Result<(), StoreError> {
-        self.add(partition, version(last)?);
-        Ok(())
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -30,9 +22,4 @@ impl Marks {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Partition, Version)> {
         self.0.iter().map(|(partition, version)| (*partition, *version))
     }
-}
-
-/// The last id of an outbox, as a script answers it.
-pub(super) fn version(last: &str) -> Result<Version, StoreError> {
-    last.parse().map_err(|_| StoreError::Answer(Store::Redis, format!("{last} is no id of an entry")))
 }

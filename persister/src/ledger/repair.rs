@@ -1,59 +1,57 @@
-//! Making MySQL follow Redis.
+//! Making the store that follows do so again.
 
-use contract::{ArticleId, Partition, keys, scripts};
+use contract::{Partition, UserId, scripts::Restate};
 use sqlx::{Connection as _, MySqlConnection, MySqlPool, query, query_scalar};
 
-use super::{locks::lock_partitions, marks::Marks};
+use super::{comparison::Counter, locks::lock_partitions, marks::Marks};
 use crate::store::{
     StoreError,
     mysql::retried,
-    scripts::{call, run_script},
+    scripts::{call, refused},
     servers::Servers,
 };
 
-/// Says the state of these likes again, in new events with cause `reconcile`. Without any user too: the script looks at
-/// the count. Marks the last change of the outbox.
+/// Says again what Redis holds of these users, in new events with cause `reconcile`; only where Redis decides. Also without
+/// any user: the script sets the count in Redis to the number of users there. Marks the last change of the outbox.
 pub(crate) async fn restate(
     redis: &mut Servers,
-    article: ArticleId,
-    users: &[i64],
+    (article, kind): Counter,
+    users: &[UserId],
     marks: &mut Marks,
 ) -> Result<(), StoreError> {
-    let partition = Partition::of(article);
-    let keys = [keys::warm(partition), keys::outbox(partition), keys::likes(article), keys::members(article)];
-    let mut restate = call(&scripts::RESTATE, keys);
-    restate.arg(redis.name(partition)?).arg(article.get()).arg(users);
-    let answer: Vec<String> = run_script(redis, restate).await?;
-    if answer.len() != 3 {
-        return Err(StoreError::Other(format!("article {article}: its partition is not warm any more")));
-    }
-    marks.add_text(partition, &answer[1])
+    let restate = Restate { kind, article, users };
+    let last = call(redis, &restate).await?.map_err(|refusal| refused(&restate, refusal))?;
+    marks.add(Partition::of(article), last);
+    Ok(())
 }
 
-/// Sets an article's count in MySQL to the number of its likes.
-pub(crate) async fn recount(mysql: &MySqlPool, article: ArticleId) -> Result<(), StoreError> {
-    retried(mysql, async |connection| recount_locked(connection, article).await).await
+/// Sets a count in MySQL to the number of its rows.
+pub(crate) async fn recount(mysql: &MySqlPool, of: Counter) -> Result<(), StoreError> {
+    retried(mysql, async |connection| recount_locked(connection, of).await).await
 }
 
-/// With the partition locked no consumer has likes in hand that are counted later; with the row locked nobody changes
-/// the count. What is read after both is what is there, READ COMMITTED.
-async fn recount_locked(connection: &mut MySqlConnection, article: ArticleId) -> sqlx::Result<()> {
+/// With the partition locked no consumer has rows in hand that are counted later; with the count locked nobody else
+/// changes it. What is read after both is what is there, READ COMMITTED.
+async fn recount_locked(connection: &mut MySqlConnection, (article, kind): Counter) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;
     lock_partitions(&mut transaction, [&Partition::of(article)]).await?;
     query(
-        "INSERT INTO article_stats (article_id, updated_at) VALUES (?, UTC_TIMESTAMP(3))
-         ON DUPLICATE KEY UPDATE updated_at = VALUES(updated_at)",
+        "INSERT INTO interaction_count (article_id, kind, count) VALUES (?, ?, 0)
+         ON DUPLICATE KEY UPDATE count = count",
     )
     .bind(article.get())
+    .bind(kind.code())
     .execute(&mut *transaction)
     .await?;
-    let likes: i64 = query_scalar("SELECT COUNT(*) FROM user_like WHERE article_id = ? AND status = 1")
+    let rows: i64 = query_scalar("SELECT COUNT(*) FROM interaction WHERE article_id = ? AND kind = ? AND status = 1")
         .bind(article.get())
+        .bind(kind.code())
         .fetch_one(&mut *transaction)
         .await?;
-    query("UPDATE article_stats SET like_count = ? WHERE article_id = ?")
-        .bind(likes)
+    query("UPDATE interaction_count SET count = ? WHERE article_id = ? AND kind = ?")
+        .bind(rows)
         .bind(article.get())
+        .bind(kind.code())
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await

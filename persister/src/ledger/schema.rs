@@ -1,7 +1,8 @@
 //! The schema of MySQL, and the rights of the components.
 
 use anyhow::{Context as _, ensure};
-use sqlx::{AssertSqlSafe, MySqlPool, migrate::Migrator, query_scalar, raw_sql};
+use contract::Kind;
+use sqlx::{AssertSqlSafe, MySqlPool, QueryBuilder, migrate::Migrator, query_scalar, raw_sql};
 use tracing::info;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -9,17 +10,29 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// All that the components read; they write only through the procedure, which has the rights of the user that made it,
 /// who must not be dropped.
 const READ_BY_HANDLERS: [(&str, &str); 5] = [
-    ("article_stats", "article_id, like_count, collect_count, pv, uv, read_count"),
-    ("user_like", "user_id, article_id, status, version_ms, version_seq, updated_at"),
-    ("user_collect", "user_id, article_id, created_at"),
-    ("top_liked", "span, place, article_id, likes"),
-    ("trends", "as_of"),
+    ("interaction", "article_id, kind, user_id, p, status, version_ms, version_seq, updated_at"),
+    ("interaction_count", "article_id, kind, count"),
+    ("article_stats", "article_id, pv, uv, read_count"),
+    ("ranking", "span, kind, place, article_id, gained"),
+    ("trends", "kind, as_of"),
 ];
 
 /// Brings the tables to what this release needs.
 pub(crate) async fn migrate(mysql: &MySqlPool) -> anyhow::Result<()> {
     MIGRATIONS.run(mysql).await.context("the schema could not be brought up to date")?;
+    name_kinds(mysql).await.context("the names of the kinds could not be written")?;
     info!(migrations = MIGRATIONS.iter().count(), "MySQL is up to date");
+    Ok(())
+}
+
+/// Writes what the numbers in columns `kind` mean, for people's queries.
+async fn name_kinds(mysql: &MySqlPool) -> sqlx::Result<()> {
+    let mut insert = QueryBuilder::new("INSERT INTO kind (code, name) ");
+    insert.push_values(Kind::ALL, |mut row, kind| {
+        row.push_bind(kind.code()).push_bind(kind.name());
+    });
+    insert.push(" ON DUPLICATE KEY UPDATE name = VALUES(name)");
+    insert.build().execute(mysql).await?;
     Ok(())
 }
 
@@ -28,7 +41,7 @@ pub(crate) async fn grant(mysql: &MySqlPool, account: &str) -> anyhow::Result<()
     let account = quoted(account)?;
     let database: String = query_scalar("SELECT DATABASE()").fetch_one(mysql).await?;
     let database = format!("`{}`", database.replace('`', "``"));
-    let mut grants = vec![format!("GRANT EXECUTE ON PROCEDURE {database}.collect TO {account}")];
+    let mut grants = vec![format!("GRANT EXECUTE ON PROCEDURE {database}.toggle TO {account}")];
     grants.extend(
         READ_BY_HANDLERS.map(|(table, columns)| format!("GRANT SELECT ({columns}) ON {database}.{table} TO {account}")),
     );

@@ -1,10 +1,15 @@
-//! Waiting until MySQL has what Redis had acknowledged at some moment.
+//! Waiting until the store that follows has what the other one had acknowledged at some moment.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
+use contract::Partition;
+use sqlx::{AssertSqlSafe, MySqlPool, query_scalar};
 use tokio_util::sync::CancellationToken;
 
-use super::{marks::Marks, outbox};
+use super::{marks::Marks, mysql_outbox, outbox};
 use crate::{
     backoff::pause,
     output::counted,
@@ -13,28 +18,43 @@ use crate::{
 
 const POLL: Duration = Duration::from_millis(100);
 
-/// Waits until all entries up to the marks are in Kafka, and all that was in Kafka then has been applied. An outbox's
-/// version in MySQL alone would not tell: entries may arrive in another order than they were made.
-pub(crate) async fn settle(
+/// How long to wait, and for how long it has been waited.
+pub(crate) struct Patience<'a> {
+    began: Instant,
+    lasts: Duration,
+    stop: &'a CancellationToken,
+}
+
+impl<'a> Patience<'a> {
+    /// From now on.
+    pub(crate) fn new(lasts: Duration, stop: &'a CancellationToken) -> Self {
+        Self { began: Instant::now(), lasts, stop }
+    }
+
+    /// Waits for a moment; fails if the process is to stop, or it has been long enough.
+    async fn wait(&self, store: &str, what: &str, jobs: &str) -> Result<(), StoreError> {
+        if self.stop.is_cancelled() {
+            return Err(StoreError::Other(format!("stopped while waiting for {what}")));
+        }
+        if self.began.elapsed() > self.lasts {
+            let seconds = self.lasts.as_secs();
+            let text = format!("{store} did not catch up within {seconds} s: still {what}; {jobs}");
+            return Err(StoreError::Other(text));
+        }
+        pause(POLL, self.stop).await;
+        Ok(())
+    }
+}
+
+/// Waits until all entries of Redis's outboxes up to the marks are in Kafka, and all that was in Kafka then has been
+/// applied. An outbox's version in MySQL alone would not tell: entries may arrive in another order than they were made.
+pub(crate) async fn in_mysql(
     stores: &Stores,
     redis: &mut Servers,
     marks: &Marks,
-    patience: Duration,
-    stop: &CancellationToken,
+    patience: &Patience<'_>,
 ) -> Result<(), StoreError> {
-    let began = Instant::now();
-    let wait = async |what: String| {
-        if stop.is_cancelled() {
-            return Err(StoreError::Other(format!("stopped while waiting for {what}")));
-        }
-        if began.elapsed() > patience {
-            let seconds = patience.as_secs();
-            let text = format!("MySQL did not catch up within {seconds} s: still {what}; do relay and consumer run?");
-            return Err(StoreError::Other(text));
-        }
-        pause(POLL, stop).await;
-        Ok(())
-    };
+    let wait = async |what: String| patience.wait("MySQL", &what, "do relay and consumer run?").await;
     if marks.is_empty() {
         return Ok(());
     }
@@ -53,4 +73,27 @@ pub(crate) async fn settle(
         now = observer.progress().await?;
     }
     Ok(())
+}
+
+/// Waits until all that MySQL's outbox has of these partitions is in Redis. What was read of MySQL before came into the
+/// outbox with its row, so it is there then.
+pub(crate) async fn in_redis(
+    mysql: &MySqlPool,
+    partitions: &BTreeSet<Partition>,
+    patience: &Patience<'_>,
+) -> Result<(), StoreError> {
+    let list = partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    if list.is_empty() {
+        return Ok(());
+    }
+    let up_to = mysql_outbox::last(mysql).await?;
+    let sql = format!("SELECT COUNT(*) FROM outbox WHERE projected = FALSE AND id <= ? AND p IN ({list})");
+    loop {
+        let waiting: i64 = query_scalar(AssertSqlSafe(sql.clone())).bind(up_to).fetch_one(mysql).await?;
+        if waiting == 0 {
+            return Ok(());
+        }
+        let what = format!("{waiting} changes to be projected");
+        patience.wait("Redis", &what, "does the relay run, and are these partitions warm?").await?;
+    }
 }

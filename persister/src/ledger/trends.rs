@@ -1,29 +1,55 @@
-//! The ranking of liked articles, and what its job goes on from: both change in one transaction.
+//! The ranking of articles by kind, and what its job goes on from: all of it changes in one transaction.
 
 use std::time::Duration;
 
-use contract::ArticleId;
+use contract::{ArticleId, Kind};
 use jiff::Timestamp;
-use sqlx::{Connection as _, MySqlConnection, MySqlPool, QueryBuilder, query, query_scalar};
+use sqlx::{Connection as _, MySqlConnection, MySqlPool, QueryBuilder, query, query_as, query_scalar};
 
 use crate::store::{Store, StoreError, within};
 
 /// A transaction that takes so long waits for a server that has stalled.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is shown: of which moment it is, and by each span's name, its articles with their likes, best first.
-pub(crate) struct Ranking {
-    pub(crate) as_of: Timestamp,
-    pub(crate) tops: Vec<(&'static str, Vec<(ArticleId, i64)>)>,
+/// The row of what is of no kind.
+const COMMON: u8 = 0;
+
+/// What the job goes on from, each part small enough for one statement.
+pub(crate) struct Parts {
+    /// Of no kind.
+    pub(crate) common: Vec<u8>,
+    pub(crate) by_kind: Vec<(Kind, Vec<u8>)>,
 }
 
-/// The state that was written last; none if nothing was.
-pub(crate) async fn load(mysql: &MySqlPool) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(query_scalar("SELECT state FROM trends").fetch_optional(mysql).await?)
+/// The articles that gained most of a kind within a span, best first, each with how many.
+pub(crate) struct Top {
+    pub(crate) span: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) articles: Vec<(ArticleId, i64)>,
+}
+
+/// What is shown, and of which moment it is.
+pub(crate) struct Ranking {
+    pub(crate) as_of: Timestamp,
+    pub(crate) tops: Vec<Top>,
+}
+
+/// What was written last; none if nothing was. A kind that this release does not know is left out.
+pub(crate) async fn load(mysql: &MySqlPool) -> Result<Option<Parts>, StoreError> {
+    let rows: Vec<(u8, Vec<u8>)> = query_as("SELECT kind, state FROM trends").fetch_all(mysql).await?;
+    let (mut common, mut by_kind) = (None, Vec::new());
+    for (code, state) in rows {
+        if code == COMMON {
+            common = Some(state);
+        } else if let Some(kind) = Kind::from_code(code) {
+            by_kind.push((kind, state));
+        }
+    }
+    Ok(common.map(|common| Parts { common, by_kind }))
 }
 
 /// Writes the state; and the ranking, if there is a new one.
-pub(crate) async fn write(mysql: &MySqlPool, state: Vec<u8>, ranking: Option<Ranking>) -> Result<(), StoreError> {
+pub(crate) async fn write(mysql: &MySqlPool, state: Parts, ranking: Option<Ranking>) -> Result<(), StoreError> {
     let mut connection = mysql.acquire().await?;
     let outcome = within(PATIENCE, Store::Mysql, transaction(&mut connection, state, ranking)).await;
     if outcome.is_err() {
@@ -33,32 +59,42 @@ pub(crate) async fn write(mysql: &MySqlPool, state: Vec<u8>, ranking: Option<Ran
     outcome
 }
 
-async fn transaction(connection: &mut MySqlConnection, state: Vec<u8>, ranking: Option<Ranking>) -> sqlx::Result<()> {
+async fn transaction(connection: &mut MySqlConnection, state: Parts, ranking: Option<Ranking>) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;
-    // First, since its one row is also the lock that keeps two processes from replacing the ranking at once.
-    query(
-        "INSERT INTO trends (one, as_of, state) VALUES (1, ?, ?)
-         ON DUPLICATE KEY UPDATE as_of = COALESCE(VALUES(as_of), as_of), state = VALUES(state)",
-    )
-    .bind(ranking.as_ref().map(|ranking| ranking.as_of.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()))
-    .bind(state)
-    .execute(&mut *transaction)
-    .await?;
+    let as_of = ranking.as_ref().map(|ranking| ranking.as_of.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
+    // First, since this row is also the lock that keeps two processes from replacing the rest at once.
+    part(&mut transaction, COMMON, as_of, state.common).await?;
+    for (kind, state) in state.by_kind {
+        part(&mut transaction, kind.code(), None, state).await?;
+    }
     if let Some(Ranking { tops, .. }) = ranking {
         rank(&mut transaction, tops).await?;
     }
     transaction.commit().await
 }
 
-async fn rank(connection: &mut MySqlConnection, tops: Vec<(&str, Vec<(ArticleId, i64)>)>) -> sqlx::Result<()> {
-    query("DELETE FROM top_liked").execute(&mut *connection).await?;
-    for (span, top) in tops {
-        if top.is_empty() {
+async fn part(connection: &mut MySqlConnection, code: u8, as_of: Option<String>, state: Vec<u8>) -> sqlx::Result<()> {
+    query(
+        "INSERT INTO trends (kind, as_of, state) VALUES (?, ?, ?)
+         ON DUPLICATE KEY UPDATE as_of = COALESCE(VALUES(as_of), as_of), state = VALUES(state)",
+    )
+    .bind(code)
+    .bind(as_of)
+    .bind(state)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn rank(connection: &mut MySqlConnection, tops: Vec<Top>) -> sqlx::Result<()> {
+    query("DELETE FROM ranking").execute(&mut *connection).await?;
+    for Top { span, kind, articles } in tops {
+        if articles.is_empty() {
             continue;
         }
-        let mut insert = QueryBuilder::new("INSERT INTO top_liked (span, place, article_id, likes) ");
-        insert.push_values((1_i32..).zip(top), |mut row, (place, (article, likes))| {
-            row.push_bind(span).push_bind(place).push_bind(article.get()).push_bind(likes);
+        let mut insert = QueryBuilder::new("INSERT INTO ranking (span, kind, place, article_id, gained) ");
+        insert.push_values((1_i32..).zip(articles), |mut row, (place, (article, gained))| {
+            row.push_bind(span).push_bind(kind.code()).push_bind(place).push_bind(article.get()).push_bind(gained);
         });
         insert.build().execute(&mut *connection).await?;
     }
@@ -68,7 +104,8 @@ async fn rank(connection: &mut MySqlConnection, tops: Vec<(&str, Vec<(ArticleId,
 /// How long ago the moment is that the ranking is of, in microseconds; none if there is no ranking.
 pub(super) async fn age(mysql: &MySqlPool) -> Result<Option<i64>, StoreError> {
     let micros: Option<Option<i64>> =
-        query_scalar("SELECT TIMESTAMPDIFF(MICROSECOND, as_of, UTC_TIMESTAMP(3)) FROM trends")
+        query_scalar("SELECT TIMESTAMPDIFF(MICROSECOND, as_of, UTC_TIMESTAMP(3)) FROM trends WHERE kind = ?")
+            .bind(COMMON)
             .fetch_optional(mysql)
             .await?;
     Ok(micros.flatten())

@@ -1,7 +1,7 @@
 //! `persister dlq replay`
 
 use anyhow::Context as _;
-use contract::{Change, Event, Partition};
+use contract::{Change, Event, Kind, Partition, Truth};
 use rdkafka::producer::DeliveryFuture;
 use sqlx::MySqlPool;
 use tokio_util::sync::CancellationToken;
@@ -29,10 +29,12 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
     }
     let before = replayed(&stores.mysql, topic).await?;
     let rebuilt = rebuilds::last_without_likes(&stores.mysql).await?;
-    // A Redis that was rebuilt without a like would go on denying it, and it is Redis that reconciling believes.
-    let outdated = |event: &Event| {
-        let since = rebuilt.is_some_and(|at| event.version.ms <= at.unsigned_abs());
-        since && matches!(event.change, Change::Like(_))
+    // A Redis that was rebuilt without a change would go on denying it, and where Redis decides it is believed.
+    let outdated = |event: &Event| match event.change {
+        Change::Switch(kind, _) if kind.truth() == Truth::Redis => {
+            rebuilt.filter(|at| event.version.ms <= at.unsigned_abs()).map(|_| kind)
+        }
+        _ => None,
     };
     let all_warm = async || markers::all_warm(&mut stores.redis.connect().await?).await;
     if !options.dry_run {
@@ -59,13 +61,12 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
                 continue;
             }
         };
-        if outdated(&event) {
+        if let Some(kind) = outdated(&event) {
             stay += 1;
             line(format_args!(
-                "offset {}: stays, since Redis has been rebuilt without it: user {} may like article {} again",
+                "offset {}: stays, since Redis has been rebuilt without it: {}",
                 letter.offset,
-                event.user.map(|user| user.to_string()).unwrap_or_default(),
-                event.article
+                whose(&event, kind)
             ))?;
             continue;
         }
@@ -86,6 +87,11 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
     }
     let verb = if options.dry_run { "would be put back" } else { "put back" };
     line(format_args!("{done} {verb}, {again} were before, {stay} stay"))
+}
+
+fn whose(event: &Event, kind: Kind) -> String {
+    let user = event.user.map(|user| user.to_string()).unwrap_or_default();
+    format!("{kind} of article {} by user {user}", event.article)
 }
 
 /// Queues the event: as it came if it was one already, or made from an outbox's entry.

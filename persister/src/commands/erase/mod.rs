@@ -3,13 +3,13 @@
 mod remains;
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use contract::{ArticleId, UserId};
+use contract::{Cause, Kind, Pair, Truth, UserId, scripts::Undo};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use crate::{
         holds::undo,
         markers::all_warm,
         marks::Marks,
-        pair::{Pair, by_partition},
+        pair::by_partition,
     },
     output::{counted, json_line, line, progress},
     store::{StoreError, Stores, servers::Servers},
@@ -50,13 +50,14 @@ pub(crate) struct EraseOptions {
     json: bool,
 }
 
+/// How much was erased.
 #[derive(Debug, Serialize)]
 struct Erased {
-    /// Taken out of Redis now.
-    likes_in_redis: u64,
-    /// Rows that were in MySQL, of likes taken back by the user too.
-    likes_in_mysql: u64,
-    collects: u64,
+    /// Switched off in Redis now, of the kinds that it decides.
+    in_redis: BTreeMap<Kind, u64>,
+    /// Rows that were in MySQL, of what the user had switched off too.
+    in_mysql: BTreeMap<Kind, u64>,
+    /// Last reads that were in MySQL.
     reads: u64,
 }
 
@@ -79,7 +80,7 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     let barred = Instant::now();
 
     all_warm(&mut redis).await.context(STAYS)?;
-    let likes_in_redis = out_of_redis(&mut redis, user, stop).await?;
+    let in_redis = out_of_redis(&mut redis, user, stop).await?;
     pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
     ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
     // Again, later than the last event that the above made, and than all that MySQL knows: a clock may have been set
@@ -89,8 +90,8 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     erasure::wait_for_consumers(&stores.mysql).await?;
     // A rebuild that began meanwhile may have read the rows before they are deleted.
     all_warm(&mut redis).await.context(STAYS)?;
-    let Deleted { likes: likes_in_mysql, collects, reads } = erasure::delete(&stores.mysql, user).await?;
-    let erased = Erased { likes_in_redis, likes_in_mysql, collects, reads };
+    let Deleted { by_kind: in_mysql, reads } = erasure::delete(&stores.mysql, user).await?;
+    let erased = Erased { in_redis, in_mysql, reads };
     clocks_are_past(&mut redis, last, stop).await?;
     bars::lift(&stores.mysql, &mut redis, user, bars::ERASING).await?;
 
@@ -99,14 +100,18 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
         return json_line(&Report { user_id: user, erased, remains });
     }
     line(format_args!(
-        "user {user}: {} out of Redis; {}, {} and {} out of MySQL; counts of likes and favourites lowered",
-        counted(likes_in_redis, "like"),
-        counted(likes_in_mysql, "like"),
-        counted(collects, "favourite"),
-        counted(reads, "last read"),
+        "user {user}: {} out of Redis; {} and {} out of MySQL; counts lowered",
+        each(&erased.in_redis),
+        each(&erased.in_mysql),
+        counted(erased.reads, "last read"),
     ))?;
     line("What remains:")?;
     remains.iter().try_for_each(|remains| line(format_args!("  {remains}")))
+}
+
+/// `3 likes, 0 dislikes`.
+fn each(by_kind: &BTreeMap<Kind, u64>) -> String {
+    by_kind.iter().map(|(kind, count)| format!("{count} {}", kind.count())).collect::<Vec<_>>().join(", ")
 }
 
 /// By the clock that events are dated by; of several servers', the one that is ahead.
@@ -132,19 +137,28 @@ async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &Cancellati
     }
 }
 
-/// Takes the user's likes out of every article that Redis knows, whether MySQL has them or not. An event with cause
-/// `erase` says so of each.
-async fn out_of_redis(redis: &mut Servers, user: UserId, stop: &CancellationToken) -> anyhow::Result<u64> {
-    let articles: BTreeSet<ArticleId> = articles::in_redis(redis).await?;
-    info!(articles = articles.len(), "looking for the user's likes");
-    let pairs: Vec<Pair> = articles.into_iter().map(|article| (user, article)).collect();
+/// Switches off all that the user has on in Redis, of every article that it knows, whether MySQL has it or not; how much
+/// that was. An event with cause `erase` says so of each. Only of the kinds that Redis decides: the others follow MySQL.
+async fn out_of_redis(
+    redis: &mut Servers,
+    user: UserId,
+    stop: &CancellationToken,
+) -> anyhow::Result<BTreeMap<Kind, u64>> {
+    let kinds = Kind::of(Truth::Redis);
+    let counters = articles::in_redis(redis, kinds.clone()).await?;
+    info!(counters = counters.len(), "looking for what the user has on");
+    let pairs: Vec<Pair> = counters.into_iter().map(|(article, kind)| (article, kind, user)).collect();
     let bar = progress(pairs.len() as u64, "erasing");
-    let (mut taken, mut marks) = (0, Marks::default());
+    let mut taken: BTreeMap<Kind, u64> = kinds.map(|kind| (kind, 0)).collect();
+    let mut marks = Marks::default();
     for (partition, pairs) in by_partition(&pairs) {
         for pairs in pairs.chunks(PER_CALL) {
             ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
-            let done = undo(redis, partition, "erase", "", pairs, &mut marks).await?;
-            taken += done.iter().filter(|done| **done).count() as u64;
+            let off = Undo { partition, pairs, cause: Cause::Erase, until: "" };
+            let done = undo(redis, &off, &mut marks).await?;
+            for ((_, kind, _), _) in pairs.iter().zip(done).filter(|(_, done)| *done) {
+                *taken.entry(*kind).or_default() += 1;
+            }
             bar.inc(pairs.len() as u64);
         }
     }

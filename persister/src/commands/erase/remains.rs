@@ -42,14 +42,19 @@ pub(super) async fn of(kafka: &Kafka) -> anyhow::Result<Vec<Remains>> {
     ] {
         all.push(Remains { place: format!("topic {topic}"), what, until: retention(&admin, topic).await? });
     }
-    let redis = |place: &str, what, until: &str| Remains { place: place.to_owned(), what, until: until.to_owned() };
-    all.push(redis(
+    let place = |place: &str, what, until: &str| Remains { place: place.to_owned(), what, until: until.to_owned() };
+    all.push(place(
+        "table outbox, and what Redis follows it in",
+        "what the relay has not projected and shipped yet",
+        "for milliseconds, as long as a relay runs",
+    ));
+    all.push(place(
         "Redis limits",
         "keys that name the user, without what was done",
         "for seconds to minutes, by their expiry",
     ));
-    all.push(redis("article views, visitors and reads", "sums and sketches, which name nobody", "for good"));
-    all.push(redis("table erased_user", "the user's id and the time, so that nothing comes back", "for good"));
+    all.push(place("article views, visitors and reads", "sums and sketches, which name nobody", "for good"));
+    all.push(place("table erased_user", "the user's id and the time, so that nothing comes back", "for good"));
     Ok(all)
 }
 

@@ -1,6 +1,8 @@
 //! The close look: whether a difference is one, or was only on its way.
 
-use contract::{Partition, UserId};
+use std::collections::BTreeSet;
+
+use contract::{Pair, Partition, Truth, UserId, Version};
 
 use super::{
     findings::{Difference, Findings, Suspects, What},
@@ -8,16 +10,15 @@ use super::{
 };
 use crate::{
     ledger::{
-        comparison::{View, view},
-        likes::rows_of,
+        comparison::{Counter, View, view},
         marks::Marks,
-        pair::Pair,
-        settle::settle,
+        rows::{Rows, rows_of},
+        settle,
     },
     store::StoreError,
 };
 
-/// A like that changed so many times while it was looked at is left to the next run.
+/// What changed so many times while it was looked at is left to the next run.
 const ROUNDS: u32 = 5;
 const PER_CALL: usize = 1000;
 
@@ -27,61 +28,113 @@ pub(super) async fn confirm(
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
-        if suspects.is_empty() {
-            break;
-        }
-        let views = views(work, &suspects, findings).await?;
-        let mut marks = Marks::default();
-        for view in &views {
-            marks.add(Partition::of(view.article), view.last);
-        }
-        settle(work.stores, &mut work.redis, &marks, work.patience, work.stop).await?;
-        suspects = judge(work, &views, findings).await?;
+        let of_redis = parts(&suspects, Truth::Redis);
+        let of_mysql = parts(&suspects, Truth::Mysql);
+        suspects = against_mysql(work, &of_redis, findings).await?;
+        suspects.extend(against_redis(work, of_mysql, findings).await?);
     }
-    findings.moving += suspects.values().map(std::collections::BTreeSet::len).sum::<usize>();
+    findings.moving += suspects.values().map(BTreeSet::len).sum::<usize>();
     Ok(())
 }
 
-async fn views(work: &mut Work<'_>, suspects: &Suspects, findings: &mut Findings) -> Result<Vec<View>, StoreError> {
-    let mut views = Vec::new();
-    for (article, users) in suspects {
-        let users: Vec<UserId> = users.iter().copied().collect();
-        for users in users.chunks(PER_CALL) {
-            match view(&mut work.redis, *article, users).await? {
-                Some(view) => views.push(view),
-                None => {
-                    findings.cold.insert(*article);
-                }
-            }
-        }
-    }
-    Ok(views)
+/// Users that one call can ask about.
+struct Part {
+    of: Counter,
+    users: Vec<UserId>,
 }
 
-/// MySQL has applied all that Redis had acknowledged at each view. A row that is newer than its view tells nothing of
-/// it; any other must say what Redis said. The answer is what must be looked at again.
-async fn judge(work: &Work<'_>, views: &[View], findings: &mut Findings) -> Result<Suspects, StoreError> {
+impl Part {
+    async fn rows(&self, work: &Work<'_>) -> Result<Rows, StoreError> {
+        let pairs: Vec<Pair> = self.users.iter().map(|user| (self.of.0, self.of.1, *user)).collect();
+        rows_of(&work.stores.mysql, &pairs).await
+    }
+
+    /// None where the partition is not warm any more.
+    async fn view(&self, work: &mut Work<'_>, findings: &mut Findings) -> Result<Option<View>, StoreError> {
+        let view = view(&mut work.redis, self.of, &self.users).await?;
+        if view.is_none() {
+            findings.cold.insert(self.of.0);
+        }
+        Ok(view)
+    }
+}
+
+/// The suspects of the kinds that a store decides.
+fn parts(suspects: &Suspects, truth: Truth) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (of, users) in suspects.iter().filter(|((_, kind), _)| kind.truth() == truth) {
+        let users: Vec<UserId> = users.iter().copied().collect();
+        parts.extend(users.chunks(PER_CALL).map(|users| Part { of: *of, users: users.to_vec() }));
+    }
+    parts
+}
+
+/// Where Redis decides: MySQL has applied all that Redis had acknowledged at each view. A row that is newer than its view
+/// tells nothing of it; any other must say what Redis said. The answer is what must be looked at again.
+async fn against_mysql(work: &mut Work<'_>, parts: &[Part], findings: &mut Findings) -> Result<Suspects, StoreError> {
+    let (mut views, mut marks) = (Vec::new(), Marks::default());
+    for part in parts {
+        if let Some(view) = part.view(work, findings).await? {
+            marks.add(Partition::of(part.of.0), view.last);
+            views.push((part, view));
+        }
+    }
+    let patience = work.patience();
+    settle::in_mysql(work.stores, &mut work.redis, &marks, &patience).await?;
     let mut moving = Suspects::new();
-    for view in views {
-        let pairs: Vec<Pair> = view.liked.keys().map(|user| (*user, view.article)).collect();
-        let rows = rows_of(&work.stores.mysql, &pairs).await?;
-        for (user, liked) in &view.liked {
-            let row = rows.get(&(*user, view.article));
-            let (version, on) = row.copied().unwrap_or_default();
-            if version > view.last {
-                moving.entry(view.article).or_default().insert(*user);
-            } else if on != *liked {
-                findings.differences.push(Difference {
-                    what: What::Like,
-                    article_id: view.article,
-                    user_id: Some(*user),
-                    found: i64::from(*liked),
-                    against: i64::from(on),
-                    mysql_version: row.map(|(version, _)| *version),
-                    repaired: false,
-                });
-            }
+    for (part, view) in views {
+        let rows = part.rows(work).await?;
+        judge(&view, &rows, |row, _| row.is_some_and(|(version, _)| version > view.last), &mut moving, findings);
+    }
+    Ok(moving)
+}
+
+/// Where MySQL decides: Redis shows all that MySQL had committed when the rows were read. If a row is still the same after
+/// the view, the view must say what it says. The answer is what must be looked at again.
+async fn against_redis(work: &mut Work<'_>, parts: Vec<Part>, findings: &mut Findings) -> Result<Suspects, StoreError> {
+    let (mut read, mut partitions) = (Vec::new(), BTreeSet::new());
+    for part in parts {
+        partitions.insert(Partition::of(part.of.0));
+        let rows = part.rows(work).await?;
+        read.push((part, rows));
+    }
+    settle::in_redis(&work.stores.mysql, &partitions, &work.patience()).await?;
+    let mut moving = Suspects::new();
+    for (part, before) in read {
+        if let Some(view) = part.view(work, findings).await? {
+            let rows = part.rows(work).await?;
+            judge(&view, &rows, |row, pair| row != before.get(pair).copied(), &mut moving, findings);
         }
     }
     Ok(moving)
+}
+
+/// Notes where Redis and MySQL say something else, and whose row `has_moved`.
+fn judge(
+    view: &View,
+    rows: &Rows,
+    has_moved: impl Fn(Option<(Version, bool)>, &Pair) -> bool,
+    moving: &mut Suspects,
+    findings: &mut Findings,
+) {
+    let (article_id, kind) = view.of;
+    for (user, in_redis) in &view.on {
+        let pair = (article_id, kind, *user);
+        let row = rows.get(&pair).copied();
+        let in_mysql = row.is_some_and(|(_, on)| on);
+        if has_moved(row, &pair) {
+            moving.entry(view.of).or_default().insert(*user);
+        } else if *in_redis != in_mysql {
+            findings.differences.push(Difference {
+                what: What::Status,
+                article_id,
+                kind,
+                user_id: Some(*user),
+                found: i64::from(*in_redis),
+                against: i64::from(in_mysql),
+                mysql_version: row.map(|(version, _)| version),
+                repaired: false,
+            });
+        }
+    }
 }

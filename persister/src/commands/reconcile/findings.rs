@@ -1,22 +1,24 @@
 //! What a comparison finds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use contract::{ArticleId, UserId, Version};
+use contract::{ArticleId, Kind, UserId, Version};
 use serde::Serialize;
 
-/// Articles, each with the users whose likes may differ.
-pub(super) type Suspects = BTreeMap<ArticleId, BTreeSet<UserId>>;
+use crate::ledger::comparison::{Count, Members};
+
+/// The users about whom the stores may differ.
+pub(super) type Suspects = Members;
 
 /// What differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum What {
-    /// Whether a user likes an article: found in Redis, against MySQL; 1 or 0.
-    Like,
-    /// Redis's count, against the number of its own likes.
+    /// Whether a user has the kind on: found in Redis, against MySQL; 1 or 0.
+    Status,
+    /// Redis's count, against the number of users in Redis.
     RedisCount,
-    /// MySQL's count, against the number of its own likes.
+    /// MySQL's count, against the number of users in MySQL.
     MysqlCount,
 }
 
@@ -25,6 +27,7 @@ pub(super) enum What {
 pub(super) struct Difference {
     pub(super) what: What,
     pub(super) article_id: ArticleId,
+    pub(super) kind: Kind,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user_id: Option<UserId>,
     pub(super) found: i64,
@@ -35,8 +38,9 @@ pub(super) struct Difference {
 }
 
 impl Difference {
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        (self.what, self.article_id, self.user_id) == (other.what, other.article_id, other.user_id)
+    /// What tells it from others, and sorts them.
+    pub(super) fn key(&self) -> (ArticleId, Kind, What, Option<UserId>) {
+        (self.article_id, self.kind, self.what, self.user_id)
     }
 }
 
@@ -46,6 +50,26 @@ pub(super) struct Findings {
     pub(super) differences: Vec<Difference>,
     /// Articles of partitions that are not warm.
     pub(super) cold: BTreeSet<ArticleId>,
-    /// Likes that changed each time they were looked at.
+    /// Users who changed something each time that they were looked at.
     pub(super) moving: usize,
+}
+
+impl Findings {
+    /// Notes a count that is not what it should be.
+    pub(super) fn note(&mut self, what: What, count: &Count) {
+        let Count { of: (article_id, kind), found, members: against } = *count;
+        if found != against {
+            let difference = Difference {
+                what,
+                article_id,
+                kind,
+                user_id: None,
+                found,
+                against,
+                mysql_version: None,
+                repaired: false,
+            };
+            self.differences.push(difference);
+        }
+    }
 }

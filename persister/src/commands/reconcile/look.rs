@@ -7,16 +7,16 @@ use anyhow::ensure;
 use contract::{ArticleId, UserId};
 
 use super::{
-    findings::{Difference, Findings, Suspects, What},
+    findings::{Findings, Suspects, What},
     work::Work,
 };
 use crate::{
-    ledger::comparison::{self, Count, mysql_counts, mysql_likers, redis_likers},
+    ledger::comparison::{self, Counter, mysql_counts, mysql_members, redis_members},
     output::progress,
     store::StoreError,
 };
 
-/// Articles looked at together; their likers are held in memory, 8 bytes and the trees' share each.
+/// Articles looked at together; their users are held in memory, 8 bytes and the trees' share each.
 const TOGETHER: usize = 50;
 
 pub(super) async fn look(
@@ -27,58 +27,54 @@ pub(super) async fn look(
     let mut suspects = Suspects::new();
     let bar = progress(articles.len() as u64, "comparing");
     for some in articles.chunks(TOGETHER) {
-        ensure!(!work.stop.is_cancelled(), "stopped before all was compared");
+        // A kind after the other: only one's users are held.
+        for kind in work.kinds.clone() {
+            ensure!(!work.stop.is_cancelled(), "stopped before all was compared");
+            let counters: Vec<Counter> = some.iter().map(|article| (*article, kind)).collect();
+            suspects.extend(differing(work, &counters, findings).await?);
+        }
         bar.inc(some.len() as u64);
-        let some = redis_counts(work, some, findings).await?;
-        if some.is_empty() {
-            continue;
-        }
-        for count in mysql_counts(&work.stores.mysql, &some).await? {
-            note(findings, What::MysqlCount, &count);
-        }
-        let mut by_redis = redis_likers(&mut work.redis, &some).await?;
-        let mut by_mysql = mysql_likers(&work.stores.mysql, &some).await?;
-        for article in &some {
-            let redis = by_redis.remove(article).unwrap_or_default();
-            let mysql = by_mysql.remove(article).unwrap_or_default();
-            let differing: BTreeSet<UserId> = redis.symmetric_difference(&mysql).copied().collect();
-            if !differing.is_empty() {
-                suspects.insert(*article, differing);
-            }
-        }
     }
     bar.finish_and_clear();
     Ok(suspects)
 }
 
-/// Redis's counts against its own likes; the articles that may be compared at all.
+async fn differing(work: &mut Work<'_>, counters: &[Counter], findings: &mut Findings) -> Result<Suspects, StoreError> {
+    let counters = redis_counts(work, counters, findings).await?;
+    let mut suspects = Suspects::new();
+    if counters.is_empty() {
+        return Ok(suspects);
+    }
+    for count in mysql_counts(&work.stores.mysql, &counters).await? {
+        findings.note(What::MysqlCount, &count);
+    }
+    let mut by_redis = redis_members(&mut work.redis, &counters).await?;
+    let mut by_mysql = mysql_members(&work.stores.mysql, &counters).await?;
+    for of in counters {
+        let redis = by_redis.remove(&of).unwrap_or_default();
+        let mysql = by_mysql.remove(&of).unwrap_or_default();
+        let differing: BTreeSet<UserId> = redis.symmetric_difference(&mysql).copied().collect();
+        if !differing.is_empty() {
+            suspects.insert(of, differing);
+        }
+    }
+    Ok(suspects)
+}
+
+/// Redis's counts against its own sets; what may be compared at all.
 async fn redis_counts(
     work: &mut Work<'_>,
-    articles: &[ArticleId],
+    counters: &[Counter],
     findings: &mut Findings,
-) -> Result<Vec<ArticleId>, StoreError> {
-    let mut warm = Vec::with_capacity(articles.len());
-    for (article, count) in comparison::redis_counts(&mut work.redis, articles).await? {
+) -> Result<Vec<Counter>, StoreError> {
+    let mut warm = Vec::with_capacity(counters.len());
+    for (of, count) in comparison::redis_counts(&mut work.redis, counters).await? {
         if let Some(count) = count {
-            warm.push(article);
-            note(findings, What::RedisCount, &count);
+            warm.push(of);
+            findings.note(What::RedisCount, &count);
         } else {
-            findings.cold.insert(article);
+            findings.cold.insert(of.0);
         }
     }
     Ok(warm)
-}
-
-fn note(findings: &mut Findings, what: What, of: &Count) {
-    if of.found != of.likes {
-        findings.differences.push(Difference {
-            what,
-            article_id: of.article,
-            user_id: None,
-            found: of.found,
-            against: of.likes,
-            mysql_version: None,
-            repaired: false,
-        });
-    }
 }

@@ -17,6 +17,7 @@ use self::{
     findings::{Difference, Findings},
     work::Work,
 };
+use super::kinds::Kinds;
 use crate::{ledger::articles, store::Stores};
 
 /// What the process exits with where differences remain.
@@ -30,14 +31,16 @@ pub(crate) struct ReconcileOptions {
     /// Compare this article; may be given more than once.
     #[arg(long)]
     article: Vec<ArticleId>,
-    /// Make MySQL follow Redis: each differing status is appended as a new event with cause `reconcile`, and counts are
-    /// computed anew from the likes.
+    #[command(flatten)]
+    kinds: Kinds,
+    /// Make each kind follow the store that decides it: what that one says of each differing status is said again, as an
+    /// event with cause `reconcile`, and each store's counts are computed again from its users.
     #[arg(long)]
     repair: bool,
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
-    /// How long to wait for MySQL to catch up, in seconds.
+    /// How long to wait for a store to catch up with the other, in seconds.
     #[arg(long, default_value_t = 60)]
     wait_seconds: u64,
 }
@@ -48,19 +51,19 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let redis = stores.redis.connect().await?;
-    let patience = Duration::from_secs(options.wait_seconds);
-    let mut work = Work { stores, redis, patience, stop };
+    let wait = Duration::from_secs(options.wait_seconds);
+    let mut work = Work { stores, redis, kinds: options.kinds.iter().collect(), wait, stop };
     let articles = choose(&mut work, options).await?;
     let mut findings = compare(&mut work, &articles).await?;
     if options.repair && !findings.differences.is_empty() {
         let repaired = repair::repair(&mut work, &findings.differences).await?;
         let after = compare(&mut work, &repaired).await?;
+        let keys = |of: &Findings| of.differences.iter().map(Difference::key).collect::<BTreeSet<_>>();
+        let (before, left) = (keys(&findings), keys(&after));
         for difference in &mut findings.differences {
-            difference.repaired = !after.differences.iter().any(|left| left.is_same(difference));
+            difference.repaired = !left.contains(&difference.key());
         }
-        let new = after.differences.iter().filter(|left| !findings.differences.iter().any(|old| old.is_same(left)));
-        let new: Vec<Difference> = new.cloned().collect();
-        findings.differences.extend(new);
+        findings.differences.extend(after.differences.into_iter().filter(|left| !before.contains(&left.key())));
         findings.cold.extend(after.cold);
     }
     report::print(&findings, articles.len(), options.json)?;
@@ -72,8 +75,9 @@ async fn choose(work: &mut Work<'_>, options: &ReconcileOptions) -> anyhow::Resu
     if !options.article.is_empty() {
         return Ok(options.article.iter().copied().collect::<BTreeSet<_>>().into_iter().collect());
     }
-    let mut all = articles::in_redis(&mut work.redis).await?;
-    all.extend(articles::in_mysql(&work.stores.mysql).await?);
+    let kinds = || work.kinds.clone().into_iter();
+    let mut all = articles::in_mysql(&work.stores.mysql, kinds()).await?;
+    all.extend(articles::in_redis(&mut work.redis, kinds()).await?.into_iter().map(|(article, _)| article));
     let mut all: Vec<ArticleId> = all.into_iter().collect();
     if let Some(count) = options.sample.filter(|count| *count < all.len()) {
         for place in 0..count {
@@ -90,6 +94,6 @@ async fn compare(work: &mut Work<'_>, articles: &[ArticleId]) -> anyhow::Result<
     let mut findings = Findings::default();
     let suspects = look::look(work, articles, &mut findings).await?;
     compare::confirm(work, suspects, &mut findings).await?;
-    findings.differences.sort_by_key(|difference| (difference.article_id, difference.what, difference.user_id));
+    findings.differences.sort_by_key(Difference::key);
     Ok(findings)
 }

@@ -24,17 +24,17 @@ pub(super) fn print(findings: &Findings, articles: usize, json: bool) -> anyhow:
         return json_line(&Report { articles, differences, remaining, not_warm: cold, still_changing: *moving });
     }
     if !differences.is_empty() {
-        let mut rows = table(&["article", "user", "what", "found", "against", "repaired"]);
+        let mut rows = table(&["article", "kind", "user", "what", "found", "against", "repaired"]);
         for difference in differences {
-            let Difference { what, article_id, user_id, found, against, repaired, .. } = difference;
+            let Difference { what, article_id, kind, user_id, found, against, repaired, .. } = difference;
             let (what, found, against) = match what {
-                What::Like => ("like", format!("{found} in Redis"), format!("{against} in MySQL")),
-                What::RedisCount => ("count in Redis", found.to_string(), format!("{against} likes in Redis")),
-                What::MysqlCount => ("count in MySQL", found.to_string(), format!("{against} likes in MySQL")),
+                What::Status => ("status", format!("{found} in Redis"), format!("{against} in MySQL")),
+                What::RedisCount => ("count in Redis", found.to_string(), format!("{against} users in Redis")),
+                What::MysqlCount => ("count in MySQL", found.to_string(), format!("{against} users in MySQL")),
             };
             let user = user_id.map(|user| user.to_string()).unwrap_or_default();
             let repaired = if *repaired { "yes" } else { "no" };
-            rows.add_row([&article_id.to_string(), &user, what, &found, &against, repaired]);
+            rows.add_row([&article_id.to_string(), kind.name(), &user, what, &found, &against, repaired]);
         }
         line(rows)?;
     }
@@ -44,7 +44,7 @@ pub(super) fn print(findings: &Findings, articles: usize, json: bool) -> anyhow:
         line(format_args!("{} not compared, since their partition is not warm", counted(cold.len(), "article")))?;
     }
     if *moving > 0 {
-        line(format_args!("{} changed each time they were looked at", counted(*moving, "like")))?;
+        line(format_args!("{} changed each time they were looked at", counted(*moving, "user")))?;
     }
     Ok(())
 }

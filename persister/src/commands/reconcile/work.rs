@@ -2,14 +2,26 @@
 
 use std::time::Duration;
 
+use contract::Kind;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Stores, servers::Servers};
+use crate::{
+    ledger::settle::Patience,
+    store::{Stores, servers::Servers},
+};
 
-/// The stores, and how patient to be with them.
+/// The stores, what to compare in them, and how patient to be with them.
 pub(super) struct Work<'a> {
     pub(super) stores: &'a Stores,
     pub(super) redis: Servers,
-    pub(super) patience: Duration,
+    pub(super) kinds: Vec<Kind>,
+    pub(super) wait: Duration,
     pub(super) stop: &'a CancellationToken,
+}
+
+impl<'a> Work<'a> {
+    /// For one wait, which begins now.
+    pub(super) fn patience(&self) -> Patience<'a> {
+        Patience::new(self.wait, self.stop)
+    }
 }

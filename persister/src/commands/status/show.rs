@@ -6,7 +6,9 @@ use indicatif::HumanBytes;
 
 use super::rates::Rates;
 use crate::{
-    ledger::status::{Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, STALE_RANKING, STALE_SNAPSHOT, Status},
+    ledger::status::{
+        Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, STALE_PROJECTION, STALE_RANKING, STALE_SNAPSHOT, Status,
+    },
     output::{counted, table},
 };
 
@@ -78,7 +80,10 @@ fn redis(add: Add<'_>, status: &RedisStatus) {
 
 fn mysql(add: Add<'_>, status: &MysqlStatus) {
     add("mysql", "ok", status.version.clone());
-    add("collect outbox", "", counted(status.collect_outbox, "entry"));
+    let MysqlStatus { outbox_to_ship, outbox_to_project, projection_behind_seconds: behind, .. } = status;
+    let waiting = format!("{outbox_to_ship} waiting for Kafka, {outbox_to_project} for Redis");
+    let oldest = if *outbox_to_project > 0 { format!(", oldest {behind:.1} s") } else { String::new() };
+    add("mysql outbox", well(*behind <= STALE_PROJECTION), waiting + &oldest);
     add("relays", well(status.relays > 0), status.relays.to_string());
     add("warmers", well(status.warmers > 0), status.warmers.to_string());
     let snapshot = status.snapshot.as_ref();
@@ -96,9 +101,9 @@ fn mysql(add: Add<'_>, status: &MysqlStatus) {
 }
 
 fn last_rebuild(add: Add<'_>, rebuild: &Rebuild) {
-    let Rebuild { noticed, partitions, likes, lost_of, lost_waiting, lost_from, .. } = rebuild;
+    let Rebuild { noticed, partitions, members, lost_of, lost_waiting, lost_from, .. } = rebuild;
     let took = Duration::from_millis(rebuild.took_ms.unsigned_abs()).as_secs_f64();
-    let what = format!("{}, {}", counted(*partitions, "partition"), counted(*likes, "like"));
+    let what = format!("{}, {}", counted(*partitions, "partition"), counted(*members, "member"));
     add("last rebuild", "", format!("{noticed:.0}: {what} in {took:.1} s"));
     let lost = match lost_from {
         _ if *lost_of == 0 => "nothing: it had not served before".to_owned(),

@@ -12,13 +12,13 @@ const PLACES: usize = 100;
 
 /// What was written last; none if nothing was, or by a release that wrote it otherwise.
 pub(super) async fn load(mysql: &MySqlPool) -> anyhow::Result<Option<State>> {
-    let Some(state) = trends::load(mysql).await? else { return Ok(None) };
-    let read = serde_json::from_slice(&state);
+    let Some(parts) = trends::load(mysql).await? else { return Ok(None) };
+    let read = State::from_parts(&parts);
     Ok(read.inspect_err(|error| warn!("the checkpoint is not of this release, counting again: {error}")).ok())
 }
 
 /// Writes the state; and the ranking, where it is known of which moment it is.
 pub(super) async fn write(mysql: &MySqlPool, state: &State, as_of: Option<Timestamp>) -> anyhow::Result<()> {
     let ranking = as_of.map(|as_of| Ranking { as_of, tops: state.tops(PLACES).collect() });
-    Ok(trends::write(mysql, serde_json::to_vec(state)?, ranking).await?)
+    Ok(trends::write(mysql, state.to_parts()?, ranking).await?)
 }

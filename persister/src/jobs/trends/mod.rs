@@ -1,4 +1,4 @@
-//! Which articles gained most likes within the last hour and the last day, out of the stream of events.
+//! Which articles gained most of each kind within the last hour and the last day, out of the stream of events.
 //!
 //! The job reads the whole topic by itself, counts in bounded memory, and writes every few seconds, in one transaction,
 //! the ranking and what it goes on from. So whatever stops it, the next process goes on where the last checkpoint is,
@@ -59,8 +59,8 @@ async fn session(stores: &Stores, state: &Mutex<Option<State>>, stop: &Cancellat
         *state = checkpoint::load(&stores.mysql).await?;
     }
     let state = state.get_or_insert_default();
-    let source = Source::open(&stores.kafka, &mut state.positions).await?;
-    info!(partitions = state.positions.len(), "counting likes");
+    let source = Source::open(&stores.kafka, state.positions()).await?;
+    info!(partitions = state.positions().len(), "counting");
     let mut messages = source.consumer.stream().ready_chunks(CHUNK);
     let mut due = interval_at(Instant::now() + FIRST, EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -72,12 +72,12 @@ async fn session(stores: &Stores, state: &Mutex<Option<State>>, stop: &Cancellat
             () = stop.cancelled() => return checkpoint::write(&stores.mysql, state, None).await,
             _ = due.tick() => {
                 let at = Timestamp::now();
-                let Some(ends) = source.ends(&state.positions).await? else {
+                let Some(ends) = source.ends(state.positions()).await? else {
                     info!("the topic has changed");
                     return Ok(());
                 };
                 state.move_to(milliseconds(at));
-                let as_of = known_since(&mut mark, Mark { at, ends }, &state.positions);
+                let as_of = known_since(&mut mark, Mark { at, ends }, state.positions());
                 checkpoint::write(&stores.mysql, state, as_of).await?;
             }
             chunk = messages.next() => {
@@ -103,7 +103,7 @@ fn take(state: &mut State, message: &impl Message, now_ms: u64) {
     if let Some(outcome) = event.and_then(|event| state.count(&event, now_ms)) {
         metrics::TRENDS_EVENTS.add(1, &[("outcome", outcome.word())]);
     }
-    state.positions.insert(message.partition(), message.offset() + 1);
+    state.positions().insert(message.partition(), message.offset() + 1);
 }
 
 /// What was in Kafka at a moment.

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use contract::Version;
 use serde::{Deserialize, Serialize};
 
-/// Versions that are remembered of one outbox: 64 kB, of all 128 together 8 MB.
+/// Versions that are remembered of one outbox: 64 kB, of all 128 of a store together 8 MB.
 const REMEMBERED: usize = 4096;
 
 /// The latest versions that were counted, in their order.
 ///
 /// The highest alone would not do. Several relays ship one outbox side by side, and what Kafka did not take in time is
 /// shipped again later: a version below the highest may be new. It is new if it is not among those
-/// remembered. Of one that is older than all of them nobody knows, and it is not counted: a like may be missed where
+/// remembered. Of one that is older than all of them nobody knows, and it is not counted: a change may be missed where
 /// 4,096 later ones of its outbox came before it, none is ever counted twice.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seen {
@@ -50,8 +50,8 @@ impl Seen {
     }
 }
 
-/// In JSON, the steps from each version's millisecond to the next one's, and the numbers within: short, since a
-/// checkpoint has half a million of them at most.
+/// In JSON, the steps from each version to the next one, of both its numbers: short, since a checkpoint has a million of
+/// them at most.
 mod steps {
     use std::collections::VecDeque;
 
@@ -59,21 +59,22 @@ mod steps {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
     pub(super) fn serialize<S: Serializer>(versions: &VecDeque<Version>, to: S) -> Result<S::Ok, S::Error> {
-        let mut last = 0;
+        let mut last = Version::default();
         to.collect_seq(versions.iter().flat_map(|version| {
-            let step = version.ms - last;
-            last = version.ms;
-            [step, version.seq]
+            let step = |from: u64, to: u64| to.cast_signed().wrapping_sub(from.cast_signed());
+            let steps = [step(last.ms, version.ms), step(last.seq, version.seq)];
+            last = *version;
+            steps
         }))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<VecDeque<Version>, D::Error> {
-        let numbers = Vec::<u64>::deserialize(from)?;
+        let numbers = Vec::<i64>::deserialize(from)?;
         let (steps, []) = numbers.as_chunks() else { return Err(D::Error::custom("an odd number of numbers")) };
-        let mut ms = 0_u64;
-        let version = |&[step, seq]: &[u64; 2]| {
-            ms = ms.saturating_add(step);
-            Version { ms, seq }
+        let mut last = Version::default();
+        let version = |&[ms, seq]: &[i64; 2]| {
+            last = Version { ms: last.ms.wrapping_add_signed(ms), seq: last.seq.wrapping_add_signed(seq) };
+            last
         };
         Ok(steps.iter().map(version).collect())
     }
@@ -123,7 +124,7 @@ mod tests {
         }
 
         #[test]
-        fn json_and_back_is_the_same(all in vec((0..1_u64 << 42, 0..1000_u64), 0..100)) {
+        fn json_and_back_is_the_same(all in vec((0..1_u64 << 42, 0..1_u64 << 63), 0..100)) {
             let mut seen = Seen::default();
             for (ms, seq) in all {
                 seen.look(Version { ms, seq });

@@ -2,27 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use contract::{ArticleId, Cause, Change, Event, Partition};
+use contract::{Cause, Change, Event, Kind, Partition, Truth};
 use serde::{Deserialize, Serialize};
 
 use super::{
     seen::{Seen, Sight},
-    window::{PERIODS, Window},
+    source::Positions,
+    window::{PERIODS, Period, Window},
 };
+use crate::ledger::trends::{Parts, Top};
 
-/// All of it is bounded: some 12 MB of [`Window`]s and 8 MB of [`Seen`] at most, and less than 16 MiB as JSON, which is
-/// what a server takes at once (`max_allowed_packet`, by default of `MariaDB`).
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// All of it is bounded: some 12 MB of [`Window`]s for each kind, and 16 MB of [`Seen`] at most. In MySQL each kind has a
+/// row and all else one, each less than 16 MiB as JSON, which is what a server takes at once (`max_allowed_packet`, by
+/// default of `MariaDB`).
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
-    /// The next offset of each partition of the topic.
-    pub(super) positions: BTreeMap<i32, i64>,
-    /// By the number of the outbox's partition.
-    seen: BTreeMap<u8, Seen>,
-    /// One for each of [`PERIODS`].
-    windows: [Window; PERIODS.len()],
+    common: Common,
+    by_kind: BTreeMap<Kind, Windows>,
 }
 
-/// What became of a like or an unlike.
+/// One for each of [`PERIODS`].
+type Windows = [Window; PERIODS.len()];
+
+/// What is of no kind.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Common {
+    /// The next offset of each partition of the topic.
+    positions: Positions,
+    /// By the number of the partition, of each outbox of Redis.
+    seen_of_redis: BTreeMap<u8, Seen>,
+    /// The same of MySQL's outbox, whose versions are of another clock.
+    seen_of_mysql: BTreeMap<u8, Seen>,
+}
+
+/// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Counted,
@@ -44,10 +57,28 @@ impl Outcome {
 }
 
 impl State {
-    /// Counts a change of a like, once, at its own time, whatever caused it: so what an attack brought goes when it is
+    /// What was written last. A kind that was not there then begins with nothing.
+    pub(super) fn from_parts(parts: &Parts) -> serde_json::Result<Self> {
+        let common = serde_json::from_slice(&parts.common)?;
+        let windows = |(kind, state): &(Kind, Vec<u8>)| Ok((*kind, serde_json::from_slice(state)?));
+        Ok(Self { common, by_kind: parts.by_kind.iter().map(windows).collect::<serde_json::Result<_>>()? })
+    }
+
+    /// The same to be written.
+    pub(super) fn to_parts(&self) -> serde_json::Result<Parts> {
+        let windows = |(kind, windows): (&Kind, &Windows)| Ok((*kind, serde_json::to_vec(windows)?));
+        let by_kind = self.by_kind.iter().map(windows).collect::<serde_json::Result<_>>()?;
+        Ok(Parts { common: serde_json::to_vec(&self.common)?, by_kind })
+    }
+
+    pub(super) const fn positions(&mut self) -> &mut Positions {
+        &mut self.common.positions
+    }
+
+    /// Counts a change of a kind, once, at its own time, whatever caused it: so what an attack brought goes when it is
     /// revoked. What `reconcile` says is no change, but the state said again.
     pub(super) fn count(&mut self, event: &Event, now_ms: u64) -> Option<Outcome> {
-        let Change::Like(on) = event.change else { return None };
+        let Change::Switch(kind, on) = event.change else { return None };
         if event.cause == Cause::Reconcile {
             return None;
         }
@@ -55,10 +86,13 @@ impl State {
         if !PERIODS.iter().any(|period| period.holds(at_ms, now_ms)) {
             return Some(Outcome::Late);
         }
-        let seen = self.seen.entry(Partition::of(article).get()).or_default();
-        Some(match seen.look(event.version) {
+        let seen = match kind.truth() {
+            Truth::Redis => &mut self.common.seen_of_redis,
+            Truth::Mysql => &mut self.common.seen_of_mysql,
+        };
+        Some(match seen.entry(Partition::of(article).get()).or_default().look(event.version) {
             Sight::New => {
-                for (period, window) in PERIODS.iter().zip(&mut self.windows) {
+                for (period, window) in PERIODS.iter().zip(self.by_kind.entry(kind).or_default()) {
                     window.add(period, article, if on { 1 } else { -1 }, at_ms, now_ms);
                 }
                 Outcome::Counted
@@ -70,14 +104,23 @@ impl State {
 
     /// Forgets what the windows have left behind.
     pub(super) fn move_to(&mut self, now_ms: u64) {
-        for (period, window) in PERIODS.iter().zip(&mut self.windows) {
-            window.move_to(period, now_ms);
+        for windows in self.by_kind.values_mut() {
+            for (period, window) in PERIODS.iter().zip(windows) {
+                window.move_to(period, now_ms);
+            }
         }
     }
 
-    /// By each window's name, its articles that gained most, best first.
-    pub(super) fn tops(&self, count: usize) -> impl Iterator<Item = (&'static str, Vec<(ArticleId, i64)>)> {
-        PERIODS.iter().zip(&self.windows).map(move |(period, window)| (period.name, window.top(count)))
+    /// By each window's name and each kind, the articles that gained most, best first.
+    pub(super) fn tops(&self, count: usize) -> impl Iterator<Item = Top> {
+        self.by_kind.iter().flat_map(move |(kind, windows)| {
+            let top = move |(period, window): (&Period, &Window)| Top {
+                span: period.name,
+                kind: *kind,
+                articles: window.top(count),
+            };
+            PERIODS.iter().zip(windows).map(top)
+        })
     }
 }
 
@@ -85,20 +128,20 @@ impl State {
 mod tests {
     use std::collections::HashMap;
 
-    use contract::Version;
+    use contract::{ArticleId, Version};
     use jiff::Timestamp;
-    use proptest::{collection::vec, prelude::*};
+    use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
 
     const NOW: u64 = 1_763_800_000_000;
 
-    fn event(article: i64, user: i64, version: Version, on: bool, cause: Cause) -> Event {
+    fn event(article: i64, user: i64, version: Version, change: Change, cause: Cause) -> Event {
         Event {
             version,
             user: user.try_into().ok(),
             article: article.try_into().expect("positive"),
-            change: Change::Like(on),
+            change,
             cause,
             occurred_at: Timestamp::from_millisecond(0).expect("in range"),
             request_id: String::new(),
@@ -106,16 +149,20 @@ mod tests {
         }
     }
 
-    /// What users did, one after the other, as the outboxes have it: only what changed anything.
+    /// What users did, one after the other, as the outboxes have it: only what changed anything. Versions of one store are
+    /// of no meaning to the other, and may be the same.
     fn events() -> impl Strategy<Value = Vec<Event>> {
-        vec((1..6_i64, 1..6_i64, any::<bool>(), 0..3 * 3_600_000_u64), 0..100).prop_map(|mut all| {
+        let one = (1..6_i64, select(Kind::ALL), 1..6_i64, any::<bool>(), 0..3 * 3_600_000_u64);
+        vec(one, 0..100).prop_map(|mut all| {
             all.sort_by_key(|(.., ago)| std::cmp::Reverse(*ago));
-            let mut likes = HashMap::new();
+            let (mut states, mut seqs) = (HashMap::new(), HashMap::<Truth, u64>::new());
             let mut events = vec![];
-            for (place, (article, user, on, ago)) in all.into_iter().enumerate() {
-                if likes.insert((article, user), on).unwrap_or_default() != on {
-                    let version = Version { ms: NOW - ago, seq: place as u64 };
-                    events.push(event(article, user, version, on, Cause::User));
+            for (article, kind, user, on, ago) in all {
+                if states.insert((article, kind, user), on).unwrap_or_default() != on {
+                    let seq = seqs.entry(kind.truth()).or_default();
+                    *seq += 1;
+                    let version = Version { ms: NOW - ago, seq: *seq };
+                    events.push(event(article, user, version, Change::Switch(kind, on), Cause::User));
                 }
             }
             events
@@ -144,46 +191,55 @@ mod tests {
             for (place, event) in delivered.iter().enumerate() {
                 if place == cut {
                     // As if it had been stopped and started.
-                    let json = serde_json::to_vec(&state).expect("JSON");
-                    state = serde_json::from_slice(&json).expect("what was written");
+                    state = State::from_parts(&state.to_parts().expect("JSON")).expect("what was written");
                 }
                 state.count(event, NOW);
             }
-            let mut expected: BTreeMap<ArticleId, i64> = BTreeMap::new();
+            let mut expected: BTreeMap<(Kind, ArticleId), i64> = BTreeMap::new();
             for event in &events {
-                *expected.entry(event.article).or_default() += if event.change == Change::Like(true) { 1 } else { -1 };
+                if let Change::Switch(kind, on) = event.change {
+                    *expected.entry((kind, event.article)).or_default() += if on { 1 } else { -1 };
+                }
             }
-            expected.retain(|_, likes| *likes > 0);
-            let (_, day) = state.tops(usize::MAX).last().expect("two windows");
-            prop_assert_eq!(day.into_iter().collect::<BTreeMap<_, _>>(), expected);
+            expected.retain(|_, gained| *gained > 0);
+            let mut found = BTreeMap::new();
+            for Top { kind, articles, .. } in state.tops(usize::MAX).filter(|top| top.span == "day") {
+                found.extend(articles.into_iter().map(|(article, gained)| ((kind, article), gained)));
+            }
+            prop_assert_eq!(found, expected);
         }
     }
 
     #[test]
-    fn a_revoked_like_is_none_and_a_reconciled_one_was_counted_before() {
-        let mut state = State::default();
-        let mut count = |seq, on, cause| state.count(&event(42, 7, Version { ms: NOW, seq }, on, cause), NOW);
-        assert_eq!(count(0, true, Cause::User), Some(Outcome::Counted));
-        assert_eq!(count(1, true, Cause::Reconcile), None);
-        assert_eq!(count(0, true, Cause::User), Some(Outcome::Repeated));
-        assert_eq!(count(2, false, Cause::Revoke), Some(Outcome::Counted));
-        assert_eq!(
-            state.count(&event(42, 7, Version { ms: NOW - 26 * 3_600_000, seq: 0 }, true, Cause::User), NOW),
-            Some(Outcome::Late)
-        );
-        assert!(state.tops(9).all(|(_, top)| top.is_empty()));
+    fn what_is_revoked_is_none_and_what_is_reconciled_was_counted_before() {
+        for kind in Kind::ALL {
+            let mut state = State::default();
+            let event = |ms, seq, on, cause| event(42, 7, Version { ms, seq }, Change::Switch(*kind, on), cause);
+            let mut count = |seq, on, cause| state.count(&event(NOW, seq, on, cause), NOW);
+            assert_eq!(count(0, true, Cause::User), Some(Outcome::Counted));
+            assert_eq!(count(1, true, Cause::Reconcile), None);
+            assert_eq!(count(0, true, Cause::User), Some(Outcome::Repeated));
+            assert_eq!(count(2, false, Cause::Revoke), Some(Outcome::Counted));
+            let old = event(NOW - 26 * 3_600_000, 0, true, Cause::User);
+            assert_eq!(state.count(&old, NOW), Some(Outcome::Late));
+            assert!(state.tops(9).all(|top| top.articles.is_empty()));
+        }
     }
 
     /// Every article another one, with the longest ids there are, each bucket full, and every outbox's memory too.
     #[test]
-    fn the_fullest_state_is_small_enough_for_one_statement() {
+    fn the_fullest_state_is_small_enough_for_one_statement_a_part() {
         let mut state = State::default();
-        let mut article = i64::MAX;
+        let (mut article, mut seq) = (i64::MAX, u64::MAX >> 1);
         let mut fill = |begin: u64, length: u64, articles: u64| {
             for place in 0..articles {
-                for like in 0..3 {
-                    let version = Version { ms: begin + place * (length / articles) + like, seq: 12 };
-                    state.count(&event(article, 7, version, true, Cause::User), NOW);
+                for one in 0..3 {
+                    // A row's id in MySQL's outbox is as long as it can be, and ids are given in another order than times.
+                    seq -= 1_000_003;
+                    for (kind, seq) in [(Kind::Like, 12), (Kind::Collect, seq)] {
+                        let version = Version { ms: begin + place * (length / articles) + one, seq };
+                        state.count(&event(article, 7, version, Change::Switch(kind, true), Cause::User), NOW);
+                    }
                 }
                 article -= 1;
             }
@@ -194,8 +250,15 @@ mod tests {
         for minute in (0..=60).rev() {
             fill((NOW / 60_000 - minute) * 60_000, 60_000, 2000);
         }
-        let json = serde_json::to_vec(&state).expect("JSON").len();
+        let parts = state.to_parts().expect("JSON");
         // What is left is for counts of more digits, and for the packet's head.
-        assert!((9_000_000..14_000_000).contains(&json), "{json} bytes");
+        for (part, range) in parts
+            .by_kind
+            .iter()
+            .map(|(_, part)| (part, 6_000_000..14_000_000))
+            .chain([(&parts.common, 3_000_000..14_000_000)])
+        {
+            assert!(range.contains(&part.len()), "{} bytes", part.len());
+        }
     }
 }

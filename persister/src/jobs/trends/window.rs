@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// is never shorter than its name says and up to a bucket longer.
 #[derive(Debug)]
 pub(super) struct Period {
-    /// In the table `top_liked` and over HTTP.
+    /// In the table `ranking` and over HTTP.
     pub(super) name: &'static str,
     /// Milliseconds of a bucket.
     bucket_ms: u64,
@@ -38,7 +38,7 @@ impl Period {
     }
 }
 
-/// By how much each article's likes changed within a period, by bucket.
+/// By how much each article's users of a kind changed within a period, by bucket.
 ///
 /// Exact as long as no bucket has more than twice [`Period::most`] different articles. One that has keeps the `most`
 /// that changed most, gains and losses alike: an article that never was among the others is exact still, and one that
@@ -83,8 +83,8 @@ impl Window {
         for (article, change) in self.0.values().flatten() {
             *sums.entry(*article).or_default() += change;
         }
-        let mut gained: Vec<_> = sums.into_iter().filter(|(_, likes)| *likes > 0).collect();
-        gained.sort_unstable_by_key(|(article, likes)| (Reverse(*likes), *article));
+        let mut gained: Vec<_> = sums.into_iter().filter(|(_, gain)| *gain > 0).collect();
+        gained.sort_unstable_by_key(|(article, gain)| (Reverse(*gain), *article));
         gained.truncate(count);
         gained
     }
@@ -124,8 +124,8 @@ mod tests {
                 *sums.entry(id(*article)).or_default() += change;
             }
         }
-        let mut gained: Vec<_> = sums.into_iter().filter(|(_, likes)| *likes > 0).collect();
-        gained.sort_by_key(|(_, likes)| Reverse(*likes));
+        let mut gained: Vec<_> = sums.into_iter().filter(|(_, gain)| *gain > 0).collect();
+        gained.sort_by_key(|(_, gain)| Reverse(*gain));
         gained
     }
 
@@ -167,7 +167,7 @@ mod tests {
     fn among_very_many_articles_those_that_gain_most_are_exact() {
         let mut window = Window::default();
         for newcomer in 100..5000 {
-            // Five that gain with every newcomer's like, and one that loses.
+            // Five that gain with every newcomer, and one that loses.
             for article in 1..=4 {
                 window.add(SMALL, id(article), 1, NOW, NOW);
             }

@@ -11,6 +11,7 @@ use super::{
         clock::time,
         dead_letters,
         markers::{Marker, markers},
+        mysql_outbox::{Work, waiting},
         rebuilds, snapshot, trends,
     },
     down::what_is_down,
@@ -56,7 +57,7 @@ async fn redis(stores: &Stores) -> Result<RedisStatus, StoreError> {
     let markers = markers(&mut redis, &partitions).await?;
     let now_ms = u64::try_from(time(&mut redis).await?.as_millisecond()).unwrap_or_default();
     let is_warm =
-        |partition: &Partition, marker: &Marker| redis.name(*partition).is_ok_and(|name| name == marker.run_id);
+        |partition: &Partition, marker: &Marker| redis.name(*partition).is_ok_and(|name| name == marker.server);
     let warm = markers.iter().filter(|(partition, marker)| is_warm(partition, marker)).count();
     let rebuilding = markers.iter().filter(|(_, marker)| marker.rebuilding).count();
     let longest = markers.iter().max_by_key(|(_, marker)| marker.waiting);
@@ -88,12 +89,16 @@ async fn mysql(stores: &Stores) -> Result<MysqlStatus, StoreError> {
     let relays = "SELECT COUNT(DISTINCT SUBSTRING_INDEX(relay_id, '@', 1)) FROM relay_session
                   WHERE seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
     let warmers = "SELECT COUNT(*) FROM warmer WHERE seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
+    let oldest = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000000 AS SIGNED) - at_ms * 1000 FROM outbox
+                  WHERE projected = FALSE ORDER BY id LIMIT 1";
     let last = snapshot::last(mysql).await?;
     Ok(MysqlStatus {
         version: query_scalar("SELECT VERSION()").fetch_one(mysql).await?,
         relays: query_scalar(relays).bind(SILENT).fetch_one(mysql).await?,
         warmers: query_scalar(warmers).bind(SILENT).fetch_one(mysql).await?,
-        collect_outbox: query_scalar("SELECT COUNT(*) FROM collect_outbox").fetch_one(mysql).await?,
+        outbox_to_ship: waiting(mysql, Work::Ship, i64::MAX).await?,
+        outbox_to_project: waiting(mysql, Work::Project, i64::MAX).await?,
+        projection_behind_seconds: query_scalar(oldest).fetch_optional(mysql).await?.map_or(0.0, age),
         snapshot: last.map(|(micros, took_ms, articles)| Snapshot { seconds_ago: age(micros), took_ms, articles }),
         ranking_seconds_ago: trends::age(mysql).await?.map(age),
         last_rebuild: rebuilds::last(mysql).await?.map(rebuild_of),
@@ -107,10 +112,10 @@ fn age(micros: i64) -> f64 {
 }
 
 fn rebuild_of(row: rebuilds::Row) -> Rebuild {
-    let (noticed, took_ms, reason, partitions, likes, articles, lost_of, lost_waiting, lost_from) = row;
+    let (noticed, took_ms, reason, partitions, members, articles, lost_of, lost_waiting, lost_from) = row;
     let time = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
     let (noticed, lost_from) = (time(noticed), lost_from.map(time));
-    Rebuild { noticed, took_ms, reason, partitions, likes, articles, lost_of, lost_waiting, lost_from }
+    Rebuild { noticed, took_ms, reason, partitions, members, articles, lost_of, lost_waiting, lost_from }
 }
 
 async fn kafka(stores: &Stores, observer: &Observer) -> Result<KafkaStatus, StoreError> {

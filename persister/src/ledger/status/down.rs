@@ -7,6 +7,9 @@ use crate::output::counted;
 pub(crate) const STALE_SNAPSHOT: f64 = 60.0;
 /// The same of a ranking. Under load one is of some twenty seconds ago.
 pub(crate) const STALE_RANKING: f64 = 60.0;
+/// What Redis has not been shown of MySQL's for longer stands still. It takes milliseconds, and seconds where another relay
+/// takes over.
+pub(crate) const STALE_PROJECTION: f64 = 20.0;
 
 pub(super) fn what_is_down(status: &Status) -> Vec<String> {
     let mut down = Vec::new();
@@ -25,6 +28,12 @@ pub(super) fn what_is_down(status: &Status) -> Vec<String> {
         down.push(format!("not served by Redis: {}", counted(redis.cold + redis.rebuilding, "partition")));
     }
     if let Some(mysql) = status.mysql.up() {
+        let is_warm = status.redis.up().is_some_and(|redis| redis.cold + redis.rebuilding == 0);
+        if is_warm && mysql.projection_behind_seconds > STALE_PROJECTION {
+            let changes = u64::try_from(mysql.outbox_to_project).unwrap_or_default();
+            let behind = counted(changes, "change");
+            down.push(format!("not shown by Redis for more than {STALE_PROJECTION} s: {behind} in MySQL"));
+        }
         if mysql.relays == 0 {
             down.push("no relay runs".to_owned());
         }
@@ -35,7 +44,7 @@ pub(super) fn what_is_down(status: &Status) -> Vec<String> {
             down.push(format!("no snapshot within {STALE_SNAPSHOT} s"));
         }
         if mysql.ranking_seconds_ago.is_none_or(|seconds| seconds > STALE_RANKING) {
-            down.push(format!("no ranking of liked articles within {STALE_RANKING} s"));
+            down.push(format!("no ranking within {STALE_RANKING} s"));
         }
     }
     if let Some(kafka) = status.kafka.up() {

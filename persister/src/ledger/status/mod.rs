@@ -6,6 +6,6 @@ mod model;
 
 pub(crate) use self::{
     ask::ask,
-    down::{STALE_RANKING, STALE_SNAPSHOT},
+    down::{STALE_PROJECTION, STALE_RANKING, STALE_SNAPSHOT},
     model::{Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, Status},
 };

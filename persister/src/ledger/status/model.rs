@@ -59,9 +59,13 @@ pub(crate) struct MysqlStatus {
     pub(crate) relays: i64,
     /// Processes that warm, or stand by to, and reported lately.
     pub(crate) warmers: i64,
-    pub(crate) collect_outbox: i64,
+    /// Rows of MySQL's outbox that are not in Kafka, and those that Redis does not show.
+    pub(crate) outbox_to_ship: i64,
+    pub(crate) outbox_to_project: i64,
+    /// How long ago the oldest of those was committed that Redis does not show; 0 if there is none.
+    pub(crate) projection_behind_seconds: f64,
     pub(crate) snapshot: Option<Snapshot>,
-    /// How long ago the moment is that the ranking of liked articles is of; none if there never was one.
+    /// How long ago the moment is that the ranking is of; none if there never was one.
     pub(crate) ranking_seconds_ago: Option<f64>,
     pub(crate) last_rebuild: Option<Rebuild>,
     /// When that one of the rebuilds was noticed to be needed which is the last to have lost anything, perhaps.
@@ -82,7 +86,8 @@ pub(crate) struct Rebuild {
     pub(crate) took_ms: i64,
     pub(crate) reason: String,
     pub(crate) partitions: i32,
-    pub(crate) likes: i64,
+    /// Users of all kinds and articles.
+    pub(crate) members: i64,
     pub(crate) articles: i64,
     /// Partitions that had served before.
     pub(crate) lost_of: i32,

@@ -1,0 +1,52 @@
+//! `persister revoke`: switches off what an attack left on.
+
+mod options;
+mod report;
+mod selected;
+mod undo;
+
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
+
+use anyhow::ensure;
+use contract::UserId;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::options::RevokeOptions;
+use self::{
+    selected::{Outcome, Outcomes, select, still_possible},
+    undo::Work,
+};
+use crate::{ledger::bars, store::Stores};
+
+/// What the process exits with where something is left to do.
+const UNFINISHED: u8 = 3;
+
+pub(crate) async fn run(
+    stores: &Stores,
+    options: &RevokeOptions,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    ensure!(
+        options.selection.is_narrow(),
+        "name the events by --article, --user or --ip-hash; a time or a kind alone is everybody"
+    );
+    let selected = select(stores, &options.selection, stop).await?;
+    let users: BTreeSet<UserId> = selected.keys().map(|(.., user)| *user).collect();
+    let users: Vec<UserId> = users.into_iter().collect();
+    let mut outcomes = Outcomes::new();
+    let may_stand = still_possible(&stores.mysql, &selected, &mut outcomes).await?;
+    if options.execute {
+        if options.bar {
+            bars::bar(&stores.mysql, &mut stores.redis.connect().await?, &users, &options.reason).await?;
+        }
+        let wait = Duration::from_secs(options.wait_seconds);
+        Work { stores, selected: &selected, wait, stop }.undo(&may_stand, &mut outcomes).await?;
+    } else {
+        for pair in may_stand {
+            outcomes.entry(pair).or_insert(Outcome::WouldUndo);
+        }
+    }
+    report::print(options, &selected, &outcomes, users.len())?;
+    let unfinished = outcomes.values().any(|outcome| matches!(outcome, Outcome::Busy | Outcome::HoldRanOut));
+    Ok(if unfinished { ExitCode::from(UNFINISHED) } else { ExitCode::SUCCESS })
+}
