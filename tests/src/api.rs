@@ -1,4 +1,4 @@
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use contract::Kind;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
