@@ -38,6 +38,8 @@ pub(crate) struct Written {
     pub(crate) writes: BTreeMap<Partition, u64>,
     /// The partitions that are not warm: nothing was written there.
     pub(crate) cold: Vec<Partition>,
+    /// Whether somebody else has taken over one of the others.
+    pub(crate) taken_over: bool,
 }
 
 /// Writes entries, in their order, to each partition's projection.
@@ -55,27 +57,28 @@ pub(crate) async fn write(
                 written.writes.insert(call.partition, writes);
             }
             Err(Refusal::Cold) => written.cold.push(call.partition),
+            Err(Refusal::Stale) => written.taken_over = true,
             Err(refusal) => return Err(refused(call, refusal)),
         }
     }
     Ok(written)
 }
 
-/// Records that rows of the outbox are projected, and how many writes their partitions have had. Fails if somebody has
-/// taken a newer token for one of them: a server that takes over may lack what was written to the one before, so whoever
-/// declares a server whole takes a token first, and what was not recorded by then is projected again.
+/// Records that rows of the outbox are projected, and how many writes their partitions have had. False, and nothing is
+/// recorded, if somebody has taken a newer token for one of them: a server that takes over may lack what was written to the
+/// one before, so whoever declares a server whole takes a token first, and what was not recorded by then is projected again.
 pub(crate) async fn record(
     mysql: &MySqlPool,
     token: u64,
     writes: &BTreeMap<Partition, u64>,
     ids: &[i64],
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let mut transaction = mysql.begin().await?;
     if !writes.is_empty() {
         let lock = format!("SELECT token FROM projection WHERE p IN ({}) ORDER BY p FOR UPDATE", list(writes.keys()));
         let tokens: Vec<(i64,)> = query_as(AssertSqlSafe(lock)).fetch_all(&mut *transaction).await?;
         if tokens.iter().any(|(latest,)| latest.unsigned_abs() != token) {
-            return Err(StoreError::Other("another process has taken over the projection".to_owned()));
+            return Ok(false);
         }
         let rows = writes.iter().map(|(partition, writes)| format!("({partition},{writes})"));
         let write = format!(
@@ -86,5 +89,6 @@ pub(crate) async fn record(
         raw_sql(AssertSqlSafe(write)).execute(&mut *transaction).await?;
     }
     mark_done(&mut transaction, Work::Project, ids).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await?;
+    Ok(true)
 }

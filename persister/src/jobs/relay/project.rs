@@ -38,6 +38,7 @@ pub(super) async fn run(stores: &Stores, stop: &CancellationToken) -> anyhow::Re
     for_each_server(&stores.redis, stop, to_server).await
 }
 
+/// Projects into one server with one token, until somebody else takes a newer one: then the next session takes its own.
 async fn session(stores: &Stores, place: &Place, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut redis = stores.redis.connect_to(place).await?;
     // After the connection: a late command of the session before this one has a smaller token.
@@ -59,13 +60,18 @@ async fn session(stores: &Stores, place: &Place, stop: &CancellationToken) -> an
             continue;
         }
         let written = projection::write(&mut redis, token, &entries(&rows)).await?;
+        if written.taken_over {
+            return Ok(());
+        }
         if !written.cold.is_empty() {
             look_at_all = Instant::now();
             cold.extend(written.cold.iter().copied());
         }
         let done: Vec<&Row> = rows.iter().filter(|row| row.partition().is_none_or(|p| !cold.contains(&p))).collect();
         let ids: Vec<i64> = done.iter().map(|row| row.id).collect();
-        projection::record(&stores.mysql, token, &written.writes, &ids).await?;
+        if !projection::record(&stores.mysql, token, &written.writes, &ids).await? {
+            return Ok(());
+        }
         metrics::PROJECTED.add(ids.len() as u64, &[]);
         for row in done {
             metrics::PROJECTION_LAG.observe(row.age_seconds() + began.elapsed().as_secs_f64());
