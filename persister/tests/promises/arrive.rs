@@ -1,8 +1,11 @@
-//! A site that brings its likes along, by the statements of docs/operations.md.
+//! A site that brings along what its users have on, by the statements of docs/operations.md.
 
-use contract::{ArticleId, Change, Event, UserId, keys};
+use contract::{ArticleId, Kind, Partition, keys};
 
-use crate::world::{World, event};
+use crate::{
+    tables::On,
+    world::{World, place_of},
+};
 
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
@@ -16,53 +19,80 @@ async fn what_there_was_before_is_there_from_the_first_start_on() {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut *connection).await.expect(sql);
     };
     for table in [
-        "likes_before (user_id BIGINT, article_id BIGINT, liked_at DATETIME(3), PRIMARY KEY (user_id, article_id))",
-        "collects_before (user_id BIGINT, article_id BIGINT, collected_at DATETIME(3),
-            PRIMARY KEY (user_id, article_id))",
+        "kinds_before (kind VARCHAR(32), user_id BIGINT, article_id BIGINT, at DATETIME(3),
+            PRIMARY KEY (kind, user_id, article_id))",
         "counters_before (article_id BIGINT PRIMARY KEY, pv BIGINT, read_count BIGINT)",
     ] {
         run(&format!("CREATE TABLE {table}")).await;
     }
-    // Guests of the older site are no users here.
-    let mut likes = ["(8, 2, '2099-01-01 00:00:00.000')", "(0, 2, '2020-01-01')", "(9, 0, '2020-01-01')"]
-        .map(str::to_owned)
-        .to_vec();
-    likes.extend(
-        (1..=2000_i64).map(|user| format!("({}, 1, '2020-02-29 12:00:00.{:03}')", i64::MAX - user, user % 1000)),
-    );
-    run(&format!("INSERT INTO likes_before VALUES {}", likes.join(", "))).await;
-    run("INSERT INTO collects_before VALUES (7, 1, '2021-01-01'), (7, 3, '2021-01-02'), (0, 3, '2021-01-02')").await;
+    let mut before = Vec::new();
+    for kind in Kind::ALL.iter().copied() {
+        let Articles { many, one } = Articles::of(kind);
+        // Guests of the older site are no users here, and what it has of the future is of now.
+        before.push(format!("('{kind}', 8, {one}, '2099-01-01 00:00:00.000')"));
+        before.extend([format!("('{kind}', 0, {one}, '2020-01-01')"), format!("('{kind}', 9, 0, '2020-01-01')")]);
+        before.extend(
+            (1..=USERS).map(|user| {
+                format!("('{kind}', {}, {many}, '2020-02-29 12:00:00.{:03}')", i64::MAX - user, user % 1000)
+            }),
+        );
+    }
+    run(&format!("INSERT INTO kinds_before VALUES {}", before.join(", "))).await;
     run("INSERT INTO counters_before VALUES (1, 100, 40), (4, 5, 0), (0, 9, 9)").await;
     run(statements).await;
     // What another import may have left keeps nothing cold.
-    run("INSERT INTO user_like VALUES (0, 1, 1, 1, 0, UTC_TIMESTAMP(3)), (9, 0, 1, 1, 0, UTC_TIMESTAMP(3))").await;
+    run("INSERT INTO interaction (p, article_id, kind, user_id, status, version_ms, version_seq, updated_at)
+         VALUES (0, 1, 1, 0, 1, 1, 0, UTC_TIMESTAMP(3)), (0, 0, 1, 9, 1, 1, 0, UTC_TIMESTAMP(3))")
+    .await;
     run("INSERT INTO article_stats (article_id, pv, updated_at) VALUES (0, 5, UTC_TIMESTAMP(3))").await;
     drop(connection);
 
     let _persister = world.start("run");
     world.warm().await;
-    let (first, second) = (ArticleId::try_from(1).unwrap(), ArticleId::try_from(2).unwrap());
+    sqlx::query("DELETE FROM interaction WHERE user_id < 1 OR article_id < 1").execute(&world.mysql).await.unwrap();
+    let rows: Vec<(i64, u8)> =
+        sqlx::query_as("SELECT DISTINCT article_id, p FROM interaction").fetch_all(&world.mysql).await.unwrap();
+    assert!(rows.iter().all(|(article, p)| Partition::of(ArticleId::try_from(*article).unwrap()).get() == *p));
+    let mut expected = On::new();
+    for kind in Kind::ALL.iter().copied() {
+        let Articles { many, one } = Articles::of(kind);
+        expected.insert((kind, 8, one));
+        expected.extend((1..=USERS).map(|user| (kind, i64::MAX - user, many)));
+    }
+    let last = 10 * i64::try_from(Kind::ALL.len()).unwrap();
+    assert_eq!((world.standing().await, world.standing_in_redis(1..=last).await), (expected.clone(), expected.clone()));
+    let article = ArticleId::try_from(1).unwrap();
     let mut ask = redis::pipe();
-    ask.get(keys::likes(first)).get(keys::pv(first)).get(keys::reads(first)).get(keys::likes(second));
-    let counts: [u64; 4] = ask.query_async(&mut world.redis().await).await.unwrap();
-    assert_eq!(counts, [2000, 100, 40, 1]);
-    sqlx::query("DELETE FROM user_like WHERE user_id < 1 OR article_id < 1").execute(&world.mysql).await.unwrap();
-    world.tables().await.assert_counts();
+    ask.get(keys::pv(article)).get(keys::reads(article));
+    let counters: [u64; 2] = ask.query_async(&mut world.redis().await).await.unwrap();
+    assert_eq!(counters, [100, 40]);
 
-    // One of before is taken back, and so is the one from the future.
-    let unlike = |user: i64, article: ArticleId| Event {
-        user: Some(UserId::try_from(user).unwrap()),
-        article,
-        change: Change::Like(false),
-        ..event(0)
-    };
-    world.append(&[unlike(i64::MAX - 5, first), unlike(8, second)]).await;
-    world.outboxes_empty().await;
-    world.consumed().await;
-    let tables = world.tables().await;
-    tables.assert_counts();
-    let left = tables.likes.iter().filter(|(_, _, status, _, _)| *status == 1).count();
-    assert_eq!(left, 1999);
-    let favourites = "SELECT CAST(SUM(collect_count) AS SIGNED) FROM article_stats";
-    assert_eq!(sqlx::query_scalar::<_, i64>(favourites).fetch_one(&world.mysql).await.unwrap(), 2);
+    // One of before is switched off, and so is the one from the future.
+    let mut caller = world.caller().await;
+    for kind in Kind::ALL.iter().copied() {
+        let Articles { many, one } = Articles::of(kind);
+        for (user, article) in [(i64::MAX - 5, many), (8, one)] {
+            caller.toggled(kind, user, article, false).await;
+            expected.remove(&(kind, user, article));
+        }
+    }
+    world.settled().await;
+    assert_eq!((world.standing().await, world.standing_in_redis(1..=last).await), (expected.clone(), expected));
+    assert_eq!(world.ask(&["reconcile"]).await.0, 0);
+}
+
+/// How many users have each kind on for an article of its own.
+const USERS: i64 = 2000;
+
+/// Of a kind: the one that many have on, and the one that a single user has.
+struct Articles {
+    many: i64,
+    one: i64,
+}
+
+impl Articles {
+    fn of(kind: Kind) -> Self {
+        let first = 1 + 10 * place_of(kind);
+        Self { many: first, one: first + 1 }
+    }
 }

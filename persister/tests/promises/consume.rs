@@ -1,12 +1,12 @@
 //! From Kafka to MySQL.
 
-use contract::Event;
+use contract::{Change, Event, Truth};
 use jiff::Timestamp;
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use rdkafka::message::{Headers as _, Message as _};
 use stack::{Proxy, wait_for};
 
-use crate::world::{LIMIT, World, event, record};
+use crate::world::{LIMIT, World, any_of, event, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redelivery_of_all_events_in_any_order_changes_nothing() {
@@ -16,7 +16,7 @@ async fn redelivery_of_all_events_in_any_order_changes_nothing() {
     world.publish(events.iter().map(record)).await;
     world.consumed().await;
     let once = world.tables().await;
-    assert!(once.likes.len() > 1000 && once.reads.len() > 300, "{} {}", once.likes.len(), once.reads.len());
+    assert!(once.rows.len() > 1000 && once.user_reads.len() > 300, "{} {}", once.rows.len(), once.user_reads.len());
     once.assert_counts();
 
     for seed in 0..3 {
@@ -41,8 +41,8 @@ async fn consumers_that_come_and_are_killed_keep_the_counts_right() {
     world.consumed().await;
     let tables = world.tables().await;
     tables.assert_counts();
-    let newest = tables.likes.iter().map(|row| (row.3, row.4)).max().unwrap();
-    let expected = (0..20_000).map(event).filter(|event| matches!(event.change, contract::Change::Like(_)));
+    let newest = tables.rows.iter().map(|row| (row.4, row.5)).max().unwrap();
+    let expected = (0..20_000).map(event).filter(|event| matches!(event.change, Change::Switch(..)));
     let expected = expected.map(|event| event.version).max().unwrap();
     assert_eq!((newest.0.cast_unsigned(), newest.1.cast_unsigned()), (expected.ms, expected.seq));
 }
@@ -56,7 +56,7 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
     // Well formed, but no DATETIME of MySQL's.
     let mut ancient = event(2000);
     ancient.occurred_at = "-000044-03-15T00:00:00Z".parse::<Timestamp>().unwrap();
-    ancient.change = contract::Change::Like(true);
+    ancient.change = Change::Switch(any_of(Truth::Redis), true);
     let mut records: Vec<_> = good.iter().map(record).collect();
     records.insert(500, record(&ancient));
     records.insert(300, (article, b"nonsense".to_vec()));

@@ -1,24 +1,21 @@
 //! The right to be forgotten.
 
-use std::collections::BTreeSet;
-
-use contract::{ArticleId, Change, Event, Partition, UserId, Version, keys};
-use rdkafka::Message as _;
+use contract::{ArticleId, Cause, Change, Event, Kind, Partition, Truth, UserId, Version, keys, scripts::Refusal};
+use rdkafka::{Message as _, message::OwnedMessage};
 use stack::wait_for;
 
-use crate::world::{LIMIT, World, event, record, signal};
+use crate::{
+    tables::On,
+    world::{LIMIT, World, any_of, event, place_of, record, signal},
+};
 
 impl World {
-    /// How many rows of the user there are, and the counts of likes and collects in all.
-    async fn rows_of(&self, user: i64) -> (i64, i64, i64) {
-        sqlx::query_as(
-            "SELECT (SELECT COUNT(*) FROM user_like WHERE user_id = ?)
-                  + (SELECT COUNT(*) FROM user_read WHERE user_id = ?)
-                  + (SELECT COUNT(*) FROM user_collect WHERE user_id = ?) + (SELECT COUNT(*) FROM user_bar),
-                 (SELECT CAST(SUM(like_count) AS SIGNED) FROM article_stats),
-                 (SELECT CAST(SUM(collect_count) AS SIGNED) FROM article_stats)",
+    /// How many rows there are of the user, and of bars.
+    async fn rows_of(&self, user: i64) -> i64 {
+        sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM interaction WHERE user_id = ?)
+                  + (SELECT COUNT(*) FROM user_read WHERE user_id = ?) + (SELECT COUNT(*) FROM user_bar)",
         )
-        .bind(user)
         .bind(user)
         .bind(user)
         .fetch_one(&self.mysql)
@@ -33,70 +30,103 @@ impl World {
     }
 }
 
+/// Ten articles for each kind, and one more for what is on its way.
+fn articles_of(kind: Kind) -> std::ops::RangeInclusive<i64> {
+    let first = 1 + 20 * place_of(kind);
+    first..=first + 9
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_user_is_gone_and_nothing_brings_anything_back() {
     let world = World::new().await;
     let mut persister = world.start("run");
     world.warm().await;
-    let mut liker = world.liker().await;
-    for user in [7, 8, 9] {
-        for article in 1..=10 {
-            liker.liked(user, article, true).await;
-            sqlx::query("CALL collect(?, ?, 1, NULL, 'r', 'h')")
-                .bind(user)
-                .bind(article)
-                .execute(&world.mysql)
-                .await
-                .unwrap();
+    let mut caller = world.caller().await;
+    let mut others = On::new();
+    for kind in Kind::ALL.iter().copied() {
+        for article in articles_of(kind) {
+            for user in [7, 8, 9] {
+                caller.toggled(kind, user, article, true).await;
+            }
+            others.extend([(kind, 8, article), (kind, 9, article)]);
         }
     }
     let version = Version { ms: 1_763_800_000_000, seq: 0 };
     let read = Event { version, user: UserId::try_from(7).ok(), change: Change::Read(1), ..event(1) };
     world.publish([record(&read)]).await;
     world.settled().await;
-    // What is on its way when the user is erased: a like, and an unlike.
+    // What is on its way when the user is erased: something is switched on, something off.
     persister.kill().await.unwrap();
-    liker.liked(7, 11, true).await;
-    liker.liked(7, 1, false).await;
+    for kind in Kind::ALL.iter().copied() {
+        caller.toggled(kind, 7, articles_of(kind).end() + 1, true).await;
+        caller.toggled(kind, 7, *articles_of(kind).start(), false).await;
+    }
 
-    let report = &world.ask_json(&["erase", "--user", "7", "--json"]).await[0];
-    assert_eq!(report["erased"]["likes_in_redis"], 10);
-    assert_eq!((&report["erased"]["collects"], &report["erased"]["reads"]), (&10.into(), &1.into()));
-    let remains = report["remains"].to_string();
+    let erased = &world.ask_json(&["erase", "--user", "7", "--json"]).await[0];
+    for kind in Kind::ALL.iter().copied() {
+        match kind.truth() {
+            // MySQL had not heard of the last one yet.
+            Truth::Redis => assert_eq!(erased["erased"]["in_redis"][kind.name()], 10, "{erased}"),
+            Truth::Mysql => assert!(erased["erased"]["in_redis"].get(kind.name()).is_none(), "{erased}"),
+        }
+        let rows = if kind.truth() == Truth::Redis { 10 } else { 11 };
+        assert_eq!(erased["erased"]["in_mysql"][kind.name()], rows, "{erased}");
+    }
+    assert_eq!(erased["erased"]["reads"], 1);
+    let remains = erased["remains"].to_string();
     assert!(remains.contains("topic interaction.events\"") && remains.contains("28 days"), "{remains}");
-    assert_eq!(world.rows_of(7).await, (0, 20, 20));
-    let others: BTreeSet<(i64, i64)> = [8, 9].iter().flat_map(|user| (1..=10).map(move |of| (*user, of))).collect();
-    assert_eq!(world.standing_in_redis(1..=11).await, others);
+    assert_eq!((world.rows_of(7).await, world.standing().await), (0, others.clone()));
+    let last = 20 * i64::try_from(Kind::ALL.len()).unwrap();
+    let in_redis = world.standing_in_redis(1..=last).await;
+    assert!(in_redis.iter().all(|(kind, user, _)| *user != 7 || kind.truth() == Truth::Mysql), "{in_redis:?}");
 
     let _persister = world.start("run");
     world.settled().await;
-    assert_eq!((world.rows_of(7).await, world.standing().await), ((0, 20, 20), others.clone()), "what was on its way");
+    let gone = async |when: &str| {
+        assert_eq!((world.rows_of(7).await, world.standing().await), (0, others.clone()), "{when}");
+        assert_eq!(world.standing_in_redis(1..=last).await, others, "{when}");
+    };
+    gone("what was on its way").await;
 
-    // All events again, and one of the user's out of the dead-letter queue.
-    let log = world.records("interaction.events", 70).await;
-    let key = |message: &rdkafka::message::OwnedMessage| {
+    // All events again, and one of the user's out of the dead-letter queue. The log says of each that it was erased.
+    let log = world.records("interaction.events", 42 * Kind::ALL.len() + 1).await;
+    let events = log.iter().map(|message| Event::from_json(message.payload().unwrap()).unwrap());
+    let erased: On = events
+        .filter(|event| event.cause == Cause::Erase)
+        .map(|event| match event.change {
+            Change::Switch(kind, false) => (kind, event.user.unwrap().get(), event.article.get()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(erased.len(), 10 * Kind::ALL.len(), "{erased:?}");
+    let key = |message: &OwnedMessage| {
         String::from_utf8(message.key().unwrap().to_vec()).unwrap().parse::<ArticleId>().unwrap()
     };
     world.publish(log.iter().map(|message| (key(message), message.payload().unwrap().to_vec()))).await;
-    let like = Event { change: Change::Like(true), ..read.clone() };
-    world.bury(&like.to_json(), &[("reason", "a test")]).await;
+    let late = Event { change: Change::Switch(any_of(Truth::Redis), true), ..read.clone() };
+    world.bury(&late.to_json(), &[("reason", "a test")]).await;
     assert_eq!(world.ask(&["dlq", "replay"]).await.0, 0);
     world.settled().await;
-    assert_eq!((world.rows_of(7).await, world.standing().await), ((0, 20, 20), others.clone()), "delivered again");
+    gone("delivered again").await;
 
     let revoked = world.ask_json(&["revoke", "--user", "7", "--json"]).await;
-    assert!(revoked.iter().all(|like| like["outcome"] == "not_in_mysql"), "{revoked:?}");
+    assert!(revoked.iter().all(|one| one["outcome"] == "not_in_mysql"), "{revoked:?}");
 
     redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
     world.warm().await;
-    assert_eq!(world.standing_in_redis(1..=11).await, others, "rebuilt");
+    gone("rebuilt").await;
 
-    let again = &world.ask_json(&["erase", "--user", "7", "--json"]).await[0];
-    assert!(again["erased"].as_object().unwrap().values().all(|count| count == 0), "{again}");
+    let again = world.ask_json(&["erase", "--user", "7", "--json"]).await[0]["erased"].clone();
+    let none = |of: &serde_json::Value| of.as_object().unwrap().values().all(|count| count == 0);
+    assert!(none(&again["in_redis"]) && none(&again["in_mysql"]) && again["reads"] == 0, "{again}");
     // Somebody who comes back begins anew.
-    world.liker().await.liked(7, 5, true).await;
+    let mut caller = world.caller().await;
+    for kind in Kind::ALL.iter().copied() {
+        caller.toggled(kind, 7, articles_of(kind).start() + 4, true).await;
+    }
     world.settled().await;
-    assert!(world.standing().await.contains(&(7, 5)));
+    let back = world.standing().await;
+    assert!(Kind::ALL.iter().all(|kind| back.contains(&(*kind, 7, articles_of(*kind).start() + 4))));
     assert_eq!(world.ask(&["reconcile"]).await.0, 0);
 }
 
@@ -105,8 +135,8 @@ async fn a_bar_that_is_set_while_its_user_is_erased_stays() {
     let world = World::new().await;
     let _persister = world.start("run");
     world.warm().await;
-    let mut liker = world.liker().await;
-    assert_eq!(liker.like(7, 42, true, "bad").await, "OK");
+    let (mut caller, kind) = (world.caller().await, any_of(Truth::Redis));
+    assert_eq!(caller.toggle(kind, 7, 42, true, "bad").await, Ok(()));
     world.settled().await;
 
     let barred = async |reason: &str| {
@@ -121,7 +151,7 @@ async fn a_bar_that_is_set_while_its_user_is_erased_stays() {
     assert!(erase.wait().await.unwrap().success());
     revoke.wait().await.unwrap();
     assert_eq!(world.bar_of(7).await.as_deref(), Some("a ring"));
-    assert_eq!(liker.like(7, 43, true, "elsewhere").await, "BARRED");
+    assert_eq!(caller.toggle(kind, 7, 43, true, "elsewhere").await, Err(Refusal::Barred));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,9 +159,11 @@ async fn nobody_is_erased_while_a_partition_is_cold() {
     let world = World::new().await;
     let mut persister = world.start("run");
     world.warm().await;
-    let mut liker = world.liker().await;
-    for article in 1..=10 {
-        liker.liked(7, article, true).await;
+    let mut caller = world.caller().await;
+    for kind in Kind::ALL.iter().copied() {
+        for article in 1..=10 {
+            caller.toggled(kind, 7, article, true).await;
+        }
     }
     world.settled().await;
     persister.kill().await.unwrap();
@@ -149,11 +181,12 @@ async fn nobody_is_erased_while_a_partition_is_cold() {
     assert_eq!(world.bar_of(7).await, None);
     let erased: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM erased_user").fetch_one(&world.mysql).await.unwrap();
     assert_eq!(erased, 0);
-    liker.liked(7, 11, true).await;
+    caller.toggled(any_of(Truth::Redis), 7, 11, true).await;
 
     let _persister = world.start("run");
     world.warm().await;
     assert_eq!(world.ask(&["erase", "--user", "7"]).await.0, 0);
+    world.settled().await;
     assert!(world.standing_in_redis(1..=11).await.is_empty());
 }
 

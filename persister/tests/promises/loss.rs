@@ -6,19 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{ArticleId, keys};
+use contract::{ArticleId, Kind, Partition, Truth, keys};
 use sqlx::{AssertSqlSafe, raw_sql};
 use stack::wait_for;
 
 use crate::{
-    likes::Liker,
+    caller::Caller,
+    tables::On,
     world::{LIMIT, World},
 };
 
 /// The last rebuild, as `warm` keeps it.
 #[derive(Debug, sqlx::FromRow)]
 struct Rebuild {
-    likes: i64,
+    members: i64,
     took_ms: i64,
     noticed_ms: i64,
     lost_waiting: i64,
@@ -28,7 +29,7 @@ struct Rebuild {
 impl World {
     async fn last_rebuild(&self) -> Rebuild {
         let last =
-            "SELECT likes, took_ms, noticed_ms, lost_waiting, lost_from_ms FROM rebuild ORDER BY id DESC LIMIT 1";
+            "SELECT members, took_ms, noticed_ms, lost_waiting, lost_from_ms FROM rebuild ORDER BY id DESC LIMIT 1";
         sqlx::query_as(last).fetch_one(&self.mysql).await.unwrap()
     }
 
@@ -62,13 +63,15 @@ impl World {
     }
 }
 
-/// Likes of these users on articles 1 to 20.
-async fn like_all(liker: &mut Liker, users: std::ops::Range<i64>) -> BTreeSet<(i64, i64)> {
-    let pairs: BTreeSet<(i64, i64)> = users.map(|user| (user, 1 + user % 20)).collect();
-    for (user, article) in &pairs {
-        liker.liked(*user, *article, true).await;
+/// These users switch on what Redis decides, of articles 1 to 20.
+async fn switch_on(caller: &mut Caller, users: std::ops::Range<i64>) -> On {
+    let kinds: Vec<Kind> = Kind::of(Truth::Redis).collect();
+    let kind = |user: i64| kinds[usize::try_from(user / 20).unwrap() % kinds.len()];
+    let all: On = users.map(|user| (kind(user), user, 1 + user % 20)).collect();
+    for (kind, user, article) in &all {
+        caller.toggled(*kind, *user, *article, true).await;
     }
-    pairs
+    all
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,14 +79,14 @@ async fn no_more_is_lost_with_an_emptied_redis_than_is_told() {
     let world = World::new().await;
     let (mut warm, _consume, mut relay) = (world.start("warm"), world.start("consume"), world.start("relay"));
     world.warm().await;
-    let mut liker = world.liker().await;
-    let mut acknowledged = like_all(&mut liker, 1..201).await;
+    let mut caller = world.caller().await;
+    let mut acknowledged = switch_on(&mut caller, 1..201).await;
     world.outboxes_empty().await;
     world.consumed().await;
 
-    // No relay: what is liked now waits in Redis, and is seen waiting.
+    // No relay: what is switched on now waits in Redis, and is seen waiting.
     relay.kill().await.unwrap();
-    acknowledged.extend(like_all(&mut liker, 201..501).await);
+    acknowledged.extend(switch_on(&mut caller, 201..501).await);
     world.seen_waiting(300).await;
     let told = world.lose_redis(LIMIT).await;
     let standing = world.standing_in_redis(1..=20).await;
@@ -91,11 +94,11 @@ async fn no_more_is_lost_with_an_emptied_redis_than_is_told() {
     assert_eq!(lost, 300, "what was relayed is there");
     assert!(told.lost_waiting >= i64::try_from(lost).unwrap(), "{told:?}");
 
-    // Nobody looks either: what is liked now is bounded by the time only.
+    // Nobody looks either: what is switched on now is bounded by the time only.
     world.seen_waiting(0).await;
     warm.kill().await.unwrap();
     let began = world.redis_ms().await;
-    let unseen = like_all(&mut liker, 501..551).await;
+    let unseen = switch_on(&mut caller, 501..551).await;
     let ended = world.redis_ms().await;
     redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
     let _warm = world.start("warm");
@@ -115,8 +118,8 @@ async fn older_data_is_noticed_though_nothing_after_it_was_relayed() {
     let world = World::new().await;
     let (_warm, _consume) = (world.start("warm"), world.start("consume"));
     world.warm().await;
-    let likes = like_all(&mut world.liker().await, 1..101).await;
-    assert_eq!(world.standing_in_redis(1..=20).await, likes);
+    let on = switch_on(&mut world.caller().await, 1..101).await;
+    assert_eq!(world.standing_in_redis(1..=20).await, on);
     world.seen_waiting(100).await;
     let before = world.rebuilds().await;
     world.make_older().await;
@@ -126,51 +129,57 @@ async fn older_data_is_noticed_though_nothing_after_it_was_relayed() {
     assert!(world.standing_in_redis(1..=20).await.is_empty(), "Redis says what MySQL says");
 }
 
-/// How many likes to rebuild: `make rebuild LIKES=1000000`.
+/// How many users to rebuild: `make rebuild LIKES=1000000`.
 fn wanted() -> i64 {
     std::env::var("REBUILD_LIKES").map_or(20_000, |likes| likes.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_brings_back_every_like_and_says_how_fast() {
-    // Half of the likes are one article's, the others have ten each.
-    let (likes, hot) = (wanted(), 7_i64);
+async fn a_rebuild_brings_back_every_user_and_says_how_fast() {
+    // Half of them have one article's first kind on, of the others ten each an article's, kind by kind.
+    let (wanted, hot) = (wanted(), 7_i64);
     let world = World::new().await;
     let _persister = world.start("run");
     world.warm().await;
-    let article_of = |n: i64| if n % 2 == 0 { hot } else { 1000 + n / 20 };
-    for first in (0..likes).step_by(10_000) {
+    let of = |n: i64| {
+        let kind = Kind::ALL[usize::try_from(n / 20).unwrap() % Kind::ALL.len()];
+        if n % 2 == 0 { (Kind::ALL[0], hot) } else { (kind, 1000 + n / 20) }
+    };
+    for first in (0..wanted).step_by(10_000) {
         let mut rows = String::new();
-        for n in first..(first + 10_000).min(likes) {
-            let separator = if rows.is_empty() { "" } else { "," };
-            write!(rows, "{separator}({},{},1,{n},0,UTC_TIMESTAMP(3))", n + 1, article_of(n)).unwrap();
+        for n in first..(first + 10_000).min(wanted) {
+            let (separator, (kind, article)) = (if rows.is_empty() { "" } else { "," }, of(n));
+            let p = Partition::of(article.try_into().unwrap());
+            write!(rows, "{separator}({p},{article},{},{},1,{n},0,UTC_TIMESTAMP(3))", kind.code(), n + 1).unwrap();
         }
         let insert = format!(
-            "INSERT INTO user_like (user_id, article_id, status, version_ms, version_seq, updated_at) VALUES {rows}"
+            "INSERT INTO interaction (p, article_id, kind, user_id, status, version_ms, version_seq, updated_at)
+             VALUES {rows}"
         );
         raw_sql(AssertSqlSafe(insert)).execute(&world.mysql).await.unwrap();
     }
-    let count = "INSERT INTO article_stats (article_id, like_count, updated_at)
-                 SELECT article_id, COUNT(*), UTC_TIMESTAMP(3) FROM user_like GROUP BY article_id";
+    let count = "INSERT INTO interaction_count (article_id, kind, count)
+                 SELECT article_id, kind, COUNT(*) FROM interaction GROUP BY article_id, kind";
     sqlx::query(count).execute(&world.mysql).await.unwrap();
 
     let began = Instant::now();
     let told = world.lose_redis(LIMIT * 10).await;
     println!(
-        "{} likes rebuilt; fenced for {:.1} s, {:.0} likes/s; warm again {:.1} s after the loss",
-        told.likes,
+        "{} users rebuilt; fenced for {:.1} s, {:.0} users/s; warm again {:.1} s after the loss",
+        told.members,
         Duration::from_millis(told.took_ms.unsigned_abs()).as_secs_f64(),
-        1000.0 * f64::from(u32::try_from(told.likes).unwrap()) / f64::from(u32::try_from(told.took_ms.max(1)).unwrap()),
+        1000.0 * f64::from(u32::try_from(told.members).unwrap())
+            / f64::from(u32::try_from(told.took_ms.max(1)).unwrap()),
         began.elapsed().as_secs_f64(),
     );
-    assert_eq!(told.likes, likes);
-    let mut redis = world.redis().await;
+    assert_eq!(told.members, wanted);
+    let counters: BTreeSet<(Kind, i64)> = (0..wanted).map(of).collect();
     let mut ask = redis::pipe();
-    let articles: BTreeSet<i64> = (0..likes).map(article_of).collect();
-    for article in &articles {
-        ask.get(keys::likes(ArticleId::try_from(*article).unwrap()));
+    for (kind, article) in &counters {
+        ask.get(keys::count(*kind, ArticleId::try_from(*article).unwrap()));
     }
-    let counts: Vec<i64> = ask.query_async(&mut redis).await.unwrap();
-    assert_eq!(counts.iter().sum::<i64>(), likes);
-    assert_eq!(world.standing_in_redis(hot..=hot).await.len(), usize::try_from(likes / 2).unwrap());
+    let counts: Vec<i64> = ask.query_async(&mut world.redis().await).await.unwrap();
+    assert_eq!(counts.iter().sum::<i64>(), wanted);
+    let hot = ArticleId::try_from(hot).unwrap();
+    assert_eq!(world.members(Kind::ALL[0], hot).await.len(), usize::try_from(wanted / 2).unwrap());
 }

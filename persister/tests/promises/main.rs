@@ -4,16 +4,17 @@
 
 mod arrive;
 mod audit;
+mod caller;
 mod consume;
 mod dlq;
 mod erase;
-mod likes;
 mod loss;
 mod operate;
 mod reconcile;
 mod relay;
 mod revoke;
 mod rights;
+mod tables;
 mod trends;
 mod warm;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::TcpListener, process::Stdio};
 
-use contract::{ArticleId, Change, Partition, keys};
+use contract::{ArticleId, Change, Kind, Partition, Truth, keys};
 use serde_json::json;
 use stack::wait_for;
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::world::{LIMIT, World, event, record, signal};
+use crate::world::{LIMIT, World, any_of, event, place_of, record, signal};
 
 /// Of metrics in Prometheus's form: each series with its value.
 struct Scrape(BTreeMap<String, f64>);
@@ -55,30 +55,43 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     let mut persister = world.command(&["--metrics-address", &address, "run"]).spawn().unwrap();
     world.warm().await;
     let article = ArticleId::try_from(42).unwrap();
-    let mut liker = world.liker().await;
-    for user in 1..=30 {
-        liker.liked(user, 42, true).await;
+    let mut caller = world.caller().await;
+    for kind in Kind::ALL.iter().copied() {
+        for user in 1..=30 {
+            caller.toggled(kind, user, 42 + place_of(kind), true).await;
+        }
     }
-    world.outboxes_empty().await;
-    world.consumed().await;
-    sqlx::query("CALL collect(7, 42, 1, NULL, 'r', 'h')").execute(&world.mysql).await.unwrap();
-    let again = (1..100).map(event).find(|event| matches!(event.change, Change::Like(_))).unwrap();
+    world.settled().await;
+    let again = (1..100).map(event).find(|event| matches!(event.change, Change::Switch(..))).unwrap();
     world.publish([record(&again), record(&again), (article, b"no event".to_vec())]).await;
     world.consumed().await;
+    let Change::Switch(twice, _) = again.change else { unreachable!() };
+    let [by_redis, by_mysql] = [Truth::Redis, Truth::Mysql].map(|of| 30.0 * Kind::of(of).map(|_| 1.0).sum::<f64>());
+    let mut of_kinds = Vec::new();
+    for kind in Kind::ALL.iter().copied() {
+        let more = if kind == twice { 2.0 } else { 0.0 };
+        of_kinds.push((format!("interaction_consumer_events_total{{type=\"{kind}\"}}"), 30.0 + more));
+        if kind.truth() == Truth::Redis {
+            of_kinds.push((format!("interaction_consumer_rows_written_total{{kind=\"{kind}\"}}"), 30.0 + more / 2.0));
+            of_kinds.push((format!("interaction_consumer_rows_skipped_total{{kind=\"{kind}\"}}"), more / 2.0));
+        }
+    }
+    let of_kinds: Vec<(&str, f64)> = of_kinds.iter().map(|(series, value)| (series.as_str(), *value)).collect();
+    measured(&address, &of_kinds).await;
 
     let text = measured(
         &address,
         &[
-            ("interaction_relay_entries_total{outbox=\"likes\"}", 30.0),
-            ("interaction_relay_entries_total{outbox=\"collects\"}", 1.0),
-            ("interaction_consumer_events_total{type=\"like\"}", 32.0),
-            ("interaction_consumer_events_total{type=\"collect\"}", 1.0),
-            ("interaction_consumer_likes_written_total", 31.0),
-            ("interaction_consumer_likes_skipped_total", 1.0),
+            ("interaction_relay_entries_total{outbox=\"redis\"}", by_redis),
+            ("interaction_relay_entries_total{outbox=\"mysql\"}", by_mysql),
+            ("interaction_projected_entries_total", by_mysql),
+            ("interaction_projection_lag_seconds_count", by_mysql),
+            ("interaction_mysql_outbox_entries{waiting_for=\"kafka\"}", 0.0),
+            ("interaction_mysql_outbox_entries{waiting_for=\"redis\"}", 0.0),
             ("interaction_dead_letters_total{reason=\"undecodable\"}", 1.0),
-            ("interaction_event_lag_seconds_count", 32.0),
-            ("interaction_consumer_batch_events_sum", 34.0),
-            ("interaction_trends_events_total{outcome=\"counted\"}", 30.0),
+            ("interaction_event_lag_seconds_count", by_redis + 2.0),
+            ("interaction_consumer_batch_events_sum", by_redis + by_mysql + 3.0),
+            ("interaction_trends_events_total{outcome=\"counted\"}", by_redis + by_mysql),
             ("interaction_trends_events_total{outcome=\"late\"}", 2.0),
             ("interaction_partitions{state=\"warm\"}", 128.0),
             ("interaction_partitions{state=\"cold\"}", 0.0),
@@ -116,7 +129,7 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
 
     // Without its relay an outbox grows; nobody does what it did.
     persister.kill().await.unwrap();
-    liker.liked(31, 42, true).await;
+    caller.toggled(any_of(Truth::Redis), 31, 42, true).await;
     wait_for("the relay to be missed", LIMIT, async || {
         let (code, out) = world.ask(&["status"]).await;
         Ok((code == 3 && out.contains("no relay runs") && out.contains("1 entry")).then_some(()))
@@ -158,9 +171,9 @@ async fn watched_by_a_tool(world: &World) {
         async || -> serde_json::Value { serde_json::from_str(&looks.next_line().await.unwrap().unwrap()).unwrap() };
     let first = look().await;
     assert!(first["rates"].is_null() && first["redis"]["up"].is_object(), "{first}");
-    let mut liker = world.liker().await;
+    let mut caller = world.caller().await;
     for user in 1..=50 {
-        liker.liked(user, 42, true).await;
+        caller.toggled(any_of(Truth::Redis), user, 42, true).await;
     }
     let (mut written, mut consumed) = (0.0, 0.0);
     while written < 49.9 || consumed < 49.9 {
@@ -243,4 +256,19 @@ async fn that_nobody_warms_is_told_also_while_nothing_is_warm() {
     assert_eq!(left, 1);
     second.kill().await.unwrap();
     warmers(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_that_stands_still_is_told() {
+    let world = World::new().await;
+    let mut persister = world.start("run");
+    world.warm().await;
+    persister.kill().await.unwrap();
+    let _others = world.start("warm");
+    world.caller().await.toggled(any_of(Truth::Mysql), 7, 42, true).await;
+    let (_, out) = world.ask(&["status"]).await;
+    assert!(out.contains("1 waiting for Kafka, 1 for Redis") && !out.contains("not shown by Redis"), "{out}");
+    sqlx::query("UPDATE outbox SET at_ms = at_ms - 60000").execute(&world.mysql).await.unwrap();
+    let (code, out) = world.ask(&["status"]).await;
+    assert!(code == 3 && out.contains("not shown by Redis for more than 20 s: 1 change in MySQL"), "{out}");
 }

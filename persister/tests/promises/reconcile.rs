@@ -1,11 +1,81 @@
 //! Comparing the stores.
 
-use contract::{ArticleId, Partition, keys};
+use std::time::Duration;
 
-use crate::world::World;
+use contract::{ArticleId, Kind, Partition, Truth, keys};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, raw_sql};
 
-async fn execute(world: &World, sql: &'static str) {
-    sqlx::query(sql).execute(&world.mysql).await.unwrap();
+use crate::world::{World, place_of};
+
+/// The first of a kind's five articles.
+fn first_of(kind: Kind) -> i64 {
+    1 + 10 * place_of(kind)
+}
+
+impl World {
+    async fn execute(&self, sql: String) {
+        raw_sql(AssertSqlSafe(sql)).execute(&self.mysql).await.unwrap();
+    }
+
+    /// In the store that follows: user 5 has lost the first article, and user 6 the second, without a trace; user 777 has
+    /// the first, and nobody did that. In each store one count is wrong by itself.
+    async fn damage(&self, kind: Kind) {
+        let (code, first) = (kind.code(), first_of(kind));
+        let article = |place: i64| ArticleId::try_from(first + place).unwrap();
+        let mut redis = self.redis().await;
+        match kind.truth() {
+            Truth::Redis => {
+                self.execute(format!("UPDATE interaction SET status = 0 WHERE user_id = 5 AND kind = {code}")).await;
+                self.execute(format!("DELETE FROM interaction WHERE user_id = 6 AND kind = {code}")).await;
+                let p = Partition::of(article(0));
+                self.execute(format!(
+                    "INSERT INTO interaction (article_id, kind, user_id, p, status, version_ms, version_seq, updated_at)
+                     VALUES ({first}, {code}, 777, {p}, 1, 1, 1, UTC_TIMESTAMP(3))"
+                ))
+                .await;
+            }
+            Truth::Mysql => {
+                let mut change = redis::pipe();
+                change.srem(keys::members(kind, article(0)), 5).srem(keys::members(kind, article(1)), 6);
+                change.sadd(keys::members(kind, article(0)), 777);
+                change.exec_async(&mut redis).await.unwrap();
+            }
+        }
+        self.execute(format!(
+            "UPDATE interaction_count SET count = count + 3 WHERE kind = {code} AND article_id = {}",
+            first + 3
+        ))
+        .await;
+        redis::cmd("INCRBY").arg(keys::count(kind, article(2))).arg(9).exec_async(&mut redis).await.unwrap();
+    }
+}
+
+/// What that is found as, sorted.
+fn expected(kind: Kind) -> Vec<String> {
+    let first = first_of(kind);
+    // The follower's own count is wrong where its users were changed; in the first article one came and one went.
+    let follower = if kind.truth() == Truth::Redis { "mysql_count" } else { "redis_count" };
+    let mut all: Vec<String> = [
+        ("status", 0, "5"),
+        ("status", 1, "6"),
+        ("status", 0, "777"),
+        (follower, 1, "null"),
+        ("redis_count", 2, "null"),
+        ("mysql_count", 3, "null"),
+    ]
+    .map(|(what, place, user)| format!("{what} {kind} {} {user}", first + place))
+    .to_vec();
+    all.sort();
+    all
+}
+
+fn differences(report: &Value) -> Vec<String> {
+    let text = |of: &Value| format!("{} {} {} {}", of["what"], of["kind"], of["article_id"], of["user_id"]);
+    let mut all: Vec<String> =
+        report["differences"].as_array().unwrap().iter().map(|of| text(of).replace('"', "")).collect();
+    all.sort();
+    all
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,61 +83,54 @@ async fn under_traffic_only_true_differences_are_found_and_a_repair_leaves_none(
     let world = World::new().await;
     let _persister = world.start("run");
     world.warm().await;
-    let mut liker = world.liker().await;
-    for user in 1..=300 {
-        liker.liked(user, 1 + user % 5, true).await;
+    let mut caller = world.caller().await;
+    for kind in Kind::ALL.iter().copied() {
+        for user in 1..=300 {
+            caller.toggled(kind, user, first_of(kind) + user % 5, true).await;
+        }
     }
-    world.outboxes_empty().await;
-    world.consumed().await;
+    world.settled().await;
 
-    // Likes and unlikes go on all the time, of users 1000 and on.
-    let mut busy = liker.clone();
+    // Users 1000 and on go on all the time.
+    let mut busy = caller.clone();
     let traffic = tokio::spawn(async move {
         for turn in 0_i64.. {
-            busy.liked(1000 + turn % 50, 1 + turn % 5, turn / 50 % 2 == 0).await;
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            for kind in Kind::ALL.iter().copied() {
+                busy.toggled(kind, 1000 + turn % 50, first_of(kind) + turn % 5, turn / 50 % 2 == 0).await;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
     let agreed = &world.ask_json(&["reconcile", "--json"]).await[0];
-    assert_eq!((&agreed["articles"], &agreed["differences"]), (&5.into(), &serde_json::json!([])));
+    assert_eq!((&agreed["articles"], &agreed["differences"]), (&(5 * Kind::ALL.len()).into(), &json!([])));
 
-    execute(&world, "UPDATE user_like SET status = 0 WHERE user_id = 5").await;
-    execute(&world, "DELETE FROM user_like WHERE user_id = 6").await;
-    execute(&world, "INSERT INTO user_like VALUES (777, 1, 1, 1, 1, UTC_TIMESTAMP(3))").await;
-    execute(&world, "UPDATE article_stats SET like_count = like_count + 3 WHERE article_id = 4").await;
-    let third = ArticleId::try_from(3).unwrap();
-    redis::cmd("INCRBY").arg(keys::likes(third)).arg(9).exec_async(&mut world.redis().await).await.unwrap();
-
-    let (code, found) = world.ask(&["reconcile", "--json"]).await;
-    assert_eq!(code, 3);
-    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
-    let differences: Vec<String> = found["differences"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|of| format!("{} {} {}", of["what"], of["article_id"], of["user_id"]).replace('"', ""))
-        .collect();
-    let mut expected = ["like 1 5", "like 2 6", "like 1 777", "redis_count 3 null"].map(str::to_owned).to_vec();
-    // MySQL's own counts are wrong where its likes were changed; in article 1 one came and one went.
-    expected.extend([2, 4].map(|article| format!("mysql_count {article} null")));
-    let sorted = |mut list: Vec<String>| {
-        list.sort();
-        list
-    };
-    assert_eq!(sorted(differences), sorted(expected));
-    assert_eq!(world.ask(&["reconcile", "--article", "5"]).await.0, 0, "the other articles agree");
+    for kind in Kind::ALL.iter().copied() {
+        world.damage(kind).await;
+    }
+    for kind in Kind::ALL.iter().copied() {
+        let (code, found) = world.ask(&["reconcile", "--kind", kind.name(), "--json"]).await;
+        assert_eq!((code, differences(&serde_json::from_str(&found).unwrap())), (3, expected(kind)));
+    }
+    let fifth = Kind::ALL.iter().flat_map(|kind| ["--article".to_owned(), (first_of(*kind) + 4).to_string()]);
+    let fifth: Vec<String> = ["reconcile".to_owned()].into_iter().chain(fifth).collect();
+    let fifth: Vec<&str> = fifth.iter().map(String::as_str).collect();
+    assert_eq!(world.ask(&fifth).await.0, 0, "the other articles agree");
 
     let (code, table) = world.ask(&["reconcile", "--repair"]).await;
-    assert!(code == 0 && table.contains("0 remain"), "{table}");
+    assert!(code == 0 && table.contains("0 remain") && table.contains("KIND"), "{table}");
     let (code, table) = world.ask(&["reconcile", "--sample", "100"]).await;
-    assert!(code == 0 && table.contains("5 articles compared, 0 differences"), "{table}");
+    let agreed = format!("{} articles compared, 0 differences", 5 * Kind::ALL.len());
+    assert!(code == 0 && table.contains(&agreed), "{table}");
     traffic.abort();
     let _ = traffic.await;
-    world.outboxes_empty().await;
-    world.consumed().await;
+    world.settled().await;
     let standing = world.standing().await;
-    assert_eq!(world.standing_in_redis(1..=5).await, standing);
-    assert!(standing.contains(&(5, 1)) && standing.contains(&(6, 2)) && !standing.contains(&(777, 1)));
+    assert_eq!(world.standing_in_redis(1..=40).await, standing);
+    for kind in Kind::ALL.iter().copied() {
+        let first = first_of(kind);
+        assert!(standing.contains(&(kind, 5, first)) && standing.contains(&(kind, 6, first + 1)));
+        assert!(!standing.contains(&(kind, 777, first)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,13 +139,16 @@ async fn what_is_on_its_way_or_not_warm_is_never_called_a_difference() {
     let mut persister = world.start("run");
     world.warm().await;
     persister.kill().await.unwrap();
-    world.liker().await.liked(7, 42, true).await;
-    let (code, out) = world.ask(&["reconcile", "--json", "--wait-seconds", "2"]).await;
-    assert_eq!((code, out.as_str()), (1, ""), "nothing is known");
+    let mut caller = world.caller().await;
+    for kind in Kind::ALL.iter().copied() {
+        caller.toggled(kind, 7, 42, true).await;
+        let (code, out) = world.ask(&["reconcile", "--kind", kind.name(), "--json", "--wait-seconds", "1"]).await;
+        assert_eq!((code, out.as_str()), (1, ""), "nothing is known");
+    }
 
     let of = Partition::of(ArticleId::try_from(42).unwrap());
     redis::cmd("HSET").arg(keys::warm(of)).arg("run_id").arg("x").exec_async(&mut world.redis().await).await.unwrap();
-    let (code, out) = world.ask(&["reconcile", "--json", "--wait-seconds", "2"]).await;
-    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &report["not_warm"], &report["remaining"]), (3, &serde_json::json!(["42"]), &0.into()));
+    let (code, out) = world.ask(&["reconcile", "--article", "42", "--json", "--wait-seconds", "1"]).await;
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["not_warm"], &report["remaining"]), (3, &json!(["42"]), &0.into()));
 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use contract::{Change, Event, Partition, keys};
+use contract::{Change, Event, Kind, Partition, Truth, keys};
 use rdkafka::message::{Headers as _, Message as _};
 
-use crate::world::{World, event};
+use crate::{
+    tables::On,
+    world::{LIMIT, World, any_of, event},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_relay_is_replaced_and_nothing_is_lost() {
     let world = World::new().await;
-    let likes: Vec<Event> = (0..40_000).map(event).filter(|event| matches!(event.change, Change::Like(_))).collect();
-    for some in likes.chunks(likes.len() / 3 + 1) {
+    let switches: Vec<Event> =
+        (0..40_000).map(event).filter(|event| matches!(event.change, Change::Switch(..))).collect();
+    for some in switches.chunks(switches.len() / 3 + 1) {
         world.append(some).await;
         let mut relay = world.start("relay");
         // It has begun, and has more in hand.
@@ -20,13 +24,13 @@ async fn a_killed_relay_is_replaced_and_nothing_is_lost() {
     }
     let _relay = world.start("relay");
     world.outboxes_empty().await;
-    let records = world.records("interaction.events", likes.len()).await;
+    let records = world.records("interaction.events", switches.len()).await;
     let versions: BTreeSet<_> = records
         .iter()
         .map(|record| Event::from_json(record.payload().unwrap()).unwrap())
         .map(|event| (event.article, event.version))
         .collect();
-    assert_eq!(versions.len(), likes.len(), "each entry is there, though some may be there twice");
+    assert_eq!(versions.len(), switches.len(), "each entry is there, though some may be there twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,19 +56,55 @@ async fn an_entry_that_is_no_event_goes_to_the_dead_letter_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collect_reaches_kafka_and_leaves_its_outbox() {
+async fn what_mysql_decides_reaches_kafka_and_redis_each_at_its_own_pace() {
     let world = World::new().await;
     let _relay = world.start("relay");
-    for user in 1..=20 {
-        sqlx::query("CALL collect(?, 42, 1, NULL, 'r', 'h')").bind(user).execute(&world.mysql).await.unwrap();
+    let mut caller = world.caller().await;
+    let mut expected = On::new();
+    for kind in Kind::of(Truth::Mysql) {
+        for user in 1..=20 {
+            caller.toggled(kind, user, 42, true).await;
+            expected.insert((kind, user, 42));
+        }
     }
-    let records = world.records("interaction.events", 20).await;
+    // Redis serves nobody yet: Kafka has them all the same.
+    let records = world.records("interaction.events", expected.len()).await;
     let events = records.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap());
-    assert!(events.map(|event| event.change).all(|change| change == Change::Collect(true)));
-    stack::wait_for("an empty collect_outbox", crate::world::LIMIT, async || {
-        let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM collect_outbox").fetch_one(&world.mysql).await?;
-        Ok((left == 0).then_some(()))
+    assert!(events.map(|event| event.change).all(|change| matches!(change, Change::Switch(_, true))));
+    stack::wait_for("all to be shipped", LIMIT, async || {
+        let open = "SELECT COUNT(*) FROM outbox WHERE shipped = FALSE";
+        Ok((sqlx::query_scalar::<_, i64>(open).fetch_one(&world.mysql).await? == 0).then_some(()))
     })
     .await
     .unwrap();
+
+    let _warm = world.start("warm");
+    world.warm().await;
+    world.mysql_outbox_empty().await;
+    assert_eq!(world.standing_in_redis(42..=42).await, expected);
+    for (kind, user, article) in expected.iter().copied().take(5).collect::<Vec<_>>() {
+        caller.toggled(kind, user, article, false).await;
+        expected.remove(&(kind, user, article));
+    }
+    world.mysql_outbox_empty().await;
+    assert_eq!(world.standing_in_redis(42..=42).await, expected);
+    assert_eq!(world.standing().await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_mysqls_outbox_that_is_no_event_goes_to_the_dead_letter_queue() {
+    let world = World::new().await;
+    let (_relay, _warm) = (world.start("relay"), world.start("warm"));
+    world.warm().await;
+    sqlx::query(
+        "INSERT INTO outbox (p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash)
+         VALUES (94, 99, 7, 42, 1, 1, 'user', 1, '', '')",
+    )
+    .execute(&world.mysql)
+    .await
+    .unwrap();
+    world.caller().await.toggled(any_of(Truth::Mysql), 7, 42, true).await;
+    world.mysql_outbox_empty().await;
+    assert_eq!(world.records("interaction.events.dlq", 1).await.len(), 1);
+    assert_eq!(world.records("interaction.events", 1).await.len(), 1, "what comes after it is shipped");
 }

@@ -1,159 +1,216 @@
 //! Taking back what an attack left.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use contract::{Cause, Event, keys, scripts};
+use contract::{
+    Cause, Change, Event, Kind, Partition, Truth,
+    scripts::{Hold, Refusal, Undo},
+};
 use rdkafka::Message as _;
 use stack::wait_for;
 
-use crate::world::{LIMIT, World};
-
-impl World {
-    pub(crate) async fn settled(&self) {
-        self.outboxes_empty().await;
-        self.consumed().await;
-    }
-}
+use crate::{
+    tables::On,
+    world::{LIMIT, World, any_of, place_of},
+};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_barred_may_not_like_until_let_in_again() {
+async fn who_is_barred_may_switch_nothing_on_until_let_in_again() {
     let world = World::new().await;
     let persister = world.start("warm");
     world.warm().await;
-    let mut liker = world.liker().await;
-    assert_eq!(liker.like(7, 1, true, "").await, "OK");
+    let mut caller = world.caller().await;
     let (code, told) = world.ask(&["bars", "add", "--user", "7,8", "--reason", "a ring"]).await;
     assert!(code == 0 && told.contains("2 users barred"), "{told}");
     assert_eq!(world.ask(&["bars", "add", "--user", "9", "--reason", "erasure under way"]).await.0, 1);
-    for article in 1..=200 {
-        assert_eq!(liker.like(8, article, true, "").await, "BARRED");
+    let barred = Err(Refusal::Barred);
+    for kind in Kind::ALL.iter().copied() {
+        for article in 1..=200 {
+            assert_eq!(caller.toggle(kind, 8, article, true, "").await, barred);
+        }
     }
-    let barred = world.ask_json(&["bars", "list", "--json"]).await;
-    let users: Vec<_> = barred.iter().map(|bar| (bar["user_id"].as_str(), bar["reason"].as_str())).collect();
+    let listed = world.ask_json(&["bars", "list", "--json"]).await;
+    let users: Vec<_> = listed.iter().map(|bar| (bar["user_id"].as_str(), bar["reason"].as_str())).collect();
     assert_eq!(users, [(Some("7"), Some("a ring")), (Some("8"), Some("a ring"))]);
     assert!(world.ask(&["bars", "list"]).await.1.contains("a ring"));
 
     // Cut short after MySQL: to do it again finishes it.
     sqlx::query("DELETE FROM user_bar WHERE user_id = 8").execute(&world.mysql).await.unwrap();
-    assert_eq!(liker.like(8, 1, true, "").await, "BARRED");
+    assert_eq!(caller.toggle(any_of(Truth::Redis), 8, 1, true, "").await, barred);
     assert_eq!(world.ask(&["bars", "lift", "--user", "8"]).await.0, 0);
-    for article in 1..=200 {
-        assert_eq!(liker.like(8, article, true, "").await, "OK");
+    for kind in Kind::ALL.iter().copied() {
+        for article in 1..=200 {
+            caller.toggled(kind, 8, article, true).await;
+        }
+        assert_eq!(caller.toggle(kind, 7, 1, true, "").await, barred, "the other one stays");
     }
-    assert_eq!(liker.like(7, 1, true, "").await, "BARRED", "the other one stays");
 
     // Of one who is being erased the bar stays until that is done.
     sqlx::query("UPDATE user_bar SET reason = 'erasure under way'").execute(&world.mysql).await.unwrap();
     assert_eq!(world.ask(&["bars", "lift", "--user", "7"]).await.0, 1);
-    assert_eq!(liker.like(7, 1, true, "").await, "BARRED");
+    for kind in Kind::ALL.iter().copied() {
+        assert_eq!(caller.toggle(kind, 7, 1, true, "").await, barred);
+    }
     drop(persister);
 }
 
+/// What is on of a kind for its three articles of the next test.
+fn of_each_article(kind: Kind, users: impl Iterator<Item = i64>) -> On {
+    let first = 1 + 10 * place_of(kind);
+    users.flat_map(|user| (first..first + 3).map(move |article| (kind, user, article))).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoke_undoes_exactly_the_likes_that_still_stand_because_of_the_attack() {
+async fn a_revoke_undoes_exactly_what_is_still_on_because_of_the_attack() {
     let world = World::new().await;
     let _persister = world.start("run");
     world.warm().await;
-    let mut liker = world.liker().await;
-    // User 3 liked before the attack, so the attack's like changed nothing.
-    liker.liked(3, 1, true).await;
-    for article in 1..=3 {
-        for user in 1..=400 {
-            assert_eq!(liker.like(user, article, true, "bad").await, "OK");
+    let mut caller = world.caller().await;
+    let (mut attack, mut spared, mut others) = (On::new(), On::new(), On::new());
+    for kind in Kind::ALL.iter().copied() {
+        let first = 1 + 10 * place_of(kind);
+        // User 3 did it before the attack, whose event changed nothing.
+        caller.toggled(kind, 3, first, true).await;
+        let bad = of_each_article(kind, 1..=200);
+        for (_, user, article) in &bad {
+            assert_eq!(caller.toggle(kind, *user, *article, true, "bad").await, Ok(()));
         }
-        for user in 1000..=1020 {
-            liker.liked(user, article, true).await;
+        for (_, user, article) in of_each_article(kind, 1000..=1020) {
+            caller.toggled(kind, user, article, true).await;
+            others.insert((kind, user, article));
         }
+        caller.toggled(kind, 1, first, false).await;
+        caller.toggled(kind, 2, first, false).await;
+        caller.toggled(kind, 2, first, true).await;
+        attack.extend(bad.into_iter().filter(|pair| *pair != (kind, 3, first)));
+        spared.extend([(kind, 1, first), (kind, 2, first)]);
+        others.extend([(kind, 2, first), (kind, 3, first)]);
     }
-    liker.liked(1, 1, false).await;
-    liker.liked(2, 1, false).await;
-    liker.liked(2, 1, true).await;
     world.settled().await;
     let before = world.tables().await;
 
-    let spared = [(1, 1), (2, 1)];
-    let attack: BTreeSet<(i64, i64)> =
-        (1..=400).flat_map(|user| (1..=3).map(move |article| (user, article))).filter(|pair| *pair != (3, 1)).collect();
     let planned = world.ask_json(&["revoke", "--ip-hash", "bad", "--json"]).await;
     let count =
         |lines: &[serde_json::Value], outcome: &str| lines.iter().filter(|line| line["outcome"] == outcome).count();
-    assert_eq!((count(&planned, "would_undo"), count(&planned, "changed_since")), (attack.len() - 2, 2));
+    let wanted = attack.len() - spared.len();
+    assert_eq!((count(&planned, "would_undo"), count(&planned, "changed_since")), (wanted, spared.len()));
+    let of_kind = |kind: &Kind| planned.iter().filter(|line| line["kind"] == kind.name()).count();
+    assert!(Kind::ALL.iter().all(|kind| of_kind(kind) == attack.len() / Kind::ALL.len()));
     assert_eq!(world.tables().await, before, "without --execute nothing is changed");
     let (code, told) = world.ask(&["revoke", "--ip-hash", "bad", "--bar"]).await;
-    assert!(code == 0 && told.contains("1197 would be undone") && told.contains("400 users would be barred"), "{told}");
-    assert_eq!(world.ask(&["revoke", "--since", "2026-01-01T00:00:00Z", "--execute"]).await.0, 1, "not everybody");
+    assert!(code == 0 && told.contains(&format!("{wanted} would be undone")), "{told}");
+    assert!(told.contains("200 users would be barred") && told.contains("KIND"), "{told}");
+    for not_narrow in [["--since", "2026-01-01T00:00:00Z"], ["--kind", Kind::ALL[0].name()]] {
+        let everybody = [&["revoke", "--execute"], &not_narrow[..]].concat();
+        assert_eq!(world.ask(&everybody).await.0, 1, "not everybody");
+    }
 
-    let done = world.ask_json(&["revoke", "--ip-hash", "bad", "--execute", "--json"]).await;
-    assert_eq!((count(&done, "undone"), count(&done, "changed_since")), (attack.len() - 2, 2));
-    let mut expected: BTreeSet<(i64, i64)> =
-        (1000..=1020).flat_map(|user| (1..=3).map(move |article| (user, article))).collect();
-    expected.extend([(2, 1), (3, 1)]);
+    // One kind, then all of them.
+    let first = Kind::ALL[0];
+    let only = ["revoke", "--ip-hash", "bad", "--kind", first.name(), "--execute", "--json"];
+    let done = world.ask_json(&only).await;
+    assert!(count(&done, "undone") == wanted / Kind::ALL.len() && done.iter().all(|line| line["kind"] == first.name()));
+    let mut expected = others.clone();
+    expected.extend(attack.difference(&spared).filter(|(kind, ..)| *kind != first));
     assert_eq!(world.standing().await, expected, "when it returns, MySQL has it");
-    assert_eq!(world.standing_in_redis(1..=3).await, expected);
-    let events = world.records("interaction.events", before.likes.len() + 2).await;
+    let done = world.ask_json(&["revoke", "--ip-hash", "bad", "--execute", "--json"]).await;
+    assert_eq!(count(&done, "undone"), wanted - wanted / Kind::ALL.len());
+    let last = 10 * i64::try_from(Kind::ALL.len()).unwrap();
+    assert_eq!((world.standing().await, world.standing_in_redis(1..=last).await), (others.clone(), others));
+
+    world.settled().await;
+    // Three of each kind changed without a row of their own.
+    let all = before.rows.len() + 2 * Kind::ALL.len() + wanted;
+    let events = world.records("interaction.events", all).await;
     let events = events.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap());
-    let revoked: BTreeSet<(i64, i64)> = events
-        .filter(|event| event.cause == Cause::Revoke)
-        .map(|event| (event.user.unwrap().get(), event.article.get()))
-        .collect();
-    assert_eq!(revoked, attack.iter().copied().filter(|pair| !spared.contains(pair)).collect());
+    let revoked: On = events.filter(|event| event.cause == Cause::Revoke).map(|event| pair_of(&event)).collect();
+    assert_eq!(revoked, attack.difference(&spared).copied().collect());
 
     let after = world.tables().await;
     let again = world.ask_json(&["revoke", "--ip-hash", "bad", "--execute", "--bar", "--json"]).await;
     assert_eq!(count(&again, "changed_since"), attack.len());
     world.settled().await;
     assert_eq!(world.tables().await, after, "twice changes nothing");
-    for (user, article, word) in [(400, 1, "BARRED"), (400, 99, "BARRED"), (1000, 99, "OK")] {
-        assert_eq!(liker.like(user, article, true, "elsewhere").await, word);
+    for kind in Kind::ALL.iter().copied() {
+        for (user, article, answer) in
+            [(200, 1, Err(Refusal::Barred)), (200, 99, Err(Refusal::Barred)), (1000, 99, Ok(()))]
+        {
+            assert_eq!(caller.toggle(kind, user, article, true, "elsewhere").await, answer, "{kind}");
+        }
     }
-    let (refused, ..): (String, i64, i64, i64) =
-        sqlx::query_as("CALL collect(400, 1, 1, NULL, '', '')").fetch_one(&world.mysql).await.unwrap();
-    assert_eq!(refused, "BARRED");
+}
+
+fn pair_of(event: &Event) -> (Kind, i64, i64) {
+    let Change::Switch(kind, _) = event.change else { panic!("{event:?}") };
+    (kind, event.user.unwrap().get(), event.article.get())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_held_like_waits_and_a_killed_revoke_leaves_no_hold_for_long() {
+async fn what_mysql_decides_is_undone_at_once_and_the_revoke_waits_for_redis() {
     let world = World::new().await;
     let mut persister = world.start("run");
     world.warm().await;
-    let mut liker = world.liker().await;
-    assert_eq!(liker.like(7, 42, true, "bad").await, "OK");
+    let mut caller = world.caller().await;
+    let kind = any_of(Truth::Mysql);
+    assert_eq!(caller.toggle(kind, 7, 42, true, "bad").await, Ok(()));
+    world.settled().await;
+    persister.kill().await.unwrap();
+
+    let revoke = ["revoke", "--ip-hash", "bad", "--execute", "--wait-seconds", "1"];
+    assert_eq!(world.ask(&revoke).await.0, 1, "Redis shows it still");
+    assert!(world.standing().await.is_empty());
+    assert_eq!(world.standing_in_redis(42..=42).await, On::from([(kind, 7, 42)]));
+    let _persister = world.start("run");
+    world.settled().await;
+    assert!(world.standing_in_redis(42..=42).await.is_empty());
+    assert_eq!(world.ask(&revoke).await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_waits_and_a_killed_revoke_leaves_no_hold_for_long() {
+    let world = World::new().await;
+    let mut persister = world.start("run");
+    world.warm().await;
+    let (mut caller, kind) = (world.caller().await, any_of(Truth::Redis));
+    assert_eq!(caller.toggle(kind, 7, 42, true, "bad").await, Ok(()));
     world.settled().await;
     persister.kill().await.unwrap();
     // Never relayed: the revoke waits for it.
-    liker.liked(8, 42, true).await;
+    caller.toggled(kind, 8, 42, true).await;
 
     let mut revoke = world.command(&["revoke", "--ip-hash", "bad", "--execute", "--wait-seconds", "2"]);
     let mut revoke = revoke.spawn().unwrap();
-    let mut asking = liker.clone();
+    let mut asking = caller.clone();
     wait_for("the hold", LIMIT, async || {
-        let answer = asking.clone().like(7, 42, true, "again").await;
-        Ok((answer == "HELD").then_some(()))
+        let answer = asking.clone().toggle(kind, 7, 42, true, "again").await;
+        Ok((answer == Err(Refusal::Held)).then_some(()))
     })
     .await
     .unwrap();
     revoke.kill().await.unwrap();
-    assert_eq!(asking.like(7, 42, false, "again").await, "HELD");
-    assert_eq!(asking.like(9, 42, true, "again").await, "OK", "others are not held");
-    assert_eq!(asking.like(7, 43, true, "again").await, "OK", "nor are others of the same user");
+    assert_eq!(asking.toggle(kind, 7, 42, false, "again").await, Err(Refusal::Held));
+    assert_eq!(asking.toggle(kind, 9, 42, true, "again").await, Ok(()), "others are not held");
+    assert_eq!(asking.toggle(kind, 7, 43, true, "again").await, Ok(()), "nor are others of the same user");
     wait_for("the hold to run out", Duration::from_secs(25), async || {
-        let answer = asking.clone().like(7, 42, false, "again").await;
-        Ok((answer == "OK").then_some(()))
+        let answer = asking.clone().toggle(kind, 7, 42, false, "again").await;
+        Ok((answer == Ok(())).then_some(()))
     })
     .await
     .unwrap();
 
     // One that gives up by itself lets go at once.
-    assert_eq!(asking.like(7, 42, true, "again").await, "OK");
+    assert_eq!(asking.toggle(kind, 7, 42, true, "again").await, Ok(()));
     let (code, _) = world.ask(&["revoke", "--ip-hash", "bad", "--execute", "--wait-seconds", "1"]).await;
     assert_eq!(code, 1);
-    assert_eq!(asking.like(7, 42, false, "again").await, "OK");
+    assert_eq!(asking.toggle(kind, 7, 42, false, "again").await, Ok(()));
 
     // One that was too slow does nothing any more.
-    assert_eq!(asking.like(7, 42, true, "again").await, "OK");
-    let held = asking.run(scripts::HOLD, &[], &["1", "7:42"]).await;
-    assert_eq!((held[0].as_str(), held[3].as_str()), ("OK", "1"));
-    let until: u64 = held[2].parse().unwrap();
+    assert_eq!(asking.toggle(kind, 7, 42, true, "again").await, Ok(()));
+    let article = 42.try_into().unwrap();
+    let (partition, pairs) = (Partition::of(article), [(article, kind, 7.try_into().unwrap())]);
+    let held = asking.call(&Hold { partition, pairs: &pairs, lasts_ms: 1 }).await.unwrap();
+    assert_eq!(held.got, [true]);
+    let until: u64 = held.until.parse().unwrap();
     let mut redis = world.redis().await;
     wait_for("the hold's end", LIMIT, async || {
         let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
@@ -161,9 +218,7 @@ async fn a_held_like_waits_and_a_killed_revoke_leaves_no_hold_for_long() {
     })
     .await
     .unwrap();
-    let article = 42.try_into().unwrap();
-    let pair = [keys::likes(article), keys::members(article)];
-    let undone = asking.run(scripts::UNDO, &pair, &["revoke", &held[2], "7", "42"]).await;
-    assert_eq!((undone[0].as_str(), undone[2].as_str()), ("OK", "0"));
-    assert!(world.standing_in_redis(42..=42).await.contains(&(7, 42)));
+    let undo = Undo { partition, pairs: &pairs, cause: Cause::Revoke, until: &held.until };
+    assert_eq!(asking.call(&undo).await.unwrap().done, [false]);
+    assert!(world.standing_in_redis(42..=42).await.contains(&(kind, 7, 42)));
 }

@@ -1,17 +1,23 @@
 //! What each database user may do, and that it may do nothing else.
 
+use contract::{Kind, Truth};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, Row as _, mysql::MySqlDatabaseError, raw_sql};
 
-use crate::world::World;
+use crate::world::{World, any_of};
 
 /// What the components read, and of which tables.
 const READ: [&str; 5] = [
-    "SELECT article_id, like_count, collect_count, pv, uv, read_count FROM article_stats",
-    "SELECT user_id, article_id, status, version_ms, version_seq, updated_at FROM user_like",
-    "SELECT user_id, article_id, created_at FROM user_collect",
-    "SELECT span, place, article_id, likes FROM top_liked",
-    "SELECT as_of FROM trends",
+    "SELECT article_id, kind, user_id, p, status, version_ms, version_seq, updated_at FROM interaction",
+    "SELECT article_id, kind, count FROM interaction_count",
+    "SELECT article_id, pv, uv, read_count FROM article_stats",
+    "SELECT span, kind, place, article_id, gained FROM ranking",
+    "SELECT kind, as_of FROM trends",
 ];
+
+/// Switches on what MySQL decides.
+fn toggle() -> String {
+    format!("CALL toggle({}, 94, 7, 42, 1, NULL, 'user', NULL, NULL, '', '')", any_of(Truth::Mysql).code())
+}
 
 /// Runs a statement; the number of the server's error if it is refused.
 async fn run(user: &mut MySqlConnection, sql: &str) -> Option<u16> {
@@ -43,7 +49,7 @@ async fn the_components_user_may_do_what_they_need_and_nothing_else() {
     for sql in READ.into_iter().chain(["SET SESSION innodb_lock_wait_timeout = 2, SESSION time_zone = '+00:00'"]) {
         assert_eq!(run(&mut handlers, sql).await, None, "{sql}");
     }
-    let row = sqlx::query("CALL collect(7, 42, 1, NULL, '', '')").fetch_one(&mut handlers).await.unwrap();
+    let row = sqlx::query(AssertSqlSafe(toggle())).fetch_one(&mut handlers).await.unwrap();
     assert_eq!(row.get::<i64, _>("changed"), 1);
 
     let tables = tables(&world).await;
@@ -71,16 +77,16 @@ async fn the_components_user_may_do_what_they_need_and_nothing_else() {
         "SELECT uv_sketch FROM article_stats",
         "SELECT state FROM trends",
         "CREATE TABLE more (id BIGINT)",
-        "CREATE VIEW more AS SELECT user_id FROM user_like",
+        "CREATE VIEW more AS SELECT user_id FROM interaction",
         "CREATE PROCEDURE more() SELECT 1",
-        "DROP PROCEDURE collect",
+        "DROP PROCEDURE toggle",
         "CREATE DATABASE more",
         "CREATE USER more",
         "SELECT * FROM mysql.user",
         "USE mysql",
         "SET GLOBAL max_connections = 1",
-        "SELECT user_id FROM user_like INTO OUTFILE '/tmp/user_like'",
-        "LOAD DATA INFILE '/etc/passwd' INTO TABLE user_like",
+        "SELECT user_id FROM interaction INTO OUTFILE '/tmp/interaction'",
+        "LOAD DATA INFILE '/etc/passwd' INTO TABLE interaction",
     ] {
         denied(&mut handlers, sql).await;
     }
@@ -106,11 +112,11 @@ async fn the_persister_reads_and_writes_every_table_and_changes_none() {
     for sql in [
         "CREATE TABLE more (id BIGINT)",
         "CREATE PROCEDURE more() SELECT 1",
-        "DROP PROCEDURE collect",
+        "DROP PROCEDURE toggle",
         "CREATE USER more",
         "SELECT * FROM mysql.user",
         "SET GLOBAL max_connections = 1",
-        "LOAD DATA INFILE '/etc/passwd' INTO TABLE user_like",
+        "LOAD DATA INFILE '/etc/passwd' INTO TABLE interaction",
     ] {
         denied(&mut persister, sql).await;
     }
@@ -121,7 +127,7 @@ async fn the_procedure_has_its_owners_rights_and_the_reader_only_reads() {
     let world = World::new().await;
     let definer: (String, String) = sqlx::query_as(
         "SELECT CAST(definer AS CHAR), CAST(security_type AS CHAR) FROM information_schema.routines
-         WHERE routine_schema = DATABASE() AND routine_name = 'collect'",
+         WHERE routine_schema = DATABASE() AND routine_name = 'toggle'",
     )
     .fetch_one(&world.mysql)
     .await
@@ -135,5 +141,15 @@ async fn the_procedure_has_its_owners_rights_and_the_reader_only_reads() {
         denied(&mut reader, &format!("UPDATE {table} SET {column} = 1")).await;
         denied(&mut reader, &format!("DELETE FROM {table}")).await;
     }
-    denied(&mut reader, "CALL collect(7, 42, 1, NULL, '', '')").await;
+    denied(&mut reader, &toggle()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_numbers_of_kinds_have_names() {
+    let world = World::new().await;
+    let kinds: Vec<(u8, String)> =
+        sqlx::query_as("SELECT code, name FROM kind ORDER BY code").fetch_all(&world.mysql).await.unwrap();
+    let mut expected: Vec<(u8, String)> = Kind::ALL.iter().map(|kind| (kind.code(), kind.name().to_owned())).collect();
+    expected.sort();
+    assert_eq!(kinds, expected);
 }

@@ -1,8 +1,8 @@
-//! What was liked most lately, out of the stream.
+//! What gained most lately, out of the stream.
 
 use std::collections::BTreeMap;
 
-use contract::{ArticleId, Cause, Change, Event, Partition, Version};
+use contract::{ArticleId, Cause, Change, Event, Kind, Partition, Truth, Version, keys};
 use jiff::Timestamp;
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use rdkafka::{
@@ -13,7 +13,7 @@ use rdkafka::{
 };
 use stack::wait_for;
 
-use crate::world::{LIMIT, World, event, record, signal};
+use crate::world::{LIMIT, World, event, place_of, record, signal};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -21,13 +21,18 @@ fn now_ms() -> u64 {
     Timestamp::now().as_millisecond().unsigned_abs()
 }
 
-/// Changes of likes within the last minutes, as outboxes have them: each outbox's versions grow, and few articles meet.
+/// What each article gained of each kind, most first.
+type Ranked = BTreeMap<Kind, Vec<(i64, i64)>>;
+
+/// Changes of all kinds within the last minutes, as outboxes have them: each outbox's versions grow, and few articles meet.
 fn changes(first: u64, count: u64) -> Vec<Event> {
     let (mut all, now) = (vec![], now_ms());
     for place in first.. {
         let change = event(place);
-        if let Change::Like(_) = change.change {
-            all.push(Event { version: Version { ms: now - 300_000 + place, seq: place % 4 }, ..change });
+        if let Change::Switch(_, on) = change.change {
+            let kind = Kind::ALL[usize::try_from(place / 2).unwrap() % Kind::ALL.len()];
+            let version = Version { ms: now - 300_000 + place, seq: place % 4 };
+            all.push(Event { version, change: Change::Switch(kind, on), ..change });
         }
         if all.len() as u64 == count {
             break;
@@ -36,35 +41,43 @@ fn changes(first: u64, count: u64) -> Vec<Event> {
     all
 }
 
-/// By how much each article's likes grew, most first.
-fn ranked<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<(i64, i64)> {
-    let mut sums: BTreeMap<i64, i64> = BTreeMap::new();
+fn ranked<'a>(events: impl IntoIterator<Item = &'a Event>) -> Ranked {
+    let mut sums: BTreeMap<Kind, BTreeMap<i64, i64>> = BTreeMap::new();
     for event in events {
-        *sums.entry(event.article.get()).or_default() += if event.change == Change::Like(true) { 1 } else { -1 };
+        let Change::Switch(kind, on) = event.change else { panic!("{event:?}") };
+        *sums.entry(kind).or_default().entry(event.article.get()).or_default() += if on { 1 } else { -1 };
     }
-    let mut all: Vec<_> = sums.into_iter().filter(|(_, likes)| *likes > 0).collect();
-    all.sort_by_key(|(_, likes)| -likes);
+    let mut all = Ranked::new();
+    for (kind, sums) in sums {
+        let mut gained: Vec<_> = sums.into_iter().filter(|(_, gained)| *gained > 0).collect();
+        gained.sort_by_key(|(_, gained)| -gained);
+        all.insert(kind, gained);
+    }
     all
 }
 
 impl World {
     /// The rankings of the hour and of the day, once all is counted that is in Kafka now.
-    async fn rankings(&self) -> [Vec<(i64, i64)>; 2] {
+    async fn rankings(&self) -> [Ranked; 2] {
         let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
         wait_for("a ranking of now", LIMIT, async || {
-            let known: Option<bool> = sqlx::query_scalar("SELECT as_of > CAST(? AS DATETIME(3)) FROM trends")
-                .bind(&now)
-                .fetch_optional(&self.mysql)
-                .await
-                .map(Option::flatten)?;
+            let known: Option<bool> =
+                sqlx::query_scalar("SELECT as_of > CAST(? AS DATETIME(3)) FROM trends WHERE kind = 0")
+                    .bind(&now)
+                    .fetch_optional(&self.mysql)
+                    .await
+                    .map(Option::flatten)?;
             Ok((known == Some(true)).then_some(()))
         })
         .await
         .unwrap();
-        let mut both = [vec![], vec![]];
+        let mut both = [Ranked::new(), Ranked::new()];
         for (span, ranking) in ["hour", "day"].into_iter().zip(&mut both) {
-            let rows = "SELECT article_id, likes FROM top_liked WHERE span = ? ORDER BY place";
-            *ranking = sqlx::query_as(rows).bind(span).fetch_all(&self.mysql).await.unwrap();
+            let rows = "SELECT kind, article_id, gained FROM ranking WHERE span = ? ORDER BY kind, place";
+            let rows: Vec<(u8, i64, i64)> = sqlx::query_as(rows).bind(span).fetch_all(&self.mysql).await.unwrap();
+            for (kind, article, gained) in rows {
+                ranking.entry(Kind::from_code(kind).unwrap()).or_default().push((article, gained));
+            }
         }
         both
     }
@@ -83,12 +96,12 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redelivered_and_out_of_order_each_like_is_counted_once() {
+async fn redelivered_and_out_of_order_each_change_is_counted_once() {
     let world = World::new().await;
     let _trends = world.start("trends");
     let mut events = changes(0, 5000);
     let expected = ranked(&events);
-    assert!(expected.len() > 10, "{expected:?}");
+    assert!(expected.len() == Kind::ALL.len() && expected.values().all(|of| of.len() > 10), "{expected:?}");
     // Out of order as relays side by side make it.
     for some in events.chunks_mut(200) {
         some.shuffle(&mut StdRng::seed_from_u64(7));
@@ -113,12 +126,23 @@ async fn redelivered_and_out_of_order_each_like_is_counted_once() {
     };
     // Of another article each, since versions of one outbox do not go back.
     let article = |id: i64| ArticleId::try_from(id).unwrap();
-    let like = |id: i64| Event { article: article(id), change: Change::Like(true), ..events[0].clone() };
+    let on = |id: i64| -> Vec<Event> {
+        let one = |(place, kind): (usize, &Kind)| Event {
+            version: Version { seq: place as u64, ..events[0].version },
+            article: article(id),
+            change: Change::Switch(*kind, true),
+            ..events[0].clone()
+        };
+        Kind::ALL.iter().enumerate().map(one).collect()
+    };
     let fresh: Vec<i64> = (1000..).filter(|id| unused(&events, article(*id))).take(2).collect();
-    world.publish(old(2, &[like(fresh[0])]).iter().chain(&old(26, &[like(fresh[1])])).map(record)).await;
+    let (of_today, of_before) = (old(2, &on(fresh[0])), old(26, &on(fresh[1])));
+    world.publish(of_today.iter().chain(&of_before).map(record)).await;
     let [hour, day] = world.rankings().await;
     assert_eq!(hour, expected);
-    assert!(day.contains(&(fresh[0], 1)) && day.len() == expected.len() + 1, "{day:?}");
+    for (kind, of_day) in day {
+        assert!(of_day.contains(&(fresh[0], 1)) && of_day.len() == expected[&kind].len() + 1, "{kind}: {of_day:?}");
+    }
 }
 
 /// Whether no event is of the article's partition.
@@ -130,7 +154,7 @@ fn unused(events: &[Event], article: ArticleId) -> bool {
 async fn a_killed_job_goes_on_from_its_checkpoint_and_misses_and_repeats_nothing() {
     let world = World::new().await;
     let mut trends = world.start("trends");
-    assert_eq!(world.rankings().await, [vec![], vec![]]);
+    assert_eq!(world.rankings().await, [Ranked::new(), Ranked::new()]);
     // By their records' time these would not be read by a job that begins anew: only the checkpoint has them.
     let mut events = changes(0, 500);
     world.publish_as_of(&events, 30 * HOUR_MS).await;
@@ -218,24 +242,41 @@ async fn over_an_outage_and_with_other_partitions_it_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoke_takes_its_likes_out_of_the_ranking_and_a_repair_adds_none() {
+async fn what_is_revoked_leaves_the_ranking_and_a_repair_adds_nothing() {
     let world = World::new().await;
     let _persister = world.start("run");
     world.warm().await;
-    let mut liker = world.liker().await;
-    for user in 1..=10 {
-        assert_eq!(liker.like(user, 42, true, if user > 7 { "bad" } else { "good" }).await, "OK");
+    let mut caller = world.caller().await;
+    let each = |gained: i64| {
+        let all: Ranked = Kind::ALL.iter().map(|kind| (*kind, vec![(42 + place_of(*kind), gained)])).collect();
+        [all.clone(), all]
+    };
+    for kind in Kind::ALL.iter().copied() {
+        for user in 1..=10 {
+            let address = if user > 7 { "bad" } else { "good" };
+            assert_eq!(caller.toggle(kind, user, 42 + place_of(kind), true, address).await, Ok(()));
+        }
     }
     world.settled().await;
-    assert_eq!(world.rankings().await, [vec![(42, 10)], vec![(42, 10)]]);
+    assert_eq!(world.rankings().await, each(10));
     assert_eq!(world.ask(&["revoke", "--ip-hash", "bad", "--execute"]).await.0, 0);
-    assert_eq!(world.rankings().await, [vec![(42, 7)], vec![(42, 7)]]);
+    world.settled().await;
+    assert_eq!(world.rankings().await, each(7));
 
-    // MySQL has lost a like, and is told again.
-    sqlx::query("DELETE FROM user_like WHERE user_id = 1").execute(&world.mysql).await.unwrap();
+    // The store that follows has lost one of each kind, and is told again.
+    for kind in Kind::ALL.iter().copied() {
+        if kind.truth() == Truth::Redis {
+            let delete = sqlx::query("DELETE FROM interaction WHERE user_id = 1 AND kind = ?").bind(kind.code());
+            delete.execute(&world.mysql).await.unwrap();
+        } else {
+            let members = keys::members(kind, ArticleId::try_from(42 + place_of(kind)).unwrap());
+            redis::cmd("SREM").arg(members).arg(1).exec_async(&mut world.redis().await).await.unwrap();
+        }
+    }
     assert_eq!(world.ask(&["reconcile", "--repair"]).await.0, 0);
-    let said_again = world.records("interaction.events", 14).await;
+    world.settled().await;
+    let said_again = world.records("interaction.events", 14 * Kind::ALL.len()).await;
     let causes = said_again.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap().cause);
-    assert!(causes.into_iter().any(|cause| cause == Cause::Reconcile));
-    assert_eq!(world.rankings().await, [vec![(42, 7)], vec![(42, 7)]]);
+    assert_eq!(causes.filter(|cause| *cause == Cause::Reconcile).count(), Kind::ALL.len());
+    assert_eq!(world.rankings().await, each(7));
 }

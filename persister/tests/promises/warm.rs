@@ -1,16 +1,15 @@
 //! Bringing Redis back.
 
 use std::{
-    collections::BTreeMap,
     fs::{File, read_to_string},
     path::Path,
     time::Instant,
 };
 
-use contract::{ArticleId, Change, Event, Partition, keys};
+use contract::{ArticleId, Change, Event, Kind, Partition, Truth, keys};
 use stack::{Proxy, wait_for};
 
-use crate::world::{LIMIT, World, event, record};
+use crate::world::{LIMIT, World, any_of, event, record};
 
 impl World {
     /// What an older file comes back with: the outboxes' last ids are from before, and so is the marker.
@@ -42,39 +41,34 @@ impl World {
         .unwrap()
     }
 
-    /// The likers of each article, by Redis.
-    async fn likers(&self) -> BTreeMap<i64, Vec<i64>> {
-        let mut redis = self.redis().await;
-        let mut found = BTreeMap::new();
-        for id in 1..=30_i64 {
-            let article = ArticleId::try_from(id).unwrap();
-            let mut users: Vec<i64> =
-                redis::cmd("SMEMBERS").arg(keys::members(article)).query_async(&mut redis).await.unwrap();
-            let count: Option<usize> =
-                redis::cmd("GET").arg(keys::likes(article)).query_async(&mut redis).await.unwrap();
-            assert_eq!(count.unwrap_or(0), users.len(), "the count of article {id}");
-            users.sort_unstable();
-            if !users.is_empty() {
-                found.insert(id, users);
-            }
+    /// Whether Redis says what MySQL says, and of every kind that is in `kinds`.
+    async fn assert_equal(&self, kinds: impl Iterator<Item = Kind>) {
+        let standing = self.standing().await;
+        assert_eq!(self.standing_in_redis(1..=ARTICLES).await, standing);
+        for kind in kinds {
+            assert!(standing.iter().any(|(of, ..)| *of == kind), "{kind}");
         }
-        found
     }
 
-    /// The same by MySQL.
-    async fn rows(&self) -> BTreeMap<i64, Vec<i64>> {
-        let mut found: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-        for (user, article, status, _, _) in self.tables().await.likes {
-            if status == 1 {
-                found.entry(article).or_default().push(user);
+    /// Switches on what MySQL decides, and half of it off again.
+    async fn toggle_in_mysql(&self) {
+        let mut caller = self.caller().await;
+        for kind in Kind::of(Truth::Mysql) {
+            for user in 1..=20 {
+                caller.toggled(kind, user, 1 + user % ARTICLES, true).await;
+            }
+            for user in 1..=10 {
+                caller.toggled(kind, user, 1 + user % ARTICLES, false).await;
             }
         }
-        found
     }
 }
 
-fn likes() -> Vec<Event> {
-    (0..3000).map(event).filter(|event| matches!(event.change, Change::Like(_))).collect()
+/// Of [`event`].
+const ARTICLES: i64 = 30;
+
+fn switches() -> Vec<Event> {
+    (0..3000).map(event).filter(|event| matches!(event.change, Change::Switch(..))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,20 +76,22 @@ async fn an_emptied_redis_is_rebuilt_equal_to_mysql_in_a_later_epoch() {
     let world = World::new().await;
     let _persister = world.start("run");
     let first = world.warm().await;
-    world.append(&likes()).await;
-    world.outboxes_empty().await;
-    world.consumed().await;
-    let rows = world.rows().await;
-    assert!(rows.len() == 30);
-    sqlx::query("UPDATE article_stats SET pv = 9, read_count = 4 WHERE article_id = 7")
-        .execute(&world.mysql)
-        .await
-        .unwrap();
+    world.append(&switches()).await;
+    world.toggle_in_mysql().await;
+    world.settled().await;
+    let standing = world.standing().await;
+    sqlx::query(
+        "INSERT INTO article_stats (article_id, pv, read_count, updated_at) VALUES (7, 9, 4, UTC_TIMESTAMP(3))",
+    )
+    .execute(&world.mysql)
+    .await
+    .unwrap();
 
     redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
     let second = world.warm().await;
     assert!(second > first, "epoch {second} after {first}");
-    assert_eq!(world.likers().await, rows);
+    world.assert_equal(Kind::ALL.iter().copied()).await;
+    assert_eq!(world.standing().await, standing);
     let article = ArticleId::try_from(7).unwrap();
     let pv: Vec<u64> = redis::cmd("MGET")
         .arg(keys::pv(article))
@@ -108,11 +104,14 @@ async fn an_emptied_redis_is_rebuilt_equal_to_mysql_in_a_later_epoch() {
     // What is appended after it is newer than all that MySQL knows.
     let known: i64 =
         sqlx::query_scalar("SELECT MAX(version_ms) FROM partition_state").fetch_one(&world.mysql).await.unwrap();
-    world.append(&likes()[..100]).await;
+    world.append(&switches()[..100]).await;
     world.outboxes_empty().await;
     world.consumed().await;
-    let newest: i64 =
-        sqlx::query_scalar("SELECT MAX(version_ms) FROM user_like").fetch_one(&world.mysql).await.unwrap();
+    let newest: i64 = sqlx::query_scalar("SELECT MAX(version_ms) FROM interaction WHERE kind = ?")
+        .bind(any_of(Truth::Redis).code())
+        .fetch_one(&world.mysql)
+        .await
+        .unwrap();
     assert!(newest > known, "{newest} after {known}");
 }
 
@@ -121,7 +120,7 @@ async fn a_restart_that_lost_nothing_is_warm_again_in_the_same_epoch() {
     let world = World::new().await;
     let _persister = world.start("run");
     let first = world.warm().await;
-    world.append(&likes()).await;
+    world.append(&switches()).await;
     world.redis.kill().await.unwrap();
     world.redis.start().await.unwrap();
     let began = Instant::now();
@@ -164,13 +163,13 @@ async fn a_redis_with_older_data_is_rebuilt() {
     let world = World::new().await;
     let _persister = world.start("run");
     let first = world.warm().await;
-    let likes = likes();
-    world.append(&likes[..1000]).await;
-    world.outboxes_empty().await;
-    world.consumed().await;
+    world.append(&switches()[..1000]).await;
+    world.toggle_in_mysql().await;
+    world.settled().await;
     world.make_older().await;
     assert!(world.warm().await > first);
-    assert_eq!(world.likers().await, world.rows().await);
+    world.settled().await;
+    world.assert_equal(Kind::ALL.iter().copied()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,23 +228,47 @@ async fn a_relay_that_stood_still_through_a_rebuild_ships_nothing_that_redis_lac
     world.warm().await;
     let relay = world.another("relay");
     relay.start().await.unwrap();
-    let likes = likes();
+    let switches = switches();
     for round in 0..3 {
         relay.pause().unwrap();
         for _ in 0..20 {
-            world.append(&likes).await;
+            world.append(&switches).await;
         }
         relay.resume().unwrap();
         // It has some in its hands, and stands still with them.
-        world.outboxes_at_most(18 * likes.len() as u64).await;
+        world.outboxes_at_most(18 * switches.len() as u64).await;
         relay.pause().unwrap();
         redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
         world.warm().await;
         relay.resume().unwrap();
         // This comes after all that it had.
-        world.liker().await.liked(1000 + round, 1, true).await;
+        world.caller().await.toggled(any_of(Truth::Redis), 1000 + round, 1, true).await;
         world.outboxes_empty().await;
         world.consumed().await;
-        assert_eq!(world.likers().await, world.rows().await, "round {round}");
+        world.assert_equal(Kind::of(Truth::Redis)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_lost_writes_of_projections_alone_is_rebuilt() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    let first = world.warm().await;
+    world.toggle_in_mysql().await;
+    world.settled().await;
+    // As after a restart from a file of before: the outboxes of Redis have lost nothing, the projections have.
+    let mut older = redis::pipe();
+    for article in 1..=ARTICLES {
+        let article = ArticleId::try_from(article).unwrap();
+        let partition = Partition::of(article);
+        for kind in Kind::of(Truth::Mysql) {
+            older.del(keys::members(kind, article)).ignore().del(keys::count(kind, article)).ignore();
+        }
+        older.hset(keys::projector(partition), "writes", 0).ignore();
+        older.hset(keys::warm(partition), "run_id", "the one before").ignore();
+    }
+    older.atomic().exec_async(&mut world.redis().await).await.unwrap();
+    assert!(world.warm().await > first);
+    world.settled().await;
+    world.assert_equal(Kind::of(Truth::Mysql)).await;
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use contract::{ArticleId, Cause, Change, Event, OutboxEntry, Partition, UserId, Version, keys};
+use contract::{ArticleId, Cause, Change, Event, Kind, OutboxEntry, Partition, Truth, UserId, Version, keys};
 use jiff::Timestamp;
 use rdkafka::{
     ClientConfig,
@@ -47,6 +47,7 @@ impl World {
                 .unwrap();
         persister.migrate(&mariadb.owner_url()).await.unwrap();
         let mysql = MySqlPool::connect(&mariadb.owner_url()).await.unwrap();
+        sqlx::raw_sql("GRANT EXECUTE ON PROCEDURE toggle TO 'persister'@'%'").execute(&mysql).await.unwrap(); // TEMPORARY
         Self { redis, mysql, kafka, persister, mariadb, _folder: folder, _turn: turn }
     }
 
@@ -167,31 +168,19 @@ impl World {
         found
     }
 
-    /// All that events decide, in one value that can be compared.
-    pub(crate) async fn tables(&self) -> Tables {
-        let likes = "SELECT user_id, article_id, status, version_ms, version_seq FROM user_like ORDER BY 1, 2";
-        let stats = "SELECT article_id, like_count, read_count FROM article_stats
-                     WHERE like_count > 0 OR read_count > 0 ORDER BY 1";
-        let reads = "SELECT user_id, article_id, version_ms, version_seq FROM user_read ORDER BY 1, 2";
-        Tables {
-            likes: sqlx::query_as(likes).fetch_all(&self.mysql).await.unwrap(),
-            stats: sqlx::query_as(stats).fetch_all(&self.mysql).await.unwrap(),
-            reads: sqlx::query_as(reads).fetch_all(&self.mysql).await.unwrap(),
-        }
-    }
-
-    /// Appends likes to the outboxes, as the like script does.
+    /// Appends changes of kinds to the outboxes of Redis, as the script does.
     pub(crate) async fn append(&self, events: &[Event]) {
         let mut redis = self.redis().await;
         for events in events.chunks(1000) {
             let mut append = redis::pipe();
             for event in events {
-                let status = if event.change == Change::Like(true) { "1" } else { "0" };
+                let Change::Switch(kind, on) = event.change else { panic!("{event:?}") };
+                let status = if on { "1" } else { "0" };
                 let user = event.user.unwrap().to_string();
                 let article = event.article.to_string();
                 let at = event.occurred_at.as_millisecond().to_string();
                 append.cmd("XADD").arg(keys::outbox(Partition::of(event.article))).arg("*");
-                let values = ["like", &user, &article, status, "", "user", &at, "", ""];
+                let values = [kind.name(), &user, &article, status, "", "user", &at, "", ""];
                 for (field, value) in OutboxEntry::FIELDS.iter().zip(values) {
                     append.arg(field).arg(value);
                 }
@@ -218,6 +207,23 @@ impl World {
     pub(crate) async fn outboxes_empty(&self) {
         self.outboxes_at_most(0).await;
     }
+
+    /// Waits until MySQL's outbox is empty: all of it is in Kafka and in Redis.
+    pub(crate) async fn mysql_outbox_empty(&self) {
+        wait_for("the relay of MySQL's outbox", LIMIT, async || {
+            let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM outbox").fetch_one(&self.mysql).await?;
+            Ok((left == 0).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Waits until each store has all that the others have.
+    pub(crate) async fn settled(&self) {
+        self.outboxes_empty().await;
+        self.mysql_outbox_empty().await;
+        self.consumed().await;
+    }
 }
 
 /// Sends a signal, `TERM` or `INT`.
@@ -226,32 +232,24 @@ pub(crate) fn signal(name: &str, child: &Child) {
     assert!(sent.unwrap().success());
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Tables {
-    pub(crate) likes: Vec<(i64, i64, i8, i64, i64)>,
-    pub(crate) stats: Vec<(i64, i64, i64)>,
-    pub(crate) reads: Vec<(i64, i64, i64, i64)>,
+/// The place of a kind in the table, for articles that are each kind's own: kinds may exclude each other.
+pub(crate) fn place_of(kind: Kind) -> i64 {
+    i64::try_from(Kind::ALL.iter().position(|of| *of == kind).unwrap()).unwrap()
 }
 
-impl Tables {
-    /// Whether each article's count is the sum of its states.
-    pub(crate) fn assert_counts(&self) {
-        let mut sums: BTreeMap<i64, i64> = BTreeMap::new();
-        for (_, article, status, _, _) in &self.likes {
-            *sums.entry(*article).or_default() += i64::from(*status);
-        }
-        sums.retain(|_, sum| *sum > 0);
-        let counts: BTreeMap<i64, i64> =
-            self.stats.iter().filter(|stats| stats.1 > 0).map(|stats| (stats.0, stats.1)).collect();
-        assert_eq!(counts, sums);
-    }
+/// A kind that this store decides.
+pub(crate) fn any_of(truth: Truth) -> Kind {
+    Kind::of(truth).next().unwrap()
 }
 
-/// The event number `place` of a test: few users and articles, so that changes meet.
+/// The event number `place` of a test, as Redis makes them: few users and articles, so that changes meet.
 pub(crate) fn event(place: u64) -> Event {
     let mixed = place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 17;
     let id = |of: u64| i64::try_from(1 + of).unwrap();
-    let change = if mixed.is_multiple_of(7) { Change::Read(place) } else { Change::Like(!mixed.is_multiple_of(3)) };
+    let kinds: Vec<Kind> = Kind::of(Truth::Redis).collect();
+    let kind = kinds[usize::try_from(mixed / 31_500).unwrap() % kinds.len()];
+    let on = !mixed.is_multiple_of(3);
+    let change = if mixed.is_multiple_of(7) { Change::Read(place) } else { Change::Switch(kind, on) };
     Event {
         version: Version { ms: 1_763_800_000_000 + place / 4, seq: place % 4 },
         user: Some(UserId::try_from(id(mixed / 21 % 50)).unwrap()),
