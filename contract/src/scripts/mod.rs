@@ -1,18 +1,24 @@
-//! The Lua scripts of `lua/`: each has one type here, whose fields are what it is called with and whose [`Call`] knows the
-//! order of KEYS and ARGV and how the answer is read. Components and persister call a script in no other way.
+//! The Lua scripts of `lua/`: each has one type here, whose fields are what it is called with. KEYS and ARGV are listed in
+//! the order of the script's head. Components and persister call a script in no other way.
 
+#[macro_use]
+mod declare;
 mod call;
 mod follow;
 mod hot;
+mod part;
+mod reply;
 mod revoke;
 mod snapshot;
 mod text;
 mod view;
 mod warm;
 
-pub use call::{At, Call, Command, Limit, Refusal, Reply, Value, send};
+pub use call::{At, Call, Command, Limit, send};
 pub use follow::{Ack, Compare, Compared, Entry, Project, Restate};
 pub use hot::{Gate, Queried, Query, TakeLimit, Toggle, Toggled};
+pub use part::Part;
+pub use reply::{FromReply, Refusal, Reply, Value};
 pub use revoke::{Held, Hold, Release, Undo, Undone};
 pub use snapshot::{Counters, SnapshotDone, SnapshotRead, SnapshotTake};
 pub use text::{ALL, Script};

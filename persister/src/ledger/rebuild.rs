@@ -87,7 +87,7 @@ pub(crate) async fn declare_rebuilt(
             let known = known.of(*partition);
             let above = known.version.max(marker.last).max(now);
             let writes = known.writes.max(marker.writes);
-            let rebuilt = Some(Rebuilt { rebuild: id, above, token, writes });
+            let rebuilt = Rebuilt { rebuild: id, above, token, writes };
             Warm { partition: *partition, epoch: *epoch, group: RELAY_GROUP, rebuilt }
         })
         .collect();

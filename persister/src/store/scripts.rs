@@ -23,8 +23,7 @@ pub(crate) async fn call_all<C: Call>(servers: &mut Servers, calls: &[C]) -> Res
     for call in calls {
         pipeline.add_command(command(servers, call)?);
     }
-    let replies = replies(servers, &pipeline).await?;
-    Ok(calls.iter().zip(replies).map(|(call, reply)| reply.read(call)).collect())
+    Ok(replies(servers, &pipeline).await?.into_iter().map(Reply::read).collect())
 }
 
 /// Sends one call.
@@ -62,7 +61,7 @@ impl Gathered {
     pub(crate) async fn send(&mut self, servers: &mut Servers) -> Result<(), StoreError> {
         let Self { pipeline, partitions } = std::mem::take(self);
         for (partition, reply) in partitions.into_iter().zip(replies(servers, &pipeline).await?) {
-            reply.accepted().map_err(|refusal| StoreError::Refused(partition, refusal))?;
+            reply.read::<()>().map_err(|refusal| StoreError::Refused(partition, refusal))?;
         }
         Ok(())
     }

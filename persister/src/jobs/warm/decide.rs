@@ -45,7 +45,7 @@ mod tests {
 
     fn marker(server: &str, epoch: u64, last: u64) -> Marker {
         let (server, last) = (server.to_owned(), Version { ms: last, seq: 0 });
-        Marker { server, epoch, last, waiting: 0, oldest: None, rebuilding: false, writes: 7 }
+        Marker { server, epoch, last, waiting: 0, oldest: None, rebuild: String::new(), writes: 7 }
     }
 
     #[test]
