@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 
 use arbitrary::Arbitrary;
-use contract::{Event, OutboxEntry, Version};
+use contract::{Event, Kind, OutboxEntry, Version};
 use libfuzzer_sys::fuzz_target;
 use redis::Value;
 
 // The persister is a program and no library: its file is compiled into this one.
-#[path = "../../persister/src/relay/entry.rs"]
+#[path = "../../persister/src/ledger/entry.rs"]
 mod entry;
 
 use entry::{Entry, of_claim, of_read};
@@ -39,16 +39,23 @@ impl From<&Answer<'_>> for Value {
 enum Field<'a> {
     Any(&'a [u8]),
     Number(i64),
+    Kind(u8),
     Word(u8),
 }
 
-const WORDS: [&str; 10] = ["like", "read", "collect", "user", "revoke", "erase", "reconcile", "0", "1", ""];
+const WORDS: [&str; 8] = ["read", "user", "revoke", "erase", "reconcile", "0", "1", ""];
+
+/// One of all kinds.
+fn kind(number: u8) -> Kind {
+    Kind::ALL[usize::from(number) % Kind::ALL.len()]
+}
 
 impl Field<'_> {
     fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Any(bytes) => bytes.to_vec(),
             Self::Number(number) => number.to_string().into_bytes(),
+            Self::Kind(number) => kind(*number).name().as_bytes().to_vec(),
             Self::Word(word) => WORDS[usize::from(*word) % WORDS.len()].as_bytes().to_vec(),
         }
     }
@@ -57,10 +64,11 @@ impl Field<'_> {
 #[derive(Debug, Arbitrary)]
 enum Sent<'a> {
     Any(Answer<'a>),
-    /// A like of the scripts' with some fields replaced.
+    /// What the scripts append for a kind, with some fields replaced.
     Fields {
         ms: u64,
         seq: u64,
+        kind: u8,
         replaced: Vec<(u8, Field<'a>)>,
     },
 }
@@ -70,12 +78,12 @@ fuzz_target!(|sent: Sent| match sent {
         let _ = of_claim(Value::from(&answer)).map(|(_, entries)| entries.into_iter().for_each(check));
         of_read(Value::from(&answer)).unwrap_or_default().into_iter().for_each(check);
     }
-    Sent::Fields { ms, seq, replaced } => {
+    Sent::Fields { ms, seq, kind: number, replaced } => {
         let most = i64::MAX.cast_unsigned();
         let id = Version { ms: ms & most, seq: seq & most };
-        let like = ["like", "7", "42", "1", "", "user", "1763800000000", "r", "0af7"];
+        let values = [kind(number).name(), "7", "42", "1", "", "user", "1763800000000", "r", "0af7"];
         let mut fields: Vec<(&str, Vec<u8>)> =
-            OutboxEntry::FIELDS.into_iter().zip(like.map(|value| value.as_bytes().to_vec())).collect();
+            OutboxEntry::FIELDS.into_iter().zip(values.map(|value| value.as_bytes().to_vec())).collect();
         for (at, field) in &replaced {
             let at = usize::from(*at) % fields.len();
             fields[at].1 = field.bytes();

@@ -2,7 +2,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use contract::Version;
+use contract::{Kind, Version};
 use handler_common::Call;
 use http::{Request, Uri};
 use libfuzzer_sys::fuzz_target;
@@ -34,7 +34,7 @@ fuzz_target!(|sent: Sent| {
 
 fn call(query: &str) -> Option<Call> {
     let mut request = Request::new(());
-    *request.uri_mut() = Uri::try_from(format!("/v1/me/likes?{query}")).ok()?;
+    *request.uri_mut() = Uri::try_from(format!("/v1/me/{}?{query}", Kind::ALL[0].count())).ok()?;
     Some(Call::from(request.into_parts().0))
 }
 

@@ -1,12 +1,11 @@
-//! Redis alone, with the likes that are put into it by the like script itself.
+//! Redis alone, with the likes that are put into it by the service's own script.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use contract::{
-    ArticleId, Partition, UserId,
-    keys::{self, Subject},
-    scripts,
+    ArticleId, Kind, Partition, UserId, keys,
+    scripts::{At, Call as _, Limit, Toggle, send},
 };
 
 use stack::Redis;
@@ -16,8 +15,8 @@ use crate::world::server_name;
 const CALLS_AT_ONCE: usize = 1000;
 const EXPIRY: Duration = Duration::from_mins(1);
 const IP_HASH: &str = "0af7651916cd43dd8448eb211c80319c";
-/// Burst and interval in µs of a limit that holds nobody back.
-const WIDE: [&str; 2] = ["1000000", "1"];
+/// A limit that holds nobody back.
+const WIDE: Limit = Limit { burst: 1_000_000, interval_us: 1 };
 
 /// A Redis of its own, with fsync before each answer, that serves every partition.
 pub(crate) struct Alone {
@@ -44,7 +43,7 @@ impl Alone {
         for partition in Partition::all() {
             warm.hset(keys::warm(partition), "run_id", &self.name).ignore();
         }
-        warm.cmd("SCRIPT").arg("LOAD").arg(scripts::LIKE.source).ignore();
+        warm.cmd("SCRIPT").arg("LOAD").arg(Toggle::SCRIPT.source).ignore();
         Ok(warm.exec_async(&mut self.connection).await?)
     }
 
@@ -58,39 +57,19 @@ impl Alone {
         self.info("memory", "used_memory").await
     }
 
-    /// Number of keys, then KEYS and ARGV of the like script, without a deadline.
-    pub(crate) fn arguments(&self, user: &str, article: ArticleId, liked: bool) -> Vec<String> {
-        let partition = Partition::of(article);
-        let limit = |user| format!("{{{partition}}}:limit:like:user:{user}");
-        let keys = [
-            keys::warm(partition),
-            keys::barred(partition),
-            keys::outbox(partition),
-            limit(user),
-            keys::limit(article, "like", Subject::Address(IP_HASH)),
-            keys::likes(article),
-            keys::members(article),
-            keys::held(partition),
-        ];
-        let article = article.to_string();
-        let status = if liked { "1" } else { "0" };
-        let [burst, interval] = WIDE;
-        let args = [
-            self.name.as_str(),
-            "",
+    /// The arguments of EVALSHA for a like, or an unlike, without a deadline.
+    pub(crate) fn like(&self, user: UserId, article: ArticleId, on: bool) -> Vec<Vec<u8>> {
+        let toggle = Toggle {
+            kind: Kind::Like,
             user,
-            &article,
-            status,
-            "100000000",
-            burst,
-            interval,
-            burst,
-            interval,
-            IP_HASH,
-            IP_HASH,
-        ];
-        let count = keys.len().to_string();
-        std::iter::once(count).chain(keys).chain(args.map(str::to_owned)).collect()
+            article,
+            on,
+            outbox_max: 100_000_000,
+            limits: [WIDE; 2],
+            request_id: IP_HASH,
+            ip_hash: IP_HASH,
+        };
+        send(&toggle, At { server: &self.name, deadline_ms: None }, false).collect()
     }
 
     /// Sends likes or unlikes in pipelines; every one must change something. The outbox is emptied on the way.
@@ -105,7 +84,7 @@ impl Alone {
             let some: Vec<_> = likes.by_ref().take(CALLS_AT_ONCE).collect();
             let mut calls = redis::pipe();
             for (user, article) in &some {
-                calls.cmd("EVALSHA").arg(scripts::LIKE.sha).arg(self.arguments(&user.to_string(), *article, on));
+                calls.cmd("EVALSHA").arg(self.like(*user, *article, on));
             }
             let answers: Vec<(String, i64, i64, i64, i64)> = calls.query_async(&mut self.connection).await?;
             let odd = answers.iter().find(|answer| (answer.0.as_str(), answer.1) != ("OK", 1));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use contract::{Cause, Change, Event, Partition, Version};
+use contract::{Cause, Change, Event, Kind, Partition, Version};
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -38,7 +38,7 @@ fn like(number: u64, articles: u64) -> Event {
         version: Version { ms: FIRST_MS + number / 50, seq: number % 50 },
         user: Some(user(number)),
         article: article(0, number_of_article % articles),
-        change: Change::Like(true),
+        change: Change::Switch(Kind::Like, true),
         cause: Cause::User,
         occurred_at: jiff::Timestamp::UNIX_EPOCH + Duration::from_millis(FIRST_MS + number / 50),
         request_id: format!("{number:032x}"),

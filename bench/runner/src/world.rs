@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use contract::{OutboxEntry, Partition, keys};
+use contract::{Kind, OutboxEntry, Partition, keys};
 use sqlx::MySqlPool;
 use stack::{Options, Stack, dev, wait_for};
 use tests::Redis;
@@ -99,7 +99,7 @@ impl World {
         Ok(trim.exec_async(&mut self.redis.clone()).await?)
     }
 
-    /// Appends likes to the outboxes as the like script does, each by another user, over `articles` articles.
+    /// Appends likes to the outboxes as the script does, each by another user, over `articles` articles.
     pub(crate) async fn fill_outboxes(&self, count: u64, articles: u64) -> Result<()> {
         let mut redis = self.redis.clone();
         for first in (0..count).step_by(usize::try_from(XADDS_AT_ONCE)?) {
@@ -111,7 +111,7 @@ impl World {
                 let (request_id, ip_hash) =
                     (format!("{number:032x}"), format!("{article:032x}", article = article.get()));
                 let (user, article) = (user.to_string(), article.to_string());
-                let values = ["like", &user, &article, "1", "", "user", &at, &request_id, &ip_hash];
+                let values = [Kind::Like.name(), &user, &article, "1", "", "user", &at, &request_id, &ip_hash];
                 for (field, value) in OutboxEntry::FIELDS.iter().zip(values) {
                     append.arg(field).arg(value);
                 }
@@ -126,7 +126,7 @@ impl World {
         Topic::open(&self.stack.kafka_brokers(), GROUP)
     }
 
-    /// The like component, or another application that takes the same variables, on the core of the server under test.
+    /// The service, or another application that takes the same variables, on the core of the server under test.
     pub(crate) async fn app(&self, name: &str, manifest: &str, cores: &str) -> Result<Server> {
         let manifest = stack::root().join(manifest);
         ensure!(manifest.is_file(), "{} is missing", manifest.display());
@@ -140,7 +140,7 @@ impl World {
         let server = Server::new(name, &program, &self.stack.data().join(format!("{name}.log")), cores)?;
         let listen = ["--listen".to_owned(), server.address().to_owned()];
         let server = server.arguments(arguments.chain(listen).chain(config)).environment(self.variables());
-        server.start("/healthz/like").await
+        server.start("/healthz/toggle").await
     }
 
     /// What `spin.toml` asks for, with limits so wide that they hold nobody back.
@@ -159,8 +159,8 @@ impl World {
             ("view_token_key", dev("VIEW_TOKEN_KEY")),
             ("ip_hash_key", dev("IP_HASH_KEY")),
             ("outbox_max_length", "100000000"),
-            ("like_user_limit", wide),
-            ("like_address_limit", wide),
+            ("toggle_user_limit", wide),
+            ("toggle_address_limit", wide),
         ]
         .map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value.to_owned()))
         .into()

@@ -2,8 +2,8 @@
 
 use crate::ports;
 use anyhow::Result;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -17,6 +17,8 @@ pub struct Proxy {
     port: u16,
     target: Arc<AtomicU16>,
     holds: watch::Sender<Holds>,
+    /// All that came on held connections and has not been passed on.
+    held: Arc<Mutex<Vec<u8>>>,
     connections: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
@@ -47,13 +49,16 @@ impl Proxy {
         let connections = Arc::new(AtomicU64::new(0));
         let (count, target) = (Arc::clone(&connections), Arc::new(AtomicU16::new(target)));
         let leads_to = Arc::clone(&target);
+        let held = Arc::new(Mutex::new(Vec::new()));
+        let to_hold = Arc::clone(&held);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-                tokio::spawn(connect(client, leads_to.load(Ordering::SeqCst), number, watched.clone()));
+                let way = Way { number, holds: watched.clone(), held: Arc::clone(&to_hold) };
+                tokio::spawn(connect(client, leads_to.load(Ordering::SeqCst), way));
             }
         });
-        Ok(Self { port, target, holds, connections, accepting })
+        Ok(Self { port, target, holds, held, connections, accepting })
     }
 
     /// Its port on 127.0.0.1.
@@ -86,8 +91,15 @@ impl Proxy {
         self.holds.send_modify(|holds| holds.unanswered = up_to);
     }
 
+    /// Whether these bytes are among those that came on held connections and wait.
+    #[must_use]
+    pub fn holds_back(&self, bytes: &[u8]) -> bool {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).windows(bytes.len()).any(|held| held == bytes)
+    }
+
     /// Everything passes, first what was held.
     pub fn release(&self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.holds.send_replace(Holds::default());
     }
 
@@ -103,8 +115,26 @@ impl Drop for Proxy {
     }
 }
 
-async fn connect(client: TcpStream, target: u16, number: u64, mut holds: watch::Receiver<Holds>) {
-    if passes(number, &mut holds).await.is_none() {
+/// A connection, and what it is subject to.
+#[derive(Clone)]
+struct Way {
+    number: u64,
+    holds: watch::Receiver<Holds>,
+    held: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Way {
+    /// Waits until the connection is not held; `None` if the proxy is gone.
+    async fn passes(&mut self, bytes: &[u8]) -> Option<()> {
+        if self.holds.borrow().hold(self.number) {
+            self.held.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        }
+        self.holds.wait_for(|holds| !holds.hold(self.number)).await.ok().map(drop)
+    }
+}
+
+async fn connect(client: TcpStream, target: u16, mut way: Way) {
+    if way.passes(&[]).await.is_none() {
         return;
     }
     let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
@@ -112,10 +142,11 @@ async fn connect(client: TcpStream, target: u16, number: u64, mut holds: watch::
     if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
         return;
     }
+    let number = way.number;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let asking = copy(from_client, to_server, |_| true, number, holds.clone());
-    tokio::join!(asking, copy(from_server, to_client, |holds: &Holds| number > holds.unanswered, number, holds));
+    let asking = copy(from_client, to_server, |_| true, way.clone());
+    tokio::join!(asking, copy(from_server, to_client, |holds: &Holds| number > holds.unanswered, way));
 }
 
 /// One way, to its end, which is passed on as well; or to what `wanted` does not let through.
@@ -123,27 +154,21 @@ async fn copy(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     wanted: impl Fn(&Holds) -> bool,
-    number: u64,
-    mut holds: watch::Receiver<Holds>,
+    mut way: Way,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).await;
-        if passes(number, &mut holds).await.is_none() {
+        if way.passes(&buffer[..*read.as_ref().unwrap_or(&0)]).await.is_none() {
             return;
         }
         match read {
             Ok(0) | Err(_) => break,
-            Ok(_) if !wanted(&holds.borrow()) => break,
+            Ok(_) if !wanted(&way.holds.borrow()) => break,
             Ok(length) if to.write_all(&buffer[..length]).await.is_err() => break,
             Ok(_) => {}
         }
     }
     // The other side may be gone already.
     let _ = to.shutdown().await;
-}
-
-/// Waits until the connection is not held; `None` if the proxy is gone.
-async fn passes(number: u64, holds: &mut watch::Receiver<Holds>) -> Option<()> {
-    holds.wait_for(|holds| !holds.hold(number)).await.ok().map(drop)
 }

@@ -19,6 +19,7 @@ async fn what_a_held_connection_sent_arrives_late_and_is_not_lost() -> Result<()
     let set = redis::cmd("SET").arg("key").arg("old").to_owned();
     let answer = timeout(Duration::from_millis(200), set.exec_async(&mut old)).await;
     assert!(!matches!(answer, Ok(Ok(()))), "nothing passes");
+    assert!(proxy.holds_back(b"old") && !proxy.holds_back(b"new"));
     drop(old);
 
     let mut new = ping(proxy.port()).await?;
@@ -29,6 +30,7 @@ async fn what_a_held_connection_sent_arrives_late_and_is_not_lost() -> Result<()
         Ok((value == "old").then_some(()))
     })
     .await?;
+    assert!(!proxy.holds_back(b"old"));
 
     proxy.hold();
     assert!(!matches!(timeout(Duration::from_millis(200), ping(proxy.port())).await, Ok(Ok(_))), "nor to a new one");

@@ -33,7 +33,7 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// The key, or why it is none; told at start rather than by every token.
+    /// The key, or why it is none, which shows at start rather than with every token.
     pub(crate) fn new(jwk: &Jwk) -> Result<Self, &'static str> {
         const MISFIT: &str = "a key's material does not fit its alg";
         let part = |part: &Option<String>| {

@@ -1,7 +1,7 @@
 //! What the components share: identity, answers, and access to Redis and MySQL.
 //!
-//! A component is a table of [`Route`]s and one function that carries out an action (see [`Component`]); [`serve`] does what
-//! every request needs around it. Data flows one way: request → identity → one script or procedure → answer.
+//! A [`Component`] is a table of [`Route`]s and one function that carries out an action; [`serve`] does what every request
+//! needs around it. Data flows one way: request → identity → one script or procedure → answer.
 
 mod client;
 pub mod config;

@@ -8,10 +8,10 @@ use std::{
 };
 
 use contract::{
-    Partition,
+    Address, Partition,
     scripts::{self, At, Call, Refusal},
 };
-use futures::future::join_all;
+use futures::future::{FutureExt, join_all};
 use spin_sdk::redis::{RedisParameter, RedisResult};
 
 use crate::{Deadline, Problem, log::without_url};
@@ -119,7 +119,7 @@ impl<C: Call> Pending for Sent<'_, C> {
     }
 }
 
-/// What all the calls of a request share.
+/// What all attempts to make the calls of a request share.
 #[derive(Clone, Copy)]
 struct Request<'a> {
     url: &'a str,
@@ -131,17 +131,31 @@ struct Request<'a> {
 async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[&dyn Pending]) {
     let request = Request { url, began: Instant::now(), deadline, resend };
     for _ in 0..ROUNDS {
-        let attempts = request.connect(calls).await;
+        let servers = by_server(calls);
         // Each by itself: a server that stalls hides nothing of what others say.
-        deadline.race(join_all(attempts.iter().map(Attempt::make))).await;
-        let moved = attempts.iter().find(|attempt| attempt.outcome.get() == Outcome::Moved);
-        if let Some(Attempt { by, .. }) = moved {
-            deadline.race(by.learn_topology(url)).await;
-        }
+        deadline.race(all(servers.iter().map(|(server, calls)| request.ask(server.as_ref(), calls)))).await;
         if deadline.left().is_zero() || !calls.iter().any(|call| call.state().get().is_open()) {
             break;
         }
     }
+}
+
+/// Boxed, so that waiting for many is compiled once.
+fn all<'a>(many: impl Iterator<Item = impl Future<Output = ()> + 'a>) -> impl Future<Output = Vec<()>> {
+    join_all(many.map(FutureExt::boxed_local))
+}
+
+/// The calls that are to be sent, by the server that has their partition as far as is known.
+fn by_server<'a>(calls: &[&'a dyn Pending]) -> Vec<(Option<Address>, Vec<&'a dyn Pending>)> {
+    let mut servers: Vec<(Option<Address>, Vec<&dyn Pending>)> = Vec::new();
+    for call in calls.iter().filter(|call| call.state().get().is_open()) {
+        let server = kept::owner(call.partition());
+        match servers.iter_mut().find(|(other, _)| *other == server) {
+            Some((_, calls)) => calls.push(*call),
+            None => servers.push((server, vec![*call])),
+        }
+    }
+    servers
 }
 
 /// One attempt to make a call.
@@ -180,8 +194,8 @@ impl Attempt<'_> {
 }
 
 impl Drop for Attempt<'_> {
-    /// An attempt without an outcome has been given up. If that was early its connection may be in order, and what was sent
-    /// over it bears a deadline or changes nothing.
+    /// An attempt without an outcome has been given up. If that was early, its connection may be in order, and what was
+    /// sent over it bears a deadline or changes nothing.
     fn drop(&mut self) {
         if self.outcome.get() != Outcome::Silent {
             return;
@@ -197,39 +211,37 @@ impl Drop for Attempt<'_> {
     }
 }
 
-impl<'a> Request<'a> {
+impl Request<'_> {
     fn settle(self, call: &dyn Pending, outcome: Outcome, kept: bool) {
         call.state().set(call.state().get().after(outcome, kept, self.resend));
     }
 
-    /// Finds a connection for each call that is to be sent.
-    async fn connect(self, calls: &[&'a dyn Pending]) -> Vec<Attempt<'a>> {
-        let open = calls.iter().filter(|call| call.state().get().is_open());
-        // All at once: what is found out on the way is for the next time.
-        let open: Vec<_> = open.map(|call| (*call, kept::owner(call.partition()))).collect();
-        let (mut attempts, mut down) = (Vec::with_capacity(open.len()), Vec::new());
-        for (call, address) in open {
-            if down.contains(&address) {
-                self.settle(call, Outcome::Unreachable, false);
-                continue;
+    /// Sends one server its calls.
+    async fn ask(self, server: Option<&Address>, calls: &[&dyn Pending]) {
+        let Some(by) = self.connection(server).await else {
+            for call in calls {
+                self.settle(*call, Outcome::Unreachable, false);
             }
-            let Self { url, deadline, .. } = self;
-            let by = match kept::connection(address.as_ref()) {
-                Some(kept) => Some(kept),
-                // A server of a cluster that says nothing must leave time for the others.
-                None if address.is_some() => {
-                    kept::open(url, address.clone(), deadline.at_most(deadline.left() / 2)).await
-                }
-                None => kept::open(url, None, deadline).await,
-            };
-            if let Some(by) = by {
-                attempts.push(Attempt { request: self, call, by, outcome: Cell::new(Outcome::Silent) });
-            } else {
-                self.settle(call, Outcome::Unreachable, false);
-                kept::look_for_another(url, address.as_ref(), deadline).await;
-                down.push(address);
-            }
+            // What is found out here is for the next request.
+            kept::look_for_another(self.url, server, self.deadline).await;
+            return;
+        };
+        let attempts: Vec<Attempt<'_>> = calls
+            .iter()
+            .map(|call| Attempt { request: self, call: *call, by: Rc::clone(&by), outcome: Cell::default() })
+            .collect();
+        all(attempts.iter().map(Attempt::make)).await;
+        if attempts.iter().any(|attempt| attempt.outcome.get() == Outcome::Moved) {
+            by.learn_topology(self.url).await;
         }
-        attempts
+    }
+
+    async fn connection(self, server: Option<&Address>) -> Option<Rc<Redis>> {
+        if let Some(kept) = kept::connection(server) {
+            return Some(kept);
+        }
+        // A server of a cluster that says nothing must leave time to ask another who has its partitions now.
+        let patience = if server.is_some() { self.deadline.at_most(self.deadline.left() / 2) } else { self.deadline };
+        kept::open(self.url, server.cloned(), patience).await
     }
 }

@@ -7,7 +7,7 @@ const NAME: &str = "interaction_visitor";
 /// A year, in seconds.
 const MAX_AGE: u32 = 365 * 24 * 60 * 60;
 
-/// How visitors without identity are told apart: a random id in a sealed cookie, which is whom UV counts.
+/// Tells visitors without identity from each other by a random id in a sealed cookie. UV counts these.
 pub struct Visitors {
     key: String,
     attributes: String,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
+use contract::Kind;
 use reqwest::Method;
 use serde_json::Value;
 use tests::{DESCRIPTION, conforms, resolved};
@@ -20,17 +21,24 @@ fn paths() -> Result<Vec<(String, BTreeSet<String>)>> {
     paths.iter().map(|(path, item)| Ok((path.clone(), methods(item)?))).collect()
 }
 
+/// The paths that a route stands for: one for each kind where it ends in a kind or its count; `:id` is `{id}`.
+fn templates(route: &str) -> Vec<String> {
+    let route = route.replace("/:id", "/{id}").replace("/:slug", "/{slug}");
+    let of_kinds = |before: &str, word: fn(Kind) -> &'static str| {
+        Kind::ALL.iter().map(|kind| format!("{before}/{}", word(*kind))).collect()
+    };
+    match route.rsplit_once("/:") {
+        Some((before, "kind")) => of_kinds(before, Kind::name),
+        Some((before, "count")) => of_kinds(before, Kind::count),
+        _ => vec![route],
+    }
+}
+
 #[test]
 fn every_route_is_described_and_no_other() -> Result<()> {
     let manifest: toml::Value = toml::from_str(include_str!("../../../spin.toml"))?;
     let triggers = manifest["trigger"]["http"].as_array().context("triggers")?;
-    // `:id` is `{id}`.
-    let segment = |segment: &str| match segment.strip_prefix(':') {
-        Some(name) => format!("{{{name}}}"),
-        None => segment.to_owned(),
-    };
-    let template = |route: &str| route.split('/').map(segment).collect::<Vec<_>>().join("/");
-    let routes = triggers.iter().map(|trigger| template(trigger["route"].as_str().unwrap_or_default()));
+    let routes = triggers.iter().flat_map(|trigger| templates(trigger["route"].as_str().unwrap_or_default()));
     // Answers 404 to every other path.
     let routes: BTreeSet<String> = routes.filter(|route| route != "/...").collect();
     let described: BTreeSet<String> = paths()?.into_iter().map(|(path, _)| path).collect();

@@ -4,33 +4,28 @@
 //! The outages are real, too: instances of the application that lack a store, or something else.
 
 mod catalog;
+mod pods;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use futures::future::try_join_all;
+use contract::{Kind, Truth, keys};
 use handler_common::{VIEW_LIFETIME, ViewToken, Viewer};
 use redis::AsyncCommands;
 use reqwest::Method;
-use stack::{App, Redis, Stack, wait_for};
+use serde_json::Value;
+use stack::{Stack, wait_for};
 use tests::{Answer, Api, Ask, id, partition_of};
 
-use crate::{limits::pod, on_system};
+use crate::on_system;
 use catalog::Examples;
+use pods::Pods;
 
-const LIKE: &str = "PUT /v1/articles/{id}/like";
-const UNLIKE: &str = "DELETE /v1/articles/{id}/like";
-const COLLECT: &str = "PUT /v1/articles/{id}/collect";
-const UNCOLLECT: &str = "DELETE /v1/articles/{id}/collect";
 const VIEW: &str = "POST /v1/articles/{id}/views";
 const READ: &str = "POST /v1/articles/{id}/reads";
 const INTERACTIONS: &str = "GET /v1/articles/{id}/interactions";
 const BATCH: &str = "GET /v1/interactions";
 const TOTALS: &str = "GET /v1/interactions/totals";
-const TOP: &str = "GET /v1/top/likes";
-const MY_LIKES: &str = "GET /v1/me/likes";
-const MY_COLLECTS: &str = "GET /v1/me/collects";
-const LIKERS: &str = "GET /v1/articles/{id}/likers";
 const READY: &str = "GET /readyz";
 const PROBLEM: &str = "GET /v1/problems/{slug}";
 
@@ -38,8 +33,34 @@ const PROBLEM: &str = "GET /v1/problems/{slug}";
 const ARTICLE: i64 = 42;
 /// Whose answers they are.
 const USER: i64 = 7;
-const NOWHERE: [&str; 2] = ["redis://127.0.0.1:1", "mysql://nobody:word@127.0.0.1:1/interaction"];
 const JSON: &str = "application/json";
+
+/// The operations about one kind.
+struct Of {
+    kind: Kind,
+    on: String,
+    off: String,
+    mine: String,
+    top: String,
+    listed: Option<String>,
+}
+
+impl Of {
+    fn each() -> impl Iterator<Item = Self> {
+        Kind::ALL.iter().copied().map(|kind| Self {
+            kind,
+            on: format!("PUT /v1/articles/{{id}}/{kind}"),
+            off: format!("DELETE /v1/articles/{{id}}/{kind}"),
+            mine: format!("GET /v1/me/{}", kind.count()),
+            top: format!("GET /v1/top/{}", kind.count()),
+            listed: kind.listed().map(|list| format!("GET /v1/articles/{{id}}/{list}")),
+        })
+    }
+
+    fn changes(&self) -> [&str; 2] {
+        [&self.on, &self.off]
+    }
+}
 
 #[test]
 fn every_example_is_what_the_service_says() -> Result<()> {
@@ -55,79 +76,9 @@ fn every_example_is_what_the_service_says() -> Result<()> {
     })
 }
 
-/// Instances of the application beside the suite's own, and what they run on.
-struct Pods {
-    /// With the settings of production.
-    usual: Api,
-    /// One request passes.
-    narrow: Api,
-    /// The outboxes are at their high-water mark.
-    full: Api,
-    /// On a Redis that nobody has warmed.
-    cold: Api,
-    without_redis: Api,
-    without_mysql: Api,
-    without_stores: Api,
-    misconfigured: Api,
-    _running: (Vec<App>, Redis),
-}
-
-impl Pods {
-    async fn start(stack: &Stack) -> Result<Self> {
-        let folder = stack.data().join("cold");
-        std::fs::create_dir_all(&folder)?;
-        let redis = Redis::start_in(&folder).await?;
-        let url = redis.url();
-        let (cold, [no_redis, no_mysql]) = (url.as_str(), NOWHERE);
-        let once = "1,0.01";
-        let started = try_join_all([
-            pod(stack, "usual", &[("like_user_limit", "20,2"), ("cookie_secure", "true")]),
-            pod(
-                stack,
-                "narrow",
-                &[
-                    ("like_user_limit", once),
-                    ("collect_user_limit", once),
-                    ("view_visitor_limit", once),
-                    ("read_address_limit", once),
-                ],
-            ),
-            pod(stack, "full", &[("outbox_max_length", "0")]),
-            pod(stack, "on-cold", &[("redis_url", cold), ("redis_address", cold)]),
-            pod(stack, "without-redis", &[("redis_url", no_redis), ("redis_address", no_redis)]),
-            pod(stack, "without-mysql", &[("mysql_url", no_mysql), ("mysql_address", "mysql://127.0.0.1:1")]),
-            pod(
-                stack,
-                "without-stores",
-                &[
-                    ("redis_url", no_redis),
-                    ("redis_address", no_redis),
-                    ("mysql_url", no_mysql),
-                    ("mysql_address", "mysql://127.0.0.1:1"),
-                ],
-            ),
-            pod(stack, "misconfigured", &[("cors_origins", "www.example.com")]),
-        ])
-        .await?;
-        let (running, apis): (Vec<App>, Vec<Api>) = started.into_iter().unzip();
-        let [usual, narrow, full, cold, without_redis, without_mysql, without_stores, misconfigured] =
-            apis.try_into().ok().context("eight")?;
-        Ok(Self {
-            usual,
-            narrow,
-            full,
-            cold,
-            without_redis,
-            without_mysql,
-            without_stores,
-            misconfigured,
-            _running: (running, redis),
-        })
-    }
-}
-
 /// What happens to an article, as the examples of success tell it. Returns a view token that has not been read.
-async fn story(examples: &Examples, Pods { usual, narrow, without_mysql, .. }: &Pods) -> Result<String> {
+async fn story(examples: &Examples, pods: &Pods) -> Result<String> {
+    let Pods { usual, narrow, .. } = pods;
     let token = |answer: &Answer| answer.body["view_token"].as_str().map(str::to_owned).context("a view token");
     // Eight views of two users, the first of which is all that a narrow limit lets pass.
     let mut tokens = vec![token(&examples.ask(narrow, VIEW).user(4101).send().await?)?];
@@ -140,20 +91,14 @@ async fn story(examples: &Examples, Pods { usual, narrow, without_mysql, .. }: &
     // Nobody has sealed the example's own.
     examples.replay(READ, "422 view-token-invalid", read(examples, usual, JSON, None)?).await?;
 
-    for user in 4201..4212 {
-        examples.ask(usual, LIKE).user(user).good().await?;
+    for of in Of::each() {
+        switched_on_and_off(examples, usual, &of).await?;
     }
-    examples.replay(LIKE, "200 liked", examples.ask(usual, LIKE).user(USER)).await?;
-    examples.replay(UNLIKE, "200 unliked", examples.ask(usual, UNLIKE).user(USER)).await?;
-    examples.ask(usual, LIKE).user(USER).good().await?;
-
-    for user in 4201..4210 {
-        examples.ask(usual, COLLECT).user(user).good().await?;
+    // In the end the user has on what the counters' example says, and is the last who switched it on.
+    let counters = examples.value(INTERACTIONS, "200 user")?;
+    for of in Of::each().filter(|of| counters[of.kind.on()] == true) {
+        examples.ask(usual, &of.on).user(USER).good().await?;
     }
-    examples.replay(COLLECT, "200 collected", examples.ask(usual, COLLECT).user(USER)).await?;
-    examples.replay(MY_COLLECTS, "200 example", examples.ask(usual, MY_COLLECTS).user(USER)).await?;
-    examples.replay(UNCOLLECT, "200 uncollected", examples.ask(usual, UNCOLLECT).user(USER)).await?;
-    examples.ask(usual, COLLECT).user(4210).good().await?;
 
     let eighth = tokens.pop().context("eight")?;
     wait_for("the eighth view to be read", Duration::from_secs(30), async || {
@@ -166,31 +111,52 @@ async fn story(examples: &Examples, Pods { usual, narrow, without_mysql, .. }: &
     examples.eventually(READ, "200 counted", async || of_ninth(JSON).send().await).await?;
     examples.replay(READ, "200 again", of_ninth("text/plain")).await?;
 
-    let mine = async || examples.ask(usual, MY_LIKES).user(USER).send().await;
-    examples.eventually(MY_LIKES, "200 example", mine).await?;
-    let first = format!("{}?limit=1", examples.path(LIKERS, &ARTICLE.to_string()));
-    examples.eventually(LIKERS, "200 example", async || examples.ask_at(usual, LIKERS, &first).send().await).await?;
-    examples.replay(INTERACTIONS, "200 user", examples.ask(usual, INTERACTIONS).user(USER)).await?;
+    // What MySQL decides is in the counters soon.
+    let user = async || examples.ask(usual, INTERACTIONS).user(USER).send().await;
+    examples.eventually(INTERACTIONS, "200 user", user).await?;
     examples.replay(INTERACTIONS, "200 anonymous", examples.ask(usual, INTERACTIONS)).await?;
     examples.replay(BATCH, "200 example", examples.ask(usual, BATCH).user(USER)).await?;
-    examples.replay(TOTALS, "200 all", examples.ask(usual, TOTALS)).await?;
-    examples.replay(TOTALS, "200 partly", examples.ask(without_mysql, TOTALS)).await?;
-    // Other tests have articles of their own.
-    let article = ARTICLE.to_string();
-    let top = async || {
-        let mut answer = examples.ask(usual, TOP).send().await?;
-        let items = answer.body["items"].as_array_mut().context("items")?;
-        items.retain(|item| item["article_id"].as_str() == Some(&article));
-        Ok(answer)
-    };
-    examples.eventually(TOP, "200 example", top).await?;
+    examples.replay(TOTALS, "200 example", examples.ask(usual, TOTALS)).await?;
+    for of in Of::each() {
+        ranked_and_listed(examples, usual, &of).await?;
+    }
     examples.ask(usual, PROBLEM).good().await?;
     for operation in examples.operations(|name, _| name == READY || name.starts_with("GET /healthz/")) {
         examples.replay(operation, "200 example", examples.ask(usual, operation)).await?;
     }
-    let preflight = examples.ask(usual, "OPTIONS /v1/articles/{id}/like").header("origin", "https://www.example.com");
+    let of = Of::each().next().context("a kind")?;
+    let preflight = examples.ask(usual, &of.on.replace("PUT", "OPTIONS")).header("origin", "https://www.example.com");
     examples.see_headers(&preflight.send().await?);
     Ok(tokens.swap_remove(0))
+}
+
+/// As many others have it on as leave the user to be the last whom the example counts.
+async fn switched_on_and_off(examples: &Examples, api: &Api, of: &Of) -> Result<()> {
+    let with_user = examples.value(&of.on, "200 switched-on")?[of.kind.count()].as_i64().context("a count")?;
+    let first = 42_000 + 100 * i64::from(of.kind.code());
+    for other in first + 1..first + with_user {
+        examples.ask(api, &of.on).user(other).good().await?;
+    }
+    examples.replay(&of.on, "200 switched-on", examples.ask(api, &of.on).user(USER)).await?;
+    let mine = async || examples.ask(api, &of.mine).user(USER).send().await;
+    examples.eventually(&of.mine, "200 example", mine).await?;
+    examples.replay(&of.off, "200 switched-off", examples.ask(api, &of.off).user(USER)).await?;
+    Ok(())
+}
+
+async fn ranked_and_listed(examples: &Examples, api: &Api, of: &Of) -> Result<()> {
+    let article = ARTICLE.to_string();
+    // Other tests have articles of their own.
+    let top = async || {
+        let mut answer = examples.ask(api, &of.top).send().await?;
+        let items = answer.body["items"].as_array_mut().context("items")?;
+        items.retain(|item| item["article_id"].as_str() == Some(&article));
+        Ok(answer)
+    };
+    examples.eventually(&of.top, "200 example", top).await?;
+    let Some(listed) = &of.listed else { return Ok(()) };
+    let first = format!("{}?limit=1", examples.path(listed, &article));
+    examples.eventually(listed, "200 example", async || examples.ask_at(api, listed, &first).send().await).await
 }
 
 /// A read, by a body of that type.
@@ -200,7 +166,7 @@ fn read(examples: &Examples, api: &Api, kind: &str, view_token: Option<&str>) ->
 }
 
 /// Whether a token is looked at.
-fn takes_a_token(described: &serde_json::Value) -> bool {
+fn takes_a_token(described: &Value) -> bool {
     described["security"].as_array().is_some_and(|ways| ways.iter().any(|way| way["bearer"].is_array()))
 }
 
@@ -216,30 +182,37 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
         let ask = examples.ask(api, operation).header("authorization", "Bearer none");
         examples.replay(operation, "401 token-invalid", ask).await?;
     }
-    for operation in [LIKE, UNLIKE, COLLECT, UNCOLLECT, MY_LIKES, MY_COLLECTS] {
-        examples.replay(operation, "401 token-missing", examples.ask(api, operation)).await?;
+    let article = ARTICLE.to_string();
+    let mut queries = vec![(BATCH.to_owned(), "400 bad-query", ""), (TOTALS.to_owned(), "400 bad-query", "")];
+    for of in Of::each() {
+        for operation in [&of.on, &of.off, &of.mine] {
+            examples.replay(operation, "401 token-missing", examples.ask(api, operation)).await?;
+        }
+        for operation in of.changes() {
+            let ask = examples.ask(api, operation).user(USER).body(vec![b'a'; 16 * 1024 + 1]);
+            examples.replay(operation, "413 too-large", ask).await?;
+        }
+        queries.push((of.mine, "400 bad-query", "?limit=0"));
+        queries.extend(of.listed.map(|listed| (listed, "400 bad-query", "?limit=0")));
+        queries.push((of.top.clone(), "400 window", "?window=week"));
+        queries.push((of.top, "400 limit", "?limit=0"));
     }
-    for (operation, query) in
-        [(MY_LIKES, "?limit=0"), (MY_COLLECTS, "?limit=0"), (LIKERS, "?limit=0"), (BATCH, ""), (TOTALS, "")]
-    {
-        let target = examples.path(operation, &ARTICLE.to_string()) + query;
-        examples.replay(operation, "400 bad-query", examples.ask_at(api, operation, &target).user(USER)).await?;
-    }
-    for (name, query) in [("400 window", "?window=week"), ("400 limit", "?limit=0")] {
-        examples.replay(TOP, name, examples.ask_at(api, TOP, &format!("/v1/top/likes{query}"))).await?;
+    for (operation, name, query) in queries {
+        let target = examples.path(&operation, &article) + query;
+        examples.replay(&operation, name, examples.ask_at(api, &operation, &target).user(USER)).await?;
     }
     examples.replay(READ, "400 bad-body", examples.ask(api, READ).body("{}")).await?;
-    for operation in [LIKE, UNLIKE, COLLECT, UNCOLLECT, VIEW, READ] {
+    for operation in [VIEW, READ] {
         let ask = examples.ask(api, operation).user(USER).body(vec![b'a'; 16 * 1024 + 1]);
         examples.replay(operation, "413 too-large", ask).await?;
     }
-    let patched = api.ask(Method::PATCH, &examples.path(LIKE, &ARTICLE.to_string()));
+    let patched = api.ask(Method::PATCH, &examples.path(VIEW, &article));
     examples.replay("MethodNotAllowed", "405 method-not-allowed", patched).await?;
     examples.replay(PROBLEM, "404 not-found", examples.ask_at(api, PROBLEM, "/v1/problems/none")).await?;
 
     let mut redis = tests::redis(&stack.redis_url()).await?;
     let partition = partition_of(ARTICLE);
-    let epoch = redis.hget(contract::keys::warm(partition), "epoch").await?;
+    let epoch = redis.hget(keys::warm(partition), "epoch").await?;
     let now: i64 = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis().try_into()?;
     let viewed_ms = now - VIEW_LIFETIME - 1000;
     let viewer = Viewer::User(id(USER));
@@ -248,28 +221,33 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
     examples.replay(READ, "422 view-token-expired", read(examples, api, JSON, Some(&of_yesterday))?).await?;
 
     let (barred, held) = (4301, 4302);
-    let () = redis.sadd(contract::keys::barred(partition), barred).await?;
+    let () = redis.sadd(keys::barred(partition), barred).await?;
     let mysql = sqlx::MySqlPool::connect(&stack.mysql_owner_url()).await?;
     sqlx::query("INSERT INTO user_bar (user_id, at, reason) VALUES (?, UTC_TIMESTAMP(3), 'test')")
         .bind(barred)
         .execute(&mysql)
         .await?;
-    for operation in [LIKE, UNLIKE, COLLECT, UNCOLLECT] {
-        examples.replay(operation, "403 barred", examples.ask(api, operation).user(barred)).await?;
-    }
     let until_ms = now + 600_000;
-    let () = redis.zadd(contract::keys::held(partition), format!("{held}:{ARTICLE}"), until_ms).await?;
-    for operation in [LIKE, UNLIKE] {
-        examples.replay(operation, "503 held", examples.ask(api, operation).user(held)).await?;
+    for of in Of::each() {
+        for operation in of.changes() {
+            examples.replay(operation, "403 barred", examples.ask(api, operation).user(barred)).await?;
+        }
+        if of.kind.truth() == Truth::Redis {
+            let pair = keys::held_pair(of.kind, id(held), id(ARTICLE));
+            let () = redis.zadd(keys::held(partition), pair, until_ms).await?;
+            for operation in of.changes() {
+                examples.replay(operation, "503 held", examples.ask(api, operation).user(held)).await?;
+            }
+        }
     }
     Ok(())
 }
 
 async fn limited(examples: &Examples, narrow: &Api) -> Result<()> {
-    for (change, back) in [(LIKE, UNLIKE), (COLLECT, UNCOLLECT)] {
+    for of in Of::each() {
         // It passes, and changes nothing.
-        examples.ask(narrow, back).user(4401).good().await?;
-        for operation in [change, back] {
+        examples.ask(narrow, &of.off).user(4401).good().await?;
+        for operation in of.changes() {
             examples.replay(operation, "429 rate-limited", examples.ask(narrow, operation).user(4401)).await?;
         }
     }
@@ -284,10 +262,12 @@ async fn unavailable(examples: &Examples, pods: &Pods, view_token: &str) -> Resu
     for operation in examples.operations(|_, described| takes_a_token(described)) {
         examples.replay(operation, "503 store-unavailable", ask(&pods.without_stores, operation)?).await?;
     }
-    for operation in [LIKE, UNLIKE, VIEW, READ] {
+    let of_redis: Vec<Of> = Of::each().filter(|of| of.kind.truth() == Truth::Redis).collect();
+    let changes: Vec<&str> = of_redis.iter().flat_map(Of::changes).chain([READ]).collect();
+    for operation in changes.iter().copied().chain([VIEW]) {
         examples.replay(operation, "503 not-warm", ask(&pods.cold, operation)?).await?;
     }
-    for operation in [LIKE, UNLIKE, READ] {
+    for operation in changes {
         examples.replay(operation, "503 backlogged", ask(&pods.full, operation)?).await?;
     }
     for operation in examples.operations(|_, _| true) {

@@ -1,27 +1,37 @@
 use anyhow::Result;
+use contract::Kind;
 use reqwest::Method;
 use tests::health_routes;
 
 use crate::on_system;
 
-const ROUTES: [(&str, &str); 9] = [
-    ("/v1/articles/3001/like", "PUT, DELETE"),
-    ("/v1/articles/3001/collect", "PUT, DELETE"),
-    ("/v1/articles/3001/views", "POST"),
-    ("/v1/articles/3001/reads", "POST"),
-    ("/v1/articles/3001/interactions", "GET"),
-    ("/v1/interactions", "GET"),
-    ("/v1/interactions/totals", "GET"),
-    ("/v1/top/likes", "GET"),
-    ("/v1/me/likes", "GET"),
-];
+/// A route of each sort, and the methods it takes.
+fn routes() -> impl Iterator<Item = (String, &'static str)> {
+    let fixed = [
+        ("/v1/articles/3001/views", "POST"),
+        ("/v1/articles/3001/reads", "POST"),
+        ("/v1/articles/3001/interactions", "GET"),
+        ("/v1/interactions", "GET"),
+        ("/v1/interactions/totals", "GET"),
+    ];
+    let of_kinds = Kind::ALL.iter().flat_map(|kind| {
+        let (count, listed) = (kind.count(), kind.listed().map(|list| (format!("/v1/articles/3001/{list}"), "GET")));
+        let all = [
+            (format!("/v1/articles/3001/{kind}"), "PUT, DELETE"),
+            (format!("/v1/me/{count}"), "GET"),
+            (format!("/v1/top/{count}"), "GET"),
+        ];
+        all.into_iter().chain(listed)
+    });
+    fixed.map(|(path, allow)| (path.to_owned(), allow)).into_iter().chain(of_kinds)
+}
 
 #[test]
 fn every_answer_says_its_length_and_is_not_kept() -> Result<()> {
     on_system(async |api, _| {
-        for (path, _) in ROUTES {
+        for (path, _) in routes() {
             for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH] {
-                let answer = api.ask(method.clone(), path).send().await?;
+                let answer = api.ask(method.clone(), &path).send().await?;
                 let length: usize = answer.header("content-length").parse()?;
                 assert!(length > 0, "{method} {path}");
                 assert_eq!(answer.header("cache-control"), "no-store", "{method} {path}");
@@ -35,8 +45,8 @@ fn every_answer_says_its_length_and_is_not_kept() -> Result<()> {
 #[test]
 fn a_preflight_from_a_listed_origin_is_answered() -> Result<()> {
     on_system(async |api, _| {
-        for (path, allow) in ROUTES {
-            let ask = api.ask(Method::OPTIONS, path).header("access-control-request-method", "PUT");
+        for (path, allow) in routes() {
+            let ask = api.ask(Method::OPTIONS, &path).header("access-control-request-method", "PUT");
             let answer = ask.header("origin", "https://m.example.com").send().await?;
             assert_eq!((answer.status.as_u16(), answer.header("allow")), (204, allow), "{path}");
             assert_eq!(answer.header("access-control-allow-origin"), "https://m.example.com");
@@ -51,17 +61,20 @@ fn a_preflight_from_a_listed_origin_is_answered() -> Result<()> {
 #[test]
 fn a_page_of_a_listed_origin_may_read_errors_too_and_no_other_may() -> Result<()> {
     on_system(async |api, _| {
-        let ask = |origin| api.put("/v1/articles/3001/like").header("origin", origin).send();
-        let answer = ask("https://www.example.com").await?;
-        assert_eq!(
-            (answer.status.as_u16(), answer.header("access-control-allow-origin")),
-            (401, "https://www.example.com")
-        );
-        let exposed = "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id";
-        assert_eq!(answer.header("access-control-expose-headers"), exposed);
-        for other in ["https://evil.example", "https://www.example.com.evil.example", "null", "http://www.example.com"]
-        {
-            assert_eq!(ask(other).await?.header("access-control-allow-origin"), "", "{other}");
+        for kind in Kind::ALL.iter().copied() {
+            let ask = |origin| api.switch(kind, 3001, true).header("origin", origin).send();
+            let answer = ask("https://www.example.com").await?;
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("access-control-allow-origin")),
+                (401, "https://www.example.com")
+            );
+            let exposed = "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id";
+            assert_eq!(answer.header("access-control-expose-headers"), exposed);
+            for other in
+                ["https://evil.example", "https://www.example.com.evil.example", "null", "http://www.example.com"]
+            {
+                assert_eq!(ask(other).await?.header("access-control-allow-origin"), "", "{other}");
+            }
         }
         Ok(())
     })

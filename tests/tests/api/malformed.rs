@@ -147,7 +147,7 @@ fn of_no_http() -> Vec<Vec<u8>> {
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
         b"G\0T / HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"BREW /v1/articles/1/like HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"BREW /v1/articles/1/views HTTP/1.1\r\nHost: a\r\n\r\n",
         b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
         b"TRACE / HTTP/1.0\r\n\r\n",

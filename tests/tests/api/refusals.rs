@@ -1,10 +1,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use contract::Kind;
+use reqwest::Method;
 use serde_json::json;
 use tests::Ask;
 
-use crate::on_system;
+use crate::{kinds, on_system};
 
 /// That an answer is this problem, in the shape of RFC 9457, and tells nothing of what is inside.
 async fn refused(ask: Ask, status: u16, name: &str) -> Result<()> {
@@ -41,11 +43,16 @@ fn an_id_that_is_none_is_400() -> Result<()> {
             "%00",
             "1%20",
         ] {
-            refused(api.put(&format!("/v1/articles/{bad}/like")).user(1), 400, "bad-id").await?;
-            refused(api.delete(&format!("/v1/articles/{bad}/collect")).user(1), 400, "bad-id").await?;
+            for kind in Kind::ALL {
+                for method in [Method::PUT, Method::DELETE] {
+                    refused(api.ask(method, &format!("/v1/articles/{bad}/{kind}")).user(1), 400, "bad-id").await?;
+                }
+            }
             refused(api.post(&format!("/v1/articles/{bad}/views")), 400, "bad-id").await?;
             refused(api.get(&format!("/v1/articles/{bad}/interactions")), 400, "bad-id").await?;
-            refused(api.get(&format!("/v1/articles/{bad}/likers")), 400, "bad-id").await?;
+            for list in Kind::ALL.iter().filter_map(|kind| kind.listed()) {
+                refused(api.get(&format!("/v1/articles/{bad}/{list}")), 400, "bad-id").await?;
+            }
         }
         Ok(())
     })
@@ -81,15 +88,20 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
             "cursor=1-2-0",
             "cursor=99999999999999999999-0-1",
         ] {
-            refused(api.get(&format!("/v1/me/likes?{bad}")).user(1), 400, "bad-query").await?;
-            refused(api.get(&format!("/v1/me/collects?{bad}")).user(1), 400, "bad-query").await?;
-            refused(api.get(&format!("/v1/articles/1/likers?{bad}")), 400, "bad-query").await?;
-            if bad.starts_with("limit") {
-                refused(api.get(&format!("/v1/top/likes?{bad}")), 400, "bad-query").await?;
+            for kind in Kind::ALL {
+                refused(api.get(&format!("/v1/me/{}?{bad}", kind.count())).user(1), 400, "bad-query").await?;
+                if let Some(list) = kind.listed() {
+                    refused(api.get(&format!("/v1/articles/1/{list}?{bad}")), 400, "bad-query").await?;
+                }
+                if bad.starts_with("limit") {
+                    refused(api.get(&format!("/v1/top/{}?{bad}", kind.count())), 400, "bad-query").await?;
+                }
             }
         }
         for bad in ["", "week", "Hour", "60", "hour,day", "hour&window=day"] {
-            refused(api.get(&format!("/v1/top/likes?window={bad}")), 400, "bad-query").await?;
+            for kind in Kind::ALL {
+                refused(api.get(&format!("/v1/top/{}?window={bad}", kind.count())), 400, "bad-query").await?;
+            }
         }
         Ok(())
     })
@@ -104,20 +116,29 @@ fn a_body_that_is_not_understood_is_400_and_one_too_large_413() -> Result<()> {
         }
         refused(reads().body(vec![0xff_u8; 100]), 400, "bad-body").await?;
         refused(reads().body(vec![b'a'; 16 * 1024 + 1]), 413, "too-large").await?;
-        refused(api.put("/v1/articles/1/like").user(1).body(vec![b'a'; 16 * 1024 + 1]), 413, "too-large").await
+        for (kind, on) in Kind::ALL.iter().flat_map(|kind| [(*kind, true), (*kind, false)]) {
+            refused(api.switch(kind, 1, on).user(1).body(vec![b'a'; 16 * 1024 + 1]), 413, "too-large").await?;
+        }
+        Ok(())
     })
 }
 
 #[test]
 fn nobody_acts_without_a_token_that_holds() -> Result<()> {
     on_system(async |api, _| {
-        for path in ["/v1/articles/1/like", "/v1/articles/1/collect"] {
-            refused(api.put(path), 401, "token-missing").await?;
+        for kind in Kind::ALL.iter().copied() {
+            for on in [true, false] {
+                refused(api.switch(kind, 1, on), 401, "token-missing").await?;
+            }
             // Nothing but the token names a user.
-            refused(api.put(&format!("{path}?user_id=7")).header("x-user-id", "7"), 401, "token-missing").await?;
+            let named = api.put(&format!("/v1/articles/1/{kind}?user_id=7")).header("x-user-id", "7");
+            refused(named, 401, "token-missing").await?;
+            refused(api.get(&format!("/v1/me/{}", kind.count())), 401, "token-missing").await?;
+            let without = api.switch(kind, 1, true).send().await?;
+            assert_eq!(without.header("www-authenticate"), "Bearer");
+            let other = api.switch(kind, 1, true).header("authorization", "Basic eDp5").send().await?;
+            assert_eq!(other.header("www-authenticate"), "Bearer error=\"invalid_token\"");
         }
-        refused(api.get("/v1/me/likes"), 401, "token-missing").await?;
-        refused(api.get("/v1/me/collects"), 401, "token-missing").await?;
 
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let good =
@@ -138,70 +159,124 @@ fn nobody_acts_without_a_token_that_holds() -> Result<()> {
         ];
         for token in bad {
             let bearer = format!("Bearer {token}");
-            refused(api.put("/v1/articles/1/like").header("authorization", &bearer), 401, "token-invalid").await?;
+            for kind in Kind::ALL.iter().copied() {
+                let switch = api.switch(kind, 1, true).header("authorization", &bearer);
+                refused(switch, 401, "token-invalid").await?;
+            }
             // A bad token is refused also where none is needed.
-            for path in [
-                "/v1/articles/1/interactions",
-                "/v1/interactions?article_ids=1",
-                "/v1/interactions/totals?article_ids=1",
-                "/v1/articles/1/likers",
-                "/v1/top/likes",
-            ] {
-                refused(api.get(path).header("authorization", &bearer), 401, "token-invalid").await?;
+            for path in open_to_anyone() {
+                refused(api.get(&path).header("authorization", &bearer), 401, "token-invalid").await?;
             }
             refused(api.post("/v1/articles/1/views").header("authorization", &bearer), 401, "token-invalid").await?;
         }
-        let answer = api.put("/v1/articles/1/like").send().await?;
-        assert_eq!(answer.header("www-authenticate"), "Bearer");
-        let answer = api.put("/v1/articles/1/like").header("authorization", "Basic eDp5").send().await?;
-        assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"");
         Ok(())
     })
 }
 
+fn open_to_anyone() -> impl Iterator<Item = String> {
+    let fixed =
+        ["/v1/articles/1/interactions", "/v1/interactions?article_ids=1", "/v1/interactions/totals?article_ids=1"];
+    let tops = Kind::ALL.iter().map(|kind| format!("/v1/top/{}", kind.count()));
+    let lists = Kind::ALL.iter().filter_map(|kind| Some(format!("/v1/articles/1/{}", kind.listed()?)));
+    fixed.map(str::to_owned).into_iter().chain(tops).chain(lists)
+}
+
 #[test]
-fn an_unknown_path_is_404_and_a_wrong_method_405() -> Result<()> {
+fn an_unknown_path_is_404() -> Result<()> {
     on_system(async |api, _| {
         for path in [
             "/",
             "/v1",
-            "/v2/articles/1/like",
+            "/v2/articles/1/views",
             "/v1/articles/1",
-            "/v1/articles/1/likes",
-            "/v1/articles/1/like/x",
+            "/v1/articles/1/view",
             "/v1/articles/1/interactions/x",
+            "/v1/me",
             "/v1/top",
-            "/v1/top/likes/x",
             "/v1/interactions/total",
             "/healthz",
             "/healthz/other",
         ] {
             refused(api.get(path), 404, "not-found").await?;
         }
-        for (path, allow) in
-            [("/v1/articles/1/like", "PUT, DELETE"), ("/v1/articles/1/views", "POST"), ("/v1/interactions", "GET")]
-        {
-            refused(api.ask(reqwest::Method::PATCH, path), 405, "method-not-allowed").await?;
-            assert_eq!(api.ask(reqwest::Method::PATCH, path).send().await?.header("allow"), allow);
+        for kind in Kind::ALL {
+            let count = kind.count();
+            for path in [
+                format!("/v2/articles/1/{kind}"),
+                format!("/v1/articles/1/{kind}/x"),
+                format!("/v1/top/{count}/x"),
+                format!("/v1/top/{kind}"),
+                format!("/v1/me/{count}/x"),
+                format!("/v1/me/{kind}"),
+            ] {
+                refused(api.get(&path).user(1), 404, "not-found").await?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Whatever the method, and whoever asks.
+#[test]
+fn a_last_segment_that_is_no_kind_is_404() -> Result<()> {
+    on_system(async |api, _| {
+        let near = Kind::ALL.iter().flat_map(|kind| {
+            let name = kind.name();
+            [
+                name.to_uppercase(),
+                format!("{name}x"),
+                format!("%{:x}{}", name.as_bytes()[0], &name[1..]),
+                kind.on().to_owned(),
+            ]
+        });
+        for word in near.chain(["none", "pv", "1", "%00", "kind", ":kind"].map(str::to_owned)) {
+            let path = format!("/v1/articles/1/{word}");
+            for method in [Method::PUT, Method::DELETE, Method::GET, Method::POST, Method::PATCH, Method::OPTIONS] {
+                refused(api.ask(method, &path).user(1), 404, "not-found").await?;
+            }
+            refused(api.put(&path), 404, "not-found").await?;
         }
         Ok(())
     })
 }
 
 #[test]
-fn a_barred_user_is_403_for_likes_and_favourites() -> Result<()> {
+fn a_wrong_method_is_405() -> Result<()> {
+    on_system(async |api, _| {
+        let kinds = Kind::ALL.iter().flat_map(|kind| {
+            let count = kind.count();
+            [
+                (format!("/v1/articles/1/{kind}"), "PUT, DELETE"),
+                (format!("/v1/me/{count}"), "GET"),
+                (format!("/v1/top/{count}"), "GET"),
+            ]
+        });
+        let fixed = [("/v1/articles/1/views", "POST"), ("/v1/interactions", "GET")];
+        for (path, allow) in fixed.map(|(path, allow)| (path.to_owned(), allow)).into_iter().chain(kinds) {
+            refused(api.ask(Method::PATCH, &path), 405, "method-not-allowed").await?;
+            assert_eq!(api.ask(Method::PATCH, &path).send().await?.header("allow"), allow);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_barred_user_is_403_for_every_kind() -> Result<()> {
     on_system(async |api, stack| {
         const USER: i64 = 666;
-        let article = 4001;
         let mut redis = tests::redis(&stack.redis_url()).await?;
-        let () =
-            redis::AsyncCommands::sadd(&mut redis, contract::keys::barred(tests::partition_of(article)), USER).await?;
         let mysql = sqlx::MySqlPool::connect(&stack.mysql_owner_url()).await?;
         sqlx::query("INSERT INTO user_bar (user_id, at, reason) VALUES (?, UTC_TIMESTAMP(3), 'test')")
             .bind(USER)
             .execute(&mysql)
             .await?;
-        refused(api.put(&format!("/v1/articles/{article}/like")).user(USER), 403, "barred").await?;
-        refused(api.put(&format!("/v1/articles/{article}/collect")).user(USER), 403, "barred").await
+        for (kind, article) in kinds(4000) {
+            let barred = contract::keys::barred(tests::partition_of(article));
+            let () = redis::AsyncCommands::sadd(&mut redis, barred, USER).await?;
+            for on in [true, false] {
+                refused(api.switch(kind, article, on).user(USER), 403, "barred").await?;
+            }
+        }
+        Ok(())
     })
 }

@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use contract::Kind;
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 use stack::wait_for;
@@ -91,8 +92,10 @@ fn a_read_counts_from_five_seconds_after_its_view_and_once() -> Result<()> {
 
         // A view token is no identity.
         let token = of_user.as_str().context("a token")?;
-        let ask = api.put("/v1/articles/5002/like").header("authorization", &format!("Bearer {token}"));
-        assert_eq!(ask.send().await?.status, 401);
+        for kind in Kind::ALL.iter().copied() {
+            let ask = api.switch(kind, 5002, true).header("authorization", &format!("Bearer {token}"));
+            assert_eq!(ask.send().await?.status, 401);
+        }
 
         // Views, visitors and reads become rows.
         let mysql = MySqlPool::connect(&stack.mysql_url()).await?;

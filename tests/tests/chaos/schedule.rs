@@ -66,7 +66,7 @@ pub(crate) struct Fault {
 
 const FAULTS: usize = 5;
 
-/// The faults of a round, in the order of time. They overlap, but for two of one part.
+/// The faults of a round, in the order of time. They overlap, except two of one part.
 pub(crate) fn schedule(seed: u64, round: u64) -> Vec<Fault> {
     // Each round goes on in a deck that has each of them once, so that three rounds have seen them all.
     let per_deck = u64::try_from(ALL.len() / FAULTS).unwrap_or(1);

@@ -5,22 +5,32 @@ mod clock;
 mod cost;
 mod down;
 mod full;
+mod late;
+mod load;
 mod lost;
+mod projection;
+mod relays;
+mod replicas;
+mod restarted;
 mod stalls;
 
 use std::{
+    fmt::Display,
     sync::LazyLock,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
+use contract::{Kind, Truth};
 use futures::{StreamExt, stream};
 use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::MySqlPool;
 use stack::{Options, Stack};
 use tests::{Answer, Api, GROUP, Model, Topic, compare, drained};
 use tokio::{runtime::Runtime, sync::Mutex};
 
-/// Entries of a partition's outbox at which likes are refused.
+/// Entries of a partition's outbox at which changes are refused.
 const HIGH_WATER: i64 = 300;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The 2 s that a request may wait for its stores, and as much again for a busy machine.
@@ -48,15 +58,15 @@ fn alone(test: impl AsyncFnOnce(&System, Api) -> Result<()>) -> Result<()> {
     let (runtime, system) = &*SYSTEM;
     runtime.block_on(async {
         let system = system.lock().await;
-        system.mend().await.context("before the test")?;
+        system.repair().await.context("before the test")?;
         let outcome = test(&system, Api::new(system.stack.http_url())).await;
-        system.mend().await.context("after the test")?;
+        system.repair().await.context("after the test")?;
         outcome
     })
 }
 
 impl System {
-    async fn mend(&self) -> Result<()> {
+    async fn repair(&self) -> Result<()> {
         let stack = &self.stack;
         stack.network().release();
         stack.redis.set_clock(0)?;
@@ -73,20 +83,20 @@ impl System {
         drained(&self.stack, &Topic::open(&self.stack.kafka_brokers(), GROUP)?, PATIENCE).await
     }
 
-    /// Drained, every store holds what clients were told about these articles.
+    /// Drained, every store holds what clients were answered about these articles.
     async fn holds(&self, model: &Model, articles: std::ops::RangeInclusive<i64>) -> Result<()> {
         self.drained().await?;
         assert_eq!(compare(&self.stack, model, articles).await?, []);
         Ok(())
     }
 
-    /// Until MySQL has that state of a like.
-    async fn arrived(&self, user: i64, article: i64, on: bool) -> Result<()> {
-        let mysql = sqlx::MySqlPool::connect(&self.stack.mysql_url()).await?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM user_like WHERE user_id = ? AND article_id = ? AND status = ?)";
-        stack::wait_for("the like to be a row", PATIENCE, async || {
-            let found: bool = sqlx::query_scalar(sql).bind(user).bind(article).bind(on).fetch_one(&mysql).await?;
-            Ok(found.then_some(()))
+    /// Until MySQL has what clients were answered.
+    async fn arrived(&self, model: &Model) -> Result<()> {
+        let mysql = MySqlPool::connect(&self.stack.mysql_url()).await?;
+        stack::wait_for("the rows", PATIENCE, async || {
+            let rows = tests::interactions(&mysql).await?;
+            let arrived = model.states().all(|(kind, pair, on)| rows[&kind].contains(&pair) == on);
+            Ok(arrived.then_some(()))
         })
         .await
     }
@@ -99,19 +109,57 @@ impl System {
     }
 }
 
-/// An article's like or collect.
-fn path(article: i64, kind: &str) -> String {
-    format!("/v1/articles/{article}/{kind}")
+/// A kind that Redis decides, where one stands for all of them.
+fn of_redis() -> Kind {
+    Kind::of(Truth::Redis).next().expect("Redis decides some")
 }
 
-/// Sends likes, 16 at once; all must be acknowledged.
-async fn like_all(api: &Api, model: &mut Model, pairs: impl IntoIterator<Item = (i64, i64)>) -> Result<()> {
+/// All kinds, each with an article of its own.
+fn kinds(first_article: i64) -> impl Iterator<Item = (Kind, i64)> + Clone {
+    Kind::ALL.iter().map(move |kind| (*kind, first_article + i64::from(kind.code())))
+}
+
+/// What of an article: a kind, `views`…
+fn path(article: i64, what: impl Display) -> String {
+    format!("/v1/articles/{article}/{what}")
+}
+
+/// Switches a kind on, 16 requests at once; all must be acknowledged.
+async fn switch_all(
+    api: &Api,
+    model: &mut Model,
+    kind: Kind,
+    pairs: impl IntoIterator<Item = (i64, i64)>,
+) -> Result<()> {
     let pairs: Vec<_> = pairs.into_iter().collect();
-    let likes = pairs.iter().map(|(user, article)| api.put(&path(*article, "like")).user(*user).good());
-    let answers: Vec<Result<_>> = stream::iter(likes).buffer_unordered(16).collect().await;
+    let requests = pairs.iter().map(|(user, article)| api.switch(kind, *article, true).user(*user).good());
+    let answers: Vec<Result<_>> = stream::iter(requests).buffer_unordered(16).collect().await;
     answers.into_iter().collect::<Result<Vec<_>>>()?;
-    model.likes.extend(pairs.into_iter().map(|pair| (pair, true)));
+    for pair in pairs {
+        model.switch(kind, pair, true);
+    }
     Ok(())
+}
+
+/// The answer to a user about an article that nobody has viewed, by the model.
+fn counters(model: &Model, (user, article): (i64, i64), stale: bool) -> Value {
+    let mut counters = json!({"article_id": article.to_string(), "pv": 0, "uv": 0, "reads": 0, "stale": stale});
+    for kind in Kind::ALL.iter().copied() {
+        counters[kind.count()] = model.standing(kind).iter().filter(|pair| pair.1 == article).count().into();
+        counters[kind.on()] = model.is_on(kind, (user, article)).into();
+    }
+    counters
+}
+
+/// Until a user gets that answer from Redis: what MySQL decides follows there.
+async fn shown(api: &Api, model: &Model, pair: (i64, i64)) -> Result<()> {
+    let expected = counters(model, pair, false);
+    let mut last = Value::Null;
+    let waited = stack::wait_for("the counters", PATIENCE, async || {
+        last = api.get(&path(pair.1, "interactions")).user(pair.0).good().await?;
+        Ok((last == expected).then_some(()))
+    });
+    waited.await.with_context(|| format!("{last} instead of {expected}"))
 }
 
 /// The answer and how long it took, which must not be longer than promised.
@@ -122,17 +170,17 @@ async fn in_time(api: &Api, method: Method, path: &str, user: i64) -> Result<(An
     Ok((answer, began.elapsed()))
 }
 
-/// Asks again until the answer is the one that is waited for.
-async fn until(api: &Api, method: Method, path: &str, user: i64, status: u16) -> Result<Answer> {
-    stack::wait_for(&format!("{status} from {path}"), PATIENCE, async || {
-        let answer = api.ask(method.clone(), path).user(user).send().await?;
-        ensure!([200, 503].contains(&answer.status.as_u16()), "{path}: {answer:?}");
-        Ok((answer.status == status).then_some(answer))
+/// Asks again until it is switched; meanwhile it is refused and not more.
+async fn until_switched(api: &Api, kind: Kind, (user, article): (i64, i64), on: bool) -> Result<Answer> {
+    stack::wait_for(&format!("{kind} of {article} to be switched"), PATIENCE, async || {
+        let answer = api.switch(kind, article, on).user(user).send().await?;
+        ensure!([200, 503].contains(&answer.status.as_u16()), "{kind} of {article}: {answer:?}");
+        Ok((answer.status == 200).then_some(answer))
     })
     .await
 }
 
-/// A refusal that tells when to come back.
+/// A refusal that says when to come back.
 fn assert_refused(answer: &Answer) {
     assert_eq!(answer.status, 503, "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/problem+json");

@@ -30,7 +30,7 @@ fn named(source: &str, section: &str) -> usize {
     last
 }
 
-/// Checks a call without any of what there may be many of, but for so many KEYS and ARGV.
+/// Checks a call. `keys` and `args` are those of what there may be many of, which the head gives no number.
 fn as_named<C: Call>(call: &C, keys: usize, args: usize) -> &'static str {
     let sent = call.command(At { server: "server", deadline_ms: Some(1) });
     let source = C::SCRIPT.source;

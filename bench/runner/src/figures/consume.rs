@@ -57,7 +57,7 @@ pub(super) async fn fill(world: &World, events: u64, articles: u64) -> Result<()
 
 /// Empties the tables and has one consumer apply the topic from its beginning.
 pub(super) async fn consume(world: &World, name: &str, events: u64) -> Result<f64> {
-    for table in ["user_like", "article_stats"] {
+    for table in ["interaction", "interaction_count", "article_stats"] {
         sqlx::query(sqlx::AssertSqlSafe(format!("TRUNCATE TABLE {table}"))).execute(&world.mysql).await?;
     }
     let topic = world.topic()?;

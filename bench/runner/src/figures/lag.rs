@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use contract::Kind;
 use sqlx::MySqlPool;
 use tests::Api;
 use tokio::task::JoinSet;
@@ -117,10 +118,6 @@ async fn probe(api: Api, mysql: MySqlPool, stop: Arc<AtomicBool>, next: Arc<Atom
 }
 
 async fn is_row(mysql: &MySqlPool, user: i64, article: i64) -> Result<bool> {
-    let row: Option<(i8,)> = sqlx::query_as("SELECT status FROM user_like WHERE user_id = ? AND article_id = ?")
-        .bind(user)
-        .bind(article)
-        .fetch_optional(mysql)
-        .await?;
-    Ok(row.is_some())
+    let sql = "SELECT EXISTS (SELECT 1 FROM interaction WHERE article_id = ? AND kind = ? AND user_id = ?)";
+    Ok(sqlx::query_scalar(sql).bind(article).bind(Kind::Like.code()).bind(user).fetch_one(mysql).await?)
 }

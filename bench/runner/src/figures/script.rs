@@ -1,7 +1,7 @@
-//! Redis alone: the like script on one article, so in one partition, as fast as redis-benchmark can send it.
+//! Redis alone: likes of one article, so in one partition, as fast as redis-benchmark can send it.
 
 use anyhow::Result;
-use contract::scripts;
+use contract::UserId;
 
 use crate::{
     alone::Alone,
@@ -17,6 +17,8 @@ use crate::{
 const PER_SECOND: f64 = 20_000.0;
 /// Users to draw from: nearly every like is a new one.
 const USERS: u64 = 100_000_000_000;
+/// Stands for a user to draw; no other argument has these digits.
+const ANYBODY: i64 = 8_765_432_109_876_543_210;
 const SEED: &str = include_str!("../../../seed/like.lua");
 
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
@@ -35,9 +37,11 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         for ((number, (_, clients, fsync)), (ours, theirs)) in (0..).zip(cases).zip(&mut rounds) {
             let article = ids::article(round as u64 * 10 + number, 0);
             redis::cmd("CONFIG").arg("SET").arg("appendfsync").arg(fsync).exec_async(&mut alone.connection).await?;
-            // A digit before the random ones, so that it is a number and not a text that begins with noughts.
-            let mut like = vec!["EVALSHA".to_owned(), scripts::LIKE.sha.to_owned()];
-            like.extend(alone.arguments("1__rand_int__", article, true));
+            // A digit before the random ones, so that it is a number and not a text that begins with zeros.
+            let arguments = alone.like(UserId::try_from(ANYBODY)?, article, true).into_iter().map(String::from_utf8);
+            let anybody = ANYBODY.to_string();
+            let like = arguments.map(|argument| Ok(argument?.replace(&anybody, "1__rand_int__")));
+            let like = std::iter::once(Ok("EVALSHA".to_owned())).chain(like).collect::<Result<Vec<_>>>()?;
             let keys = [format!("article:like:{article}"), format!("user:like:1__rand_int__:{article}")];
             let seed = ["EVALSHA", &seed, "2", &keys[0], &keys[1], "1"].map(str::to_owned);
             let (port, count, cores) = (alone.server.port(), bench.scale.commands, bench.cores.rest());

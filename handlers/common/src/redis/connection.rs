@@ -1,4 +1,4 @@
-//! One connection, and how what goes wrong on it is told apart.
+//! One connection, and what its errors mean.
 
 use std::{cell::Cell, time::Instant};
 

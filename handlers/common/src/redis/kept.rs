@@ -41,8 +41,20 @@ pub(super) fn forget(redis: &Rc<Redis>) -> bool {
     })
 }
 
+/// Forgets the topology when dropped.
+struct Doubt;
+
+impl Drop for Doubt {
+    fn drop(&mut self) {
+        set_topology(None);
+    }
+}
+
 pub(super) async fn open(url: &str, address: Option<Address>, deadline: Deadline) -> Option<Rc<Redis>> {
+    // Whoever stops waiting for a server of a cluster never asks another about it. So the next request begins at the URL.
+    let doubt = address.is_some().then_some(Doubt);
     let opened = deadline.race(Redis::open(url, address)).await;
+    std::mem::forget(doubt);
     match opened {
         Some(Ok(redis)) => {
             let redis = Rc::new(redis);

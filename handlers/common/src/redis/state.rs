@@ -25,7 +25,7 @@ pub(super) enum Failure {
 }
 
 /// What came of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The script did its work.
     Answered,
@@ -40,6 +40,7 @@ pub(super) enum Outcome {
     /// The connection broke before an answer came.
     Broken,
     /// No answer came while anybody waited.
+    #[default]
     Silent,
     /// There was no connection to send it over.
     Unreachable,

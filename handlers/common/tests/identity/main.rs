@@ -53,7 +53,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
 }
 
-/// What a good token of user 7 says, but for the claims given.
+/// What a good token of user 7 says, with the claims given in place of its own.
 fn claims_with(changed: &Value) -> Value {
     let mut all = json!({"sub": "7", "iss": "issuer", "aud": "audience", "exp": now() + 60});
     for (name, value) in changed.as_object().expect("claims") {

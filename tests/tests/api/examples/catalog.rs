@@ -80,6 +80,12 @@ impl Examples {
         such.map(|(name, _)| name.as_str()).collect()
     }
 
+    /// The example of that name of an answer: `200 example`.
+    pub(super) fn value(&self, operation: &str, name: &str) -> Result<&'static Value> {
+        let name = format!("{operation} {name}");
+        self.all.get(&name).copied().with_context(|| format!("docs/openapi.yaml has no example {name}"))
+    }
+
     /// The path of an operation, for that article.
     pub(super) fn path(&self, operation: &str, article: &str) -> String {
         self.operations[operation].path.replace("{id}", article)
@@ -151,8 +157,8 @@ impl Examples {
 
     /// Whether an answer is the example of that name, which is crossed off then.
     pub(super) fn compare(&self, operation: &str, name: &str, answer: &Answer) -> Result<()> {
+        let example = self.value(operation, name)?;
         let name = format!("{operation} {name}");
-        let example = self.all.get(&name).with_context(|| format!("docs/openapi.yaml has no example {name}"))?;
         ensure!(
             name.contains(&format!(" {} ", answer.status.as_str())) && alike("", example, &answer.body),
             "{name} is {example}, and the service says {} {}",
@@ -209,7 +215,7 @@ fn text(example: &Value) -> String {
     }
 }
 
-/// Whether an answer is the example, but for what is another each time, which has its form.
+/// Whether an answer is the example. What differs each time must have the same form.
 fn alike(name: &str, example: &Value, told: &Value) -> bool {
     match (example, told) {
         (Value::Object(example), Value::Object(told)) => {
