@@ -59,7 +59,7 @@ async fn redis(stores: &Stores) -> Result<RedisStatus, StoreError> {
     let is_warm =
         |partition: &Partition, marker: &Marker| redis.name(*partition).is_ok_and(|name| name == marker.server);
     let warm = markers.iter().filter(|(partition, marker)| is_warm(partition, marker)).count();
-    let rebuilding = markers.iter().filter(|(_, marker)| marker.rebuilding).count();
+    let rebuilding = markers.iter().filter(|(_, marker)| !marker.rebuild.is_empty()).count();
     let longest = markers.iter().max_by_key(|(_, marker)| marker.waiting);
     let longest = longest.ok_or_else(|| StoreError::Other("no partition".to_owned()))?;
     let oldest = markers.iter().filter_map(|(_, marker)| marker.oldest).map(|oldest| oldest.ms).min();

@@ -1,0 +1,56 @@
+//! How a script's call is declared: its fields, its answer, and its KEYS and ARGV in the order of the script's head.
+
+/// The type of a call.
+macro_rules! script {
+    (
+        $(#[$doc:meta])*
+        $name:ident $(<$life:lifetime>)? = $script:ident -> $answer:ty { $($(#[$of:meta])* $field:ident: $type:ty,)* }
+        |$call:ident, $at:ident| in $partition:expr,
+        keys($($key:expr),* $(,)?), args($($arg:expr),* $(,)?) $(, limits($limits:expr))?
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name $(<$life>)? {
+            $($(#[$of])* pub $field: $type,)*
+        }
+
+        impl $(<$life>)? $crate::scripts::Call for $name $(<$life>)? {
+            type Answer = $answer;
+            const SCRIPT: $crate::scripts::Script = $crate::scripts::text::$script;
+
+            fn partition(&self) -> $crate::Partition {
+                let $call = self;
+                $partition
+            }
+
+            fn command(&self, $at: $crate::scripts::At<'_>) -> $crate::scripts::Command {
+                let ($call, mut command) = (self, $crate::scripts::Command::default());
+                $($crate::scripts::part::Part::append($key, &mut command.keys);)*
+                $($crate::scripts::part::Part::append($arg, &mut command.args);)*
+                command
+            }
+
+            $(fn limits(&self) -> &[$crate::scripts::Limit] {
+                let $call = self;
+                $limits
+            })?
+        }
+    };
+}
+
+/// The type of an answer, its fields in the order of the script's.
+macro_rules! answer {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$of])* pub $field: $type,)*
+        }
+
+        impl $crate::scripts::FromReply for $name {
+            fn read(reply: &mut $crate::scripts::Reply) -> Option<Self> {
+                Some(Self { $($field: $crate::scripts::FromReply::read(reply)?,)* })
+            }
+        }
+    };
+}
