@@ -44,7 +44,7 @@ pub async fn call<C: Call>(redis: &mut Redis, call: &C, at: At<'_>) -> Result<Re
         Value::BulkString(bytes) => Ok(scripts::Value::Bytes(bytes)),
         other => bail!("{} answers {other:?}", C::SCRIPT.name),
     };
-    Ok(Reply::new(values.into_iter().map(value).collect::<Result<_>>()?).read(call))
+    Ok(Reply::new(values.into_iter().map(value).collect::<Result<_>>()?).read())
 }
 
 impl ConnectionLike for Redis {

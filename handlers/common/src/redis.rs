@@ -114,7 +114,7 @@ impl<C: Call> Pending for Sent<'_, C> {
     }
 
     fn receive(&self, values: Vec<RedisResult>) -> Result<(), Refusal> {
-        *self.answer.borrow_mut() = Some(read(self.call, values)?);
+        *self.answer.borrow_mut() = Some(read(values)?);
         Ok(())
     }
 }

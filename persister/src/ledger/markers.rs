@@ -46,7 +46,12 @@ pub(crate) async fn all_warm(redis: &mut Servers) -> Result<(), StoreError> {
 pub(crate) async fn declare_warm(redis: &mut Servers, whole: &[(Partition, u64)]) -> Result<(), StoreError> {
     let calls: Vec<Warm<'_>> = whole
         .iter()
-        .map(|(partition, epoch)| Warm { partition: *partition, epoch: *epoch, group: RELAY_GROUP, rebuilt: Rebuilt::default() })
+        .map(|(partition, epoch)| Warm {
+            partition: *partition,
+            epoch: *epoch,
+            group: RELAY_GROUP,
+            rebuilt: Rebuilt::default(),
+        })
         .collect();
     accepted(redis, &calls).await?;
     Ok(())

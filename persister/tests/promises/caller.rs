@@ -90,6 +90,6 @@ impl Caller {
             redis::Value::BulkString(bytes) => Value::Bytes(bytes),
             other => panic!("{other:?}"),
         };
-        Reply::new(values.into_iter().map(value).collect()).read(call)
+        Reply::new(values.into_iter().map(value).collect()).read()
     }
 }

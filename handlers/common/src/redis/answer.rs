@@ -1,6 +1,6 @@
 //! What scripts answer, and which problem a refusal is.
 
-use contract::scripts::{self, Call, Refusal, Reply, Value};
+use contract::scripts::{self, FromReply, Refusal, Reply, Value};
 use spin_sdk::redis::RedisResult;
 
 use crate::{Limit, Problem};
@@ -14,8 +14,8 @@ pub(super) fn text(value: &RedisResult) -> Option<&str> {
 }
 
 /// Reads the answer to a call.
-pub fn read<C: Call>(call: &C, values: Vec<RedisResult>) -> Result<C::Answer, Refusal> {
-    reply(values).ok_or(Refusal::Unknown)?.read(call)
+pub fn read<A: FromReply>(values: Vec<RedisResult>) -> Result<A, Refusal> {
+    reply(values).ok_or(Refusal::Unknown)?.read()
 }
 
 fn reply(values: Vec<RedisResult>) -> Option<Reply> {
@@ -52,7 +52,10 @@ pub fn problem(refusal: Refusal, limits: &[scripts::Limit]) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use contract::{Kind, scripts::TakeLimit};
+    use contract::{
+        Kind,
+        scripts::{Call, Gate, TakeLimit},
+    };
 
     use super::*;
 
@@ -64,7 +67,7 @@ mod tests {
 
     fn answered(values: &[RedisResult]) -> Result<i64, Problem> {
         let call = call();
-        read(&call, values.to_vec()).map(|gate| gate.left).map_err(|refusal| problem(refusal, call.limits()))
+        read(values.to_vec()).map(|gate: Gate| gate.left).map_err(|refusal| problem(refusal, call.limits()))
     }
 
     #[test]
