@@ -160,6 +160,7 @@ async fn the_status_is_watched_by_tools_and_by_people_until_it_is_interrupted() 
     let world = World::new().await;
     let _persister = world.start("run");
     world.warm().await;
+    wait_for("all to be well", LIMIT, async || Ok((world.ask(&["status"]).await.0 == 0).then_some(()))).await.unwrap();
     timeout(LIMIT, watched_by_a_tool(&world)).await.expect("in time");
     timeout(LIMIT, watched_in_a_terminal(&world)).await.expect("in time");
 }

@@ -78,7 +78,7 @@ async fn what_mysql_decides_reaches_kafka_and_redis_each_at_its_own_pace() {
     .await
     .unwrap();
 
-    let _warm = world.start("warm");
+    let (_warm, _consume) = (world.start("warm"), world.start("consume"));
     world.warm().await;
     world.mysql_outbox_empty().await;
     assert_eq!(world.standing_in_redis(42..=42).await, expected);

@@ -212,7 +212,7 @@ async fn a_warming_whose_mysql_has_vanished_ends_and_another_takes_over() {
     logged(&first, "1 event in Kafka to be consumed").await;
     let _second = warm(&world.mariadb.persister_url(), &second);
     way.hold();
-    logged(&first, "MySQL does not answer any more").await;
+    logged(&first, "MySQL did not answer within").await;
     logged(&second, "1 event in Kafka to be consumed").await;
     let _consume = world.start("consume");
     world.warm().await;

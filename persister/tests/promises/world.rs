@@ -47,7 +47,6 @@ impl World {
                 .unwrap();
         persister.migrate(&mariadb.owner_url()).await.unwrap();
         let mysql = MySqlPool::connect(&mariadb.owner_url()).await.unwrap();
-        sqlx::raw_sql("GRANT EXECUTE ON PROCEDURE toggle TO 'persister'@'%'").execute(&mysql).await.unwrap(); // TEMPORARY
         Self { redis, mysql, kafka, persister, mariadb, _folder: folder, _turn: turn }
     }
 
