@@ -155,7 +155,7 @@ fn users_sql() -> String {
         &user("migrator"),
         "GRANT ALL ON interaction.* TO 'migrator'@'%' WITH GRANT OPTION;\n",
         &user("persister"),
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON interaction.* TO 'persister'@'%';\n",
+        "GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON interaction.* TO 'persister'@'%';\n",
         &user("handlers"),
         // However many components there are, the persister gets in.
         "ALTER USER 'handlers'@'%' WITH MAX_USER_CONNECTIONS 300;\n",

@@ -6,9 +6,9 @@ use contract::{
     Cause, Kind, Truth,
     keys::Subject,
     scripts::{
-        self, Ack, At, Call, Clear, Compare, Fence, Hold, PartitionState, Project, Query, Read, Release, Restate,
-        RestoreBars, RestoreMembers, RestoreStats, SnapshotDone, SnapshotRead, SnapshotTake, TakeLimit, Undo, Used,
-        View, Warm,
+        self, Ack, At, Call, Clear, Compare, Fence, Hold, PartitionState, Project, Query, Read, Rebuilt, Release,
+        Restate, RestoreBars, RestoreMembers, RestoreStats, SnapshotDone, SnapshotRead, SnapshotTake, TakeLimit, Undo,
+        Used, View, Warm,
     },
 };
 use tests::id;
@@ -76,7 +76,7 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         as_named(&Clear { partition, rebuild, keys: vec![] }, 0, 0),
         as_named(&RestoreStats { rebuild, article, pv: 1, uv_sketch: vec![], reads: 1 }, 0, 0),
         as_named(&RestoreBars { partition, rebuild, users: &[] }, 0, 0),
-        as_named(&Warm { partition, epoch: 1, group: "relay", rebuilt: None }, 0, 0),
+        as_named(&Warm { partition, epoch: 1, group: "relay", rebuilt: Rebuilt::default() }, 0, 0),
     ]);
     assert_eq!(names, scripts::ALL.iter().map(|script| script.name).collect(), "every script has a call");
 }

@@ -97,7 +97,7 @@ impl Server {
     async fn warm() -> Result<Self> {
         let mut server = Self::start().await?;
         let rebuilt = Rebuilt { rebuild: "first", above: "0-1".parse()?, token: TOKEN, writes: 0 };
-        let warm = Warm { partition: partition(), epoch: EPOCH, group: "relay", rebuilt: Some(rebuilt) };
+        let warm = Warm { partition: partition(), epoch: EPOCH, group: "relay", rebuilt };
         let fence = Fence { partition: partition(), rebuild: "first" };
         assert_eq!(server.call(&fence).await?, Ok(()));
         assert_eq!(server.call(&warm).await?, Ok(()));

@@ -15,11 +15,11 @@ use super::{EPOCH, SERVER, Server, TOKEN, article, entry, partition, project, to
 const KNOWN: Version = Version { ms: 9_999_999_999_999, seq: 7 };
 const MEMBERS: i64 = 5_000;
 
-fn state(server: &str, epoch: u64, last: Version, rebuilding: bool) -> State {
-    State { server: server.to_owned(), epoch, last, waiting: 0, oldest: None, rebuilding, writes: 0 }
+fn state(server: &str, epoch: u64, last: Version, rebuild: &str) -> State {
+    State { server: server.to_owned(), epoch, last, waiting: 0, oldest: None, rebuild: rebuild.to_owned(), writes: 0 }
 }
 
-fn warm(epoch: u64, rebuilt: Option<Rebuilt<'_>>) -> Warm<'_> {
+fn warm(epoch: u64, rebuilt: Rebuilt<'_>) -> Warm<'_> {
     Warm { partition: partition(), epoch, group: "relay", rebuilt }
 }
 
@@ -31,16 +31,16 @@ async fn fenced() -> Result<Server> {
     let fence = Fence { partition: partition(), rebuild: "rebuild" };
     assert_eq!(server.call(&fence).await?, Err(Refusal::Warm), "what is served is not fenced");
     assert_eq!(server.mistaken(&fence).await?, Ok(()));
-    assert_eq!(server.call(&ASKED()).await?, Ok(state("", EPOCH, "0-1".parse()?, true)));
+    assert_eq!(server.call(&ASKED()).await?, Ok(state("", EPOCH, "0-1".parse()?, "rebuild")));
     Ok(server)
 }
 
 #[tokio::test]
 async fn an_empty_partition_is_not_whole() -> Result<()> {
     let mut server = Server::start().await?;
-    assert_eq!(server.call(&ASKED()).await?, Ok(state("", 0, Version::default(), false)));
-    assert_eq!(server.call(&warm(EPOCH, None)).await?, Err(Refusal::Stale));
-    assert_eq!(server.call(&warm(0, None)).await?, Err(Refusal::Stale));
+    assert_eq!(server.call(&ASKED()).await?, Ok(state("", 0, Version::default(), "")));
+    assert_eq!(server.call(&warm(EPOCH, Rebuilt::default())).await?, Err(Refusal::Stale));
+    assert_eq!(server.call(&warm(0, Rebuilt::default())).await?, Err(Refusal::Stale));
     Ok(())
 }
 
@@ -48,9 +48,9 @@ async fn an_empty_partition_is_not_whole() -> Result<()> {
 async fn a_partition_that_lost_nothing_is_warm_at_once_if_it_is_still_what_was_seen() -> Result<()> {
     let mut server = Server::warm().await?;
     let seen = server.call(&ASKED()).await??;
-    assert_eq!(seen, state(SERVER, EPOCH, "0-1".parse()?, false));
-    assert_eq!(server.mistaken(&warm(EPOCH + 1, None)).await?, Err(Refusal::Stale));
-    assert_eq!(server.mistaken(&warm(EPOCH, None)).await?, Ok(()));
+    assert_eq!(seen, state(SERVER, EPOCH, "0-1".parse()?, ""));
+    assert_eq!(server.mistaken(&warm(EPOCH + 1, Rebuilt::default())).await?, Err(Refusal::Stale));
+    assert_eq!(server.mistaken(&warm(EPOCH, Rebuilt::default())).await?, Ok(()));
     assert_eq!(server.call(&ASKED()).await??.server, "another");
     for kind in Kind::of(Truth::Redis) {
         assert_eq!(server.call(&toggle(kind, 7, true)).await?, Err(Refusal::Cold));
@@ -88,9 +88,9 @@ async fn a_fenced_partition_takes_only_what_its_rebuild_writes() -> Result<()> {
     assert_eq!(server.connection.get::<_, i64>(keys::pv(article())).await?, 9);
     assert_eq!(server.call(&clear("rebuild")).await?, Ok(()));
     assert!(!server.connection.exists::<_, bool>(keys::pv(article())).await?);
-    assert_eq!(server.call(&warm(EPOCH, None)).await?, Err(Refusal::Stale));
+    assert_eq!(server.call(&warm(EPOCH, Rebuilt::default())).await?, Err(Refusal::Stale));
     let other = Rebuilt { rebuild: nobody, above: KNOWN, token: TOKEN, writes: 0 };
-    assert_eq!(server.call(&warm(EPOCH + 1, Some(other))).await?, Err(Refusal::Stale));
+    assert_eq!(server.call(&warm(EPOCH + 1, other)).await?, Err(Refusal::Stale));
     Ok(())
 }
 
@@ -113,8 +113,8 @@ async fn a_rebuilt_partition_is_served_in_a_new_epoch_with_all_that_was_restored
     let bars = RestoreBars { partition: partition(), rebuild: "rebuild", users: &barred };
     assert_eq!(server.call(&bars).await?, Ok(()));
     let rebuilt = Rebuilt { rebuild: "rebuild", above: KNOWN, token: TOKEN + 1, writes: 30 };
-    assert_eq!(server.call(&warm(EPOCH + 1, Some(rebuilt))).await?, Ok(()));
-    assert_eq!(server.call(&ASKED()).await?, Ok(State { writes: 30, ..state(SERVER, EPOCH + 1, KNOWN, false) }));
+    assert_eq!(server.call(&warm(EPOCH + 1, rebuilt)).await?, Ok(()));
+    assert_eq!(server.call(&ASKED()).await?, Ok(State { writes: 30, ..state(SERVER, EPOCH + 1, KNOWN, "") }));
 
     let of_article =
         (server.connection.get(keys::pv(article())).await?, server.connection.get(keys::reads(article())).await?);
