@@ -86,7 +86,7 @@ async fn send(call: &Call, settings: &Settings, toggle: &Toggle<'_>) -> Result<T
         execute(&connection, toggle, server.at(call.deadline)).await
     };
     let values = call.deadline.race(opened).await.and_then(Result::ok).ok_or(Problem::StoreUnavailable)?;
-    read(toggle, values).map_err(|refusal| problem(refusal, toggle.limits()))
+    read(values).map_err(|refusal| problem(refusal, toggle.limits()))
 }
 
 /// By the script's digest; by its text where the server does not know it yet.
