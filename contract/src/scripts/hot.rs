@@ -8,6 +8,7 @@ use crate::{
 
 answer! {
     /// What is left of the first limit of a call.
+    #[derive(Copy)]
     Gate {
         /// How many requests would pass now.
         left: i64,

@@ -1,5 +1,5 @@
-//! How values travel between `spin:mysql` and the `MySQL` client: Spin's table of types, gaps included (a DECIMAL or a
-//! date is of type `other`, and only its NULLs can be converted), so that what works here works there.
+//! How values travel between `spin:mysql` and the `MySQL` client: Spin's table of types, gaps included (a DECIMAL, a
+//! date or a MEDIUMTEXT is of type `other`, and only its NULLs can be converted), so that what works here works there.
 
 use mysql_async::consts::{ColumnFlags, ColumnType};
 use mysql_async::prelude::FromValue;
@@ -45,11 +45,7 @@ pub(crate) fn data_type(column: &Column) -> Type {
         C::MYSQL_TYPE_FLOAT => Type::Floating32,
         C::MYSQL_TYPE_DOUBLE => Type::Floating64,
         C::MYSQL_TYPE_BLOB | C::MYSQL_TYPE_STRING | C::MYSQL_TYPE_VAR_STRING if !binary => Type::Str,
-        C::MYSQL_TYPE_BLOB
-        | C::MYSQL_TYPE_MEDIUM_BLOB
-        | C::MYSQL_TYPE_LONG_BLOB
-        | C::MYSQL_TYPE_STRING
-        | C::MYSQL_TYPE_VAR_STRING => Type::Binary,
+        C::MYSQL_TYPE_BLOB | C::MYSQL_TYPE_STRING | C::MYSQL_TYPE_VAR_STRING => Type::Binary,
         _ => Type::Other,
     }
 }
@@ -96,6 +92,7 @@ mod tests {
             (ColumnType::MYSQL_TYPE_VAR_STRING, ColumnFlags::empty(), Type::Str),
             (ColumnType::MYSQL_TYPE_VAR_STRING, ColumnFlags::BINARY_FLAG, Type::Binary),
             (ColumnType::MYSQL_TYPE_BLOB, ColumnFlags::BINARY_FLAG, Type::Binary),
+            (ColumnType::MYSQL_TYPE_MEDIUM_BLOB, ColumnFlags::empty(), Type::Other),
             (ColumnType::MYSQL_TYPE_NEWDECIMAL, ColumnFlags::empty(), Type::Other),
             (ColumnType::MYSQL_TYPE_DATETIME, ColumnFlags::BINARY_FLAG, Type::Other),
         ] {

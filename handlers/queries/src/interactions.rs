@@ -16,8 +16,8 @@ use handler_common::{
 use spin_sdk::time::sleep;
 
 use crate::{
-    Settings,
     parameters::{ARTICLES, Articles},
+    settings::Settings,
 };
 use body::{Batch, Interactions, Totals};
 use stored::Stored;
@@ -129,7 +129,7 @@ mod tests {
     fn an_article_is_stale_if_only_mysql_answered() {
         let kinds = vec![(5, None); Kind::ALL.len()];
         let hot = [(article(1), Queried { pv: 9, uv: 3, reads: 2, kinds })];
-        let stored = Stored::read("1,1,1,1,2,7,5,3", "", None).expect("numbers");
+        let stored = Stored::read("1,1,1,1,2,7,5,3", &vec![String::new(); Kind::ALL.len()], false).expect("numbers");
         let pv = |merged: Interactions| (merged.counters.pv, merged.stale);
         assert_eq!(merge(article(1), &hot, Some(&stored)).map(pv), Ok((9, false)));
         assert_eq!(merge(article(1), &hot, None).map(pv), Ok((9, false)));

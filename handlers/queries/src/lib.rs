@@ -5,10 +5,13 @@ mod interactions;
 mod lists;
 mod parameters;
 mod ready;
+mod settings;
 mod top;
 
 use handler_common::{Call, Component, Problem, Reply, Route, config::setting, serve};
 use spin_sdk::{http::Request, http_service, wasip3::http::types};
+
+use settings::Settings;
 
 #[http_service]
 async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
@@ -26,12 +29,6 @@ enum Action {
     Mine,
     Top,
     Ready,
-}
-
-/// Where the stores are.
-struct Settings {
-    redis_url: String,
-    mysql_url: String,
 }
 
 impl Component for Queries {

@@ -12,8 +12,8 @@ use serde::Serialize;
 use spin_sdk::mysql::{ParameterValue, Row};
 
 use crate::{
-    Settings,
     parameters::{CURSOR, Cursor, LIMIT, PageSize},
+    settings::Settings,
 };
 
 /// A DATETIME(3) as text, since Spin converts no temporal type: RFC 3339 with milliseconds, in UTC as all of them are.

@@ -6,7 +6,7 @@ use handler_common::{
 };
 use serde::Serialize;
 
-use crate::Settings;
+use crate::settings::Settings;
 
 #[derive(Serialize)]
 struct Ready {

@@ -10,9 +10,9 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use spin_sdk::mysql::ParameterValue;
 
 use crate::{
-    Settings,
     lists::{limit, rfc_3339},
     parameters::{WINDOW, Window},
+    settings::Settings,
 };
 
 #[derive(Serialize)]
@@ -39,9 +39,9 @@ impl Serialize for Gained {
     }
 }
 
-/// All in one row, since each row of an answer costs a call of Spin.
+/// All in one row, since each row of an answer costs a call of Spin. The longest text is 4,000 characters.
 const SQL: &str = concat!(
-    "SELECT COALESCE((SELECT GROUP_CONCAT(CONCAT_WS(',', article_id, gained) ORDER BY place)
+    "SELECT COALESCE((SELECT CAST(GROUP_CONCAT(CONCAT_WS(',', article_id, gained) ORDER BY place) AS CHAR(16000))
                       FROM ranking WHERE span = ? AND kind = ? AND place <= ?), '') AS items,
             COALESCE((SELECT ",
     rfc_3339!("MAX(as_of)"),

@@ -11,7 +11,7 @@ use handler_common::{
 };
 use spin_sdk::mysql::ParameterValue;
 
-use crate::{Settings, Switched, Wish};
+use crate::wish::{Settings, Switched, Wish};
 
 /// How long the frequency limit may keep a request waiting; without Redis there is none.
 const LIMIT_PATIENCE: Duration = Duration::from_millis(300);

@@ -4,7 +4,7 @@ use handler_common::{
     redis::{self, Resend},
 };
 
-use crate::{Settings, Switched, Wish};
+use crate::wish::{Settings, Switched, Wish};
 
 /// Changes status, count and outbox together, in one script.
 pub(crate) async fn toggle(call: &Call, settings: &Settings, wish: &Wish) -> Result<Reply, Problem> {

@@ -3,15 +3,17 @@
 
 mod in_mysql;
 mod in_redis;
+mod wish;
 
-use contract::{ArticleId, Kind, Truth, UserId, scripts::Limit};
+use contract::Truth;
 use handler_common::{
     Call, Clients, Component, Problem, Reply, Route,
     config::{limit, setting},
     serve,
 };
-use serde::{Serialize, Serializer, ser::SerializeMap};
 use spin_sdk::{http::Request, http_service, wasip3::http::types};
+
+use wish::{Settings, Wish};
 
 #[http_service]
 async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
@@ -19,15 +21,6 @@ async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
 }
 
 struct Toggle;
-
-struct Settings {
-    redis_url: String,
-    mysql_url: String,
-    clients: Clients,
-    outbox_max: u64,
-    /// The user's, and the client address's.
-    limits: [Limit; 2],
-}
 
 impl Component for Toggle {
     const NAME: &'static str = "toggle";
@@ -56,50 +49,6 @@ impl Component for Toggle {
         match wish.kind.truth() {
             Truth::Redis => in_redis::toggle(&call, settings, &wish).await,
             Truth::Mysql => in_mysql::toggle(&call, settings, &wish).await,
-        }
-    }
-}
-
-/// What the caller wants.
-struct Wish {
-    kind: Kind,
-    article: ArticleId,
-    user: UserId,
-    on: bool,
-    ip_hash: String,
-}
-
-/// What holds after it.
-struct Switched {
-    kind: Kind,
-    article: ArticleId,
-    on: bool,
-    count: i64,
-}
-
-impl Serialize for Switched {
-    /// By hand, since the kind names the fields.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_map(Some(3))?;
-        fields.serialize_entry("article_id", &self.article)?;
-        fields.serialize_entry(self.kind.on(), &self.on)?;
-        fields.serialize_entry(self.kind.count(), &self.count)?;
-        fields.end()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_has_its_kinds_fields() {
-        for kind in Kind::ALL.iter().copied() {
-            let answer = Switched { kind, article: "42".parse().expect("an id"), on: true, count: 7 };
-            assert_eq!(
-                serde_json::to_string(&answer).expect("it serialises"),
-                format!(r#"{{"article_id":"42","{}":true,"{}":7}}"#, kind.on(), kind.count())
-            );
         }
     }
 }

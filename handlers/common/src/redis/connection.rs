@@ -6,9 +6,9 @@ use contract::{Address, Topology};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
 use super::{
-    Pending, Server,
     answer::text,
-    kept,
+    pending::Pending,
+    server::Server,
     state::Outcome,
     url::{host_of, url_of},
 };
@@ -60,18 +60,17 @@ impl Redis {
         Ok(Self { connection, address, server, given_up: Cell::default() })
     }
 
-    /// Asks which server has which partition.
-    pub(super) async fn learn_topology(&self, url: &str) {
+    /// Asks which server has which partition; none if it does not say.
+    pub(super) async fn topology(&self, url: &str) -> Option<Topology> {
         let asked = self.address.as_ref().map_or_else(|| host_of(url), |address| &address.host);
         let answer = self.connection.execute("CLUSTER", [RedisParameter::Binary(b"NODES".to_vec())]).await;
-        let topology = match &answer {
+        match &answer {
             Ok(answer) => answer.first().and_then(text).map(|nodes| Topology::parse(nodes, asked)),
             Err(error) => {
                 eprintln!("redis: CLUSTER NODES: {}", without_url(error, url));
                 None
             }
-        };
-        kept::set_topology(topology);
+        }
     }
 
     pub(super) async fn send(&self, call: &dyn Pending, deadline: Deadline) -> Result<Vec<RedisResult>, Error> {

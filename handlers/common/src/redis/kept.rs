@@ -75,10 +75,8 @@ pub(super) async fn open(url: &str, address: Option<Address>, deadline: Deadline
 pub(super) async fn look_for_another(url: &str, address: Option<&Address>, deadline: Deadline) {
     let other = KEPT.with_borrow(|kept| kept.connections.iter().find(|kept| kept.address.as_ref() != address).cloned());
     let learned = match other {
-        Some(other) => deadline.race(other.learn_topology(url)).await,
+        Some(other) => deadline.race(other.topology(url)).await.flatten(),
         None => None,
     };
-    if learned.is_none() {
-        set_topology(None);
-    }
+    set_topology(learned);
 }

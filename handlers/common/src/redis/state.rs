@@ -2,7 +2,14 @@
 
 use contract::scripts::Refusal;
 
-use super::Resend;
+/// What to do when a kept connection turns out to be broken, and nobody knows whether the call arrived.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Resend {
+    /// Send it again over a new connection, once: a second time changes nothing.
+    Once,
+    /// Do not: it would count twice.
+    Never,
+}
 
 /// Where a call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
