@@ -170,7 +170,7 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Relay => Box::pin(relay::run(stores, stop)).await,
         Command::Consume => consume::run(stores, cli.config.consume, stop).await,
         Command::Snapshot => snapshot::run(stores, cli.config.snapshot_seconds, stop).await,
-        Command::Warm => run::warm(stores, cli.config.metrics_address.is_some(), stop).await,
+        Command::Warm => Box::pin(run::warm(stores, cli.config.metrics_address.is_some(), stop)).await,
         Command::Trends => trends::run(stores, stop).await,
         Command::Dlq { command } => dlq::run(&stores, command, &stop).await,
         Command::Status(options) => return status::run(&stores, &options, &stop).await,

@@ -20,5 +20,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    cli::run().await
+    Box::pin(cli::run()).await
 }

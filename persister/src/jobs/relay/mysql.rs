@@ -18,7 +18,7 @@ const STAND_BY: Duration = Duration::from_millis(100);
 
 /// Works on the outbox until `stop`, whenever no other relay does.
 pub(super) async fn run(stores: &Stores, stop: &CancellationToken) {
-    supervise("relay_mysql", stop, || session(stores, stop)).await;
+    Box::pin(supervise("relay_mysql", stop, || session(stores, stop))).await;
 }
 
 async fn session(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()> {
