@@ -5,9 +5,9 @@
 
 use contract::{DecodeError, Event, Fields, Kind, Partition, Version, scripts::Entry};
 use jiff::Timestamp;
-use sqlx::{AssertSqlSafe, FromRow, MySqlConnection, MySqlPool, query_as, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, FromRow, MySqlPool, query_as, query_scalar};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, mysql::atomically};
 
 /// The name of the lock of the process that works on the outbox.
 pub(crate) const LOCK: &str = "outbox";
@@ -110,23 +110,21 @@ pub(crate) async fn read(mysql: &MySqlPool, work: Work, partitions: &[Partition]
 
 /// Records that rows are shipped.
 pub(crate) async fn shipped(mysql: &MySqlPool, ids: &[i64]) -> Result<(), StoreError> {
-    let mut transaction = mysql.begin().await?;
-    mark_done(&mut transaction, Work::Ship, ids).await?;
-    Ok(transaction.commit().await?)
+    if !ids.is_empty() {
+        atomically(mysql, &mark_done(Work::Ship, ids, "TRUE")).await?;
+    }
+    Ok(())
 }
 
-/// Marks rows, and removes those on which both works are done. Call it in a transaction: a row with both marks would stay,
-/// and of two that mark at once the later one sees both.
-pub(super) async fn mark_done(transaction: &mut MySqlConnection, work: Work, ids: &[i64]) -> sqlx::Result<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
+/// Statements that mark those of the rows for which the condition holds, and remove the rows on which both works are done.
+/// Run them in one transaction: a row with both marks would stay, and of two that mark at once the later one sees both.
+pub(super) fn mark_done(work: Work, ids: &[i64], condition: &str) -> String {
     let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let mark = format!("UPDATE outbox SET {} = TRUE WHERE id IN ({list})", work.done());
-    raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await?;
-    let remove = format!("DELETE FROM outbox WHERE id IN ({list}) AND projected = TRUE AND shipped = TRUE");
-    raw_sql(AssertSqlSafe(remove)).execute(transaction).await?;
-    Ok(())
+    format!(
+        "UPDATE outbox SET {} = TRUE WHERE id IN ({list}) AND {condition};
+         DELETE FROM outbox WHERE id IN ({list}) AND projected = TRUE AND shipped = TRUE",
+        work.done()
+    )
 }
 
 /// How many rows wait for a work, of those up to a row.

@@ -6,11 +6,12 @@ use contract::{
     Partition,
     scripts::{Entry, Project, Refusal},
 };
-use sqlx::{AssertSqlSafe, MySqlPool, query, query_as, raw_sql};
+use sqlx::{MySqlPool, mysql::MySqlQueryResult};
 
 use super::mysql_outbox::{Work, mark_done};
 use crate::store::{
     StoreError,
+    mysql::atomically,
     scripts::{call_all, refused},
     servers::Servers,
 };
@@ -18,12 +19,12 @@ use crate::store::{
 /// Takes the next token for these partitions. From now on nobody with an older one can record work there, and from the
 /// first write with it on nobody can write there in Redis.
 pub(crate) async fn next_token(mysql: &MySqlPool, partitions: &[Partition]) -> Result<u64, StoreError> {
-    let mut transaction = mysql.begin().await?;
-    let next = query("UPDATE projector SET token = LAST_INSERT_ID(token + 1)").execute(&mut *transaction).await?;
-    let token = next.last_insert_id();
-    let take = format!("UPDATE projection SET token = {token} WHERE p IN ({})", list(partitions));
-    raw_sql(AssertSqlSafe(take)).execute(&mut *transaction).await?;
-    transaction.commit().await?;
+    let take = format!(
+        "UPDATE projector SET token = LAST_INSERT_ID(token + 1);
+         UPDATE projection SET token = LAST_INSERT_ID() WHERE p IN ({})",
+        list(partitions)
+    );
+    let token = atomically(mysql, &take).await?.first().map_or(0, MySqlQueryResult::last_insert_id);
     Ok(token)
 }
 
@@ -64,31 +65,31 @@ pub(crate) async fn write(
     Ok(written)
 }
 
-/// Records that rows of the outbox are projected, and how many writes their partitions have had. False, and nothing is
-/// recorded, if somebody has taken a newer token for one of them: a server that takes over may lack what was written to the
-/// one before, so whoever declares a server whole takes a token first, and what was not recorded by then is projected again.
+/// Records that rows of the outbox are projected, and how many writes their partitions have had. False if somebody has taken
+/// a newer token for one of them, whose rows are not recorded: a server that takes over may lack what was written to the one
+/// before, so whoever declares a server whole takes a token first, and what was not recorded by then is projected again.
 pub(crate) async fn record(
     mysql: &MySqlPool,
     token: u64,
     writes: &BTreeMap<Partition, u64>,
     ids: &[i64],
 ) -> Result<bool, StoreError> {
-    let mut transaction = mysql.begin().await?;
-    if !writes.is_empty() {
-        let lock = format!("SELECT token FROM projection WHERE p IN ({}) ORDER BY p FOR UPDATE", list(writes.keys()));
-        let tokens: Vec<(i64,)> = query_as(AssertSqlSafe(lock)).fetch_all(&mut *transaction).await?;
-        if tokens.iter().any(|(latest,)| latest.unsigned_abs() != token) {
-            return Ok(false);
-        }
-        let rows = writes.iter().map(|(partition, writes)| format!("({partition},{writes})"));
-        let write = format!(
-            "INSERT INTO projection (p, writes) VALUES {}
-             ON DUPLICATE KEY UPDATE writes = GREATEST(writes, VALUES(writes))",
-            rows.collect::<Vec<_>>().join(",")
-        );
-        raw_sql(AssertSqlSafe(write)).execute(&mut *transaction).await?;
+    if ids.is_empty() {
+        return Ok(true);
     }
-    mark_done(&mut transaction, Work::Project, ids).await?;
-    transaction.commit().await?;
-    Ok(true)
+    // Rows that are no event were written nowhere: there may be no partition at all.
+    let partitions = if writes.is_empty() { "NULL".to_owned() } else { list(writes.keys()) };
+    let cases = writes.iter().map(|(partition, writes)| format!(" WHEN p = {partition} THEN {writes}"));
+    let ours = format!("p IN (SELECT p FROM projection WHERE token = {token})");
+    // The first statement locks the partitions that are still ours. A token only grows, so no other becomes ours before the
+    // second looks.
+    let statements = format!(
+        "UPDATE projection SET writes = GREATEST(writes, CASE WHEN FALSE THEN 0{} ELSE 0 END)
+             WHERE p IN ({partitions}) AND token = {token};
+         {}",
+        cases.collect::<String>(),
+        mark_done(Work::Project, ids, &ours)
+    );
+    let results = atomically(mysql, &statements).await?;
+    Ok(results.first().is_some_and(|ours| ours.rows_affected() == writes.len() as u64))
 }

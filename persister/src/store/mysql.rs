@@ -2,9 +2,11 @@
 
 use std::{str::FromStr as _, time::Duration};
 
+use futures::TryStreamExt as _;
 use sqlx::{
-    ConnectOptions as _, Executor as _, MySqlConnection, MySqlPool,
-    mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions},
+    AssertSqlSafe, ConnectOptions as _, Either, Executor as _, MySqlConnection, MySqlPool,
+    mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions, MySqlQueryResult},
+    raw_sql,
 };
 use tracing::warn;
 
@@ -36,6 +38,21 @@ pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
         })
         .connect_lazy_with(options);
     Ok(pool)
+}
+
+/// Runs statements, separated by semicolons, in one transaction that reaches the server as one packet: whatever becomes of
+/// this process or of the network meanwhile, the server holds no lock of it for longer than the statements take. What each
+/// statement did, in their order. No value that an outsider chose may be in their text.
+pub(crate) async fn atomically(mysql: &MySqlPool, statements: &str) -> Result<Vec<MySqlQueryResult>, StoreError> {
+    let packet = format!("START TRANSACTION; {statements}; COMMIT");
+    let mut connection = mysql.acquire().await?;
+    let results: sqlx::Result<Vec<_>> = raw_sql(AssertSqlSafe(packet)).fetch_many(&mut *connection).try_collect().await;
+    if results.is_err() {
+        // Whatever the transaction's state is, the server ends it with the connection.
+        connection.close_on_drop();
+    }
+    // The first is of the transaction's begin.
+    Ok(results?.into_iter().filter_map(Either::left).skip(1).collect())
 }
 
 /// Does work on a connection; again after an error such as a deadlock or a lost connection, a few times.
