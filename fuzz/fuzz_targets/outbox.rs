@@ -112,7 +112,7 @@ fn check(entry: Entry) {
             match kept.to_event() {
                 // Replaced what is no text, so that it can be put back by hand.
                 Ok(_) => assert_eq!(letter.reason, "outbox entry: not UTF-8"),
-                Err(error) => assert_eq!(error.to_string(), letter.reason),
+                Err(error) => assert_eq!(format!("outbox entry: {error}"), letter.reason),
             }
         }
     }
