@@ -1,4 +1,4 @@
--- Charges the frequency limits of an action that Redis itself does not carry out (collect).
+-- Charges the frequency limits of an action that Redis itself does not carry out (a kind whose truth is MySQL).
 --
 -- KEYS  1 warm   2 limit of the user   3 limit of the address
 -- ARGV  1 name of the server   2 deadline, ms by the server's clock
