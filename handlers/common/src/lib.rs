@@ -7,6 +7,7 @@ mod client;
 pub mod config;
 mod cors;
 mod deadline;
+mod forwarded;
 mod identity;
 mod jws;
 mod limit;

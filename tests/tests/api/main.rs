@@ -1,5 +1,6 @@
 //! Every route as a caller sees it. All tests share one running system and keep apart by their articles and users.
 
+mod addresses;
 mod description;
 mod docs;
 mod examples;
