@@ -38,7 +38,7 @@ static SYSTEM: LazyLock<(Runtime, Stack)> = LazyLock::new(|| {
     let options = Options::default()
         .variable("toggle_user_limit", format!("{BURST},0.01"))
         .variable("view_visitor_limit", "1000,1000")
-        .variable("cors_origins", "https://www.example.com,https://m.example.com")
+        .variable("cors_origins", "https://www.example.com,https://m.example.com,https://*.preview.example.org")
         .quiet();
     let stack = runtime.block_on(Stack::start(options)).expect("the system starts");
     println!("on {}", stack.app.kind());
