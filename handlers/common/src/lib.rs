@@ -3,6 +3,7 @@
 //! A [`Component`] is a table of [`Route`]s and one function that carries out an action; [`serve`] does what every request
 //! needs around it. Data flows one way: request → identity → one script or procedure → answer.
 
+mod body;
 mod client;
 pub mod config;
 mod cors;

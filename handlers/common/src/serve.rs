@@ -85,7 +85,7 @@ pub async fn serve<C: Component>(request: Request) -> Result<types::Response, ty
     send(reply, &request_id, origin.filter(allowed), preflight).await
 }
 
-async fn answer<C: Component>(call: Call) -> Result<Reply, Problem> {
+async fn answer<C: Component>(mut call: Call) -> Result<Reply, Problem> {
     let route = C::ROUTES.iter().find(|route| route.matches(call.path()));
     let allow = match route {
         Some(route) => route.allow,
@@ -98,7 +98,7 @@ async fn answer<C: Component>(call: Call) -> Result<Reply, Problem> {
     if !allow.split(", ").any(|method| method == call.method.as_str()) {
         return Err(Problem::MethodNotAllowed(allow));
     }
-    call.check_length()?;
+    call.receive().await?;
     // Also for its health: without its variables a component answers nothing.
     let settings = own::<C>().await?;
     match route {

@@ -63,7 +63,7 @@ impl Component for Reads {
     async fn act(call: Call, action: Action, settings: &Settings) -> Result<Reply, Problem> {
         match action {
             Action::View => view(&call, settings).await,
-            Action::Read => read(call, settings).await,
+            Action::Read => read(&call, settings).await,
         }
     }
 }
@@ -120,11 +120,10 @@ struct Read {
     counted: bool,
 }
 
-async fn read(mut call: Call, settings: &Settings) -> Result<Reply, Problem> {
+async fn read(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let article = call.article()?;
     let user = call.user()?;
-    let body = call.body().await?;
-    let token = ViewToken::of_body(&settings.view_token_key, &body)?;
+    let token = ViewToken::of_body(&settings.view_token_key, call.body()?)?;
     if token.article != article {
         return Err(Problem::ViewTokenInvalid);
     }

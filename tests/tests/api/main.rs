@@ -1,6 +1,7 @@
 //! Every route as a caller sees it. All tests share one running system and keep apart by their articles and users.
 
 mod addresses;
+mod bodies;
 mod description;
 mod docs;
 mod examples;
