@@ -37,7 +37,7 @@ fn routes() -> Vec<(&'static str, String)> {
 
 /// A request of user 1211 whose body of so many bytes comes in chunks of so many.
 fn in_chunks(method: &str, path: &str, length: usize, chunk: usize) -> Vec<u8> {
-    let token = stack::token(1211);
+    let token = stack::token("1211");
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\r\n"
     );

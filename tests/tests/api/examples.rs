@@ -9,7 +9,7 @@ mod pods;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use contract::{Kind, Truth, keys};
+use contract::{Kind, Truth, UserId, keys};
 use handler_common::{VIEW_LIFETIME, ViewToken, Viewer};
 use redis::AsyncCommands;
 use reqwest::Method;
@@ -177,7 +177,7 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
         let ask = |article| examples.ask_at(api, operation, &examples.path(operation, article)).user(USER);
         examples.replay(operation, "404 not-found", ask("")).await?;
         if !operation.starts_with("OPTIONS") {
-            examples.replay(operation, "400 bad-id", ask("0")).await?;
+            examples.replay(operation, "400 bad-id", ask("%20")).await?;
         }
     }
     for operation in examples.operations(|_, described| takes_a_token(described)) {
@@ -213,7 +213,7 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
     let epoch = redis.hget(keys::warm(partition), "epoch").await?;
     let now: i64 = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis().try_into()?;
     let viewed_ms = now - VIEW_LIFETIME - 1000;
-    let viewer = Viewer::User(id(USER));
+    let viewer = Viewer::User(USER.to_string().parse().expect("an id"));
     let of_yesterday = ViewToken { id: ViewToken::new_id(), article: id(ARTICLE), viewer, epoch, viewed_ms };
     let of_yesterday = of_yesterday.seal(stack::dev("VIEW_TOKEN_KEY"));
     examples.replay(READ, "422 view-token-expired", read(examples, api, JSON, Some(&of_yesterday))?).await?;
@@ -225,10 +225,20 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
         .bind(barred)
         .execute(&mysql)
         .await?;
+    let colliding: UserId = "another-of-that-number".parse()?;
+    sqlx::query("INSERT INTO name (kind, number, text) VALUES ('user', ?, 'the-first-of-that-number')")
+        .bind(colliding.number().get())
+        .execute(&mysql)
+        .await?;
     let until_ms = now + 600_000;
     for of in Of::each() {
         for operation in of.changes() {
             examples.replay(operation, "403 barred", examples.ask(api, operation).user(barred)).await?;
+        }
+        if of.kind.truth() == Truth::Mysql {
+            for operation in of.changes() {
+                examples.replay(operation, "409 id-collision", examples.ask(api, operation).user(&colliding)).await?;
+            }
         }
         if of.kind.truth() == Truth::Redis {
             let pair = keys::held_pair(of.kind, id(held), id(ARTICLE));

@@ -7,6 +7,7 @@ mod docs;
 mod examples;
 mod exclusion;
 mod headers;
+mod ids;
 mod kinds;
 mod limits;
 mod lists;

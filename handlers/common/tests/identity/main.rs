@@ -37,7 +37,7 @@ fn caller(identity: &Identity, authorization: &str) -> Result<Option<UserId>, Pr
 /// The user that a token names, or that it was refused.
 fn user_by(identity: &Identity, token: &str) -> Option<i64> {
     match caller(identity, &format!("Bearer {token}")) {
-        Ok(user) => user.map(UserId::get),
+        Ok(user) => user.map(|user| user.number().get()),
         Err(problem) => {
             assert_eq!(problem, Problem::TokenInvalid);
             None
