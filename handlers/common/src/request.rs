@@ -3,6 +3,7 @@ use std::{borrow::Cow, rc::Rc, str::FromStr};
 use contract::{ArticleId, Kind, UserId};
 use http::{HeaderMap, Method, Uri, request::Parts};
 use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
 use spin_sdk::{http::Request, wasip3::http_compat::IncomingRequestBody};
 
 use crate::{Deadline, Identity, Problem, body, route::trimmed};
@@ -134,6 +135,15 @@ impl Call {
         let Some(announced) = self.headers.get("content-length") else { return Ok(()) };
         let length = announced.to_str().ok().and_then(|length| length.parse::<u64>().ok());
         if length.is_some_and(|length| length <= body::MAX as u64) { Ok(()) } else { Err(Problem::TooLarge) }
+    }
+
+    /// What the body says in one field; `takes` says what it should be. Nothing, where there is no body.
+    pub fn field<T: DeserializeOwned + FromStr>(
+        &self,
+        name: &'static str,
+        takes: &'static str,
+    ) -> Result<Option<T>, Problem> {
+        body::field(self.body()?, name, takes)
     }
 
     /// The whole body.

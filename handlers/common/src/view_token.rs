@@ -13,18 +13,17 @@ pub const VIEW_LIFETIME: i64 = 24 * 60 * 60 * 1000;
 pub enum Viewer {
     /// A signed-in user.
     User(UserId),
-    /// A visitor, by the random id in its cookie.
+    /// A visitor, by a keyed hash that no other view has: the page's scripts can read a token, and must not learn from it
+    /// who the visitor is, nor which views are one visitor's.
     Visitor([u8; 16]),
 }
 
 impl Viewer {
-    /// A visitor's id as text; nothing for a user.
+    /// A visitor in the token of that id.
     #[must_use]
-    pub fn visitor_text(&self) -> String {
-        match self {
-            Self::User(_) => String::new(),
-            Self::Visitor(id) => seal::hex(id),
-        }
+    pub fn visitor(key: &str, token: &[u8; 16], visitor: &[u8; 16]) -> Self {
+        // A token's own bytes begin otherwise.
+        Self::Visitor(seal::keyed_id(key, &[b"visitor", &[&token[..], visitor].concat()]))
     }
 }
 

@@ -86,7 +86,8 @@ async fn story(examples: &Examples, pods: &Pods) -> Result<String> {
     for user in [4101, 4101, 4101, 4102, 4102, 4102, 4102] {
         tokens.push(token(&examples.ask(usual, VIEW).user(user).send().await?)?);
     }
-    let ninth = token(&examples.replay(VIEW, "200 example", examples.ask(usual, VIEW)).await?)?;
+    let ninth = token(&examples.replay(VIEW, "200 counted", examples.ask(usual, VIEW)).await?)?;
+    examples.replay(VIEW, "200 crawler", examples.ask(usual, VIEW).header("user-agent", "ExampleBot/1.0")).await?;
     examples.replay(READ, "422 view-token-early", read(examples, usual, JSON, Some(&ninth))?).await?;
     // Nobody has sealed the example's own.
     examples.replay(READ, "422 view-token-invalid", read(examples, usual, JSON, None)?).await?;
@@ -200,6 +201,10 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
         examples.replay(&operation, name, examples.ask_at(api, &operation, &target).user(USER)).await?;
     }
     examples.replay(READ, "400 bad-body", examples.ask(api, READ).body("{}")).await?;
+    examples.replay(VIEW, "400 bad-body", examples.ask(api, VIEW).body("{")).await?;
+    // By a user who has viewed: the counters of the story stay as they are.
+    let (kind, consent) = examples.body(VIEW, JSON, None)?;
+    examples.ask(api, VIEW).user(4101).header("content-type", &kind).body(consent).good().await?;
     for operation in examples.operations(|name, _| !name.starts_with("OPTIONS")) {
         let ask = examples.ask(api, operation).user(USER).body(vec![b'a'; 16 * 1024 + 1]);
         examples.replay(operation, "413 too-large", ask).await?;

@@ -18,6 +18,7 @@ mod refusals;
 mod top;
 mod truth;
 mod views;
+mod visitors;
 
 use std::{sync::LazyLock, time::Duration};
 

@@ -58,7 +58,7 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
             "?article_ids=%FF",
             "?other=1",
             "?article_ids=&article_ids[]=",
-            "?article_ids=1&article_ids[]=x",
+            "?article_ids=1&article_ids[]=x%20y",
             "?article_ids[0]=1",
             "?article_ids=%ff",
             "?article_ids=1%252C2",
