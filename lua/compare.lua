@@ -1,7 +1,7 @@
 -- What Redis holds of a kind and an article, and up to which entry of the outbox that is true.
 --
 -- KEYS  1 warm   2 outbox   3 count   4 members
--- ARGV  1 name of the server   2 and on: user ids
+-- ARGV  1 name of the server   2 and on: numbers of users
 --
 -- Returns OK, last id of the outbox, count, members of the sets, then for each user 1 (on) or 0
 --         COLD   as in toggle.lua

@@ -3,7 +3,7 @@
 -- is greater than that of every process before it.
 --
 -- KEYS  1 warm   2 projector, then for each entry: count, members
--- ARGV  1 name of the server   2 token of the projector, then for each entry: user id, status
+-- ARGV  1 name of the server   2 token of the projector, then for each entry: number of the user, status
 --
 -- Returns OK, how many times the projections here were written; by this number `warm` sees that a server lost some
 --         STALE   another process has begun to write the projections here

@@ -1,7 +1,7 @@
 -- The counters of articles of one partition, and which kinds a user has on for each.
 --
 -- KEYS  1 warm, then for each article: pv, uv, reads, then for each kind: count, members
--- ARGV  1 name of the server   2 user id, empty for an anonymous caller   3 how many kinds
+-- ARGV  1 name of the server   2 number of the user, empty for an anonymous caller   3 how many kinds
 --
 -- Returns OK, then for each article: pv, uv, reads, then for each kind: count, 1 or 0 (on; -1 for an anonymous caller)
 --         COLD   as in toggle.lua

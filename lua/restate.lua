@@ -3,7 +3,7 @@
 -- also of a projection.
 --
 -- KEYS  1 warm   2 outbox   3 count   4 members
--- ARGV  1 name of the server   2 kind   3 article id   4 and on: user ids
+-- ARGV  1 name of the server   2 kind   3 article id, then for each user: number, user id
 --
 -- Returns OK, last id of the outbox, 1 if the count was changed else 0
 --         COLD   as in toggle.lua
@@ -21,9 +21,9 @@ if refused then
   return { refused }
 end
 local n = set_count(members)
-for i = 4, #ARGV do
+for i = 4, #ARGV, 2 do
   append(outbox, {
-    type = ARGV[2], user_id = ARGV[i], article_id = ARGV[3], reads = '', cause = 'reconcile',
+    type = ARGV[2], user_id = ARGV[i + 1], article_id = ARGV[3], reads = '', cause = 'reconcile',
     status = redis.call('SISMEMBER', set_of(members, n, ARGV[i]), ARGV[i]),
     at = string.format('%.0f', math.floor(now / 1000)), request_id = '', ip_hash = '',
   })

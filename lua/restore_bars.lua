@@ -1,7 +1,7 @@
 -- Writes barred users back from MySQL, into a partition fenced for this rebuild.
 --
 -- KEYS  1 warm   2 barred
--- ARGV  1 id of the rebuild   2 and on: user ids
+-- ARGV  1 id of the rebuild   2 and on: numbers of users
 --
 -- Returns OK
 --         STALE   the partition is not fenced for this rebuild

@@ -4,9 +4,10 @@
 -- KEYS  1 warm   2 barred   3 outbox   4 held   5 limit of the user   6 limit of the address
 --       7 count   8 members, then for each excluded kind: count, members
 -- ARGV  1 name of the server   2 deadline, ms by the server's clock
---       3 kind   4 user id   5 article id   6 status: 1 on, 0 off   7 outbox length at which changes are refused
+--       3 kind   4 number of the user   5 number of the article   6 status: 1 on, 0 off
+--       7 outbox length at which changes are refused
 --       8 burst, 9 interval in us of the user's limit   10 burst, 11 interval of the address's
---       12 request id   13 ip hash, then the name of each excluded kind
+--       12 user id   13 article id   14 request id   15 ip hash, then the name of each excluded kind
 --
 -- Returns OK, 1 if it changed anything else 0, count, requests left, ms until the burst is whole
 --         COLD                  the server's data is not known to be whole
@@ -23,7 +24,7 @@
 
 local warm, barred, outbox, held, user_limit, address_limit, total, members = unpack(KEYS, 1, 8)
 local kind, user, article, status = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local FIRST_KEY, FIRST_NAME = 9, 14
+local FIRST_KEY, FIRST_NAME = 9, 16
 
 local now = now_us()
 local refused = refusal(warm, ARGV[1], now, ARGV[2])
@@ -83,8 +84,8 @@ if changed == 0 then
   return { 'OK', 0, tonumber(redis.call('GET', total) or 0), first, second }
 end
 local event = {
-  user_id = user, article_id = article, reads = '', cause = 'user',
-  at = string.format('%.0f', math.floor(now / 1000)), request_id = ARGV[12], ip_hash = ARGV[13],
+  user_id = ARGV[12], article_id = ARGV[13], reads = '', cause = 'user',
+  at = string.format('%.0f', math.floor(now / 1000)), request_id = ARGV[14], ip_hash = ARGV[15],
 }
 for _, other in ipairs(excluded) do
   local name, other_total, other_members, other_n = unpack(other)

@@ -4,7 +4,7 @@
 --
 -- KEYS  1 warm   2 outbox   3 held, then for each pair: count, members
 -- ARGV  1 name of the server   2 cause   3 when the pairs' hold runs out, as hold.lua answered; empty: they need none
---       then for each pair: kind, user id, article id
+--       then for each pair: kind, number of the user, number of the article, user id, article id
 --
 -- Returns OK, last id of the outbox, then for each pair 1, or 0 where nothing was done: its hold has run out, or it
 --             needs none and is not on
@@ -24,9 +24,9 @@ if refused then
   return { refused }
 end
 local done = {}
-for i = 1, (#ARGV - 3) / 3 do
+for i = 1, (#ARGV - 3) / 5 do
   local total, members = KEYS[2 + 2 * i], KEYS[3 + 2 * i]
-  local kind, user, article = ARGV[1 + 3 * i], ARGV[2 + 3 * i], ARGV[3 + 3 * i]
+  local kind, user, article, user_id, article_id = unpack(ARGV, 5 * i - 1, 5 * i + 3)
   local pair, may = kind .. ':' .. user .. ':' .. article, true
   if until_ms ~= '' then
     -- Within the hold nobody but its holder has changed the pair, and what was found out about it still holds.
@@ -41,7 +41,7 @@ for i = 1, (#ARGV - 3) / 3 do
   done[i] = (removed == 1 or (may and until_ms ~= '')) and 1 or 0
   if done[i] == 1 then
     append(outbox, {
-      type = kind, user_id = user, article_id = article, status = 0, reads = '', cause = cause,
+      type = kind, user_id = user_id, article_id = article_id, status = 0, reads = '', cause = cause,
       at = string.format('%.0f', math.floor(now / 1000)), request_id = '', ip_hash = '',
     })
     redis.call('ZREM', held, pair)

@@ -133,7 +133,7 @@ impl TryFrom<Fields<'_>> for Event {
                 _ => return Err(DecodeError::Incomplete("status must be 0 or 1")),
             }
         };
-        let user = fields.user_id.map(|id| id.parse()).transpose();
+        let user = fields.user_id.map(|id| UserId::read(&id)).transpose();
         let user = user.map_err(|_| DecodeError::Incomplete("user_id is no id"))?;
         if user.is_none() && matches!(change, Change::Switch(..)) {
             return Err(DecodeError::Incomplete("only a read may have no user_id"));
@@ -143,7 +143,7 @@ impl TryFrom<Fields<'_>> for Event {
         Ok(Self {
             version: fields.version,
             user,
-            article: fields.article_id.parse().map_err(|_| DecodeError::Incomplete("article_id is no id"))?,
+            article: ArticleId::read(&fields.article_id).map_err(|_| DecodeError::Incomplete("article_id is no id"))?,
             change,
             cause: cause.ok_or_else(incomplete("unknown cause"))?,
             occurred_at: fields.occurred_at,
@@ -172,7 +172,7 @@ impl Event {
         let fields = Fields {
             version: self.version,
             r#type: r#type.into(),
-            user_id: self.user.map(|user| user.to_string().into()),
+            user_id: self.user.as_ref().map(|user| user.to_string().into()),
             article_id: self.article.to_string().into(),
             status,
             reads,
@@ -211,12 +211,13 @@ mod tests {
             (0..=i64::MAX as u64).prop_map(Change::Read),
         ];
         let cause = prop_oneof![Just(Cause::User), Just(Cause::Revoke), Just(Cause::Erase), Just(Cause::Reconcile)];
-        let numbers = (1..=i64::MAX, 1..=i64::MAX, 0..=i64::MAX as u64, 0..=i64::MAX as u64);
+        let id = || "[1-9][0-9]{0,18}|[A-Za-z0-9._~:|@+=-]{1,128}";
+        let numbers = (id(), id(), 0..=i64::MAX as u64, 0..=i64::MAX as u64);
         (numbers, change, cause, 0..4_000_000_000_000_i64, "\\PC{0,40}", "[0-9a-f]{0,32}").prop_map(
             |((user, article, ms, seq), change, cause, at, request_id, ip_hash)| Event {
                 version: Version { ms, seq },
-                user: Some(user.try_into().expect("positive")),
-                article: article.try_into().expect("positive"),
+                user: Some(user.parse().expect("an id")),
+                article: article.parse().expect("an id"),
                 change,
                 cause,
                 occurred_at: Timestamp::from_millisecond(at).expect("in range"),
@@ -267,7 +268,7 @@ mod tests {
             (format!(r#"{{"v":1,"type":"like","user_id":"1",{base}}}"#), "status must be 0 or 1"),
             (format!(r#"{{"v":1,"type":"like","user_id":"1","status":2,{base}}}"#), "status must be 0 or 1"),
             (format!(r#"{{"v":1,"type":"like","user_id":null,"status":1,{base}}}"#), "only a read may have no user_id"),
-            (format!(r#"{{"v":1,"type":"like","user_id":"0","status":1,{base}}}"#), "user_id is no id"),
+            (format!(r#"{{"v":1,"type":"like","user_id":"a b","status":1,{base}}}"#), "user_id is no id"),
             (format!(r#"{{"v":1,"type":"read","user_id":null,{base}}}"#), "a read needs the article's reads"),
             (format!(r#"{{"v":1,"type":"share","user_id":"1",{base}}}"#), "type is no kind"),
         ] {

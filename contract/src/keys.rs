@@ -2,28 +2,28 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::{ArticleId, Kind, Partition, UserId};
+use crate::{ArticleNumber, Kind, Partition, UserNumber};
 
-fn of_article(what: &str, article: ArticleId) -> String {
+fn of_article(what: &str, article: ArticleNumber) -> String {
     format!("{{{}}}:{what}:{article}", Partition::of(article))
 }
 
 /// How many users have the kind on for the article. There is no key while nobody has.
 #[must_use]
-pub fn count(kind: Kind, article: ArticleId) -> String {
+pub fn count(kind: Kind, article: ArticleNumber) -> String {
     format!("{{{}}}:article:{kind}:{article}", Partition::of(article))
 }
 
 /// Which users those are: the first of the article's sets of user ids. Further sets append `:<number>`, and `:n` holds how
 /// many sets there are (see `lua/include/members.lua`).
 #[must_use]
-pub fn members(kind: Kind, article: ArticleId) -> String {
+pub fn members(kind: Kind, article: ArticleNumber) -> String {
     format!("{{{}}}:user:{kind}:{article}", Partition::of(article))
 }
 
 /// The kind and the article of a [`count`] or of [`members`], further sets included; none for any other key.
 #[must_use]
-pub fn kind_and_article(key: &str) -> Option<(Kind, ArticleId)> {
+pub fn kind_and_article(key: &str) -> Option<(Kind, ArticleNumber)> {
     let (_, rest) = key.split_once("}:")?;
     let mut words = rest.split(':');
     let (place, kind, article) = (words.next()?, words.next()?, words.next()?);
@@ -39,25 +39,25 @@ pub fn any_of(kind: Kind) -> String {
 
 /// The article's page views.
 #[must_use]
-pub fn pv(article: ArticleId) -> String {
+pub fn pv(article: ArticleNumber) -> String {
     of_article("article:pv", article)
 }
 
 /// The article's visitors, a `HyperLogLog`.
 #[must_use]
-pub fn uv(article: ArticleId) -> String {
+pub fn uv(article: ArticleNumber) -> String {
     of_article("article:uv", article)
 }
 
 /// The article's reads.
 #[must_use]
-pub fn reads(article: ArticleId) -> String {
+pub fn reads(article: ArticleNumber) -> String {
     of_article("article:read", article)
 }
 
 /// A view token that has counted.
 #[must_use]
-pub fn used_token(article: ArticleId, token_id: &str) -> String {
+pub fn used_token(article: ArticleNumber, token_id: &str) -> String {
     format!("{{{}}}:read:used:{token_id}", Partition::of(article))
 }
 
@@ -65,7 +65,7 @@ pub fn used_token(article: ArticleId, token_id: &str) -> String {
 #[derive(Debug, Clone, Copy)]
 pub enum Subject<'a> {
     /// A signed-in user.
-    User(UserId),
+    User(UserNumber),
     /// A visitor, by the id in the signed cookie.
     Visitor(&'a str),
     /// A client address, which is kept as a keyed hash only.
@@ -84,7 +84,7 @@ impl Display for Subject<'_> {
 
 /// A frequency limit; `action` is the name of a kind, `view` or `read`.
 #[must_use]
-pub fn limit(article: ArticleId, action: &str, subject: Subject<'_>) -> String {
+pub fn limit(article: ArticleNumber, action: &str, subject: Subject<'_>) -> String {
     format!("{{{}}}:limit:{action}:{subject}", Partition::of(article))
 }
 
@@ -108,7 +108,7 @@ pub fn held(partition: Partition) -> String {
 
 /// A member of [`held`].
 #[must_use]
-pub fn held_pair(kind: Kind, user: UserId, article: ArticleId) -> String {
+pub fn held_pair(kind: Kind, user: UserNumber, article: ArticleNumber) -> String {
     format!("{kind}:{user}:{article}")
 }
 
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_kind_and_an_article_are_found_in_their_keys_and_in_no_others() {
-        let article: ArticleId = "42".parse().expect("an id");
+        let article: ArticleNumber = "42".parse().expect("an id");
         for kind in Kind::ALL.iter().copied() {
             let members = members(kind, article);
             for key in [count(kind, article), format!("{members}:7"), format!("{members}:n"), members] {

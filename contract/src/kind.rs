@@ -4,10 +4,29 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{ArticleId, UserId};
+use crate::{ArticleId, ArticleNumber, UserId, UserNumber};
 
 /// A user and an article, of one kind: what is on or off. In the order of MySQL's primary key.
-pub type Pair = (ArticleId, Kind, UserId);
+pub type Pair = (ArticleNumber, Kind, UserNumber);
+
+/// A pair with its ids as the site writes them: what an event is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Which kind.
+    pub kind: Kind,
+    /// Whose.
+    pub user: UserId,
+    /// Of which article.
+    pub article: ArticleId,
+}
+
+impl Written {
+    /// What the stores know it by.
+    #[must_use]
+    pub fn pair(&self) -> Pair {
+        (self.article.number(), self.kind, self.user.number())
+    }
+}
 
 /// The store that decides what holds; the others follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

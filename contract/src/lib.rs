@@ -14,8 +14,8 @@ mod version;
 
 pub use cluster::{Address, Topology, slot};
 pub use event::{Cause, Change, DecodeError, Event, Fields};
-pub use id::{ArticleId, IdError, UserId};
-pub use kind::{Kind, KindError, Pair, Truth};
+pub use id::{ArticleId, ArticleNumber, FIRST_NAME, IdError, MAX_ID, NumberError, UserId, UserNumber};
+pub use kind::{Kind, KindError, Pair, Truth, Written};
 pub use outbox::OutboxEntry;
 pub use partition::Partition;
 pub use version::{Version, VersionError};

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::ArticleId;
+use crate::ArticleNumber;
 
 /// One of the 128 parts that the articles are spread over.
 ///
@@ -37,7 +37,7 @@ impl Partition {
     /// (<https://prng.di.unimi.it/splitmix64.c>), so that ids with equal low bits, as snowflake-like generators make
     /// them, spread as evenly as consecutive ones.
     #[must_use]
-    pub const fn of(article: ArticleId) -> Self {
+    pub const fn of(article: ArticleNumber) -> Self {
         let mut mixed = article.get().cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn of(id: i64) -> u8 {
-        Partition::of(ArticleId::try_from(id).expect("positive")).get()
+        Partition::of(ArticleNumber::try_from(id).expect("positive")).get()
     }
 
     #[test]

@@ -29,11 +29,11 @@ let loading;
 let failures = 0;
 
 /**
- * @param {string} id from 1 to 2^63 − 1, in digits: a number would lose some of them
+ * @param {string} id as the site writes it; a text, since a number past 2^53 would lose digits
  * @returns {Article}
  */
 export function article(id) {
-  if (!/^[1-9]\d{0,18}$/.test(id) || BigInt(id) >> 63n) throw RangeError(`article id ${id}`);
+  if (!/^[\w.~:|@+=-]{1,128}$/.test(id)) throw RangeError(`article id ${id}`);
   const known = articles.get(id) ?? fresh(id, /** @type {any} */ ({ counters: {}, watchers: new Set() }));
   articles.set(id, known);
   return known;
@@ -58,7 +58,7 @@ function fresh(id, article) {
     const group = kinds.filter((other) => other == kind || excludes(other, kind));
     // Its first one has made it.
     if (group[0] != kind) continue;
-    const made = createGroup(`articles/${id}`, group, tell, counts);
+    const made = createGroup(`articles/${encodeURIComponent(id)}`, group, tell, counts);
     article.groups.push(made);
     group.forEach(({ name }, index) => (article[name] = made.toggles[index]));
   }
@@ -123,7 +123,7 @@ async function load() {
   try {
     while (ids.length && user == session) {
       const asked = performance.now();
-      const { items } = await request("GET", `interactions?article_ids=${ids.splice(0, BATCH)}`);
+      const { items } = await request("GET", `interactions?article_ids=${ids.splice(0, BATCH).map(encodeURIComponent)}`);
       // An answer to the user before says nothing of this one.
       for (const item of user == session ? items : []) {
         const known = article(item.article_id);

@@ -67,7 +67,7 @@ function show(id, shown) {
     /** @type {object} */
     const own = (view = {});
     try {
-      const answer = await request("POST", `articles/${id}/views`);
+      const answer = await request("POST", `articles/${encodeURIComponent(id)}/views`);
       if (view != own) return;
       token = answer.view_token;
       needed = answer.read_after_seconds * 1000;
@@ -87,7 +87,7 @@ function show(id, shown) {
 
   const read = () => {
     // A beacon outlives the page.
-    navigator.sendBeacon(`${options.base}/v1/articles/${id}/reads`, JSON.stringify({ view_token: token }));
+    navigator.sendBeacon(`${options.base}/v1/articles/${encodeURIComponent(id)}/reads`, JSON.stringify({ view_token: token }));
     token = since = undefined;
   };
 

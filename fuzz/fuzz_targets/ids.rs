@@ -1,17 +1,17 @@
 //! Ids and versions, which stand in paths, queries, tokens, events and streams.
 #![no_main]
 
-use contract::{ArticleId, Partition, UserId, Version};
+use contract::{ArticleNumber, Partition, UserNumber, Version};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|texts: (&str, &str)| {
     let (one, other) = texts;
-    if let Ok(article) = one.parse::<ArticleId>() {
+    if let Ok(article) = one.parse::<ArticleNumber>() {
         assert!(article.get() > 0);
         assert_eq!(article.to_string(), one, "an id has one spelling");
-        assert_eq!(one.parse().map(UserId::get), Ok(article.get()), "users' ids are spelled as articles'");
+        assert_eq!(one.parse().map(UserNumber::get), Ok(article.get()), "users' ids are spelled as articles'");
         let json = serde_json::to_string(&article).expect("serialises");
-        assert_eq!(serde_json::from_str::<ArticleId>(&json).ok(), Some(article));
+        assert_eq!(serde_json::from_str::<ArticleNumber>(&json).ok(), Some(article));
         assert!(Partition::of(article).get() < Partition::COUNT);
     }
     if let Ok(version) = one.parse::<Version>() {

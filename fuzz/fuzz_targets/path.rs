@@ -2,7 +2,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use contract::{ArticleId, Kind};
+use contract::{ArticleNumber, Kind};
 use handler_common::{Call, Route};
 use http::{HeaderValue, Request, Uri};
 use libfuzzer_sys::fuzz_target;
@@ -72,7 +72,7 @@ fuzz_target!(|sent: (Path, &[u8])| {
         assert_eq!(call.kind().ok(), kind, "{path}");
     }
     if let Ok(article) = call.article() {
-        assert_eq!(path.split('/').nth(3).map(str::parse), Some(Ok::<ArticleId, _>(article)));
+        assert_eq!(path.split('/').nth(3).map(str::parse), Some(Ok::<ArticleNumber, _>(article)));
     }
 });
 

@@ -1,4 +1,4 @@
--- Which users have a kind on for an article: sets of user ids, small enough to stay intsets (8 bytes a member, looked up by binary search).
+-- Which users have a kind on for an article: sets of their numbers, small enough to stay intsets (8 bytes a member, looked up by binary search).
 -- An article begins with one set; as it grows, one set at a time is split by linear hashing, so no change ever pays
 -- for moving more than one set, and a lookup is always in exactly one.
 --
@@ -12,7 +12,7 @@
 -- On average per set; a set waiting for its split holds about twice that, below set-max-intset-entries (512).
 local PER_SET = 192
 
--- 32 bits from a decimal id. The two parts of up to 10 and 9 digits are exact in a double, as is every product below
+-- 32 bits from a decimal number. The two parts of up to 10 and 9 digits are exact in a double, as is every product below
 -- 2^51; each round mixes high bits into the low ones that choose the set.
 local function hash(id)
   local high, low = tonumber(string.sub(id, 1, -10)) or 0, tonumber(string.sub(id, -9))

@@ -1,16 +1,26 @@
 -- The facts. Works on MySQL 8.4 and 9.7, and on MariaDB 10.11 and 11.8.
 --
--- Ids are BIGINT: 1 to 2^63−1. A version is two numbers, since as text '9-0' would sort after '10-0': the stream id of the
+-- Columns `user_id` and `article_id` hold numbers: an id that is a decimal below 2^62 is its own number, every other id is a
+-- name, whose number is 2^62 or more and whose text is in the table `name`. A version is two numbers, since as text '9-0' would sort after '10-0': the stream id of the
 -- change in its partition's outbox, or for a kind whose truth is MySQL the time in ms and the outbox row's id. Times are
 -- UTC with milliseconds; times that order nothing are for people.
 --
--- Whoever writes several of these in one transaction locks them in this order: partition_state, interaction, user_read,
+-- Whoever writes several of these in one transaction locks them in this order: partition_state, name, interaction, user_read,
 -- projection, outbox, interaction_count by ascending article and kind, article_stats by ascending article.
 
 -- The kinds' numbers, for people's queries: `persister migrate` writes them from the one table in contract/src/kind.rs.
 CREATE TABLE kind (
     code TINYINT UNSIGNED NOT NULL PRIMARY KEY,
     name VARCHAR(32)      NOT NULL UNIQUE
+);
+
+-- The texts of the ids that are names, written in the transaction of the first row that has the number. A text never
+-- changes; the name of a user goes when the user is erased.
+CREATE TABLE name (
+    kind   ENUM('user', 'article') NOT NULL,
+    number BIGINT                  NOT NULL,
+    text   VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    PRIMARY KEY (kind, number)
 );
 
 -- Who has which kind on for what, and since when not any more: a row stays when its status becomes 0, for its version.
@@ -83,6 +93,9 @@ CREATE TABLE outbox (
     at_ms      BIGINT           NOT NULL,
     request_id VARCHAR(128)     NOT NULL,
     ip_hash    VARCHAR(64)      NOT NULL,
+    -- The texts of ids that are names: the user may be erased before the row is shipped.
+    user_name    VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NULL,
+    article_name VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NULL,
     projected  BOOLEAN          NOT NULL DEFAULT FALSE,
     shipped    BOOLEAN          NOT NULL DEFAULT FALSE,
     KEY to_project (projected, id),

@@ -1,21 +1,25 @@
 -- Switches a kind whose truth is MySQL on or off: row, count and outbox entry together, or none.
 --
 -- Answers one row (refused, changed, is_on, count) from a SELECT after the COMMIT, so that an answer means that the change
--- is durable. `refused` is '', 'LATE' or 'BARRED'; `changed` is 1 if it did anything. All columns are BIGINT or VARCHAR:
+-- is durable. `refused` is '', 'LATE', 'BARRED', or 'COLLISION' where another name has the number of one of these;
+-- `changed` is 1 if it did anything. All columns are BIGINT or VARCHAR:
 -- Spin converts no DECIMAL and no DATETIME.
 --
 -- in_deadline_ms   in this server's own time: a call that was stuck on its way, or waited for a lock, must not take effect
 --                  after a later one was acknowledged. It is checked again when all locks are held. NULL is none, for tools.
+-- in_user_name, in_article_name   the ids' texts if they are names, else NULL.
 -- in_cause         'user', or 'revoke', which no bar stops, or 'reconcile', which changes nothing: it writes what the row
 --                  says into the outbox once more, so that the projection follows, whatever in_status is.
 -- in_version_ms, in_version_seq   change only a row of this very version; NULL for any.
 CREATE PROCEDURE toggle (
     IN in_kind TINYINT UNSIGNED, IN in_p TINYINT UNSIGNED, IN in_user BIGINT, IN in_article BIGINT, IN in_status TINYINT,
     IN in_deadline_ms BIGINT, IN in_cause VARCHAR(16), IN in_version_ms BIGINT, IN in_version_seq BIGINT,
-    IN in_request_id VARCHAR(128), IN in_ip_hash VARCHAR(64)
+    IN in_request_id VARCHAR(128), IN in_ip_hash VARCHAR(64),
+    IN in_user_name VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin,
+    IN in_article_name VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin
 )
 BEGIN
-    DECLARE refused VARCHAR(8) DEFAULT '';
+    DECLARE refused VARCHAR(9) DEFAULT '';
     DECLARE touched BIGINT DEFAULT 0;
     DECLARE old_status TINYINT DEFAULT NULL;
     DECLARE old_ms, old_seq, now_ms BIGINT DEFAULT 0;
@@ -35,6 +39,19 @@ BEGIN
         -- Without gap locks, changes of one user for several articles do not wait for each other.
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         START TRANSACTION;
+        -- Most names are there already: an INSERT alone would lock a hot article's name for each of its changes.
+        IF in_article_name IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM name WHERE kind = 'article' AND number = in_article AND text = in_article_name)
+        THEN
+            INSERT INTO name (kind, number, text) VALUES ('article', in_article, in_article_name)
+                ON DUPLICATE KEY UPDATE text = text;
+        END IF;
+        IF in_user_name IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM name WHERE kind = 'user' AND number = in_user AND text = in_user_name)
+        THEN
+            INSERT INTO name (kind, number, text) VALUES ('user', in_user, in_user_name)
+                ON DUPLICATE KEY UPDATE text = text;
+        END IF;
         -- The row's lock comes first, also where there was no row. Switching off what was never on needs none.
         IF in_status = 1 OR in_cause = 'reconcile' THEN
             INSERT INTO interaction (article_id, kind, user_id, p, status, version_ms, version_seq, updated_at)
@@ -54,9 +71,10 @@ BEGIN
         IF touched THEN
             SET now_ms = CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED);
             -- Versions grow also where the clock was set back.
-            INSERT INTO outbox (p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash)
+            INSERT INTO outbox (p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash,
+                                user_name, article_name)
                 VALUES (in_p, in_kind, in_user, in_article, in_status, GREATEST(now_ms, old_ms), in_cause, now_ms,
-                        in_request_id, in_ip_hash);
+                        in_request_id, in_ip_hash, in_user_name, in_article_name);
             IF in_cause <> 'reconcile' THEN
                 UPDATE interaction
                     SET status = in_status, version_ms = GREATEST(now_ms, old_ms), version_seq = LAST_INSERT_ID(),
@@ -68,6 +86,13 @@ BEGIN
         END IF;
         IF CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED) > in_deadline_ms THEN
             SET refused = 'LATE', touched = 0;
+            ROLLBACK;
+        ELSEIF (in_user_name IS NOT NULL
+                AND EXISTS (SELECT 1 FROM name WHERE kind = 'user' AND number = in_user AND text <> in_user_name))
+            OR (in_article_name IS NOT NULL
+                AND EXISTS (SELECT 1 FROM name WHERE kind = 'article' AND number = in_article AND text <> in_article_name))
+        THEN
+            SET refused = 'COLLISION', touched = 0;
             ROLLBACK;
         ELSE
             COMMIT;

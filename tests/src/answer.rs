@@ -3,6 +3,8 @@ use contract::Kind;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
+use crate::site;
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
@@ -25,7 +27,10 @@ impl Answer {
     pub fn says(&self, kind: Kind, article: i64, on: bool) -> Result<()> {
         let Self { status, body, .. } = self;
         ensure!(*status == StatusCode::OK, "{status} {body}");
-        ensure!(body["article_id"] == *article.to_string() && body[kind.on()] == on, "{kind} {on}: {body}");
+        ensure!(
+            body["article_id"] == site::article(article).to_string() && body[kind.on()] == on,
+            "{kind} {on}: {body}"
+        );
         ensure!(body[kind.count()].as_i64() >= Some(i64::from(on)), "{kind} {on}: {body}");
         Ok(())
     }

@@ -3,7 +3,10 @@ use contract::Kind;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
-use crate::{Answer, description};
+use crate::{
+    Answer, description,
+    site::{self, Caller},
+};
 
 /// The service, as a client sees it.
 #[derive(Clone)]
@@ -56,15 +59,18 @@ impl Api {
     /// PUT or DELETE of a kind.
     #[must_use]
     pub fn switch(&self, kind: Kind, article: i64, on: bool) -> Ask {
-        self.ask(if on { Method::PUT } else { Method::DELETE }, &format!("/v1/articles/{article}/{kind}"))
+        self.ask(
+            if on { Method::PUT } else { Method::DELETE },
+            &format!("/v1/articles/{}/{kind}", site::segment(&site::article(article).to_string())),
+        )
     }
 }
 
 impl Ask {
     /// As a signed-in user.
     #[must_use]
-    pub fn user(self, user: i64) -> Self {
-        self.header("authorization", &format!("Bearer {}", stack::token(user.unsigned_abs())))
+    pub fn user(self, user: impl Caller) -> Self {
+        self.header("authorization", &format!("Bearer {}", stack::token(&user.subject())))
     }
 
     /// With a header.

@@ -9,6 +9,7 @@ mod description;
 mod log;
 mod model;
 mod numbers;
+pub mod site;
 mod stores;
 
 pub use answer::Answer;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use contract::{Change, Event, Kind, Version};
 
-use crate::{Model, Pair, Wrong};
+use crate::{Model, Pair, Wrong, site::numbered};
 
 /// What the topic of events tells: each change once, in order, however often it was delivered.
 #[derive(Default)]
@@ -19,7 +19,8 @@ impl Log {
         let mut log = Self::default();
         for event in events {
             let Change::Switch(kind, on) = event.change else { continue };
-            let pair = (event.user.expect("only a read may have no user").get(), event.article.get());
+            let user = event.user.as_ref().expect("only a read may have no user").number().get();
+            let pair = (numbered(user), numbered(event.article.number().get()));
             log.changes.entry((kind, pair)).or_default().insert(event.version, on);
             let of_request = log.requests.entry(event.request_id.clone()).or_default();
             of_request.insert((event.version, kind, pair), on);

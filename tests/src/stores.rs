@@ -4,7 +4,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use contract::{ArticleId, Event, Kind, Partition, keys};
+use contract::{ArticleNumber, Event, Kind, Partition, keys};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -12,7 +12,7 @@ use rdkafka::{
 use redis::AsyncCommands;
 use sqlx::MySqlPool;
 
-use crate::{Pair, Redis, id};
+use crate::{Pair, Redis, id, site::numbered};
 
 /// The partition of an article, by number.
 #[must_use]
@@ -21,7 +21,7 @@ pub fn partition_of(article: i64) -> Partition {
 }
 
 /// Who has a kind on for an article by Redis, out of all the sets that they are spread over.
-pub async fn members(redis: &mut Redis, kind: Kind, article: ArticleId) -> Result<BTreeSet<i64>> {
+pub async fn members(redis: &mut Redis, kind: Kind, article: ArticleNumber) -> Result<BTreeSet<i64>> {
     let members = keys::members(kind, article);
     let sets: Option<i64> = redis.get(format!("{members}:n")).await?;
     let mut all = BTreeSet::new();
@@ -29,7 +29,10 @@ pub async fn members(redis: &mut Redis, kind: Kind, article: ArticleId) -> Resul
         let key = if set == 0 { members.clone() } else { format!("{members}:{set}") };
         let some: Vec<i64> = redis.smembers(key).await?;
         for user in some {
-            anyhow::ensure!(all.insert(user), "user {user} stands in two sets of {kind} of article {article}");
+            anyhow::ensure!(
+                all.insert(numbered(user)),
+                "user {user} stands in two sets of {kind} of article {article}"
+            );
         }
     }
     Ok(all)
@@ -40,7 +43,9 @@ pub async fn interactions(mysql: &MySqlPool) -> Result<BTreeMap<Kind, BTreeSet<P
     let mut all: BTreeMap<_, _> = Kind::ALL.iter().map(|kind| (*kind, BTreeSet::new())).collect();
     let sql = "SELECT kind, user_id, article_id FROM interaction WHERE status = 1";
     for (code, user, article) in sqlx::query_as::<_, (u8, i64, i64)>(sql).fetch_all(mysql).await? {
-        all.entry(Kind::from_code(code).with_context(|| format!("kind {code}"))?).or_default().insert((user, article));
+        all.entry(Kind::from_code(code).with_context(|| format!("kind {code}"))?)
+            .or_default()
+            .insert((numbered(user), numbered(article)));
     }
     Ok(all)
 }
@@ -49,7 +54,7 @@ pub async fn interactions(mysql: &MySqlPool) -> Result<BTreeMap<Kind, BTreeSet<P
 pub async fn counts(mysql: &MySqlPool) -> Result<BTreeMap<(Kind, i64), i64>> {
     let rows: Vec<(u8, i64, i64)> =
         sqlx::query_as("SELECT kind, article_id, count FROM interaction_count").fetch_all(mysql).await?;
-    let count = |(code, article, count)| Ok(((Kind::from_code(code).context("a kind")?, article), count));
+    let count = |(code, article, count)| Ok(((Kind::from_code(code).context("a kind")?, numbered(article)), count));
     rows.into_iter().map(count).collect()
 }
 

@@ -18,7 +18,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 use stack::{Options, Stack, wait_for};
-use tests::{Api, GROUP, Log, Model, Pair, Topic, compare, drained, number};
+use tests::{
+    Api, GROUP, Log, Model, Pair, Topic, compare, drained, number,
+    site::{self, article},
+};
 use tokio::task::JoinSet;
 
 const CLIENTS: i64 = 32;
@@ -82,11 +85,16 @@ async fn probe(
 /// Whether what Redis decides is a row, or what MySQL decides is in Redis: in the counters that are not stale.
 async fn follows(api: &Api, mysql: &MySqlPool, kind: Kind, user: i64) -> Result<bool> {
     if kind.truth() == Truth::Mysql {
-        let body = api.get(&format!("/v1/articles/{HOT}/interactions")).user(user).good().await?;
+        let body = api.get(&format!("/v1/articles/{}/interactions", segment(HOT))).user(user).good().await?;
         return Ok(body["stale"] == false && body[kind.on()] == true);
     }
     let sql = "SELECT status FROM interaction WHERE article_id = ? AND kind = ? AND user_id = ?";
-    let row: Option<(i8,)> = sqlx::query_as(sql).bind(HOT).bind(kind.code()).bind(user).fetch_optional(mysql).await?;
+    let row: Option<(i8,)> = sqlx::query_as(sql)
+        .bind(article(HOT).number().get())
+        .bind(kind.code())
+        .bind(site::user(user).number().get())
+        .fetch_optional(mysql)
+        .await?;
     Ok(row == Some((1,)))
 }
 
@@ -104,8 +112,8 @@ async fn ranking(api: &Api, kind: Kind) -> Result<Value> {
 /// What it is by what clients were told, who began with nothing.
 fn ranked(model: &Model, kind: Kind) -> Value {
     let mut all: Vec<_> = counts(model, kind).into_iter().collect();
-    all.sort_by_key(|(article, count)| (Reverse(*count), *article));
-    let item = |(article, count): &(i64, i64)| json!({"article_id": article.to_string(), kind.count(): count});
+    all.sort_by_key(|(of, count)| (Reverse(*count), article(*of).number()));
+    let item = |(of, count): &(i64, i64)| json!({"article_id": article(*of), kind.count(): count});
     all.iter().take(100).map(item).collect()
 }
 
@@ -121,7 +129,7 @@ async fn holds(stack: &Stack, api: &Api, model: &Model) -> Result<()> {
     assert_eq!(compare(stack, model, 1..=ARTICLES).await?, []);
     let articles: Vec<i64> = (1..=ARTICLES).collect();
     for some in articles.chunks(100) {
-        let ids: Vec<String> = some.iter().map(i64::to_string).collect();
+        let ids: Vec<String> = some.iter().map(|of| segment(*of)).collect();
         let batch = api.get(&format!("/v1/interactions?article_ids={}", ids.join(","))).good().await?;
         for kind in Kind::ALL.iter().copied() {
             let counts = counts(model, kind);
@@ -147,7 +155,12 @@ async fn on_a_cluster_every_acknowledged_change_is_in_every_store_once() -> Resu
     whole_path(Options::default().clustered()).await
 }
 
+fn segment(of: i64) -> String {
+    site::segment(&article(of).to_string())
+}
+
 async fn whole_path(options: Options) -> Result<()> {
+    site::use_names();
     let seed = number("E2E_SEED")?.unwrap_or_else(rand::random);
     println!("seed {seed} (E2E_SEED={seed} repeats it)");
     let stack = Stack::start(options.wide_limits()).await?;

@@ -59,14 +59,14 @@ impl Component for Reopening {
         let request_id = &call.request_id;
         let toggle = Toggle { kind: Kind::Like, user, article, on, outbox_max, limits, request_id, ip_hash };
         let toggled = send(&call, settings, &toggle).await?;
-        let body = Answer { article_id: article, liked: on, likes: toggled.count };
+        let body = Answer { article_id: &toggle.article, liked: on, likes: toggled.count };
         Ok(Reply::json(&body).with_limit(limits[0], toggled.gate))
     }
 }
 
 #[derive(Serialize)]
-struct Answer {
-    article_id: ArticleId,
+struct Answer<'a> {
+    article_id: &'a ArticleId,
     liked: bool,
     likes: i64,
 }

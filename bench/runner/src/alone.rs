@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use contract::{
-    ArticleId, Kind, Partition, UserId, keys,
+    ArticleId, ArticleNumber, Kind, Partition, UserId, keys,
     scripts::{At, Call as _, Limit, Toggle, send},
 };
 
@@ -84,18 +84,18 @@ impl Alone {
             let some: Vec<_> = likes.by_ref().take(CALLS_AT_ONCE).collect();
             let mut calls = redis::pipe();
             for (user, article) in &some {
-                calls.cmd("EVALSHA").arg(self.like(*user, *article, on));
+                calls.cmd("EVALSHA").arg(self.like(user.clone(), article.clone(), on));
             }
             let answers: Vec<(String, i64, i64, i64, i64)> = calls.query_async(&mut self.connection).await?;
             let odd = answers.iter().find(|answer| (answer.0.as_str(), answer.1) != ("OK", 1));
             ensure!(odd.is_none(), "a like changed nothing: {odd:?}");
-            self.empty_outboxes(some.iter().map(|(_, article)| *article)).await?;
+            self.empty_outboxes(some.iter().map(|(_, article)| article.number())).await?;
             done(some.len() as u64);
         }
         Ok(())
     }
 
-    async fn empty_outboxes(&mut self, articles: impl Iterator<Item = ArticleId>) -> Result<()> {
+    async fn empty_outboxes(&mut self, articles: impl Iterator<Item = ArticleNumber>) -> Result<()> {
         let partitions: BTreeSet<Partition> = articles.map(Partition::of).collect();
         let mut trim = redis::pipe();
         for partition in partitions {

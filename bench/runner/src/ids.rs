@@ -15,16 +15,16 @@ fn snowflake(number: u64) -> i64 {
 }
 
 pub(crate) fn user(number: u64) -> UserId {
-    snowflake(number).try_into().expect("it is positive")
+    snowflake(number).to_string().parse().expect("an id")
 }
 
 /// An article that no other run of a figure has.
 pub(crate) fn article(run: u64, number: u64) -> ArticleId {
-    snowflake(run * ARTICLES_A_RUN + number).try_into().expect("it is positive")
+    snowflake(run * ARTICLES_A_RUN + number).to_string().parse().expect("an id")
 }
 
 pub(crate) fn token(number: u64) -> String {
-    stack::token(user(number).get().unsigned_abs())
+    stack::token(&user(number).to_string())
 }
 
 /// The dev key as the components take it.

@@ -54,7 +54,7 @@ pub(crate) fn publish_events(brokers: &str, count: u64, articles: u64) -> Result
 /// The same likes as the Go design's service sends them.
 pub(crate) fn publish_seed(brokers: &str, topic: &str, count: u64, articles: u64) -> Result<()> {
     let message = |event: &Event| {
-        let (user, article) = (event.user.map_or(0, contract::UserId::get), event.article.get());
+        let (user, article) = (event.user.as_ref().map_or(0, |user| user.number().get()), event.article.number().get());
         serde_json::json!({"user_id": user, "article_id": article, "action": 1}).to_string().into_bytes()
     };
     publish(brokers, topic, (0..count).map(|number| like(number, articles)), message)
@@ -74,7 +74,7 @@ fn publish(
     for event in events {
         let (key, payload) = (event.article.to_string(), bytes(&event));
         // As the relay spreads them.
-        let to = i32::from(Partition::of(event.article).get() % PARTITIONS);
+        let to = i32::from(Partition::of(event.article.number()).get() % PARTITIONS);
         let mut record = BaseRecord::to(topic).partition(to).key(&key).payload(&payload);
         while let Err((error, unsent)) = producer.send(record) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {

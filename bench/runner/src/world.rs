@@ -106,10 +106,10 @@ impl World {
             let mut append = redis::pipe();
             for number in first..count.min(first + XADDS_AT_ONCE) {
                 let (user, article) = (user(number), article(0, number % articles));
-                append.cmd("XADD").arg(keys::outbox(Partition::of(article))).arg("*");
+                append.cmd("XADD").arg(keys::outbox(Partition::of(article.number()))).arg("*");
                 let at = jiff::Timestamp::now().as_millisecond().to_string();
                 let (request_id, ip_hash) =
-                    (format!("{number:032x}"), format!("{article:032x}", article = article.get()));
+                    (format!("{number:032x}"), format!("{article:032x}", article = article.number().get()));
                 let (user, article) = (user.to_string(), article.to_string());
                 let values = [Kind::Like.name(), &user, &article, "1", "", "user", &at, &request_id, &ip_hash];
                 for (field, value) in OutboxEntry::FIELDS.iter().zip(values) {

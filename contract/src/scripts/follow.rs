@@ -1,7 +1,7 @@
 //! The scripts that keep the stores equal: what the relay calls, and what compares and repairs.
 
 use super::part::Each;
-use crate::{ArticleId, Kind, Partition, UserId, Version, keys};
+use crate::{ArticleId, ArticleNumber, Kind, Partition, UserId, UserNumber, Version, keys};
 
 script! {
     /// `ack.lua`: removes from the outbox what Kafka has confirmed. Answers how many entries were there.
@@ -24,9 +24,9 @@ pub struct Entry {
     /// A kind whose truth is MySQL.
     pub kind: Kind,
     /// Whose.
-    pub user: UserId,
+    pub user: UserNumber,
     /// Of which article.
-    pub article: ArticleId,
+    pub article: ArticleNumber,
     /// On or off after the change.
     pub on: bool,
 }
@@ -70,9 +70,9 @@ script! {
         /// Of which kind.
         kind: Kind,
         /// Of which article.
-        article: ArticleId,
+        article: ArticleNumber,
         /// Which users to look at; 1,000 at most.
-        users: &'a [UserId],
+        users: &'a [UserNumber],
     }
     |call, at| in Partition::of(call.article),
     keys(
@@ -93,10 +93,10 @@ script! {
         /// Of which users, where the kind's truth is Redis; some hundreds at most. Without any it only counts.
         users: &'a [UserId],
     }
-    |call, at| in Partition::of(call.article),
+    |call, at| in Partition::of(call.article.number()),
     keys(
         keys::warm(call.partition()), keys::outbox(call.partition()),
-        keys::count(call.kind, call.article), keys::members(call.kind, call.article),
+        keys::count(call.kind, call.article.number()), keys::members(call.kind, call.article.number()),
     ),
-    args(at.server, call.kind, call.article, call.users)
+    args(at.server, call.kind, &call.article, Each(call.users.iter().map(|user| (user.number(), user))))
 }

@@ -2,7 +2,7 @@
 
 use super::{FromReply, Limit, Reply, part::Each};
 use crate::{
-    ArticleId, Kind, Partition, UserId,
+    ArticleId, ArticleNumber, Kind, Partition, UserId, UserNumber,
     keys::{self, Subject},
 };
 
@@ -49,26 +49,26 @@ script! {
         /// Goes into the event, and names the client address's limit.
         ip_hash: &'a str,
     }
-    |call, at| in Partition::of(call.article),
+    |call, at| in Partition::of(call.article.number()),
     keys(
         keys::warm(call.partition()),
         keys::barred(call.partition()),
         keys::outbox(call.partition()),
         keys::held(call.partition()),
-        keys::limit(call.article, call.kind.name(), Subject::User(call.user)),
-        keys::limit(call.article, call.kind.name(), Subject::Address(call.ip_hash)),
-        of_kind(call.kind, call.article),
-        Each(call.kind.excludes().iter().map(|other| of_kind(*other, call.article))),
+        keys::limit(call.article.number(), call.kind.name(), Subject::User(call.user.number())),
+        keys::limit(call.article.number(), call.kind.name(), Subject::Address(call.ip_hash)),
+        of_kind(call.kind, call.article.number()),
+        Each(call.kind.excludes().iter().map(|other| of_kind(*other, call.article.number()))),
     ),
     args(
-        at.server, at.deadline(), call.kind, call.user, call.article, call.on, call.outbox_max, &call.limits[..],
-        call.request_id, call.ip_hash, call.kind.excludes(),
+        at.server, at.deadline(), call.kind, call.user.number(), call.article.number(), call.on, call.outbox_max,
+        &call.limits[..], &call.user, &call.article, call.request_id, call.ip_hash, call.kind.excludes(),
     ),
     limits(&call.limits)
 }
 
 /// The keys of a kind's count and members.
-fn of_kind(kind: Kind, article: ArticleId) -> (String, String) {
+fn of_kind(kind: Kind, article: ArticleNumber) -> (String, String) {
     (keys::count(kind, article), keys::members(kind, article))
 }
 
@@ -78,9 +78,9 @@ script! {
         /// Which.
         kind: Kind,
         /// Whose.
-        user: UserId,
+        user: UserNumber,
         /// Of which article.
-        article: ArticleId,
+        article: ArticleNumber,
         /// Names the client address's limit.
         ip_hash: &'a str,
         /// The user's, and the client address's.
@@ -102,16 +102,16 @@ script! {
         /// The partition of all the articles.
         partition: Partition,
         /// Which; none asks only whether the partition is warm.
-        articles: Vec<ArticleId>,
+        articles: Vec<ArticleNumber>,
         /// The caller; none for an anonymous one.
-        user: Option<UserId>,
+        user: Option<UserNumber>,
     }
     |call, at| in call.partition,
     keys(keys::warm(call.partition), Each(call.articles.iter().map(|article| counters(*article)))),
     args(at.server, call.user, Kind::ALL.len())
 }
 
-fn counters(article: ArticleId) -> impl super::Part {
+fn counters(article: ArticleNumber) -> impl super::Part {
     let kinds = Kind::ALL.iter().map(move |kind| of_kind(*kind, article));
     ((keys::pv(article), keys::uv(article)), (keys::reads(article), Each(kinds)))
 }

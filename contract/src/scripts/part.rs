@@ -1,7 +1,7 @@
 //! What can be a part of KEYS or ARGV.
 
 use super::Limit;
-use crate::{ArticleId, Kind, UserId, Version};
+use crate::{ArticleId, ArticleNumber, Kind, UserId, UserNumber, Version};
 
 /// One value, or several, at the end of KEYS or ARGV.
 pub trait Part {
@@ -19,7 +19,7 @@ macro_rules! printed {
     };
 }
 
-printed!(&str, i64, u64, usize, Kind, UserId, ArticleId, Version);
+printed!(&str, i64, u64, usize, Kind, &UserId, &ArticleId, UserNumber, ArticleNumber, Version);
 
 /// 1 or 0.
 impl Part for bool {

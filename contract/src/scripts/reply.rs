@@ -158,7 +158,7 @@ impl FromReply for Option<Version> {
 
 impl FromReply for ArticleId {
     fn read(reply: &mut Reply) -> Option<Self> {
-        String::read(reply)?.parse().ok()
+        Self::read(&<String as FromReply>::read(reply)?).ok()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The scripts that take changes back, and hold pairs of user and article meanwhile.
 
 use super::part::Each;
-use crate::{Cause, Pair, Partition, Version, keys};
+use crate::{Cause, Pair, Partition, Version, Written, keys};
 
 answer! {
     /// What is held now.
@@ -50,7 +50,7 @@ script! {
         /// The partition of all the articles.
         partition: Partition,
         /// Which; some hundreds at most.
-        pairs: &'a [Pair],
+        pairs: &'a [Written],
         /// Why.
         cause: Cause,
         /// When the pairs' hold runs out, as [`Held`] says; empty where they need none.
@@ -59,11 +59,13 @@ script! {
     |call, at| in call.partition,
     keys(
         keys::warm(call.partition), keys::outbox(call.partition), keys::held(call.partition),
-        Each(call.pairs.iter().map(|(article, kind, _)| (keys::count(*kind, *article), keys::members(*kind, *article)))),
+        Each(call.pairs.iter().map(|of| (keys::count(of.kind, of.article.number()), keys::members(of.kind, of.article.number())))),
     ),
     args(
         at.server, call.cause.word(), call.until,
-        Each(call.pairs.iter().map(|(article, kind, user)| (*kind, (*user, *article)))),
+        Each(call.pairs.iter().map(|of| {
+            (of.kind, ((of.user.number(), of.article.number()), (&of.user, &of.article)))
+        })),
     )
 }
 

@@ -1,7 +1,7 @@
 //! The scripts that save page views, visitors and reads in MySQL.
 
 use super::part::Each;
-use crate::{ArticleId, Partition, keys};
+use crate::{ArticleId, ArticleNumber, Partition, keys};
 
 script! {
     /// `snapshot_take.lua`: names articles whose counters changed since they were last saved.
@@ -41,9 +41,13 @@ script! {
     |call, at| in call.partition,
     keys(
         keys::warm(call.partition),
-        Each(call.articles.iter().map(|id| ((keys::pv(*id), keys::uv(*id)), keys::reads(*id)))),
+        Each(call.articles.iter().map(|id| counters(id.number()))),
     ),
     args(at.server)
+}
+
+fn counters(article: ArticleNumber) -> impl super::Part {
+    ((keys::pv(article), keys::uv(article)), keys::reads(article))
 }
 
 script! {
@@ -57,9 +61,9 @@ script! {
         /// As they were saved.
         reads: i64,
     }
-    |call, _at| in Partition::of(call.article),
+    |call, _at| in Partition::of(call.article.number()),
     keys(
-        keys::saving(call.partition()), keys::changed(call.partition()), keys::pv(call.article), keys::reads(call.article),
+        keys::saving(call.partition()), keys::changed(call.partition()), keys::pv(call.article.number()), keys::reads(call.article.number()),
     ),
-    args(call.article, call.pv, call.reads)
+    args(&call.article, call.pv, call.reads)
 }

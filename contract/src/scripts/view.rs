@@ -34,16 +34,16 @@ script! {
         /// The visitor's, and the client address's.
         limits: [Limit; 2],
     }
-    |call, at| in Partition::of(call.article),
+    |call, at| in Partition::of(call.article.number()),
     keys(
         keys::warm(call.partition()),
-        keys::limit(call.article, "view", call.visitor),
-        keys::limit(call.article, "view", Subject::Address(call.ip_hash)),
-        keys::pv(call.article),
-        keys::uv(call.article),
+        keys::limit(call.article.number(), "view", call.visitor),
+        keys::limit(call.article.number(), "view", Subject::Address(call.ip_hash)),
+        keys::pv(call.article.number()),
+        keys::uv(call.article.number()),
         keys::changed(call.partition()),
     ),
-    args(at.server, at.deadline(), call.visitor.to_string(), call.article, &call.limits[..]),
+    args(at.server, at.deadline(), call.visitor.to_string(), &call.article, &call.limits[..]),
     limits(&call.limits)
 }
 
@@ -90,17 +90,17 @@ script! {
         /// Goes into the event, and names the limit.
         ip_hash: &'a str,
     }
-    |call, at| in Partition::of(call.article),
+    |call, at| in Partition::of(call.article.number()),
     keys(
         keys::warm(call.partition()),
         keys::outbox(call.partition()),
-        keys::limit(call.article, "read", Subject::Address(call.ip_hash)),
-        keys::reads(call.article),
-        keys::used_token(call.article, call.token.id),
+        keys::limit(call.article.number(), "read", Subject::Address(call.ip_hash)),
+        keys::reads(call.article.number()),
+        keys::used_token(call.article.number(), call.token.id),
         keys::changed(call.partition()),
     ),
     args(
-        at.server, at.deadline(), call.user, call.article, call.outbox_max, call.token.epoch, call.token.viewed_ms,
+        at.server, at.deadline(), call.user.as_ref(), &call.article, call.outbox_max, call.token.epoch, call.token.viewed_ms,
         call.token.after_ms, call.token.lifetime_ms, call.limit, call.request_id, call.ip_hash,
     ),
     limits(std::slice::from_ref(&call.limit))

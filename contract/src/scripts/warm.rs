@@ -2,7 +2,7 @@
 //! rather than by its server.
 
 use super::part::Each;
-use crate::{ArticleId, Kind, Partition, UserId, Version, keys};
+use crate::{ArticleNumber, Kind, Partition, UserNumber, Version, keys};
 
 answer! {
     /// What is known of a partition.
@@ -67,11 +67,11 @@ script! {
         /// Of which kind.
         kind: Kind,
         /// Of which article.
-        article: ArticleId,
+        article: ArticleNumber,
         /// How many users the article has in all.
         total: usize,
         /// Some of them; 5,000 at most.
-        users: &'a [UserId],
+        users: &'a [UserNumber],
     }
     |call, _at| in Partition::of(call.article),
     keys(
@@ -86,7 +86,7 @@ script! {
         /// The id of the rebuild.
         rebuild: &'a str,
         /// Of which article.
-        article: ArticleId,
+        article: ArticleNumber,
         /// Page views.
         pv: i64,
         /// The bytes of the visitors' `HyperLogLog`, as they were saved; empty for none.
@@ -109,7 +109,7 @@ script! {
         /// The id of the rebuild.
         rebuild: &'a str,
         /// Whom; 1,000 at most.
-        users: &'a [UserId],
+        users: &'a [UserNumber],
     }
     |call, _at| in call.partition,
     keys(keys::warm(call.partition), keys::barred(call.partition)), args(call.rebuild, call.users)

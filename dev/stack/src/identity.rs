@@ -22,10 +22,10 @@ pub fn dev(name: &str) -> &'static str {
 
 /// A token of that user, valid for an hour.
 #[must_use]
-pub fn token(user_id: u64) -> String {
+pub fn token(user_id: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs();
     let claims = json!({
-        "sub": user_id.to_string(),
+        "sub": user_id,
         "iss": dev("JWT_ISSUER"),
         "aud": dev("JWT_AUDIENCE"),
         "iat": now,

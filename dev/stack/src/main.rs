@@ -37,7 +37,7 @@ enum Command {
     Token {
         /// The user's id.
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64))]
-        user: u64,
+        user: String,
     },
     /// Stops the running stack and waits for its end.
     Down,
@@ -63,7 +63,7 @@ async fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Token { user } => {
-            println!("{}", stack::token(user));
+            println!("{}", stack::token(&user));
             Ok(())
         }
         Command::Down => down().await,

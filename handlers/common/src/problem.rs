@@ -23,6 +23,8 @@ pub enum Problem {
     KeysUnavailable,
     /// The user may not do this any more.
     Barred,
+    /// Another id has the number of one of these.
+    IdCollision,
     /// There is no such path.
     NotFound,
     /// The path does not take this method; it takes those.
@@ -65,6 +67,7 @@ struct Body<'a> {
 
 impl Problem {
     /// Status, stable name, title, and what the caller can do.
+    #[expect(clippy::too_many_lines, reason = "a table, and its rows are best read together")]
     fn parts(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
         use StatusCode as S;
         match self {
@@ -72,7 +75,7 @@ impl Problem {
                 S::BAD_REQUEST,
                 "bad-id",
                 "Not an article id",
-                "An article id is an integer from 1 to 9223372036854775807, in decimal digits without leading zeros.",
+                "An article id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ : | @ + = -, percent-encoded where a URL needs it.",
             ),
             Self::BadQuery(detail) => (S::BAD_REQUEST, "bad-query", "Query not understood", detail),
             Self::BadBody(detail) => (S::BAD_REQUEST, "bad-body", "Body not understood", detail),
@@ -93,6 +96,13 @@ impl Problem {
             Self::Barred => {
                 (S::FORBIDDEN, "barred", "Not permitted", "This user may not do this. Ask the site's support.")
             }
+            Self::IdCollision => (
+                S::CONFLICT,
+                "id-collision",
+                "Id not usable",
+                "Another id of the site has the same number in this service, by a rare chance. Nothing was changed. Use \
+                 another id, and tell the service's operators.",
+            ),
             Self::NotFound => (
                 S::NOT_FOUND,
                 "not-found",

@@ -3,6 +3,7 @@ use std::{str::FromStr, time::Duration};
 use contract::{ArticleId, Kind, UserId};
 use http::{HeaderMap, Method, Uri, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use percent_encoding::percent_decode_str;
 use spin_sdk::http::Request;
 
 use crate::{Deadline, Problem, route::trimmed};
@@ -77,9 +78,11 @@ impl Call {
         self.user()?.ok_or(Problem::TokenMissing)
     }
 
-    /// The article that the path names in its third segment.
+    /// The article that the path names in its third segment, percent-decoded once.
     pub fn article(&self) -> Result<ArticleId, Problem> {
-        self.path().split('/').nth(3).and_then(|id| id.parse().ok()).ok_or(Problem::BadId)
+        let segment = self.path().split('/').nth(3).ok_or(Problem::BadId)?;
+        let id = percent_decode_str(segment).decode_utf8().map_err(|_| Problem::BadId)?;
+        id.parse().map_err(|_| Problem::BadId)
     }
 
     /// The kind that the last segment of the path names: by its name, its count or its list, which are words of one kind
@@ -103,9 +106,10 @@ impl Call {
         let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
-            // All that we take is words, digits, commas and dashes; a browser's URLSearchParams writes the comma as
-            // %2C.
-            (Some(value), None) => Ok(Some(value.replace("%2C", ",").replace("%2c", ","))),
+            (Some(value), None) => match percent_decode_str(value).decode_utf8() {
+                Ok(text) => Ok(Some(text.into_owned())),
+                Err(_) => Err(Problem::BadQuery(otherwise)),
+            },
             (Some(_), Some(_)) => Err(Problem::BadQuery(otherwise)),
         }
     }
@@ -171,9 +175,23 @@ mod tests {
         }
 
         #[test]
-        fn the_article_is_the_third_segment_or_none(segment in "[0-9]{1,20}|[a-z0-9%+.-]{0,10}") {
+        fn the_article_is_the_third_segment_however_it_is_escaped(
+            id in "[1-9][0-9]{0,18}|[A-Za-z0-9._~:|@+=-]{1,128}",
+            escaped in proptest::collection::vec(any::<bool>(), 128),
+        ) {
+            let byte = |(byte, escape): (u8, &bool)| match char::from(byte) {
+                // No request target has a bar as it is.
+                plain if plain != '|' && !escape => plain.to_string(),
+                plain => format!("%{:02X}", u32::from(plain)),
+            };
+            let segment: String = id.bytes().zip(&escaped).map(byte).collect();
             let article = to(&format!("/v1/articles/{segment}/like")).article();
-            prop_assert_eq!(article.ok(), segment.parse::<ArticleId>().ok());
+            prop_assert_eq!(article, Ok(id.parse::<ArticleId>().expect("an id")));
+        }
+
+        #[test]
+        fn any_other_segment_is_a_bad_id(segment in "[a-z]{0,4}(%2F|%00|%20|%23|%C3%A9|%FF|%25|%|,|!|%2525)[a-z]{0,4}") {
+            prop_assert_eq!(to(&format!("/v1/articles/{segment}/like")).article(), Err(Problem::BadId));
         }
 
         #[test]
@@ -209,10 +227,12 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_may_be_escaped_and_nothing_else() {
+    fn a_parameter_is_decoded_once() {
         let ids = |query: &str| to(&format!("/?ids={query}")).query::<String>("ids", "").expect("once");
         assert_eq!(ids("1%2C2%2c3").as_deref(), Some("1,2,3"));
-        assert_eq!(ids("%31%252C").as_deref(), Some("%31%252C"));
+        assert_eq!(ids("auth0%7Cx").as_deref(), Some("auth0|x"));
+        assert_eq!(ids("%31%252C").as_deref(), Some("1%2C"));
+        assert_eq!(to("/?ids=%FF").query::<String>("ids", "text"), Err(Problem::BadQuery("text")));
     }
 
     #[test]

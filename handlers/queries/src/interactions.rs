@@ -6,7 +6,7 @@ mod stored;
 mod stores;
 
 use contract::{
-    ArticleId, Partition, UserId,
+    ArticleId, ArticleNumber, Partition, UserId, UserNumber,
     scripts::{Queried, Query},
 };
 use handler_common::{
@@ -26,14 +26,14 @@ use stores::redis_first;
 /// `GET /v1/articles/{id}/interactions`
 pub(crate) async fn one(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let (article, user) = (call.article()?, call.user()?);
-    let items = query(call, settings, &[article], user).await?;
+    let items = query(call, settings, std::slice::from_ref(&article), user.as_ref()).await?;
     Ok(Reply::json(items.first().ok_or(Problem::StoreUnavailable)?))
 }
 
 /// `GET /v1/interactions?article_ids=1,2,3`
 pub(crate) async fn batch(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let user = call.user()?;
-    Ok(Reply::json(&Batch { items: query(call, settings, &named(call)?, user).await? }))
+    Ok(Reply::json(&Batch { items: query(call, settings, &named(call)?, user.as_ref()).await? }))
 }
 
 /// `GET /v1/interactions/totals?article_ids=1,2,3`; an article that is named twice counts once.
@@ -56,31 +56,33 @@ async fn query(
     call: &Call,
     settings: &Settings,
     articles: &[ArticleId],
-    user: Option<UserId>,
+    user: Option<&UserId>,
 ) -> Result<Vec<Interactions>, Problem> {
-    let queries = by_partition(articles, user);
+    let user = user.map(UserId::number);
+    let numbers: Vec<ArticleNumber> = articles.iter().map(ArticleId::number).collect();
+    let queries = by_partition(&numbers, user);
     let redis = Calls::new(&queries);
     let stored = redis_first(
         redis.send(&settings.redis_url, call.deadline, Resend::Once),
         || redis.unanswered().next().is_none(),
         async || {
-            let open: Vec<ArticleId> = redis.unanswered().flat_map(|query| &query.articles).copied().collect();
+            let open: Vec<ArticleNumber> = redis.unanswered().flat_map(|query| &query.articles).copied().collect();
             stored::query(&settings.mysql_url, call.deadline, &open, user).await.ok()
         },
         sleep,
     )
     .await;
-    let hot: Vec<(ArticleId, Queried)> = queries
+    let hot: Vec<(ArticleNumber, Queried)> = queries
         .iter()
         .zip(redis.answers())
         .filter_map(|(query, answer)| Some(query.articles.iter().copied().zip(answer.ok()?)))
         .flatten()
         .collect();
-    articles.iter().map(|article| merge(*article, &hot, stored.as_ref())).collect()
+    articles.iter().map(|article| merge(article, &hot, stored.as_ref())).collect()
 }
 
 /// One query for each partition: a script may touch no other partition's keys.
-fn by_partition(articles: &[ArticleId], user: Option<UserId>) -> Vec<Query> {
+fn by_partition(articles: &[ArticleNumber], user: Option<UserNumber>) -> Vec<Query> {
     let mut queries: Vec<Query> = Vec::new();
     for article in articles {
         let partition = Partition::of(*article);
@@ -94,12 +96,16 @@ fn by_partition(articles: &[ArticleId], user: Option<UserId>) -> Vec<Query> {
 
 /// What Redis has answered is newer than what MySQL has. A hundred articles at most: to look through them is less than to
 /// hash them, and less code.
-fn merge(article: ArticleId, hot: &[(ArticleId, Queried)], stored: Option<&Stored>) -> Result<Interactions, Problem> {
-    if let Some((_, counters)) = hot.iter().find(|(other, _)| *other == article) {
-        return Ok(Interactions { article, counters: counters.clone(), stale: false });
+fn merge(
+    article: &ArticleId,
+    hot: &[(ArticleNumber, Queried)],
+    stored: Option<&Stored>,
+) -> Result<Interactions, Problem> {
+    if let Some((_, counters)) = hot.iter().find(|(other, _)| *other == article.number()) {
+        return Ok(Interactions { article: article.clone(), counters: counters.clone(), stale: false });
     }
-    let counters = stored.ok_or(Problem::StoreUnavailable)?.of(article);
-    Ok(Interactions { article, counters, stale: true })
+    let counters = stored.ok_or(Problem::StoreUnavailable)?.of(article.number());
+    Ok(Interactions { article: article.clone(), counters, stale: true })
 }
 
 #[cfg(test)]
@@ -108,19 +114,23 @@ mod tests {
 
     use super::*;
 
-    fn article(id: i64) -> ArticleId {
+    fn article(id: i64) -> ArticleNumber {
         id.try_into().expect("an id")
+    }
+
+    fn id(number: i64) -> ArticleId {
+        ArticleId::stored(article(number), None)
     }
 
     #[test]
     fn each_article_is_asked_for_in_its_partition() {
-        let articles: Vec<ArticleId> = (1..=100).map(article).collect();
+        let articles: Vec<ArticleNumber> = (1..=100).map(article).collect();
         let queries = by_partition(&articles, None);
         for query in &queries {
             assert!(query.articles.iter().all(|article| Partition::of(*article) == query.partition));
             assert_eq!(queries.iter().filter(|other| other.partition == query.partition).count(), 1);
         }
-        let mut asked: Vec<ArticleId> = queries.into_iter().flat_map(|query| query.articles).collect();
+        let mut asked: Vec<ArticleNumber> = queries.into_iter().flat_map(|query| query.articles).collect();
         asked.sort();
         assert_eq!(asked, articles);
     }
@@ -131,10 +141,10 @@ mod tests {
         let hot = [(article(1), Queried { pv: 9, uv: 3, reads: 2, kinds })];
         let stored = Stored::read("1,1,1,1,2,7,5,3", &vec![String::new(); Kind::ALL.len()], false).expect("numbers");
         let pv = |merged: Interactions| (merged.counters.pv, merged.stale);
-        assert_eq!(merge(article(1), &hot, Some(&stored)).map(pv), Ok((9, false)));
-        assert_eq!(merge(article(1), &hot, None).map(pv), Ok((9, false)));
-        assert_eq!(merge(article(2), &hot, Some(&stored)).map(pv), Ok((7, true)));
-        assert_eq!(merge(article(3), &hot, Some(&stored)).map(pv), Ok((0, true)), "nobody has touched it");
-        assert_eq!(merge(article(2), &hot, None).map(pv), Err(Problem::StoreUnavailable));
+        assert_eq!(merge(&id(1), &hot, Some(&stored)).map(pv), Ok((9, false)));
+        assert_eq!(merge(&id(1), &hot, None).map(pv), Ok((9, false)));
+        assert_eq!(merge(&id(2), &hot, Some(&stored)).map(pv), Ok((7, true)));
+        assert_eq!(merge(&id(3), &hot, Some(&stored)).map(pv), Ok((0, true)), "nobody has touched it");
+        assert_eq!(merge(&id(2), &hot, None).map(pv), Err(Problem::StoreUnavailable));
     }
 }

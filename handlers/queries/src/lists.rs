@@ -3,7 +3,7 @@
 //! A cursor is the place of the last item in the order of the index, so a page begins where the last one ended whatever
 //! was written meanwhile.
 
-use contract::{ArticleId, Partition, UserId, Version};
+use contract::{ArticleId, FIRST_NAME, Partition, UserId, Version};
 use handler_common::{
     Call, Problem, Reply,
     mysql::{self, integer, text},
@@ -53,9 +53,9 @@ struct UserAt {
 /// `GET /v1/me/{count}`: what the caller has on.
 pub(crate) async fn mine(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let (kind, user) = (call.kind()?, call.required_user()?);
-    let of = [user.get(), kind.code().into()];
-    page(call, settings, ["article_id", "user_id = ? AND kind = ?"], &of, |article, at| {
-        Some(ArticleAt { article_id: article.try_into().ok()?, at })
+    let of = [user.number().get(), kind.code().into()];
+    page(call, settings, ["article", "user_id = ? AND kind = ?"], &of, |article, name, at| {
+        Some(ArticleAt { article_id: ArticleId::stored(article.try_into().ok()?, name), at })
     })
     .await
 }
@@ -65,33 +65,36 @@ pub(crate) async fn users(call: &Call, settings: &Settings) -> Result<Reply, Pro
     let (kind, article) = (call.kind()?, call.article()?);
     call.user()?;
     // The index begins with the partition.
+    let article = article.number();
     let of = [Partition::of(article).get().into(), article.get(), kind.code().into()];
-    page(call, settings, ["user_id", "p = ? AND article_id = ? AND kind = ?"], &of, |user, at| {
-        Some(UserAt { user_id: user.try_into().ok()?, at })
+    page(call, settings, ["user", "p = ? AND article_id = ? AND kind = ?"], &of, |user, name, at| {
+        Some(UserAt { user_id: UserId::stored(user.try_into().ok()?, name), at })
     })
     .await
 }
 
 /// The rows of a list in the order of (version, id), descending, after a cursor. The condition on the first column alone
 /// is what lets the index find the place; a comparison of whole rows would walk the list from its beginning.
-fn sql([id, of]: [&str; 2]) -> String {
+fn sql([of, list]: [&str; 2]) -> String {
     const AT: &str = rfc_3339!("updated_at");
+    let id = format!("{of}_id");
     format!(
-        "SELECT {id} AS id, version_ms, version_seq, {AT} AS at
-         FROM interaction WHERE {of} AND status = 1 AND version_ms <= ?
+        "SELECT {id} AS id, version_ms, version_seq, {AT} AS at,
+                IF({id} < {FIRST_NAME}, '', COALESCE((SELECT text FROM name WHERE kind = '{of}' AND number = {id}), '')) AS name
+         FROM interaction WHERE {list} AND status = 1 AND version_ms <= ?
              AND (version_ms < ? OR (version_seq < ? OR (version_seq = ? AND {id} < ?)))
          ORDER BY version_ms DESC, version_seq DESC, {id} DESC LIMIT ?"
     )
 }
 
-/// A page of a list: `list` is the column of its items and the condition on the columns that its index begins with, `of`
+/// A page of a list: `list` is what its items are, and the condition on the columns that its index begins with, `of`
 /// their values.
 async fn page<T: Serialize>(
     call: &Call,
     settings: &Settings,
     list: [&str; 2],
     of: &[i64],
-    item: impl Fn(i64, String) -> Option<T>,
+    item: impl Fn(i64, Option<&str>, String) -> Option<T>,
 ) -> Result<Reply, Problem> {
     const LAST: u64 = i64::MAX.cast_unsigned();
     let limit = limit(call)?;
@@ -107,7 +110,10 @@ async fn page<T: Serialize>(
         rows.pop();
     }
     let next_cursor = rows.last().filter(|_| more).map(cursor_of).transpose()?;
-    let items = rows.iter().map(|row| item(integer(row, "id")?, text(row, "at")?).ok_or(Problem::StoreUnavailable));
+    let items = rows.iter().map(|row| {
+        let name = text(row, "name")?;
+        item(integer(row, "id")?, Some(&*name), text(row, "at")?).ok_or(Problem::StoreUnavailable)
+    });
     Ok(Reply::json(&Page { items: items.collect::<Result<Vec<_>, _>>()?, next_cursor }))
 }
 

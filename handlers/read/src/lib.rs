@@ -70,8 +70,8 @@ impl Component for Reads {
 }
 
 #[derive(Serialize)]
-struct Viewed {
-    article_id: ArticleId,
+struct Viewed<'a> {
+    article_id: &'a ArticleId,
     pv: i64,
     uv: i64,
     view_token: String,
@@ -89,8 +89,8 @@ async fn view(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
         }
     };
     let visitor_id = viewer.visitor_text();
-    let visitor = match viewer {
-        Viewer::User(user) => Subject::User(user),
+    let visitor = match &viewer {
+        Viewer::User(user) => Subject::User(user.number()),
         Viewer::Visitor(_) => Subject::Visitor(&visitor_id),
     };
     let (ip_hash, limits) = (&settings.clients.hash(call.headers()), settings.view_limits);
@@ -99,9 +99,10 @@ async fn view(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let counted = redis::call(&settings.redis_url, call.deadline, Resend::Never, &view).await?;
 
     let id = ViewToken::new_id();
-    let token = ViewToken { id, article, viewer, epoch: counted.epoch, viewed_ms: counted.at_ms };
+    let token =
+        ViewToken { id, article: view.article.number(), viewer, epoch: counted.epoch, viewed_ms: counted.at_ms };
     let body = Viewed {
-        article_id: article,
+        article_id: &view.article,
         pv: counted.pv,
         uv: counted.uv,
         view_token: token.seal(&settings.view_token_key),
@@ -115,8 +116,8 @@ async fn view(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
 }
 
 #[derive(Serialize)]
-struct Read {
-    article_id: ArticleId,
+struct Read<'a> {
+    article_id: &'a ArticleId,
     reads: i64,
     counted: bool,
 }
@@ -126,14 +127,14 @@ async fn read(mut call: Call, settings: &Settings) -> Result<Reply, Problem> {
     let user = call.user()?;
     let body = call.body().await?;
     let token = ViewToken::of_body(&settings.view_token_key, &body)?;
-    if token.article != article {
+    if token.article != article.number() {
         return Err(Problem::ViewTokenInvalid);
     }
     // The token says who reads. A beacon carries no token of the user and perhaps no cookie; but where the caller says
     // who it is, that must not be somebody else.
-    let reader = match token.viewer {
-        Viewer::User(reader) if user.is_none_or(|user| user == reader) => Some(reader),
-        Viewer::Visitor(reader) if settings.visitors.known(call.headers()).is_none_or(|known| known == reader) => None,
+    let reader = match &token.viewer {
+        Viewer::User(reader) if user.is_none_or(|user| user == *reader) => Some(reader.clone()),
+        Viewer::Visitor(reader) if settings.visitors.known(call.headers()).is_none_or(|known| known == *reader) => None,
         _ => return Err(Problem::ViewTokenInvalid),
     };
     let ViewToken { epoch, viewed_ms, .. } = token;
@@ -148,5 +149,5 @@ async fn read(mut call: Call, settings: &Settings) -> Result<Reply, Problem> {
         ip_hash: &settings.clients.hash(call.headers()),
     };
     let reading = redis::call(&settings.redis_url, call.deadline, Resend::Once, &read).await?;
-    Ok(Reply::json(&Read { article_id: article, reads: reading.reads, counted: reading.counted }))
+    Ok(Reply::json(&Read { article_id: &read.article, reads: reading.reads, counted: reading.counted }))
 }

@@ -16,7 +16,7 @@ use crate::wish::{Settings, Switched, Wish};
 /// How long the frequency limit may keep a request waiting; without Redis there is none.
 const LIMIT_PATIENCE: Duration = Duration::from_millis(300);
 
-const SQL: &str = "CALL toggle(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const SQL: &str = "CALL toggle(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Changes row, count and outbox together, in one procedure (`persister/migrations/0003_toggle.sql`).
 pub(crate) async fn toggle(call: &Call, settings: &Settings, wish: &Wish) -> Result<Reply, Problem> {
@@ -24,9 +24,9 @@ pub(crate) async fn toggle(call: &Call, settings: &Settings, wish: &Wish) -> Res
     let parameters = |deadline_ms| {
         vec![
             ParameterValue::Uint8(wish.kind.code()),
-            ParameterValue::Uint8(Partition::of(wish.article).get()),
-            ParameterValue::Int64(wish.user.get()),
-            ParameterValue::Int64(wish.article.get()),
+            ParameterValue::Uint8(Partition::of(wish.article.number()).get()),
+            ParameterValue::Int64(wish.user.number().get()),
+            ParameterValue::Int64(wish.article.number().get()),
             ParameterValue::Int8(wish.on.into()),
             ParameterValue::Int64(deadline_ms),
             ParameterValue::Str("user".to_owned()),
@@ -35,6 +35,8 @@ pub(crate) async fn toggle(call: &Call, settings: &Settings, wish: &Wish) -> Res
             ParameterValue::DbNull,
             ParameterValue::Str(call.request_id.clone()),
             ParameterValue::Str(wish.ip_hash.clone()),
+            name(wish.user.name()),
+            name(wish.article.name()),
         ]
     };
     let rows = mysql::query(&settings.mysql_url, call.deadline, SQL, &parameters).await?;
@@ -42,6 +44,7 @@ pub(crate) async fn toggle(call: &Call, settings: &Settings, wish: &Wish) -> Res
     match text(row, "refused")?.as_str() {
         "" => {}
         "BARRED" => return Err(Problem::Barred),
+        "COLLISION" => return Err(Problem::IdCollision),
         _ => {
             // LATE by the server's clock and not by ours.
             mysql::forget_idle();
@@ -49,17 +52,22 @@ pub(crate) async fn toggle(call: &Call, settings: &Settings, wish: &Wish) -> Res
         }
     }
     let (on, count) = (integer(row, "is_on")? == 1, integer(row, "count")?);
-    let reply = Reply::json(&Switched { kind: wish.kind, article: wish.article, on, count });
+    let reply = Reply::json(&Switched { kind: wish.kind, article: &wish.article, on, count });
     Ok(match left {
         Some(left) => reply.with_limit(settings.limits[0], left),
         None => reply,
     })
 }
 
+/// The text of an id that is a name; of any other its number says all.
+fn name(name: Option<&str>) -> ParameterValue {
+    name.map_or(ParameterValue::DbNull, |name| ParameterValue::Str(name.to_owned()))
+}
+
 /// Charges the limits; `None` where Redis cannot say, since the change needs only MySQL.
 async fn take_limit(call: &Call, settings: &Settings, wish: &Wish) -> Result<Option<Gate>, Problem> {
-    let Wish { kind, article, user, ref ip_hash, .. } = *wish;
-    let take = TakeLimit { kind, user, article, ip_hash, limits: settings.limits };
+    let (user, article) = (wish.user.number(), wish.article.number());
+    let take = TakeLimit { kind: wish.kind, user, article, ip_hash: &wish.ip_hash, limits: settings.limits };
     let deadline = call.deadline.at_most(LIMIT_PATIENCE);
     match redis::call(&settings.redis_url, deadline, Resend::Never, &take).await {
         Ok(left) => Ok(Some(left)),

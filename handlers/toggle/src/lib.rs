@@ -48,7 +48,7 @@ impl Component for Toggle {
             ip_hash: settings.clients.hash(call.headers()),
         };
         match wish.kind.truth() {
-            Truth::Redis => in_redis::toggle(&call, settings, &wish).await,
+            Truth::Redis => in_redis::toggle(&call, settings, wish).await,
             Truth::Mysql => in_mysql::toggle(&call, settings, &wish).await,
         }
     }

@@ -22,18 +22,18 @@ pub(crate) struct Wish {
 }
 
 /// What holds after it.
-pub(crate) struct Switched {
+pub(crate) struct Switched<'a> {
     pub(crate) kind: Kind,
-    pub(crate) article: ArticleId,
+    pub(crate) article: &'a ArticleId,
     pub(crate) on: bool,
     pub(crate) count: i64,
 }
 
-impl Serialize for Switched {
+impl Serialize for Switched<'_> {
     /// By hand, since the kind names the fields.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_map(Some(3))?;
-        fields.serialize_entry("article_id", &self.article)?;
+        fields.serialize_entry("article_id", self.article)?;
         fields.serialize_entry(self.kind.on(), &self.on)?;
         fields.serialize_entry(self.kind.count(), &self.count)?;
         fields.end()
@@ -46,8 +46,9 @@ mod tests {
 
     #[test]
     fn an_answer_has_its_kinds_fields() {
+        let article = "42".parse().expect("an id");
         for kind in Kind::ALL.iter().copied() {
-            let answer = Switched { kind, article: "42".parse().expect("an id"), on: true, count: 7 };
+            let answer = Switched { kind, article: &article, on: true, count: 7 };
             assert_eq!(
                 serde_json::to_string(&answer).expect("it serialises"),
                 format!(r#"{{"article_id":"42","{}":true,"{}":7}}"#, kind.on(), kind.count())

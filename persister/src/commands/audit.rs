@@ -63,7 +63,7 @@ fn row(event: &Event) -> anyhow::Result<()> {
     line(format_args!(
         "{:<24} {:<19} {:<19} {:<10} {:<9} {:<20} {:<16} {}",
         event.occurred_at.to_string(),
-        event.user.map_or_else(|| "-".to_owned(), |user| user.to_string()),
+        event.user.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
         event.article.to_string(),
         action,
         event.cause.word(),

@@ -46,7 +46,7 @@ pub(crate) struct AddOptions {
 #[derive(Debug, Args)]
 pub(crate) struct Users {
     /// Whom; may be repeated, or several separated by commas.
-    #[arg(long = "user", required = true, value_delimiter = ',')]
+    #[arg(long = "user", required = true, value_delimiter = ',', value_parser = UserId::read)]
     users: Vec<UserId>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) async fn run(stores: &Stores, command: BarsCommand) -> anyhow::Result
         BarsCommand::Lift(Users { users }) => {
             let mut redis = stores.redis.connect().await?;
             for user in &users {
-                let erasing = lift_any(&stores.mysql, &mut redis, *user).await?;
+                let erasing = lift_any(&stores.mysql, &mut redis, user.number()).await?;
                 ensure!(!erasing, "user {user} is being erased, which lifts the bar at its end: erase --user {user}");
             }
             line(format_args!("{} let in again", counted(users.len(), "user")))

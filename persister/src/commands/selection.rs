@@ -12,10 +12,10 @@ pub(crate) struct Selection {
     #[command(flatten)]
     kinds: Kinds,
     /// Events of this article; may be given more than once.
-    #[arg(long)]
+    #[arg(long, value_parser = ArticleId::read)]
     article: Vec<ArticleId>,
     /// Events of this user; may be given more than once.
-    #[arg(long)]
+    #[arg(long, value_parser = UserId::read)]
     user: Vec<UserId>,
     /// Events from this client address, by the keyed hash that the events hold; may be given more than once.
     #[arg(long, value_name = "HASH")]
@@ -35,8 +35,10 @@ impl Selection {
             Change::Read(_) => self.kinds.is_any(),
         };
         of_kind
-            && (self.article.is_empty() || self.article.contains(&event.article))
-            && (self.user.is_empty() || event.user.is_some_and(|user| self.user.contains(&user)))
+            && (self.article.is_empty()
+                || self.article.iter().any(|article| article.number() == event.article.number()))
+            && (self.user.is_empty()
+                || event.user.as_ref().is_some_and(|user| self.user.iter().any(|of| of.number() == user.number())))
             && (self.ip_hash.is_empty() || self.ip_hash.contains(&event.ip_hash))
             && self.since.is_none_or(|since| event.occurred_at >= since)
             && self.until.is_none_or(|until| event.occurred_at < until)

@@ -65,7 +65,7 @@ async fn save_one(stores: &Stores, place: &Place, stop: &CancellationToken) -> R
         partitions = taken.iter().filter(|(_, of)| of.len() >= PER_PARTITION).map(|(p, _)| *p).collect();
         for some in taken.chunks(8) {
             let mut counters = snapshot::read(&mut redis, some).await?;
-            counters.sort_unstable_by_key(|(article, _)| *article);
+            counters.sort_unstable_by_key(|(article, _)| article.number());
             for rows in counters.chunks(PER_PARTITION) {
                 snapshot::write(&stores.mysql, rows).await?;
             }

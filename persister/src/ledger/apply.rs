@@ -36,7 +36,7 @@ async fn in_transaction(mysql: &MySqlPool, events: &[&Event], only_seen: bool) -
 
 async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_seen: bool) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
-    let partitions: BTreeSet<Partition> = events.iter().map(|event| Partition::of(event.article)).collect();
+    let partitions: BTreeSet<Partition> = events.iter().map(|event| Partition::of(event.article.number())).collect();
     // Two consumers may hold the same event for a moment around a rebalance. With the partition locked, what is read
     // below is what is there when it is changed.
     lock_partitions(&mut transaction, &partitions).await?;
@@ -60,6 +60,9 @@ async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_s
 /// In the order in which every writer locks the tables (see the migrations). The answer is the kind of each state that was
 /// newer than its row.
 async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> Result<Vec<Kind>, StoreError> {
+    if let Some(collision) = batch.names.write(&mut *connection).await? {
+        return Err(StoreError::Collision(collision.to_string()));
+    }
     let rows = rows_of(&mut *connection, batch.states.keys()).await?;
     let (newer, deltas) = batch.against(&rows);
     run(connection, statements::write_rows(&newer)).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contract::{ArticleId, Kind, keys};
+use contract::{ArticleNumber, Kind, keys};
 use redis::aio::MultiplexedConnection;
 use sqlx::{AssertSqlSafe, MySqlPool, query_scalar};
 
@@ -44,7 +44,7 @@ async fn scan(server: &mut MultiplexedConnection, kind: Kind, found: &mut BTreeS
 pub(crate) async fn in_mysql(
     mysql: &MySqlPool,
     kinds: impl Iterator<Item = Kind>,
-) -> Result<BTreeSet<ArticleId>, StoreError> {
+) -> Result<BTreeSet<ArticleNumber>, StoreError> {
     let codes = kinds.map(|kind| kind.code().to_string()).collect::<Vec<_>>().join(",");
     if codes.is_empty() {
         return Ok(BTreeSet::new());
@@ -55,5 +55,5 @@ pub(crate) async fn in_mysql(
     );
     let ids: Vec<i64> = query_scalar(AssertSqlSafe(sql)).fetch_all(mysql).await?;
     let below = |_| StoreError::Answer(Store::Mysql, "an article id below 1".to_owned());
-    ids.into_iter().map(|id| ArticleId::try_from(id).map_err(below)).collect()
+    ids.into_iter().map(|id| ArticleNumber::try_from(id).map_err(below)).collect()
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use contract::{Partition, UserId, keys};
+use contract::{Partition, UserId, UserNumber, keys};
 use jiff::Timestamp;
 use sqlx::{MySqlPool, QueryBuilder, query, query_as, query_scalar};
 
+use super::names::NewNames;
 use crate::store::{Store, StoreError, servers::Servers};
 
 const TOGETHER: usize = 500;
@@ -22,14 +23,21 @@ pub(crate) async fn bar(
     reason: &str,
 ) -> Result<(), StoreError> {
     for users in users.chunks(TOGETHER) {
+        let mut names = NewNames::default();
+        for user in users {
+            names.user(user);
+        }
+        if let Some(collision) = names.write(&mut *mysql.acquire().await?).await? {
+            return Err(StoreError::Collision(collision.to_string()));
+        }
         let mut insert = QueryBuilder::new("INSERT INTO user_bar (user_id, at, reason) ");
         insert.push_values(users, |mut row, user| {
-            row.push_bind(user.get()).push("UTC_TIMESTAMP(3)").push_bind(reason);
+            row.push_bind(user.number().get()).push("UTC_TIMESTAMP(3)").push_bind(reason);
         });
         insert.push(" ON DUPLICATE KEY UPDATE reason = IF(reason = ").push_bind(ERASING);
         insert.push(", VALUES(reason), reason)");
         insert.build().execute(mysql).await?;
-        let ids: Vec<i64> = users.iter().map(|user| user.get()).collect();
+        let ids: Vec<i64> = users.iter().map(|user| user.number().get()).collect();
         let mut add = redis::pipe();
         for partition in Partition::all() {
             add.sadd(keys::barred(partition), &ids).ignore();
@@ -65,14 +73,19 @@ pub(crate) async fn agree(mysql: &MySqlPool, redis: &mut Servers, partitions: &[
 }
 
 /// Lifts the bar of one user, if it was set for that reason.
-pub(crate) async fn lift(mysql: &MySqlPool, redis: &mut Servers, user: UserId, reason: &str) -> Result<(), StoreError> {
+pub(crate) async fn lift(
+    mysql: &MySqlPool,
+    redis: &mut Servers,
+    user: UserNumber,
+    reason: &str,
+) -> Result<(), StoreError> {
     let delete = query("DELETE FROM user_bar WHERE user_id = ? AND reason = ?").bind(user.get()).bind(reason);
     if delete.execute(mysql).await?.rows_affected() > 0 { let_in(redis, user).await } else { Ok(()) }
 }
 
 /// Lifts the bar of one user, whatever it was set for, and what is left of one that was lifted half. True, and nothing
 /// done, while the user is being erased.
-pub(crate) async fn lift_any(mysql: &MySqlPool, redis: &mut Servers, user: UserId) -> Result<bool, StoreError> {
+pub(crate) async fn lift_any(mysql: &MySqlPool, redis: &mut Servers, user: UserNumber) -> Result<bool, StoreError> {
     let delete = query("DELETE FROM user_bar WHERE user_id = ? AND reason <> ?").bind(user.get()).bind(ERASING);
     delete.execute(mysql).await?;
     let left: Option<i64> =
@@ -83,7 +96,7 @@ pub(crate) async fn lift_any(mysql: &MySqlPool, redis: &mut Servers, user: UserI
     Ok(left.is_some())
 }
 
-async fn let_in(redis: &mut Servers, user: UserId) -> Result<(), StoreError> {
+async fn let_in(redis: &mut Servers, user: UserNumber) -> Result<(), StoreError> {
     let mut remove = redis::pipe();
     for partition in Partition::all() {
         remove.srem(keys::barred(partition), user.get()).ignore();
@@ -100,14 +113,16 @@ pub(crate) struct Barred {
 
 /// All bars, the latest first.
 pub(crate) async fn list(mysql: &MySqlPool) -> Result<Vec<Barred>, StoreError> {
-    let rows: Vec<(i64, i64, String)> = query_as(
-        "SELECT user_id, CAST(UNIX_TIMESTAMP(at) * 1000 AS SIGNED), reason FROM user_bar ORDER BY at DESC, user_id",
+    let rows: Vec<(i64, i64, String, Option<String>)> = query_as(
+        "SELECT user_id, CAST(UNIX_TIMESTAMP(at) * 1000 AS SIGNED), reason,
+                (SELECT text FROM name WHERE kind = 'user' AND number = user_id)
+         FROM user_bar ORDER BY at DESC, user_id",
     )
     .fetch_all(mysql)
     .await?;
-    let bar = |(user, ms, reason): (i64, i64, String)| {
-        let (user, since) = (UserId::try_from(user).ok()?, Timestamp::from_millisecond(ms).ok()?);
-        Some(Barred { user, since, reason })
+    let bar = |(user, ms, reason, name): (i64, i64, String, Option<String>)| {
+        let (user, since) = (UserNumber::try_from(user).ok()?, Timestamp::from_millisecond(ms).ok()?);
+        Some(Barred { user: UserId::stored(user, name.as_deref()), since, reason })
     };
     let bars = rows.into_iter().map(bar).collect::<Option<_>>();
     bars.ok_or_else(|| StoreError::Answer(Store::Mysql, "user_bar has a value out of range".to_owned()))

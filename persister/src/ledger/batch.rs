@@ -3,19 +3,19 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use contract::{ArticleId, Change, Event, Kind, Pair, Partition, Truth, UserId, Version};
+use contract::{ArticleNumber, Change, Event, Kind, Pair, Partition, Truth, UserNumber, Version};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{erased::Erased, rows::Rows};
+use super::{erased::Erased, names::NewNames, rows::Rows};
 
 /// How long after its view a read may come, as the view token says (`handlers/common/src/view_token.rs`).
 const VIEW_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// A user who reads, and the article, in the order of the primary key of `user_read`.
-pub(crate) type Reader = (UserId, ArticleId);
+pub(crate) type Reader = (UserNumber, ArticleNumber);
 
 /// By how much each count moves.
-pub(crate) type Deltas = BTreeMap<(ArticleId, Kind), i64>;
+pub(crate) type Deltas = BTreeMap<(ArticleNumber, Kind), i64>;
 
 /// A pair's state after the latest event of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,11 @@ pub(crate) struct Latest<T> {
 pub(crate) struct Collapsed {
     pub(crate) states: BTreeMap<Pair, State>,
     pub(crate) user_reads: BTreeMap<Reader, Latest<Timestamp>>,
-    pub(crate) reads: BTreeMap<ArticleId, Latest<u64>>,
+    pub(crate) reads: BTreeMap<ArticleNumber, Latest<u64>>,
     /// The highest version of each partition, of skipped events too: MySQL has heard of them.
     pub(crate) seen: BTreeMap<Partition, Version>,
+    /// The names of the ids in all that is to be written.
+    pub(crate) names: NewNames,
 }
 
 impl Collapsed {
@@ -59,27 +61,34 @@ impl Collapsed {
             // MySQL had it before Kafka; and its version is of MySQL's clock, which says nothing about the outboxes.
             return;
         }
-        let seen = self.seen.entry(Partition::of(event.article)).or_default();
+        let seen = self.seen.entry(Partition::of(event.article.number())).or_default();
         *seen = version.max(*seen);
         // A view token from before an erasure may still be handed in, for as long as it lives.
         let grace = if let Change::Read(_) = event.change { VIEW_LIFETIME } else { SignedDuration::ZERO };
-        let user =
-            event.user.filter(|user| erased.get(user).is_none_or(|at| event.occurred_at.duration_since(*at) > grace));
+        let user = event
+            .user
+            .as_ref()
+            .filter(|user| erased.get(&user.number()).is_none_or(|at| event.occurred_at.duration_since(*at) > grace));
+        let article = event.article.number();
         match (event.change, user) {
             (Change::Switch(kind, on), Some(user)) => {
                 let state = State { version, on, at: event.occurred_at };
-                keep_latest(self.states.entry((event.article, kind, user)), state, |state| state.version);
+                keep_latest(self.states.entry((article, kind, user.number())), state, |state| state.version);
             }
             (Change::Read(reads), user) => {
                 // The article's number names nobody: it stands whoever read.
                 let latest = Latest { version, value: reads };
-                keep_latest(self.reads.entry(event.article), latest, |latest| latest.version);
+                keep_latest(self.reads.entry(article), latest, |latest| latest.version);
                 if let Some(user) = user {
                     let latest = Latest { version, value: event.occurred_at };
-                    keep_latest(self.user_reads.entry((user, event.article)), latest, |latest| latest.version);
+                    keep_latest(self.user_reads.entry((user.number(), article)), latest, |latest| latest.version);
                 }
             }
-            (Change::Switch(..), None) => (),
+            (Change::Switch(..), None) => return,
+        }
+        self.names.article(&event.article);
+        if let Some(user) = user {
+            self.names.user(user);
         }
     }
 
@@ -129,7 +138,7 @@ mod tests {
     struct Tables {
         states: Rows,
         counts: Deltas,
-        reads: BTreeMap<ArticleId, Latest<u64>>,
+        reads: BTreeMap<ArticleNumber, Latest<u64>>,
         user_reads: BTreeMap<Reader, Latest<Timestamp>>,
         seen: BTreeMap<Partition, Version>,
     }
@@ -171,8 +180,8 @@ mod tests {
                 .enumerate()
                 .map(|(place, (user, article, change))| Event {
                     version: Version { ms: 1 + place as u64 / 3, seq: place as u64 % 3 },
-                    user: user.try_into().ok(),
-                    article: article.try_into().expect("positive"),
+                    user: user.to_string().parse().ok(),
+                    article: article.to_string().parse().expect("an id"),
                     change,
                     cause: Cause::User,
                     occurred_at: Timestamp::from_second(i64::try_from(place).expect("small")).expect("in range"),
@@ -228,14 +237,14 @@ mod tests {
     #[test]
     fn a_read_by_a_view_token_from_before_an_erasure_names_nobody() {
         let at = |second| Timestamp::from_second(second).expect("in range");
-        let user = UserId::try_from(1).expect("positive");
+        let user = UserNumber::try_from(1).expect("positive");
         let erased: Erased = [(user, at(1000))].into();
         let day = VIEW_LIFETIME.as_secs();
         for (second, named) in [(1000, false), (1000 + day, false), (1001 + day, true)] {
             let read = Event {
                 version: Version { ms: 1, seq: 0 },
-                user: Some(user),
-                article: 1.try_into().expect("positive"),
+                user: "1".parse().ok(),
+                article: "1".parse().expect("an id"),
                 change: Change::Read(5),
                 cause: Cause::User,
                 occurred_at: at(second),

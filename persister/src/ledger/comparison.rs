@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{
-    ArticleId, Kind, UserId, Version, keys,
+    ArticleNumber, Kind, UserNumber, Version, keys,
     scripts::{Compare, Refusal},
 };
 use futures::TryStreamExt as _;
@@ -20,10 +20,10 @@ use crate::store::{
 const SETS: usize = 500;
 
 /// An article and a kind: what has a count.
-pub(crate) type Counter = (ArticleId, Kind);
+pub(crate) type Counter = (ArticleNumber, Kind);
 
 /// The users who have the kind on for the article.
-pub(crate) type Members = BTreeMap<Counter, BTreeSet<UserId>>;
+pub(crate) type Members = BTreeMap<Counter, BTreeSet<UserNumber>>;
 
 /// A count, and the number of users that it should be.
 pub(crate) struct Count {
@@ -36,7 +36,7 @@ pub(crate) struct Count {
 pub(crate) struct View {
     pub(crate) of: Counter,
     pub(crate) last: Version,
-    pub(crate) on: BTreeMap<UserId, bool>,
+    pub(crate) on: BTreeMap<UserNumber, bool>,
 }
 
 /// Redis's counts and the users in its own sets; none where the partition is not warm.
@@ -139,7 +139,7 @@ pub(crate) async fn mysql_members(mysql: &MySqlPool, counters: &[Counter]) -> Re
 }
 
 /// Looks at users in Redis; none if the partition is not warm.
-pub(crate) async fn view(redis: &mut Servers, of: Counter, users: &[UserId]) -> Result<Option<View>, StoreError> {
+pub(crate) async fn view(redis: &mut Servers, of: Counter, users: &[UserNumber]) -> Result<Option<View>, StoreError> {
     let (article, kind) = of;
     let compare = Compare { kind, article, users };
     match call(redis, &compare).await? {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use contract::{Event, Truth, UserId};
+use contract::{Event, Truth, UserNumber};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, query, query_as, query_scalar};
 
@@ -10,7 +10,7 @@ use super::{json::json, pair::codes};
 use crate::store::{Store, StoreError};
 
 /// When each of them was erased.
-pub(crate) type Erased = HashMap<UserId, Timestamp>;
+pub(crate) type Erased = HashMap<UserNumber, Timestamp>;
 
 /// Those of the events' users. Ask in the transaction that applies the events, so that an erasure and a redelivery cannot
 /// miss each other.
@@ -20,7 +20,7 @@ pub(super) async fn among(connection: &mut MySqlConnection, events: &[&Event]) -
     if !query_scalar::<_, bool>(any).fetch_one(&mut *connection).await? {
         return Ok(Erased::new());
     }
-    let users: BTreeSet<UserId> = events.iter().filter_map(|event| event.user).collect();
+    let users: BTreeSet<UserNumber> = events.iter().filter_map(|event| Some(event.user.as_ref()?.number())).collect();
     let Some(users) = json(users.iter().map(|user| [user.get()])) else { return Ok(Erased::new()) };
     let rows: Vec<(i64, i64)> = query_as(
         "SELECT x.user_id, CAST(UNIX_TIMESTAMP(x.at) * 1000 AS SIGNED)
@@ -44,7 +44,7 @@ pub(super) async fn all(mysql: &MySqlPool) -> Result<HashMap<i64, i64>, StoreErr
 }
 
 /// Records an erasure: what the user did until `at` is not applied any more, however often it is delivered.
-pub(crate) async fn mark_erased(mysql: &MySqlPool, user: UserId, at: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn mark_erased(mysql: &MySqlPool, user: UserNumber, at: Timestamp) -> Result<(), StoreError> {
     query("INSERT INTO erased_user (user_id, at) VALUES (?, ?) ON DUPLICATE KEY UPDATE at = GREATEST(at, VALUES(at))")
         .bind(user.get())
         .bind(at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
@@ -54,7 +54,7 @@ pub(crate) async fn mark_erased(mysql: &MySqlPool, user: UserId, at: Timestamp) 
 }
 
 /// When the user's latest event that MySQL has happened, by the clocks that date events of Redis.
-pub(crate) async fn last_event(mysql: &MySqlPool, user: UserId) -> Result<Timestamp, StoreError> {
+pub(crate) async fn last_event(mysql: &MySqlPool, user: UserNumber) -> Result<Timestamp, StoreError> {
     let ms: i64 = query_scalar(AssertSqlSafe(format!(
         "SELECT CAST(GREATEST(
              COALESCE((SELECT UNIX_TIMESTAMP(MAX(updated_at)) FROM interaction WHERE user_id = ? AND kind IN ({})), 0),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Cause, Kind, Partition, Truth, UserId};
+use contract::{Cause, Kind, Partition, Truth, UserNumber};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, query, query_as, query_scalar, raw_sql};
 
-use super::locks::lock_partitions;
+use super::{locks::lock_partitions, names};
 use crate::store::{StoreError, mysql::retried};
 
 /// Rows of one transaction.
@@ -31,7 +31,7 @@ pub(crate) async fn wait_for_consumers(mysql: &MySqlPool) -> Result<(), StoreErr
 }
 
 /// Deletes all rows of the user and lowers the counts that they were part of.
-pub(crate) async fn delete(mysql: &MySqlPool, user: UserId) -> Result<Deleted, StoreError> {
+pub(crate) async fn delete(mysql: &MySqlPool, user: UserNumber) -> Result<Deleted, StoreError> {
     let codes: Vec<u8> = query_scalar("SELECT DISTINCT kind FROM interaction WHERE user_id = ? ORDER BY kind")
         .bind(user.get())
         .fetch_all(mysql)
@@ -49,6 +49,8 @@ pub(crate) async fn delete(mysql: &MySqlPool, user: UserId) -> Result<Deleted, S
         Ok(delete.execute(connection).await?.rows_affected())
     })
     .await?;
+    // Last: until here an erasure that was cut short can be looked into.
+    retried(mysql, async |connection| names::forget(connection, user).await).await?;
     Ok(Deleted { by_kind, reads })
 }
 
@@ -67,7 +69,7 @@ async fn until_none(
 }
 
 /// Rows of one kind. In the order in which every writer locks the tables (see the migrations).
-async fn delete_of(connection: &mut MySqlConnection, user: UserId, code: u8) -> sqlx::Result<u64> {
+async fn delete_of(connection: &mut MySqlConnection, user: UserNumber, code: u8) -> sqlx::Result<u64> {
     let mut transaction = connection.begin().await?;
     let rows: Vec<(i64, u8, i8, i64)> = query_as(
         "SELECT article_id, p, status, version_ms FROM interaction
@@ -103,13 +105,16 @@ async fn delete_of(connection: &mut MySqlConnection, user: UserId, code: u8) -> 
 /// Into the outbox, as the procedure `toggle` does, so that log and projection follow.
 async fn tell(
     connection: &mut MySqlConnection,
-    (article, code, user): (i64, u8, UserId),
+    (article, code, user): (i64, u8, UserNumber),
     partition: u8,
     version_ms: i64,
 ) -> sqlx::Result<()> {
     query(
-        "INSERT INTO outbox (p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash)
-         SELECT ?, ?, ?, ?, 0, GREATEST(t.now_ms, ?), ?, t.now_ms, '', ''
+        "INSERT INTO outbox (p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash,
+                             user_name, article_name)
+         SELECT ?, ?, ?, ?, 0, GREATEST(t.now_ms, ?), ?, t.now_ms, '', '',
+                (SELECT text FROM name WHERE kind = 'user' AND number = ?),
+                (SELECT text FROM name WHERE kind = 'article' AND number = ?)
          FROM (SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED) AS now_ms) t",
     )
     .bind(partition)
@@ -118,6 +123,8 @@ async fn tell(
     .bind(article)
     .bind(version_ms)
     .bind(Cause::Erase.word())
+    .bind(user.get())
+    .bind(article)
     .execute(connection)
     .await?;
     Ok(())

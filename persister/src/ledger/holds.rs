@@ -1,9 +1,12 @@
 //! Holding pairs while it is found out why they are on, and switching them off.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use contract::{
-    Cause, Pair, Partition,
+    Cause, Pair, Partition, Written,
     scripts::{Hold, Release, Undo},
 };
 
@@ -64,16 +67,16 @@ impl Holder {
     /// Switches off pairs that are held; whether each was. Marks the last change of each outbox.
     pub(crate) async fn undo(
         &mut self,
-        pairs: &BTreeSet<Pair>,
+        pairs: &BTreeMap<Pair, Written>,
         marks: &mut Marks,
     ) -> Result<Vec<(Pair, bool)>, StoreError> {
         let mut outcomes = Vec::with_capacity(pairs.len());
         for Held { partition, until, pairs: held } in &self.held {
-            let chosen: Vec<Pair> = held.intersection(pairs).copied().collect();
+            let chosen: Vec<Written> = held.iter().filter_map(|pair| pairs.get(pair).cloned()).collect();
             if !chosen.is_empty() {
                 let off = Undo { partition: *partition, pairs: &chosen, cause: Cause::Revoke, until };
                 let done = undo(&mut self.redis, &off, marks).await?;
-                outcomes.extend(chosen.iter().copied().zip(done));
+                outcomes.extend(chosen.iter().map(Written::pair).zip(done));
             }
         }
         Ok(outcomes)

@@ -19,6 +19,7 @@ pub(crate) mod loss;
 pub(crate) mod markers;
 pub(crate) mod marks;
 pub(crate) mod mysql_outbox;
+pub(crate) mod names;
 pub(crate) mod outbox;
 pub(crate) mod outbox_seen;
 pub(crate) mod pair;

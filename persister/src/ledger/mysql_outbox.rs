@@ -3,7 +3,9 @@
 //! One process at a time works on it, under [`LOCK`], so that the rows of one user and article are projected in the order
 //! of their ids, which is that of their commits.
 
-use contract::{DecodeError, Event, Fields, Kind, Partition, Version, scripts::Entry};
+use contract::{
+    ArticleId, ArticleNumber, DecodeError, Event, Fields, Kind, Partition, UserId, UserNumber, Version, scripts::Entry,
+};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, FromRow, MySqlPool, query_as, query_scalar};
 
@@ -47,6 +49,8 @@ pub(crate) struct Row {
     at_ms: i64,
     request_id: String,
     ip_hash: String,
+    user_name: Option<String>,
+    article_name: Option<String>,
     /// By MySQL's clock, when the row was read.
     now_ms: i64,
 }
@@ -66,11 +70,15 @@ impl Row {
     /// The event that the row stands for.
     pub(crate) fn to_event(&self) -> Result<Event, DecodeError> {
         let number = |number: i64| u64::try_from(number).map_err(|_| DecodeError::Incomplete("a version below 0"));
+        let user =
+            UserNumber::try_from(self.user_id).map_err(|_| DecodeError::Incomplete("user_id is no number of an id"))?;
+        let article = ArticleNumber::try_from(self.article_id)
+            .map_err(|_| DecodeError::Incomplete("article_id is no number of an id"))?;
         let fields = Fields {
             version: Version { ms: number(self.version_ms)?, seq: number(self.id)? },
             r#type: Kind::from_code(self.kind).map_or("", Kind::name).into(),
-            user_id: Some(self.user_id.to_string().into()),
-            article_id: self.article_id.to_string().into(),
+            user_id: Some(UserId::stored(user, self.user_name.as_deref()).to_string().into()),
+            article_id: ArticleId::stored(article, self.article_name.as_deref()).to_string().into(),
             status: Some(self.status.into()),
             reads: None,
             cause: self.cause.as_str().into(),
@@ -101,7 +109,7 @@ pub(crate) async fn read(mysql: &MySqlPool, work: Work, partitions: &[Partition]
     }
     let sql = format!(
         "SELECT id, p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash,
-                CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms
+                user_name, article_name, CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms
          FROM outbox WHERE {} = FALSE AND p IN ({list}) ORDER BY id LIMIT {BATCH}",
         work.done()
     );

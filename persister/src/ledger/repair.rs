@@ -1,6 +1,6 @@
 //! Making the store that follows do so again.
 
-use contract::{Partition, UserId, scripts::Restate};
+use contract::{ArticleId, Kind, Partition, UserId, scripts::Restate};
 use sqlx::{Connection as _, MySqlConnection, MySqlPool, query, query_scalar};
 
 use super::{comparison::Counter, locks::lock_partitions, marks::Marks};
@@ -15,13 +15,13 @@ use crate::store::{
 /// any user: the script sets the count in Redis to the number of users there. Marks the last change of the outbox.
 pub(crate) async fn restate(
     redis: &mut Servers,
-    (article, kind): Counter,
+    (article, kind): (&ArticleId, Kind),
     users: &[UserId],
     marks: &mut Marks,
 ) -> Result<(), StoreError> {
-    let restate = Restate { kind, article, users };
+    let restate = Restate { kind, article: article.clone(), users };
     let last = call(redis, &restate).await?.map_err(|refusal| refused(&restate, refusal))?;
-    marks.add(Partition::of(article), last);
+    marks.add(Partition::of(article.number()), last);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::{
-    ArticleId, Kind, Partition, Truth, UserId,
+    ArticleNumber, Kind, Partition, Truth, UserNumber,
     scripts::{Call, RestoreBars, RestoreMembers, RestoreStats},
 };
 use futures::TryStreamExt as _;
@@ -107,7 +107,7 @@ async fn restore_members(
     while let Some((article, code, user, ms)) = rows.try_next().await? {
         // A kind of a newer release is restored by that one.
         let Some(kind) = Kind::from_code(code) else { continue };
-        let of = (ArticleId::try_from(article).map_err(|_| below("interaction"))?, kind);
+        let of = (ArticleNumber::try_from(article).map_err(|_| below("interaction"))?, kind);
         if current != Some(of) {
             if let Some((article, kind)) = current.replace(of) {
                 writer.members(kind, article, &users).await?;
@@ -118,7 +118,7 @@ async fn restore_members(
         if kind.truth() == Truth::Redis && erased.get(&user).is_some_and(|at| ms <= *at) {
             continue;
         }
-        users.push(UserId::try_from(user).map_err(|_| below("interaction"))?);
+        users.push(UserNumber::try_from(user).map_err(|_| below("interaction"))?);
     }
     if let Some((article, kind)) = current {
         writer.members(kind, article, &users).await?;
@@ -139,7 +139,7 @@ async fn restore_stats(
     .fetch(mysql);
     let mut total = 0;
     while let Some((article, pv, sketch, reads)) = rows.try_next().await? {
-        let article = ArticleId::try_from(article).map_err(|_| below("article_stats"))?;
+        let article = ArticleNumber::try_from(article).map_err(|_| below("article_stats"))?;
         if concerned.contains(&Partition::of(article)) {
             let uv_sketch = sketch.unwrap_or_default();
             let weight = 1000 + uv_sketch.len() * 1_000_000 / SKETCHES;
@@ -157,7 +157,7 @@ async fn restore_bars(
     partitions: &[Partition],
     id: &str,
 ) -> Result<(), StoreError> {
-    let users = bars::users(mysql).await?.into_iter().map(UserId::try_from);
+    let users = bars::users(mysql).await?.into_iter().map(UserNumber::try_from);
     let users = users.collect::<Result<Vec<_>, _>>().map_err(|_| below("user_bar"))?;
     for users in users.chunks(1000) {
         let restore = |partition: &Partition| RestoreBars { partition: *partition, rebuild: id, users };
@@ -177,7 +177,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn members(&mut self, kind: Kind, article: ArticleId, users: &[UserId]) -> Result<(), StoreError> {
+    async fn members(&mut self, kind: Kind, article: ArticleNumber, users: &[UserNumber]) -> Result<(), StoreError> {
         self.members += users.len() as u64;
         metrics::REBUILT_MEMBERS.add(users.len() as u64, &[("kind", kind.name())]);
         for some in users.chunks(PER_CALL) {

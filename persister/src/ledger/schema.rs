@@ -9,7 +9,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// All that the components read; they write only through the procedure, which has the rights of the user that made it,
 /// who must not be dropped.
-const READ_BY_HANDLERS: [(&str, &str); 5] = [
+const READ_BY_HANDLERS: [(&str, &str); 6] = [
+    ("name", "kind, number, text"),
     ("interaction", "article_id, kind, user_id, p, status, version_ms, version_seq, updated_at"),
     ("interaction_count", "article_id, kind, count"),
     ("article_stats", "article_id, pv, uv, read_count"),

@@ -7,7 +7,9 @@ use contract::{
     scripts::{Counters, SnapshotDone, SnapshotRead, SnapshotTake},
 };
 use sqlx::{MySqlPool, QueryBuilder, query, query_as};
+use tracing::warn;
 
+use super::names::NewNames;
 use crate::store::{
     StoreError,
     scripts::{accepted, call_all},
@@ -46,18 +48,18 @@ pub(crate) async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId
         taken.iter().map(|(partition, articles)| SnapshotRead { partition: *partition, articles }).collect();
     let outcomes = call_all(redis, &calls).await?;
     let read =
-        calls.iter().zip(outcomes).filter_map(|(call, outcome)| Some(call.articles.iter().copied().zip(outcome.ok()?)));
+        calls.iter().zip(outcomes).filter_map(|(call, outcome)| Some(call.articles.iter().cloned().zip(outcome.ok()?)));
     Ok(read.flatten().collect())
 }
 
-/// Writes counters. Rows come in ascending order of articles, as every writer of the table takes its locks. No number is ever lowered:
+/// Writes counters, and the articles' names. Rows come in ascending order of articles, as every writer of the table takes its locks. No number is ever lowered:
 /// a snapshot may be late.
 pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<(), StoreError> {
     let mut insert =
         QueryBuilder::new("INSERT INTO article_stats (article_id, pv, uv, uv_sketch, read_count, updated_at) ");
     insert.push_values(rows, |mut row, (article, of)| {
         let sketch = (!of.uv_sketch.is_empty()).then_some(&of.uv_sketch[..]);
-        row.push_bind(article.get()).push_bind(of.pv).push_bind(of.uv).push_bind(sketch);
+        row.push_bind(article.number().get()).push_bind(of.pv).push_bind(of.uv).push_bind(sketch);
         row.push_bind(of.reads).push("UTC_TIMESTAMP(3)");
     });
     // Assigned from left to right: the sketch is compared by the old number of visitors, which goes with it.
@@ -69,14 +71,23 @@ pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<(), Store
             read_count = GREATEST(read_count, VALUES(read_count)),
             updated_at = VALUES(updated_at)",
     );
-    insert.build().execute(mysql).await?;
-    Ok(())
+    let mut names = NewNames::default();
+    for (article, _) in rows {
+        names.article(article);
+    }
+    let mut transaction = mysql.begin().await?;
+    if let Some(collision) = names.write(&mut transaction).await? {
+        // Their counters are one already; an event of the second one goes to the dead-letter queue.
+        warn!("{collision}");
+    }
+    insert.build().execute(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// Tells Redis which counters are saved. An article that changed meanwhile stays listed.
 pub(crate) async fn done(redis: &mut Servers, saved: &[Saved]) -> Result<(), StoreError> {
-    let done = |(article, counters): &Saved| SnapshotDone { article: *article, pv: counters.pv, reads: counters.reads };
-    accepted(redis, &saved.iter().map(done).collect::<Vec<_>>()).await?;
+    let done = saved.iter().map(|(article, of)| SnapshotDone { article: article.clone(), pv: of.pv, reads: of.reads });
+    accepted(redis, &done.collect::<Vec<_>>()).await?;
     Ok(())
 }
 

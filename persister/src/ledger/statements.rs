@@ -11,7 +11,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use contract::{ArticleId, Pair, Partition, Version};
+use contract::{ArticleNumber, Pair, Partition, Version};
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
 use super::batch::{Deltas, Latest, Reader, State};
@@ -99,7 +99,7 @@ pub(crate) const LOWER_COUNTS: &str = "
     SET c.count = GREATEST(c.count - e.fewer, 0)";
 
 /// Writes the articles' reads. Snapshots may be ahead of events, so reads never decrease.
-pub(crate) fn write_reads(reads: &BTreeMap<ArticleId, Latest<u64>>) -> Option<String> {
+pub(crate) fn write_reads(reads: &BTreeMap<ArticleNumber, Latest<u64>>) -> Option<String> {
     let mut rows =
         Rows::new("INSERT INTO article_stats (article_id, read_count, read_version_ms, read_version_seq, updated_at)");
     for (article, Latest { version: Version { ms, seq }, value }) in reads {
@@ -133,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    fn article() -> ArticleId {
+    fn article() -> ArticleNumber {
         42.try_into().expect("positive")
     }
 

@@ -1,6 +1,6 @@
 //! Switching kinds whose truth is MySQL: by the procedure that users' requests call too.
 
-use contract::{Cause, Pair, Partition, Version};
+use contract::{Cause, Partition, Version, Written};
 use sqlx::{MySqlConnection, MySqlPool, query_as};
 
 use crate::store::{StoreError, mysql::is_deadlock};
@@ -22,7 +22,7 @@ pub(crate) struct Toggled {
 /// whether this call did it.
 pub(crate) async fn toggle(
     mysql: &MySqlPool,
-    pair: Pair,
+    pair: &Written,
     on: bool,
     cause: Cause,
     only: Option<Version>,
@@ -43,21 +43,24 @@ pub(crate) async fn toggle(
 
 async fn call(
     connection: &mut MySqlConnection,
-    (article, kind, user): Pair,
+    Written { kind, user, article }: &Written,
     on: bool,
     cause: Cause,
     only: Option<Version>,
 ) -> sqlx::Result<bool> {
-    let (_, changed, _, _): (String, i64, i64, i64) = query_as("CALL toggle(?, ?, ?, ?, ?, NULL, ?, ?, ?, '', '')")
-        .bind(kind.code())
-        .bind(Partition::of(article).get())
-        .bind(user.get())
-        .bind(article.get())
-        .bind(on)
-        .bind(cause.word())
-        .bind(only.map(|version| version.ms))
-        .bind(only.map(|version| version.seq))
-        .fetch_one(connection)
-        .await?;
+    let (_, changed, _, _): (String, i64, i64, i64) =
+        query_as("CALL toggle(?, ?, ?, ?, ?, NULL, ?, ?, ?, '', '', ?, ?)")
+            .bind(kind.code())
+            .bind(Partition::of(article.number()).get())
+            .bind(user.number().get())
+            .bind(article.number().get())
+            .bind(on)
+            .bind(cause.word())
+            .bind(only.map(|version| version.ms))
+            .bind(only.map(|version| version.seq))
+            .bind(user.name())
+            .bind(article.name())
+            .fetch_one(connection)
+            .await?;
     Ok(changed == 1)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{ArticleId, Kind};
+use contract::{ArticleNumber, Kind};
 use jiff::Timestamp;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool, QueryBuilder, query, query_as, query_scalar};
 
@@ -25,7 +25,7 @@ pub(crate) struct Parts {
 pub(crate) struct Top {
     pub(crate) span: &'static str,
     pub(crate) kind: Kind,
-    pub(crate) articles: Vec<(ArticleId, i64)>,
+    pub(crate) articles: Vec<(ArticleNumber, i64)>,
 }
 
 /// What is shown, and of which moment it is.

@@ -35,10 +35,24 @@ impl Caller {
         on: bool,
         ip_hash: &str,
     ) -> Result<(), Refusal> {
-        let (user, article) = (UserId::try_from(user).unwrap(), ArticleId::try_from(article).unwrap());
+        let (user, article): (UserId, ArticleId) =
+            (user.to_string().parse().unwrap(), article.to_string().parse().unwrap());
+        self.toggle_of(kind, &user, &article, on, ip_hash).await
+    }
+
+    /// The same by ids of any spelling.
+    pub(crate) async fn toggle_of(
+        &mut self,
+        kind: Kind,
+        user: &UserId,
+        article: &ArticleId,
+        on: bool,
+        ip_hash: &str,
+    ) -> Result<(), Refusal> {
         match kind.truth() {
             Truth::Redis => {
                 let limits = [NO_LIMIT; 2];
+                let (user, article) = (user.clone(), article.clone());
                 let toggle =
                     Toggle { kind, user, article, on, outbox_max: 1_000_000, limits, request_id: "request", ip_hash };
                 self.call(&toggle).await.map(|_| ())
@@ -50,19 +64,21 @@ impl Caller {
     async fn toggle_in_mysql(
         &self,
         kind: Kind,
-        user: UserId,
-        article: ArticleId,
+        user: &UserId,
+        article: &ArticleId,
         on: bool,
         ip_hash: &str,
     ) -> Result<(), Refusal> {
-        let toggle = "CALL toggle(?, ?, ?, ?, ?, NULL, 'user', NULL, NULL, 'request', ?)";
+        let toggle = "CALL toggle(?, ?, ?, ?, ?, NULL, 'user', NULL, NULL, 'request', ?, ?, ?)";
         let (refused, ..): (String, i64, i64, i64) = sqlx::query_as(toggle)
             .bind(kind.code())
-            .bind(Partition::of(article).get())
-            .bind(user.get())
-            .bind(article.get())
+            .bind(Partition::of(article.number()).get())
+            .bind(user.number().get())
+            .bind(article.number().get())
             .bind(on)
             .bind(ip_hash)
+            .bind(user.name())
+            .bind(article.name())
             .fetch_one(&self.mysql)
             .await
             .unwrap();

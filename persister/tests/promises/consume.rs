@@ -52,15 +52,15 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
     let world = World::new().await;
     let _consumer = world.start("consume");
     let good: Vec<Event> = (0..1000).map(event).collect();
-    let article = good[0].article;
+    let article = &good[0].article;
     // Well formed, but no DATETIME of MySQL's.
     let mut ancient = event(2000);
     ancient.occurred_at = "-000044-03-15T00:00:00Z".parse::<Timestamp>().unwrap();
     ancient.change = Change::Switch(any_of(Truth::Redis), true);
     let mut records: Vec<_> = good.iter().map(record).collect();
     records.insert(500, record(&ancient));
-    records.insert(300, (article, b"nonsense".to_vec()));
-    records.insert(200, (article, br#"{"v":2}"#.to_vec()));
+    records.insert(300, (article.clone(), b"nonsense".to_vec()));
+    records.insert(200, (article.clone(), br#"{"v":2}"#.to_vec()));
     world.publish(records).await;
     world.consumed().await;
 

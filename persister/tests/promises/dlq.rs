@@ -58,7 +58,7 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
     assert_eq!(records.len(), 2, "each once");
     for record in &records {
         let event = Event::from_json(record.payload().unwrap()).unwrap();
-        let partition = i32::from(contract::Partition::of(event.article).get()) % 16;
+        let partition = i32::from(contract::Partition::of(event.article.number()).get()) % 16;
         assert_eq!(record.partition(), partition);
         assert_eq!(record.key().unwrap(), event.article.to_string().as_bytes());
         assert!(event == switches[0] || event.version.to_string() == "1763800000000-5");

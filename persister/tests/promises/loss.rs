@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{ArticleId, Kind, Partition, Truth, keys};
+use contract::{ArticleNumber, Kind, Partition, Truth, keys};
 use sqlx::{AssertSqlSafe, raw_sql};
 use stack::wait_for;
 
@@ -176,10 +176,10 @@ async fn a_rebuild_brings_back_every_user_and_says_how_fast() {
     let counters: BTreeSet<(Kind, i64)> = (0..wanted).map(of).collect();
     let mut ask = redis::pipe();
     for (kind, article) in &counters {
-        ask.get(keys::count(*kind, ArticleId::try_from(*article).unwrap()));
+        ask.get(keys::count(*kind, ArticleNumber::try_from(*article).unwrap()));
     }
     let counts: Vec<i64> = ask.query_async(&mut world.redis().await).await.unwrap();
     assert_eq!(counts.iter().sum::<i64>(), wanted);
-    let hot = ArticleId::try_from(hot).unwrap();
+    let hot = ArticleNumber::try_from(hot).unwrap();
     assert_eq!(world.members(Kind::ALL[0], hot).await.len(), usize::try_from(wanted / 2).unwrap());
 }

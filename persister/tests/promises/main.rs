@@ -9,6 +9,7 @@ mod consume;
 mod dlq;
 mod erase;
 mod loss;
+mod names;
 mod operate;
 mod reconcile;
 mod relay;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::TcpListener, process::Stdio};
 
-use contract::{ArticleId, Change, Kind, Partition, Truth, keys};
+use contract::{Change, Kind, Partition, Truth, keys};
 use serde_json::json;
 use stack::wait_for;
 use tokio::{
@@ -54,7 +54,6 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut persister = world.command(&["--metrics-address", &address, "run"]).spawn().unwrap();
     world.warm().await;
-    let article = ArticleId::try_from(42).unwrap();
     let mut caller = world.caller().await;
     for kind in Kind::ALL.iter().copied() {
         for user in 1..=30 {
@@ -63,7 +62,7 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     }
     world.settled().await;
     let again = (1..100).map(event).find(|event| matches!(event.change, Change::Switch(..))).unwrap();
-    world.publish([record(&again), record(&again), (article, b"no event".to_vec())]).await;
+    world.publish([record(&again), record(&again), ("42".parse().unwrap(), b"no event".to_vec())]).await;
     world.consumed().await;
     let Change::Switch(twice, _) = again.change else { unreachable!() };
     let [by_redis, by_mysql] = [Truth::Redis, Truth::Mysql].map(|of| 30.0 * Kind::of(of).map(|_| 1.0).sum::<f64>());

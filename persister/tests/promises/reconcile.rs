@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{ArticleId, Kind, Partition, Truth, keys};
+use contract::{ArticleNumber, Kind, Partition, Truth, keys};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
 
@@ -22,7 +22,7 @@ impl World {
     /// the first, and nobody did that. In each store one count is wrong by itself.
     async fn damage(&self, kind: Kind) {
         let (code, first) = (kind.code(), first_of(kind));
-        let article = |place: i64| ArticleId::try_from(first + place).unwrap();
+        let article = |place: i64| ArticleNumber::try_from(first + place).unwrap();
         let mut redis = self.redis().await;
         match kind.truth() {
             Truth::Redis => {
@@ -146,7 +146,7 @@ async fn what_is_on_its_way_or_not_warm_is_never_called_a_difference() {
         assert_eq!((code, out.as_str()), (1, ""), "nothing is known");
     }
 
-    let of = Partition::of(ArticleId::try_from(42).unwrap());
+    let of = Partition::of(ArticleNumber::try_from(42).unwrap());
     redis::cmd("HSET").arg(keys::warm(of)).arg("run_id").arg("x").exec_async(&mut world.redis().await).await.unwrap();
     let (code, out) = world.ask(&["reconcile", "--article", "42", "--json", "--wait-seconds", "1"]).await;
     let report: Value = serde_json::from_str(&out).unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contract::{
-    Cause, Change, Event, Kind, Partition, Truth,
+    Cause, Change, Event, Kind, Partition, Truth, Written,
     scripts::{Hold, Refusal, Undo},
 };
 use rdkafka::Message as _;
@@ -142,7 +142,7 @@ async fn a_revoke_undoes_exactly_what_is_still_on_because_of_the_attack() {
 
 fn pair_of(event: &Event) -> (Kind, i64, i64) {
     let Change::Switch(kind, _) = event.change else { panic!("{event:?}") };
-    (kind, event.user.unwrap().get(), event.article.get())
+    (kind, event.user.as_ref().unwrap().number().get(), event.article.number().get())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +218,8 @@ async fn what_is_held_waits_and_a_killed_revoke_leaves_no_hold_for_long() {
     })
     .await
     .unwrap();
-    let undo = Undo { partition, pairs: &pairs, cause: Cause::Revoke, until: &held.until };
+    let written = Written { kind, user: "7".parse().unwrap(), article: "42".parse().unwrap() };
+    let undo = Undo { partition, pairs: &[written], cause: Cause::Revoke, until: &held.until };
     assert_eq!(asking.call(&undo).await.unwrap().done, [false]);
     assert!(world.standing_in_redis(42..=42).await.contains(&(kind, 7, 42)));
 }

@@ -16,7 +16,7 @@ const READ: [&str; 5] = [
 
 /// Switches on what MySQL decides.
 fn toggle() -> String {
-    format!("CALL toggle({}, 94, 7, 42, 1, NULL, 'user', NULL, NULL, '', '')", any_of(Truth::Mysql).code())
+    format!("CALL toggle({}, 94, 7, 42, 1, NULL, 'user', NULL, NULL, '', '', NULL, NULL)", any_of(Truth::Mysql).code())
 }
 
 /// Runs a statement; the number of the server's error if it is refused.

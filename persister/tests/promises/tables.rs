@@ -5,7 +5,7 @@ use std::{
     ops::RangeInclusive,
 };
 
-use contract::{ArticleId, Kind, keys};
+use contract::{ArticleNumber, Kind, keys};
 
 use crate::world::World;
 
@@ -65,7 +65,7 @@ impl World {
     pub(crate) async fn standing_in_redis(&self, articles: RangeInclusive<i64>) -> On {
         let mut found = On::new();
         for id in articles {
-            let article = ArticleId::try_from(id).unwrap();
+            let article = ArticleNumber::try_from(id).unwrap();
             for kind in Kind::ALL.iter().copied() {
                 found.extend(self.members(kind, article).await.into_iter().map(|user| (kind, user, id)));
             }
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// The users who have it on by Redis; the count must be theirs.
-    pub(crate) async fn members(&self, kind: Kind, article: ArticleId) -> Vec<i64> {
+    pub(crate) async fn members(&self, kind: Kind, article: ArticleNumber) -> Vec<i64> {
         let mut redis = self.redis().await;
         let members = keys::members(kind, article);
         let mut ask = redis::pipe();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{ArticleId, Cause, Change, Event, Kind, Partition, Truth, Version, keys};
+use contract::{ArticleNumber, Cause, Change, Event, Kind, Partition, Truth, Version, keys};
 use jiff::Timestamp;
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use rdkafka::{
@@ -45,7 +45,7 @@ fn ranked<'a>(events: impl IntoIterator<Item = &'a Event>) -> Ranked {
     let mut sums: BTreeMap<Kind, BTreeMap<i64, i64>> = BTreeMap::new();
     for event in events {
         let Change::Switch(kind, on) = event.change else { panic!("{event:?}") };
-        *sums.entry(kind).or_default().entry(event.article.get()).or_default() += if on { 1 } else { -1 };
+        *sums.entry(kind).or_default().entry(event.article.number().get()).or_default() += if on { 1 } else { -1 };
     }
     let mut all = Ranked::new();
     for (kind, sums) in sums {
@@ -88,7 +88,7 @@ impl World {
         let at = (now_ms() - ago_ms).cast_signed();
         for event in events {
             let (key, bytes) = (event.article.to_string(), event.to_json());
-            let to = i32::from(Partition::of(event.article).get()) % 16;
+            let to = i32::from(Partition::of(event.article.number()).get()) % 16;
             let record = FutureRecord::to("interaction.events").partition(to).timestamp(at).key(&key).payload(&bytes);
             producer.send_result(record).map_err(|(error, _)| error).unwrap().await.unwrap().unwrap();
         }
@@ -125,11 +125,11 @@ async fn redelivered_and_out_of_order_each_change_is_counted_once() {
         events.iter().map(earlier).collect()
     };
     // Of another article each, since versions of one outbox do not go back.
-    let article = |id: i64| ArticleId::try_from(id).unwrap();
+    let article = |id: i64| ArticleNumber::try_from(id).unwrap();
     let on = |id: i64| -> Vec<Event> {
         let one = |(place, kind): (usize, &Kind)| Event {
             version: Version { seq: place as u64, ..events[0].version },
-            article: article(id),
+            article: id.to_string().parse().unwrap(),
             change: Change::Switch(*kind, true),
             ..events[0].clone()
         };
@@ -146,8 +146,8 @@ async fn redelivered_and_out_of_order_each_change_is_counted_once() {
 }
 
 /// Whether no event is of the article's partition.
-fn unused(events: &[Event], article: ArticleId) -> bool {
-    events.iter().all(|event| Partition::of(event.article) != Partition::of(article))
+fn unused(events: &[Event], article: ArticleNumber) -> bool {
+    events.iter().all(|event| Partition::of(event.article.number()) != Partition::of(article))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,7 +269,7 @@ async fn what_is_revoked_leaves_the_ranking_and_a_repair_adds_nothing() {
             let delete = sqlx::query("DELETE FROM interaction WHERE user_id = 1 AND kind = ?").bind(kind.code());
             delete.execute(&world.mysql).await.unwrap();
         } else {
-            let members = keys::members(kind, ArticleId::try_from(42 + place_of(kind)).unwrap());
+            let members = keys::members(kind, ArticleNumber::try_from(42 + place_of(kind)).unwrap());
             redis::cmd("SREM").arg(members).arg(1).exec_async(&mut world.redis().await).await.unwrap();
         }
     }

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use contract::{ArticleId, Change, Event, Kind, Partition, Truth, keys};
+use contract::{ArticleNumber, Change, Event, Kind, Partition, Truth, keys};
 use stack::{Proxy, wait_for};
 
 use crate::world::{LIMIT, World, any_of, event, record};
@@ -92,7 +92,7 @@ async fn an_emptied_redis_is_rebuilt_equal_to_mysql_in_a_later_epoch() {
     assert!(second > first, "epoch {second} after {first}");
     world.assert_equal(Kind::ALL.iter().copied()).await;
     assert_eq!(world.standing().await, standing);
-    let article = ArticleId::try_from(7).unwrap();
+    let article = ArticleNumber::try_from(7).unwrap();
     let pv: Vec<u64> = redis::cmd("MGET")
         .arg(keys::pv(article))
         .arg(keys::reads(article))
@@ -259,7 +259,7 @@ async fn a_redis_that_lost_writes_of_projections_alone_is_rebuilt() {
     // As after a restart from a file of before: the outboxes of Redis have lost nothing, the projections have.
     let mut older = redis::pipe();
     for article in 1..=ARTICLES {
-        let article = ArticleId::try_from(article).unwrap();
+        let article = ArticleNumber::try_from(article).unwrap();
         let partition = Partition::of(article);
         for kind in Kind::of(Truth::Mysql) {
             older.del(keys::members(kind, article)).ignore().del(keys::count(kind, article)).ignore();

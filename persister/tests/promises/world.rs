@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use contract::{ArticleId, Cause, Change, Event, Kind, OutboxEntry, Partition, Truth, UserId, Version, keys};
+use contract::{ArticleId, Cause, Change, Event, Kind, OutboxEntry, Partition, Truth, Version, keys};
 use jiff::Timestamp;
 use rdkafka::{
     ClientConfig,
@@ -113,7 +113,7 @@ impl World {
         let producer = self.kafka_producer();
         let mut deliveries = Vec::new();
         for (article, bytes) in records {
-            let to = i32::from(Partition::of(article).get()) % 16;
+            let to = i32::from(Partition::of(article.number()).get()) % 16;
             let key = article.to_string();
             let record = FutureRecord::to("interaction.events").partition(to).key(&key).payload(&bytes);
             deliveries.push(producer.send_result(record).map_err(|(error, _)| error).unwrap());
@@ -175,10 +175,10 @@ impl World {
             for event in events {
                 let Change::Switch(kind, on) = event.change else { panic!("{event:?}") };
                 let status = if on { "1" } else { "0" };
-                let user = event.user.unwrap().to_string();
+                let user = event.user.as_ref().unwrap().to_string();
                 let article = event.article.to_string();
                 let at = event.occurred_at.as_millisecond().to_string();
-                append.cmd("XADD").arg(keys::outbox(Partition::of(event.article))).arg("*");
+                append.cmd("XADD").arg(keys::outbox(Partition::of(event.article.number()))).arg("*");
                 let values = [kind.name(), &user, &article, status, "", "user", &at, "", ""];
                 for (field, value) in OutboxEntry::FIELDS.iter().zip(values) {
                     append.arg(field).arg(value);
@@ -251,8 +251,8 @@ pub(crate) fn event(place: u64) -> Event {
     let change = if mixed.is_multiple_of(7) { Change::Read(place) } else { Change::Switch(kind, on) };
     Event {
         version: Version { ms: 1_763_800_000_000 + place / 4, seq: place % 4 },
-        user: Some(UserId::try_from(id(mixed / 21 % 50)).unwrap()),
-        article: ArticleId::try_from(id(mixed / 1050 % 30)).unwrap(),
+        user: Some(id(mixed / 21 % 50).to_string().parse().unwrap()),
+        article: id(mixed / 1050 % 30).to_string().parse().unwrap(),
         change,
         cause: Cause::User,
         occurred_at: Timestamp::from_millisecond(1_763_800_000_000).unwrap(),
@@ -262,5 +262,5 @@ pub(crate) fn event(place: u64) -> Event {
 }
 
 pub(crate) fn record(event: &Event) -> (ArticleId, Vec<u8>) {
-    (event.article, event.to_json())
+    (event.article.clone(), event.to_json())
 }

@@ -175,7 +175,7 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
         let ask = |article| examples.ask_at(api, operation, &examples.path(operation, article)).user(USER);
         examples.replay(operation, "404 not-found", ask("")).await?;
         if !operation.starts_with("OPTIONS") {
-            examples.replay(operation, "400 bad-id", ask("0")).await?;
+            examples.replay(operation, "400 bad-id", ask("%20")).await?;
         }
     }
     for operation in examples.operations(|_, described| takes_a_token(described)) {
@@ -215,7 +215,7 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
     let epoch = redis.hget(keys::warm(partition), "epoch").await?;
     let now: i64 = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis().try_into()?;
     let viewed_ms = now - VIEW_LIFETIME - 1000;
-    let viewer = Viewer::User(id(USER));
+    let viewer = Viewer::User(USER.to_string().parse().expect("an id"));
     let of_yesterday = ViewToken { id: ViewToken::new_id(), article: id(ARTICLE), viewer, epoch, viewed_ms };
     let of_yesterday = of_yesterday.seal(stack::dev("VIEW_TOKEN_KEY"));
     examples.replay(READ, "422 view-token-expired", read(examples, api, JSON, Some(&of_yesterday))?).await?;

@@ -5,6 +5,7 @@ mod docs;
 mod examples;
 mod exclusion;
 mod headers;
+mod ids;
 mod kinds;
 mod limits;
 mod lists;

@@ -29,20 +29,7 @@ async fn refused(ask: Ask, status: u16, name: &str) -> Result<()> {
 #[test]
 fn an_id_that_is_none_is_400() -> Result<()> {
     on_system(async |api, _| {
-        for bad in [
-            "0",
-            "-1",
-            "+1",
-            "01",
-            "1.0",
-            "1e3",
-            "abc",
-            "9223372036854775808",
-            "99999999999999999999",
-            "%31",
-            "%00",
-            "1%20",
-        ] {
+        for bad in ["1%20", "%00", "%FF", "%", "a%2Fb", "a,b", "%23", "%C3%A9", "auth0%257Cx", &"a".repeat(129)] {
             for kind in Kind::ALL {
                 for method in [Method::PUT, Method::DELETE] {
                     refused(api.ask(method, &format!("/v1/articles/{bad}/{kind}")).user(1), 400, "bad-id").await?;

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use contract::{Kind, Truth};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IteratorRandom};
-use tests::{Answer, Api, Ask, Model, Pair};
+use tests::{Answer, Api, Ask, Model, Pair, site};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::CLIENTS;
@@ -61,7 +61,7 @@ impl Told {
     /// Asks for each state that no answer told.
     pub(crate) async fn read_back(&mut self, api: &Api) -> Result<()> {
         for (kind, (user, article)) in std::mem::take(&mut self.unknown) {
-            let body = api.get(&format!("/v1/articles/{article}/interactions")).user(user).good().await?;
+            let body = api.get(&path(article, "interactions")).user(user).good().await?;
             ensure!(body["stale"] == false, "{body}");
             let on = body[kind.on()].as_bool().with_context(|| format!("{body}"))?;
             self.model.switch(kind, (user, article), on);
@@ -86,6 +86,10 @@ pub(crate) struct Client {
 /// The kinds whose state an answer tells: what is on excludes others.
 fn concerned(kind: Kind, on: bool) -> impl Iterator<Item = Kind> {
     [kind].into_iter().chain(kind.excludes().iter().copied().filter(move |_| on))
+}
+
+pub(crate) fn path(article: i64, last: &str) -> String {
+    format!("/v1/articles/{}/{last}", site::segment(&site::article(article).to_string()))
 }
 
 impl Client {
@@ -200,7 +204,7 @@ impl Client {
 
     async fn view(&mut self, api: &Api, user: i64, article: i64) {
         let request_id = self.request_id();
-        let answer = self.ask(api.post(&format!("/v1/articles/{article}/views")), user, &request_id).await;
+        let answer = self.ask(api.post(&path(article, "views")), user, &request_id).await;
         let views = self.told.views.entry(article).or_default();
         if answer.is_some_and(|answer| answer.status == 200) { views.0 += 1 } else { views.1 += 1 }
     }

@@ -39,6 +39,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()>
     let seed = number("CHAOS_SEED")?.unwrap_or_else(rand::random);
     println!("seed {seed}: make chaos ROUNDS={rounds} SEED={seed} repeats it");
 
+    tests::site::use_names();
     let system = System::start().await?;
     let mut told = Told::default();
     let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client::new(number, seed)).collect();

@@ -1,12 +1,16 @@
 //! The test of the test: losses and doubles that are planted, of each sort and each kind, must all be found.
 
 use anyhow::{Context, Result, ensure};
-use contract::{Kind, OutboxEntry, Truth, keys};
+use contract::{ArticleNumber, Kind, OutboxEntry, Truth, UserNumber, keys};
 use redis::{AsyncCommands, streams::StreamRangeReply};
 use sqlx::{AssertSqlSafe, MySqlPool};
 use tests::{Api, Redis, Wrong, id, partition_of, redis};
 
-use crate::{client::Told, system::System, verdict::judge};
+use crate::{
+    client::{Told, path},
+    system::System,
+    verdict::judge,
+};
 
 /// Where it is planted.
 const ARTICLE: i64 = 2;
@@ -33,6 +37,11 @@ struct Garden<'a> {
     told: &'a mut Told,
 }
 
+/// A user's number, as the stores have it.
+fn number(user: i64) -> i64 {
+    id::<UserNumber>(user).get()
+}
+
 fn plants() -> impl Iterator<Item = Plant> {
     (9_000..).step_by(10).zip(Kind::ALL.iter().copied()).map(|(first, kind)| Plant {
         kind,
@@ -56,7 +65,7 @@ pub(crate) async fn are_all_found(system: &System, mut told: Told) -> Result<usi
     for plant in plants() {
         garden.prepare(plant).await?;
     }
-    garden.api.post(&format!("/v1/articles/{ARTICLE}/views")).user(9_000).good().await?;
+    garden.api.post(&path(ARTICLE, "views")).user(9_000).good().await?;
     garden.told.views.entry(ARTICLE).or_default().0 += 1;
     // What is planted in an outbox must be there before a relay has taken it.
     system
@@ -175,7 +184,8 @@ impl Garden<'_> {
     }
 
     async fn in_mysql_outbox(&self, gone: &str, twice: &str) -> Result<()> {
-        let fields = "p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash";
+        let fields = "p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash, user_name,
+                      article_name";
         let double = format!("INSERT INTO outbox ({fields}) SELECT {fields} FROM outbox WHERE request_id = ?");
         self.one_row("DELETE FROM outbox WHERE request_id = ?".to_owned(), gone).await?;
         self.one_row(double, twice).await
@@ -183,15 +193,16 @@ impl Garden<'_> {
 
     async fn plant_in_stores(&mut self, plant: Plant) -> Result<()> {
         let Plant { kind, .. } = plant;
-        let removed: i64 = self.redis.srem(keys::members(kind, id(ARTICLE)), plant.gone_from_redis).await?;
+        let removed: i64 = self.redis.srem(keys::members(kind, id(ARTICLE)), number(plant.gone_from_redis)).await?;
         ensure!(removed == 1, "article {ARTICLE} is not meant to have more than one set");
         for other in kind.excludes() {
-            let () = self.redis.sadd(keys::members(*other, id(ARTICLE)), plant.excluded).await?;
+            let () = self.redis.sadd(keys::members(*other, id(ARTICLE)), number(plant.excluded)).await?;
         }
         self.api.switch(kind, ARTICLE, false).user(plant.undone_by_a_late_command).good().await?;
-        let of_kind = format!("WHERE article_id = {ARTICLE} AND kind = {}", kind.code());
+        let article = id::<ArticleNumber>(ARTICLE);
+        let of_kind = format!("WHERE article_id = {article} AND kind = {}", kind.code());
         let off = format!("UPDATE interaction SET status = 0 {of_kind} AND user_id = ?");
-        self.one_row(off, &plant.off_in_mysql.to_string()).await?;
+        self.one_row(off, &number(plant.off_in_mysql).to_string()).await?;
         let count = format!("UPDATE interaction_count SET count = count + ? {of_kind}");
         self.one_row(count, &MANY.to_string()).await?;
         Ok(self.redis.incr(keys::count(kind, id(ARTICLE)), MANY).await?)

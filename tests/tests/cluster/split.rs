@@ -45,8 +45,8 @@ async fn a_split_that_is_cut_short_loses_nobody() -> Result<()> {
     let () = redis.zadd(keys::held(partition), "nobody", 0).await?;
     let toggle = Toggle {
         kind,
-        user: id(user),
-        article: id(article),
+        user: user.to_string().parse().expect("an id"),
+        article: article.to_string().parse().expect("an id"),
         on: true,
         outbox_max: 1_000_000,
         limits: [Limit { burst: 1_000, interval_us: 1 }; 2],

@@ -96,7 +96,7 @@ async fn run(stack: &Stack, seed: u64, inputs: u32) -> Result<Counts> {
     let ended = Command::new(&program)
         .args(["run", "--url", &stack.http_url(), "--seed", &seed.to_string(), "--max-examples", &inputs.to_string()])
         .arg(stack::root().join("docs/openapi.yaml"))
-        .env("TOKEN", stack::token(USER.unsigned_abs()))
+        .env("TOKEN", stack::token(&USER.to_string()))
         .current_dir(folder.path())
         .kill_on_drop(true)
         .output()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::{WIDE, article, partition, toggle, written};
 use contract::{
     Cause, Kind, Truth,
     keys::Subject,
@@ -11,9 +12,6 @@ use contract::{
         TakeLimit, TakeTurn, Undo, Used, View, Warm,
     },
 };
-use tests::id;
-
-use super::{WIDE, article, partition, toggle};
 
 /// The last number of a section, KEYS say: each is followed by what it is. `2 and on` is as many as there are.
 fn named(source: &str, section: &str) -> usize {
@@ -42,9 +40,10 @@ fn as_named<C: Call>(call: &C, keys: usize, args: usize) -> &'static str {
 #[test]
 fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
     let (partition, article, rebuild) = (partition(), article(), "rebuild");
-    let (ip_hash, limits, user) = ("h", [WIDE; 2], id(7));
+    let (ip_hash, limits, user) = ("h", [WIDE; 2], tests::id(7));
     let token = Used { id: "t", epoch: 1, viewed_ms: 1, after_ms: 1, lifetime_ms: 1 };
-    let read = Read { article, user: None, token, outbox_max: 1, limit: WIDE, request_id: "r", ip_hash };
+    let id = || written(42);
+    let read = Read { article: id(), user: None, token, outbox_max: 1, limit: WIDE, request_id: "r", ip_hash };
     let mut names = BTreeSet::new();
     for kind in Kind::of(Truth::Redis) {
         let excluded = kind.excludes().len();
@@ -54,14 +53,14 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         names.extend([
             as_named(&TakeLimit { kind, user, article, ip_hash, limits }, 0, 0),
             as_named(&Compare { kind, article, users: &[] }, 0, 0),
-            as_named(&Restate { kind, article, users: &[] }, 0, 0),
+            as_named(&Restate { kind, article: id(), users: &[] }, 0, 0),
             as_named(&RestoreMembers { rebuild, kind, article, total: 0, users: &[] }, 0, 0),
         ]);
     }
     names.extend([
         as_named(&Query { partition, articles: vec![], user: None }, 0, 0),
         as_named(&Query { partition, articles: vec![article], user: None }, 3 + 2 * Kind::ALL.len(), 0),
-        as_named(&View { article, visitor: Subject::Visitor("v"), ip_hash, limits }, 0, 0),
+        as_named(&View { article: id(), visitor: Subject::Visitor("v"), ip_hash, limits }, 0, 0),
         as_named(&read, 0, 0),
         as_named(&TakeTurn { turn: "t", lasts_ms: 1 }, 0, 0),
         as_named(&JwksTake { name: "n", known: "", lasts_ms: 1 }, 0, 0),
@@ -73,7 +72,7 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         as_named(&Release { partition, pairs: &[], until: "1" }, 0, 0),
         as_named(&SnapshotTake { partition, most: 1 }, 0, 0),
         as_named(&SnapshotRead { partition, articles: &[] }, 0, 0),
-        as_named(&SnapshotDone { article, pv: 1, reads: 1 }, 0, 0),
+        as_named(&SnapshotDone { article: id(), pv: 1, reads: 1 }, 0, 0),
         as_named(&PartitionState { partition }, 0, 0),
         as_named(&Fence { partition, rebuild }, 0, 0),
         as_named(&Clear { partition, rebuild, keys: vec![] }, 0, 0),

@@ -2,19 +2,19 @@
 
 use anyhow::Result;
 use contract::{
-    Cause, Change, Kind, Truth, Version, keys,
+    Cause, Change, Kind, Truth, UserId, Version, keys,
     scripts::{Ack, Compare, Compared, Refusal, Restate},
 };
 use redis::AsyncCommands;
 
-use super::{PER_SET, Server, article, partition, users};
+use super::{PER_SET, Server, article, partition, users, written};
 
-fn compare(kind: Kind, users: &[contract::UserId]) -> Compare<'_> {
+fn compare(kind: Kind, users: &[contract::UserNumber]) -> Compare<'_> {
     Compare { kind, article: article(), users }
 }
 
-fn restate(kind: Kind, users: &[contract::UserId]) -> Restate<'_> {
-    Restate { kind, article: article(), users }
+fn restate(kind: Kind, users: &[UserId]) -> Restate<'_> {
+    Restate { kind, article: written(42), users }
 }
 
 #[tokio::test]
@@ -55,16 +55,16 @@ async fn what_stands_is_said_again_and_twice_the_same() -> Result<()> {
         let mut server = Server::warm().await?;
         server.fill(kind, [7]).await?;
         for _ in 0..2 {
-            let last = server.call(&restate(kind, &users([7, 8]))).await??;
+            let last = server.call(&restate(kind, &[written(7), written(8)])).await??;
             assert_eq!(server.outbox().await?.last().map(|entry| entry.id), Some(last));
         }
         let events = server.events().await?;
-        let told: Vec<_> = events.iter().map(|event| (event.user, event.change, event.cause)).collect();
-        let said = |user: i64, on, cause| (Some(tests::id(user)), Change::Switch(kind, on), cause);
+        let told: Vec<_> = events.iter().map(|event| (event.user.clone(), event.change, event.cause)).collect();
+        let said = |user: i64, on, cause| (Some(written(user)), Change::Switch(kind, on), cause);
         let again = [said(7, true, Cause::Reconcile), said(8, false, Cause::Reconcile)];
         assert_eq!(told, [&[said(7, true, Cause::User)][..], &again, &again].concat());
         assert_eq!((server.count(kind).await?, server.members(kind).await?), (Some(1), [7].into()));
-        assert_eq!(server.mistaken(&restate(kind, &users([7]))).await?, Err(Refusal::Cold));
+        assert_eq!(server.mistaken(&restate(kind, &[written(7)])).await?, Err(Refusal::Cold));
     }
     Ok(())
 }

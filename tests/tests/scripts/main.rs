@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use contract::{
-    ArticleId, Event, Kind, OutboxEntry, Pair, Partition, Truth, UserId, keys,
+    ArticleNumber, Event, Kind, OutboxEntry, Pair, Partition, Truth, UserNumber, keys,
     scripts::{self, At, Call, Entry, Fence, Hold, Limit, Project, Rebuilt, Refusal, Toggle, Toggled, Warm},
 };
 use redis::{AsyncCommands, streams::StreamRangeReply};
@@ -38,8 +38,13 @@ struct Server {
     connection: tests::Redis,
 }
 
-fn article() -> ArticleId {
+fn article() -> ArticleNumber {
     id(42)
+}
+
+/// An id as a site writes it.
+fn written<T: std::str::FromStr<Err: std::fmt::Debug>>(number: i64) -> T {
+    number.to_string().parse().expect("an id")
 }
 
 fn partition() -> Partition {
@@ -47,7 +52,7 @@ fn partition() -> Partition {
 }
 
 /// Another article of the same partition.
-fn other_article() -> ArticleId {
+fn other_article() -> ArticleNumber {
     (43..9999).map(id).find(|other| Partition::of(*other) == partition()).expect("there are many")
 }
 
@@ -59,8 +64,8 @@ fn exclusions() -> impl Iterator<Item = (Kind, Kind)> {
 fn toggle(kind: Kind, user: i64, on: bool) -> Toggle<'static> {
     Toggle {
         kind,
-        user: id(user),
-        article: article(),
+        user: written(user),
+        article: written(42),
         on,
         outbox_max: 1_000_000,
         limits: [WIDE; 2],
@@ -171,7 +176,7 @@ impl Server {
     }
 }
 
-fn users(numbers: impl IntoIterator<Item = i64>) -> Vec<UserId> {
+fn users(numbers: impl IntoIterator<Item = i64>) -> Vec<UserNumber> {
     numbers.into_iter().map(id).collect()
 }
 

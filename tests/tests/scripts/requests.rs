@@ -9,13 +9,13 @@ use contract::{
 use redis::AsyncCommands;
 use tests::id;
 
-use super::{EPOCH, NARROW, Server, WIDE, article, other_article, partition};
+use super::{EPOCH, NARROW, Server, WIDE, article, other_article, partition, written};
 
 #[tokio::test]
 async fn a_view_counts_page_views_and_visitors() -> Result<()> {
     let mut server = Server::warm().await?;
     let view = |visitor, burst| View {
-        article: article(),
+        article: written(42),
         visitor: Subject::Visitor(visitor),
         ip_hash: "0af7",
         limits: [Limit { burst, ..NARROW }, WIDE],
@@ -47,8 +47,8 @@ async fn a_read_counts_once_and_not_before_its_time() -> Result<()> {
         lifetime_ms: 24 * 60 * 60 * 1000,
     };
     let read = |token| Read {
-        article: article(),
-        user: Some(id(7)),
+        article: written(42),
+        user: Some(written(7)),
         token,
         outbox_max: 1_000_000,
         limit: Limit { burst: 100, ..NARROW },
@@ -71,7 +71,8 @@ async fn a_read_counts_once_and_not_before_its_time() -> Result<()> {
     assert!(matches!(limited, Err(Refusal::Limited { which: 0, .. })), "{limited:?}");
 
     let events = server.events().await?;
-    let told: Vec<_> = events.iter().map(|event| (event.user.map(contract::UserId::get), event.change)).collect();
+    let told: Vec<_> =
+        events.iter().map(|event| (event.user.as_ref().map(|user| user.number().get()), event.change)).collect();
     assert_eq!(told, [(Some(7), Change::Read(1)), (None, Change::Read(2))]);
     Ok(())
 }

@@ -2,15 +2,19 @@
 
 use anyhow::Result;
 use contract::{
-    Cause, Change, Kind, Pair, Truth, keys,
+    Cause, Change, Kind, Truth, Written, keys,
     scripts::{Refusal, Release, Undo},
 };
 use redis::AsyncCommands;
-use tests::id;
 
-use super::{Server, hold, pair, partition, toggle};
+use super::{Server, hold, pair, partition, toggle, written};
 
-fn undo<'a>(pairs: &'a [Pair], until: &'a str) -> Undo<'a> {
+/// The pair of a user, with its ids.
+fn of(kind: Kind, user: i64) -> Written {
+    Written { kind, user: written(user), article: written(42) }
+}
+
+fn undo<'a>(pairs: &'a [Written], until: &'a str) -> Undo<'a> {
     Undo { partition: partition(), pairs, cause: Cause::Revoke, until }
 }
 
@@ -55,15 +59,15 @@ async fn what_is_held_is_undone_with_an_event_and_let_go() -> Result<()> {
         let mut server = Server::warm().await?;
         server.fill(kind, [7, 9]).await?;
         // The second is on in MySQL alone, the third is not held.
-        let pairs = [pair(kind, 7), pair(kind, 8), pair(kind, 9)];
-        let held = server.call(&hold(&pairs[..2], 60_000)).await??;
+        let pairs = [of(kind, 7), of(kind, 8), of(kind, 9)];
+        let held = server.call(&hold(&[pairs[0].pair(), pairs[1].pair()], 60_000)).await??;
         assert_eq!(server.mistaken(&undo(&pairs, &held.until)).await?, Err(Refusal::Cold));
         let undone = server.call(&undo(&pairs, &held.until)).await??;
         assert_eq!(undone.done, [true, true, false]);
         let events = server.events().await?;
         assert_eq!(events.last().map(|event| event.version), Some(undone.last));
-        let told: Vec<_> = events[2..].iter().map(|event| (event.user, event.change, event.cause)).collect();
-        let off = |user: i64| (Some(id(user)), Change::Switch(kind, false), Cause::Revoke);
+        let told: Vec<_> = events[2..].iter().map(|event| (event.user.clone(), event.change, event.cause)).collect();
+        let off = |user: i64| (Some(written(user)), Change::Switch(kind, false), Cause::Revoke);
         assert_eq!(told, [off(7), off(8)]);
         assert_eq!((server.count(kind).await?, server.members(kind).await?), (Some(1), [9].into()));
         assert_eq!(server.toggled(kind, 7, true).await?, (true, 2), "it is held no more");
@@ -78,7 +82,7 @@ async fn without_a_hold_only_what_is_on_is_undone() -> Result<()> {
     for kind in Kind::of(Truth::Redis) {
         let mut server = Server::warm().await?;
         server.fill(kind, [7]).await?;
-        let undone = server.call(&undo(&[pair(kind, 7), pair(kind, 8)], "")).await??;
+        let undone = server.call(&undo(&[of(kind, 7), of(kind, 8)], "")).await??;
         assert_eq!(undone.done, [true, false]);
         assert_eq!(server.outbox().await?.len(), 2);
         assert_eq!(server.keys_of(kind).await?, [""; 0]);

@@ -7,7 +7,7 @@ use contract::{
 };
 use redis::AsyncCommands;
 
-use super::{Server, article, partition};
+use super::{Server, article, partition, written};
 
 #[tokio::test]
 async fn a_snapshot_that_is_cut_short_begins_again_with_what_it_held() -> Result<()> {
@@ -19,18 +19,18 @@ async fn a_snapshot_that_is_cut_short_begins_again_with_what_it_held() -> Result
     let () = server.connection.pfadd(keys::uv(article()), "a").await?;
     assert_eq!(server.mistaken(&take).await?, Err(Refusal::Cold));
     for _ in 0..2 {
-        assert_eq!(server.call(&take).await?, Ok(vec![article()]));
+        assert_eq!(server.call(&take).await?, Ok(vec![written(42)]));
     }
-    let articles = [article()];
+    let articles = [written(42)];
     let read = SnapshotRead { partition: partition(), articles: &articles };
     assert_eq!(server.mistaken(&read).await?, Err(Refusal::Cold));
     let counters = server.call(&read).await??.remove(0);
     assert_eq!((counters.pv, counters.uv, counters.reads), (5, 1, 0));
     assert!(counters.uv_sketch.starts_with(b"HYLL"), "the sketch as Redis stores it");
-    let done = |pv| SnapshotDone { article: article(), pv, reads: 0 };
+    let done = |pv| SnapshotDone { article: written(42), pv, reads: 0 };
     let () = server.connection.incr(keys::pv(article()), 1).await?;
     assert_eq!(server.call(&done(5)).await?, Ok(false), "it was viewed meanwhile");
-    assert_eq!(server.call(&take).await?, Ok(vec![article()]));
+    assert_eq!(server.call(&take).await?, Ok(vec![written(42)]));
     assert_eq!(server.call(&done(6)).await?, Ok(true));
     assert_eq!(server.call(&take).await?, Ok(vec![]));
     Ok(())

@@ -16,8 +16,8 @@ async fn changes(server: &mut Server) -> Result<Vec<(i64, Kind, bool)>> {
     let events = server.events().await?;
     assert!(events.is_sorted_by_key(|event| event.version));
     assert!(events.iter().all(|event| event.request_id == "request" && event.ip_hash == "0af7"));
-    let change = |event: &contract::Event| match (event.user, event.change) {
-        (Some(user), Change::Switch(kind, on)) => (user.get(), kind, on),
+    let change = |event: &contract::Event| match (&event.user, event.change) {
+        (Some(user), Change::Switch(kind, on)) => (user.number().get(), kind, on),
         other => panic!("{other:?}"),
     };
     Ok(events.iter().map(change).collect())
@@ -75,7 +75,7 @@ async fn a_refused_toggle_changes_nothing_and_says_why() -> Result<()> {
         // Longer than any caller waits: from before the clock was set back.
         assert_eq!(server.within(60_000, &asked).await?, Err(Refusal::Late));
         assert_eq!(server.call(&toggle(kind, 9, true)).await?, Err(Refusal::Barred));
-        assert_eq!(server.call(&Toggle { outbox_max: 0, ..asked }).await?, Err(Refusal::Full));
+        assert_eq!(server.call(&Toggle { outbox_max: 0, ..asked.clone() }).await?, Err(Refusal::Full));
         assert_eq!(server.call(&hold(&[pair(kind, 7)], 60_000)).await??.got, [true]);
         assert_eq!(server.call(&asked).await?, Err(Refusal::Held));
         assert!(server.outbox().await?.is_empty());
@@ -129,8 +129,10 @@ async fn a_used_up_limit_says_whose_it_is_and_for_how_long() -> Result<()> {
 async fn many_users_spread_over_small_sets_and_are_all_found() -> Result<()> {
     for kind in Kind::of(Truth::Redis) {
         let mut server = Server::warm().await?;
-        let users: Vec<i64> =
-            (1..=1_300).chain((1..=1_300).map(|n| n << 22)).chain((0..1_300).map(|n| i64::MAX - n * 4096)).collect();
+        let users: Vec<i64> = (1..=1_300)
+            .chain((1..=1_300).map(|n| n << 22))
+            .chain((0..1_300).map(|n| (1_i64 << 62) - 1 - n * 4096))
+            .collect();
         for user in &users {
             assert!(server.toggled(kind, *user, true).await?.0, "{user}");
         }

@@ -23,7 +23,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let api = tests::Api::new(app.url());
     for number in 0..ARTICLES {
         let path = format!("/v1/articles/{}/like", ids::article(0, number));
-        api.put(&path).user(ids::user(number).get()).good().await?;
+        api.put(&path).user(&ids::user(number)).good().await?;
     }
     let all: Vec<String> = (0..ARTICLES).map(|number| ids::article(0, number).to_string()).collect();
     let hundred = all.join(",");

@@ -20,18 +20,18 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let mut alone = Alone::start().await?;
     let (grown, small) = (ids::article(1, 0), ids::article(2, 0));
     let bar = bench.progress.bar(usize::try_from(many)?);
-    alone.send((0..FEW).map(|number| (ids::user(number), small)), true, |_| {}).await?;
-    alone.send((0..many).map(|number| (ids::user(number), grown)), true, |some| bar.inc(some)).await?;
+    alone.send((0..FEW).map(|number| (ids::user(number), small.clone())), true, |_| {}).await?;
+    alone.send((0..many).map(|number| (ids::user(number), grown.clone())), true, |some| bar.inc(some)).await?;
     bar.finish_and_clear();
 
     let (mut at_many, mut at_few) = (Samples::default(), Samples::default());
     for _ in 0..bench.scale.rounds {
-        for (article, samples) in [(grown, &mut at_many), (small, &mut at_few)] {
+        for (article, samples) in [(&grown, &mut at_many), (&small, &mut at_few)] {
             redis::cmd("CONFIG").arg("RESETSTAT").exec_async(&mut alone.connection).await?;
             // So few at a time that the small article stays small.
             for first in (0..TIMED).step_by(100) {
                 for liked in [true, false] {
-                    let users = (first..first + 100).map(|number| (ids::user(many + number), article));
+                    let users = (first..first + 100).map(|number| (ids::user(many + number), article.clone()));
                     alone.send(users, liked, |_| {}).await?;
                 }
             }

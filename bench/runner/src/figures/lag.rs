@@ -105,10 +105,10 @@ async fn probe(api: Api, mysql: MySqlPool, stop: Arc<AtomicBool>, next: Arc<Atom
     let mut lags = vec![];
     while !stop.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let (user, article) = (ids::user(number).get(), ids::article(1, number % 100));
-        api.put(&format!("/v1/articles/{article}/like")).user(user).good().await?;
+        let (user, article) = (ids::user(number), ids::article(1, number % 100));
+        api.put(&format!("/v1/articles/{article}/like")).user(&user).good().await?;
         let acknowledged = Instant::now();
-        while !is_row(&mysql, user, article.get()).await? {
+        while !is_row(&mysql, user.number().get(), article.number().get()).await? {
             ensure!(acknowledged.elapsed() < PATIENCE, "the like of user {user} is no row after {PATIENCE:?}");
             tokio::time::sleep(LOOK).await;
         }

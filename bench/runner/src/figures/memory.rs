@@ -21,9 +21,8 @@ type Shape = (&'static str, f64, u64, Box<dyn Fn(u64) -> Like>);
 
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let (hot, small) = (bench.scale.hot_likes, bench.scale.small_articles);
-    let small_id = |number: u64| i64::try_from(number + 1).expect("figures count to millions");
-    let low = move |number: u64| UserId::try_from(small_id(number)).expect("it is positive");
-    let low_article = move |number: u64| ArticleId::try_from(small_id(number)).expect("it is positive");
+    let low = move |number: u64| -> UserId { (number + 1).to_string().parse().expect("an id") };
+    let low_article = move |number: u64| -> ArticleId { (number + 1).to_string().parse().expect("an id") };
     let shapes: [Shape; 4] = [
         ("one-63bit", ONE_ARTICLE, hot, Box::new(|number| (ids::user(number), ids::article(0, 0)))),
         ("one-small", ONE_ARTICLE, hot, Box::new(move |number| (low(number), low_article(0)))),

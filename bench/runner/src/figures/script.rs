@@ -1,7 +1,6 @@
 //! Redis alone: likes of one article, so in one partition, as fast as redis-benchmark can send it.
 
 use anyhow::Result;
-use contract::UserId;
 
 use crate::{
     alone::Alone,
@@ -38,7 +37,8 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
             let article = ids::article(round as u64 * 10 + number, 0);
             redis::cmd("CONFIG").arg("SET").arg("appendfsync").arg(fsync).exec_async(&mut alone.connection).await?;
             // A digit before the random ones, so that it is a number and not a text that begins with zeros.
-            let arguments = alone.like(UserId::try_from(ANYBODY)?, article, true).into_iter().map(String::from_utf8);
+            let arguments =
+                alone.like(ANYBODY.to_string().parse()?, article.clone(), true).into_iter().map(String::from_utf8);
             let anybody = ANYBODY.to_string();
             let like = arguments.map(|argument| Ok(argument?.replace(&anybody, "1__rand_int__")));
             let like = std::iter::once(Ok("EVALSHA".to_owned())).chain(like).collect::<Result<Vec<_>>>()?;

@@ -68,7 +68,7 @@ mod tests {
     fn article(id: i64, on: Option<bool>, stale: bool) -> Interactions {
         let kinds = (1..).zip(Kind::ALL).map(|(place, _)| (10 * place + id, on)).collect();
         let counters = Queried { pv: 9, uv: 3, reads: 2, kinds };
-        Interactions { article: id.try_into().expect("an id"), counters, stale }
+        Interactions { article: id.to_string().parse().expect("an id"), counters, stale }
     }
 
     fn json(body: &impl Serialize) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use contract::{ArticleId, Kind, UserId, scripts::Queried};
+use contract::{ArticleNumber, Kind, UserNumber, scripts::Queried};
 use handler_common::{
     Deadline, Problem,
     mysql::{self, LONGEST_TEXT, integers, text},
@@ -24,11 +24,11 @@ pub(super) struct Stored {
 pub(super) async fn query(
     url: &str,
     deadline: Deadline,
-    articles: &[ArticleId],
-    user: Option<UserId>,
+    articles: &[ArticleNumber],
+    user: Option<UserNumber>,
 ) -> Result<Stored, Problem> {
     // No user has the id 0.
-    let caller = user.map_or(0, UserId::get);
+    let caller = user.map_or(0, UserNumber::get);
     let parameters = |_| {
         let ids = || articles.iter().map(|article| article.get());
         let of_kinds = Kind::ALL.iter().flat_map(|_| std::iter::once(caller).chain(ids()));
@@ -72,7 +72,7 @@ impl Stored {
     }
 
     /// An article's counters.
-    pub(super) fn of(&self, article: ArticleId) -> Queried {
+    pub(super) fn of(&self, article: ArticleNumber) -> Queried {
         let [_, pv, uv, reads] = find(&self.stats, article);
         let kind = |rows: &Vec<[i64; 3]>| {
             let [_, count, on] = find(rows, article);
@@ -82,7 +82,7 @@ impl Stored {
     }
 }
 
-fn find<const N: usize>(rows: &[[i64; N]], article: ArticleId) -> [i64; N] {
+fn find<const N: usize>(rows: &[[i64; N]], article: ArticleNumber) -> [i64; N] {
     rows.iter().find(|row| row[0] == article.get()).copied().unwrap_or([0; N])
 }
 

@@ -90,7 +90,7 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
 }
 
 fn whose(event: &Event, kind: Kind) -> String {
-    let user = event.user.map(|user| user.to_string()).unwrap_or_default();
+    let user = event.user.as_ref().map(ToString::to_string).unwrap_or_default();
     format!("{kind} of article {} by user {user}", event.article)
 }
 
@@ -103,7 +103,7 @@ async fn send(producer: &Producer, letter: &Letter, event: &Event) -> Result<Del
     } else {
         &letter.payload
     };
-    producer.send(Partition::of(event.article), &event.article.to_string(), bytes).await
+    producer.send(Partition::of(event.article.number()), &event.article.to_string(), bytes).await
 }
 
 /// Remembers what Kafka has taken. After a crash between the two a record is put back once more, which changes nothing

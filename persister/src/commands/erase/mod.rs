@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use contract::{Cause, Kind, Pair, Truth, UserId, scripts::Undo};
+use contract::{Cause, Kind, Pair, Truth, UserId, Written, scripts::Undo};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,7 @@ use crate::{
         holds::undo,
         markers::all_warm,
         marks::Marks,
+        names::Names,
         pair::by_partition,
     },
     output::{counted, json_line, line, progress},
@@ -43,7 +44,7 @@ const STAYS: &str = "the user stays barred until the erasure is repeated";
 #[derive(Debug, Args)]
 pub(crate) struct EraseOptions {
     /// Whom.
-    #[arg(long)]
+    #[arg(long, value_parser = UserId::read)]
     user: UserId,
     /// One JSON object instead of text.
     #[arg(long)]
@@ -62,8 +63,8 @@ struct Erased {
 }
 
 #[derive(Serialize)]
-struct Report {
-    user_id: UserId,
+struct Report<'a> {
+    user_id: &'a UserId,
     erased: Erased,
     remains: Vec<remains::Remains>,
 }
@@ -71,29 +72,29 @@ struct Report {
 /// In this order, so that it can be cut short anywhere and be repeated: what happened until now counts no more in any
 /// delivery; the user can change nothing; Redis, and so what a rebuild could not know of; MySQL.
 pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &CancellationToken) -> anyhow::Result<()> {
-    let user = options.user;
+    let user = &options.user;
     let mut redis = stores.redis.connect().await?;
     all_warm(&mut redis).await.context("nothing was changed")?;
     let now = now(&mut redis).await?;
-    mark_erased(&stores.mysql, user, now).await?;
-    bars::bar(&stores.mysql, &mut redis, &[user], bars::ERASING).await?;
+    mark_erased(&stores.mysql, user.number(), now).await?;
+    bars::bar(&stores.mysql, &mut redis, std::slice::from_ref(user), bars::ERASING).await?;
     let barred = Instant::now();
 
     all_warm(&mut redis).await.context(STAYS)?;
-    let in_redis = out_of_redis(&mut redis, user, stop).await?;
+    let in_redis = out_of_redis(stores, &mut redis, user, stop).await?;
     pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
     ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
     // Again, later than the last event that the above made, and than all that MySQL knows: a clock may have been set
     // back.
-    let last = last_event(&stores.mysql, user).await?.max(self::now(&mut redis).await?);
-    mark_erased(&stores.mysql, user, last).await?;
+    let last = last_event(&stores.mysql, user.number()).await?.max(self::now(&mut redis).await?);
+    mark_erased(&stores.mysql, user.number(), last).await?;
     erasure::wait_for_consumers(&stores.mysql).await?;
     // A rebuild that began meanwhile may have read the rows before they are deleted.
     all_warm(&mut redis).await.context(STAYS)?;
-    let Deleted { by_kind: in_mysql, reads } = erasure::delete(&stores.mysql, user).await?;
+    let Deleted { by_kind: in_mysql, reads } = erasure::delete(&stores.mysql, user.number()).await?;
     let erased = Erased { in_redis, in_mysql, reads };
     clocks_are_past(&mut redis, last, stop).await?;
-    bars::lift(&stores.mysql, &mut redis, user, bars::ERASING).await?;
+    bars::lift(&stores.mysql, &mut redis, user.number(), bars::ERASING).await?;
 
     let remains = remains::of(&stores.kafka).await?;
     if options.json {
@@ -140,21 +141,29 @@ async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &Cancellati
 /// Switches off all that the user has on in Redis, of every article that it knows, whether MySQL has it or not; how much
 /// that was. An event with cause `erase` says so of each. Only of the kinds that Redis decides: the others follow MySQL.
 async fn out_of_redis(
+    stores: &Stores,
     redis: &mut Servers,
-    user: UserId,
+    user: &UserId,
     stop: &CancellationToken,
 ) -> anyhow::Result<BTreeMap<Kind, u64>> {
     let kinds = Kind::of(Truth::Redis);
     let counters = articles::in_redis(redis, kinds.clone()).await?;
     info!(counters = counters.len(), "looking for what the user has on");
-    let pairs: Vec<Pair> = counters.into_iter().map(|(article, kind)| (article, kind, user)).collect();
+    let pairs: Vec<Pair> = counters.into_iter().map(|(article, kind)| (article, kind, user.number())).collect();
     let bar = progress(pairs.len() as u64, "erasing");
     let mut taken: BTreeMap<Kind, u64> = kinds.map(|kind| (kind, 0)).collect();
     let mut marks = Marks::default();
     for (partition, pairs) in by_partition(&pairs) {
         for pairs in pairs.chunks(PER_CALL) {
             ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
-            let off = Undo { partition, pairs, cause: Cause::Erase, until: "" };
+            let names = Names::of(&stores.mysql, [], pairs.iter().map(|(article, ..)| *article)).await?;
+            let written = |(article, kind, _): &Pair| Written {
+                kind: *kind,
+                user: user.clone(),
+                article: names.article(*article),
+            };
+            let written: Vec<Written> = pairs.iter().map(written).collect();
+            let off = Undo { partition, pairs: &written, cause: Cause::Erase, until: "" };
             let done = undo(redis, &off, &mut marks).await?;
             for ((_, kind, _), _) in pairs.iter().zip(done).filter(|(_, done)| *done) {
                 *taken.entry(*kind).or_default() += 1;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contract::{Pair, Partition, Truth, UserId, Version};
+use contract::{Pair, Partition, Truth, UserNumber, Version};
 
 use super::{
     findings::{Difference, Findings, Suspects, What},
@@ -40,7 +40,7 @@ pub(super) async fn confirm(
 /// Users that one call can ask about.
 struct Part {
     of: Counter,
-    users: Vec<UserId>,
+    users: Vec<UserNumber>,
 }
 
 impl Part {
@@ -63,7 +63,7 @@ impl Part {
 fn parts(suspects: &Suspects, truth: Truth) -> Vec<Part> {
     let mut parts = Vec::new();
     for (of, users) in suspects.iter().filter(|((_, kind), _)| kind.truth() == truth) {
-        let users: Vec<UserId> = users.iter().copied().collect();
+        let users: Vec<UserNumber> = users.iter().copied().collect();
         parts.extend(users.chunks(PER_CALL).map(|users| Part { of: *of, users: users.to_vec() }));
     }
     parts

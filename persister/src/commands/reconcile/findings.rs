@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contract::{ArticleId, Kind, UserId, Version};
+use contract::{ArticleNumber, Kind, UserNumber, Version};
 use serde::Serialize;
 
 use crate::ledger::comparison::{Count, Members};
@@ -23,23 +23,21 @@ pub(super) enum What {
 }
 
 /// One difference, certain.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Difference {
     pub(super) what: What,
-    pub(super) article_id: ArticleId,
+    pub(super) article_id: ArticleNumber,
     pub(super) kind: Kind,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) user_id: Option<UserId>,
+    pub(super) user_id: Option<UserNumber>,
     pub(super) found: i64,
     pub(super) against: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mysql_version: Option<Version>,
     pub(super) repaired: bool,
 }
 
 impl Difference {
     /// What tells it from others, and sorts them.
-    pub(super) fn key(&self) -> (ArticleId, Kind, What, Option<UserId>) {
+    pub(super) fn key(&self) -> (ArticleNumber, Kind, What, Option<UserNumber>) {
         (self.article_id, self.kind, self.what, self.user_id)
     }
 }
@@ -49,7 +47,7 @@ impl Difference {
 pub(super) struct Findings {
     pub(super) differences: Vec<Difference>,
     /// Articles of partitions that are not warm.
-    pub(super) cold: BTreeSet<ArticleId>,
+    pub(super) cold: BTreeSet<ArticleNumber>,
     /// Users who changed something each time that they were looked at.
     pub(super) moving: usize,
 }

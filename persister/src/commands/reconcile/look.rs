@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::ensure;
-use contract::{ArticleId, UserId};
+use contract::{ArticleNumber, UserNumber};
 
 use super::{
     findings::{Findings, Suspects, What},
@@ -21,7 +21,7 @@ const TOGETHER: usize = 50;
 
 pub(super) async fn look(
     work: &mut Work<'_>,
-    articles: &[ArticleId],
+    articles: &[ArticleNumber],
     findings: &mut Findings,
 ) -> anyhow::Result<Suspects> {
     let mut suspects = Suspects::new();
@@ -53,7 +53,7 @@ async fn differing(work: &mut Work<'_>, counters: &[Counter], findings: &mut Fin
     for of in counters {
         let redis = by_redis.remove(&of).unwrap_or_default();
         let mysql = by_mysql.remove(&of).unwrap_or_default();
-        let differing: BTreeSet<UserId> = redis.symmetric_difference(&mysql).copied().collect();
+        let differing: BTreeSet<UserNumber> = redis.symmetric_difference(&mysql).copied().collect();
         if !differing.is_empty() {
             suspects.insert(of, differing);
         }

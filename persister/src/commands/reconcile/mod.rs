@@ -10,7 +10,7 @@ mod work;
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use clap::Args;
-use contract::ArticleId;
+use contract::{ArticleId, ArticleNumber};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -18,7 +18,10 @@ use self::{
     work::Work,
 };
 use super::kinds::Kinds;
-use crate::{ledger::articles, store::Stores};
+use crate::{
+    ledger::{articles, names::Names},
+    store::Stores,
+};
 
 /// What the process exits with where differences remain.
 const DIFFERENT: u8 = 3;
@@ -29,7 +32,7 @@ pub(crate) struct ReconcileOptions {
     #[arg(long, conflicts_with = "article")]
     sample: Option<usize>,
     /// Compare this article; may be given more than once.
-    #[arg(long)]
+    #[arg(long, value_parser = ArticleId::read)]
     article: Vec<ArticleId>,
     #[command(flatten)]
     kinds: Kinds,
@@ -66,19 +69,23 @@ pub(crate) async fn run(
         findings.differences.extend(after.differences.into_iter().filter(|left| !before.contains(&left.key())));
         findings.cold.extend(after.cold);
     }
-    report::print(&findings, articles.len(), options.json)?;
+    let users = findings.differences.iter().filter_map(|difference| difference.user_id);
+    let articles_of =
+        findings.differences.iter().map(|difference| difference.article_id).chain(findings.cold.iter().copied());
+    let names = Names::of(&stores.mysql, users, articles_of).await?;
+    report::print(&findings, articles.len(), &names, options.json)?;
     let remain = findings.differences.iter().any(|difference| !difference.repaired);
     Ok(if remain || !findings.cold.is_empty() { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS })
 }
 
-async fn choose(work: &mut Work<'_>, options: &ReconcileOptions) -> anyhow::Result<Vec<ArticleId>> {
+async fn choose(work: &mut Work<'_>, options: &ReconcileOptions) -> anyhow::Result<Vec<ArticleNumber>> {
     if !options.article.is_empty() {
-        return Ok(options.article.iter().copied().collect::<BTreeSet<_>>().into_iter().collect());
+        return Ok(options.article.iter().map(ArticleId::number).collect::<BTreeSet<_>>().into_iter().collect());
     }
     let kinds = || work.kinds.clone().into_iter();
     let mut all = articles::in_mysql(&work.stores.mysql, kinds()).await?;
     all.extend(articles::in_redis(&mut work.redis, kinds()).await?.into_iter().map(|(article, _)| article));
-    let mut all: Vec<ArticleId> = all.into_iter().collect();
+    let mut all: Vec<ArticleNumber> = all.into_iter().collect();
     if let Some(count) = options.sample.filter(|count| *count < all.len()) {
         for place in 0..count {
             let other = rand::random_range(place..all.len());
@@ -90,7 +97,7 @@ async fn choose(work: &mut Work<'_>, options: &ReconcileOptions) -> anyhow::Resu
 }
 
 /// Looks at every article once, and then closely at what seemed to differ.
-async fn compare(work: &mut Work<'_>, articles: &[ArticleId]) -> anyhow::Result<Findings> {
+async fn compare(work: &mut Work<'_>, articles: &[ArticleNumber]) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
     let suspects = look::look(work, articles, &mut findings).await?;
     compare::confirm(work, suspects, &mut findings).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contract::{ArticleId, Cause, Partition, Truth, UserId};
+use contract::{ArticleNumber, Cause, Partition, Truth, UserId};
 
 use super::{
     findings::{Difference, Suspects},
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     ledger::{
         marks::Marks,
+        names::Names,
         repair::{recount, restate},
         settle,
         toggle::toggle,
@@ -21,22 +22,24 @@ use crate::{
 const PER_CALL: usize = 500;
 
 /// Repairs, and waits until it is done; the articles concerned.
-pub(super) async fn repair(work: &mut Work<'_>, differences: &[Difference]) -> Result<Vec<ArticleId>, StoreError> {
+pub(super) async fn repair(work: &mut Work<'_>, differences: &[Difference]) -> Result<Vec<ArticleNumber>, StoreError> {
     let mut concerned = Suspects::new();
     for difference in differences {
         concerned.entry((difference.article_id, difference.kind)).or_default().extend(difference.user_id);
     }
-    from_mysql(work, &concerned).await?;
     let mut marks = Marks::default();
-    for (of, users) in &concerned {
-        let users: Vec<UserId> = match of.1.truth() {
-            Truth::Redis => users.iter().copied().collect(),
+    let names = names_of(work, &concerned).await?;
+    from_mysql(work, &concerned, &names).await?;
+    for ((article, kind), users) in &concerned {
+        let article = names.article(*article);
+        let users: Vec<UserId> = match kind.truth() {
+            Truth::Redis => users.iter().map(|user| names.user(*user)).collect(),
             Truth::Mysql => Vec::new(),
         };
         // Without any user too: the count may be what differs.
         let parts = if users.is_empty() { vec![&users[..]] } else { users.chunks(PER_CALL).collect() };
         for users in parts {
-            restate(&mut work.redis, *of, users, &mut marks).await?;
+            restate(&mut work.redis, (&article, *kind), users, &mut marks).await?;
         }
     }
     let patience = work.patience();
@@ -44,18 +47,23 @@ pub(super) async fn repair(work: &mut Work<'_>, differences: &[Difference]) -> R
     for of in concerned.keys() {
         recount(&work.stores.mysql, *of).await?;
     }
-    let articles: BTreeSet<ArticleId> = concerned.into_keys().map(|(article, _)| article).collect();
+    let articles: BTreeSet<ArticleNumber> = concerned.into_keys().map(|(article, _)| article).collect();
     Ok(articles.into_iter().collect())
 }
 
+async fn names_of(work: &Work<'_>, concerned: &Suspects) -> Result<Names, StoreError> {
+    let users = concerned.values().flatten().copied();
+    Names::of(&work.stores.mysql, users, concerned.keys().map(|(article, _)| *article)).await
+}
+
 /// Writes what MySQL says of the users into its outbox once more, where it decides, and waits until Redis has it.
-async fn from_mysql(work: &Work<'_>, concerned: &Suspects) -> Result<(), StoreError> {
+async fn from_mysql(work: &Work<'_>, concerned: &Suspects, names: &Names) -> Result<(), StoreError> {
     let mut partitions = BTreeSet::new();
     for ((article, kind), users) in concerned.iter().filter(|((_, kind), _)| kind.truth() == Truth::Mysql) {
         partitions.insert(Partition::of(*article));
         for user in users {
             // Which state is the row's to say.
-            toggle(&work.stores.mysql, (*article, *kind, *user), false, Cause::Reconcile, None).await?;
+            toggle(&work.stores.mysql, &names.written((*article, *kind, *user)), false, Cause::Reconcile, None).await?;
         }
     }
     settle::in_redis(&work.stores.mysql, &partitions, &work.patience()).await

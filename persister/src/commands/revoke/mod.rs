@@ -31,7 +31,7 @@ pub(crate) async fn run(
         "name the events by --article, --user or --ip-hash; a time or a kind alone is everybody"
     );
     let selected = select(stores, &options.selection, stop).await?;
-    let users: BTreeSet<UserId> = selected.keys().map(|(.., user)| *user).collect();
+    let users: BTreeSet<UserId> = selected.values().map(|of| of.written.user.clone()).collect();
     let users: Vec<UserId> = users.into_iter().collect();
     let mut outcomes = Outcomes::new();
     let may_stand = still_possible(&stores.mysql, &selected, &mut outcomes).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{ArticleId, Kind, Pair, UserId, Version};
+use contract::{ArticleId, Kind, Pair, UserId, Version, Written};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -16,8 +16,8 @@ const LONGEST: usize = 32;
 
 #[derive(Serialize)]
 struct Line<'a> {
-    user_id: UserId,
-    article_id: ArticleId,
+    user_id: &'a UserId,
+    article_id: &'a ArticleId,
     kind: Kind,
     version: Version,
     occurred_at: Timestamp,
@@ -47,8 +47,8 @@ pub(super) fn print(
     for (pair, of) in selected {
         let Some(outcome) = outcomes.get(pair).copied() else { continue };
         *sums.entry(text(outcome)).or_default() += 1;
-        let (article_id, kind, user_id) = *pair;
-        let Selected { version, at, ip_hash } = of;
+        let Selected { written: Written { kind, user: user_id, article: article_id }, version, at, ip_hash } = of;
+        let kind = *kind;
         if options.json {
             let (version, occurred_at) = (*version, *at);
             json_line(&Line { user_id, article_id, kind, version, occurred_at, ip_hash, outcome })?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Change, Pair, Truth, Version};
+use contract::{Cause, Change, Pair, Truth, Version, Written};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::MySqlPool;
@@ -20,6 +20,7 @@ pub(super) const TOGETHER: usize = 5000;
 /// The latest selected event of a pair that switched it on.
 #[derive(Debug, Clone)]
 pub(super) struct Selected {
+    pub(super) written: Written,
     pub(super) version: Version,
     pub(super) at: Timestamp,
     pub(super) ip_hash: String,
@@ -51,10 +52,17 @@ pub(super) async fn select(
 ) -> anyhow::Result<BTreeMap<Pair, Selected>> {
     let mut selected: BTreeMap<Pair, Selected> = BTreeMap::new();
     each(stores, selection, stop, |event, _| {
-        if let (Change::Switch(kind, true), Some(user)) = (event.change, event.user) {
-            let new = Selected { version: event.version, at: event.occurred_at, ip_hash: event.ip_hash.clone() };
+        if let (Change::Switch(kind, true), Some(user)) = (event.change, &event.user) {
+            // It repeats a row that MySQL decides, whose version stays that of the change.
+            if event.cause == Cause::Reconcile && kind.truth() == Truth::Mysql {
+                return Ok(());
+            }
+            let written = Written { kind, user: user.clone(), article: event.article.clone() };
+            let pair = written.pair();
+            let new =
+                Selected { written, version: event.version, at: event.occurred_at, ip_hash: event.ip_hash.clone() };
             // Of several selected events of a pair only the latest can be why it is on.
-            let latest = selected.entry((event.article, kind, user)).or_insert_with(|| new.clone());
+            let latest = selected.entry(pair).or_insert_with(|| new.clone());
             if new.version > latest.version {
                 *latest = new;
             }

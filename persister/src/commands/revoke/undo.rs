@@ -51,8 +51,8 @@ impl<'a> Work<'a> {
         let bar = progress(pairs.len() as u64, "revoking");
         for pair in pairs {
             ensure!(!self.stop.is_cancelled(), "stopped before all was undone");
-            let only = self.selected.get(pair).map(|of| of.version);
-            let toggled = toggle(&self.stores.mysql, *pair, false, Cause::Revoke, only).await?;
+            let Some(of) = self.selected.get(pair) else { continue };
+            let toggled = toggle(&self.stores.mysql, &of.written, false, Cause::Revoke, Some(of.version)).await?;
             outcomes.insert(*pair, if toggled.changed { Outcome::Undone } else { Outcome::ChangedSince });
             bar.inc(1);
         }
@@ -100,7 +100,8 @@ impl<'a> Work<'a> {
         };
         let (standing, changed): (BTreeSet<Pair>, BTreeSet<Pair>) = held.into_iter().partition(is_why);
         outcomes.extend(changed.into_iter().map(|pair| (pair, Outcome::ChangedSince)));
-        for (pair, done) in holder.undo(&standing, undone).await? {
+        let written = standing.iter().filter_map(|pair| Some((*pair, self.selected.get(pair)?.written.clone())));
+        for (pair, done) in holder.undo(&written.collect(), undone).await? {
             outcomes.insert(pair, if done { Outcome::Undone } else { Outcome::HoldRanOut });
         }
         Ok(())

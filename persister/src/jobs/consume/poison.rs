@@ -43,13 +43,13 @@ pub(crate) async fn apply_batch(
     let mut parts = vec![&good[..]];
     while let Some(part) = parts.pop() {
         let events: Vec<&Event> = part.iter().map(|(_, event)| *event).collect();
-        let reason = match until_it_passes(stop, || apply(&stores.mysql, &events)).await {
+        let (kind, reason) = match until_it_passes(stop, || apply(&stores.mysql, &events)).await {
             Outcome::Done => continue,
             Outcome::Stopped => return false,
-            Outcome::Refused(reason) => reason,
+            Outcome::Refused(kind, reason) => (kind, reason),
         };
         if let [(record, _)] = part {
-            let seen = bury(stores, producer, record, "refused_by_mysql", &reason, stop).await
+            let seen = bury(stores, producer, record, kind, &reason, stop).await
                 && matches!(until_it_passes(stop, || note_seen(&stores.mysql, &events)).await, Outcome::Done);
             if !seen {
                 return false;
@@ -88,7 +88,8 @@ fn measure(batch: &[Record]) {
 
 enum Outcome {
     Done,
-    Refused(String),
+    /// For which kind of reason, and the reason.
+    Refused(&'static str, String),
     Stopped,
 }
 
@@ -100,7 +101,10 @@ async fn until_it_passes<F: Future<Output = Result<(), StoreError>>>(
     loop {
         match work().await {
             Ok(()) => return Outcome::Done,
-            Err(StoreError::Mysql(error)) if is_bad_data(&error) => return Outcome::Refused(error.to_string()),
+            Err(StoreError::Mysql(error)) if is_bad_data(&error) => {
+                return Outcome::Refused("refused_by_mysql", error.to_string());
+            }
+            Err(StoreError::Collision(reason)) => return Outcome::Refused("id_collision", reason),
             Err(error) => {
                 let reason = match &error {
                     StoreError::Mysql(error) if is_deadlock(error) => "deadlock",

@@ -57,7 +57,7 @@ async fn ship(stores: &Stores, producer: &Producer, rows: &[Row]) -> Result<(), 
 async fn queue(producer: &Producer, row: &Row) -> Result<DeliveryFuture, StoreError> {
     let reason = match row.to_event() {
         Ok(event) => {
-            let partition = Partition::of(event.article);
+            let partition = Partition::of(event.article.number());
             return producer.send(partition, &event.article.to_string(), &event.to_json()).await;
         }
         Err(error) => format!("row of MySQL's outbox: {error}"),

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use contract::ArticleId;
+use contract::ArticleNumber;
 use serde::{Deserialize, Serialize};
 
 /// A window of time that ends now. It moves by buckets: the one that is being filled, and whole ones before it, so it
@@ -47,11 +47,11 @@ impl Period {
 /// in both windows.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Window(BTreeMap<u64, HashMap<ArticleId, i64>>);
+pub(super) struct Window(BTreeMap<u64, HashMap<ArticleNumber, i64>>);
 
 impl Window {
     /// Adds to an article's count where the time is in the window. A time that is ahead of our clock is now.
-    pub(super) fn add(&mut self, period: &Period, article: ArticleId, change: i64, at_ms: u64, now_ms: u64) {
+    pub(super) fn add(&mut self, period: &Period, article: ArticleNumber, change: i64, at_ms: u64, now_ms: u64) {
         let at_ms = at_ms.min(now_ms);
         if !period.holds(at_ms, now_ms) {
             return;
@@ -78,8 +78,8 @@ impl Window {
     }
 
     /// The articles that gained most, at most so many, best first; of equal ones the lower id first.
-    pub(super) fn top(&self, count: usize) -> Vec<(ArticleId, i64)> {
-        let mut sums: HashMap<ArticleId, i64> = HashMap::new();
+    pub(super) fn top(&self, count: usize) -> Vec<(ArticleNumber, i64)> {
+        let mut sums: HashMap<ArticleNumber, i64> = HashMap::new();
         for (article, change) in self.0.values().flatten() {
             *sums.entry(*article).or_default() += change;
         }
@@ -90,7 +90,7 @@ impl Window {
     }
 }
 
-fn keep_greatest(bucket: &mut HashMap<ArticleId, i64>, most: usize) {
+fn keep_greatest(bucket: &mut HashMap<ArticleNumber, i64>, most: usize) {
     let mut all: Vec<_> = bucket.drain().collect();
     all.select_nth_unstable_by_key(most, |(article, change)| (Reverse(change.unsigned_abs()), *article));
     all.truncate(most);
@@ -107,7 +107,7 @@ mod tests {
     const HOUR: &Period = &PERIODS[0];
     const SMALL: &Period = &Period { name: "small", bucket_ms: 1000, whole: 3, most: 5 };
 
-    fn id(number: i64) -> ArticleId {
+    fn id(number: i64) -> ArticleNumber {
         number.try_into().expect("positive")
     }
 
@@ -117,8 +117,8 @@ mod tests {
     }
 
     /// The same without buckets.
-    fn naive(changes: &[(i64, i64, u64)], period: &Period, now: u64) -> Vec<(ArticleId, i64)> {
-        let mut sums: BTreeMap<ArticleId, i64> = BTreeMap::new();
+    fn naive(changes: &[(i64, i64, u64)], period: &Period, now: u64) -> Vec<(ArticleNumber, i64)> {
+        let mut sums: BTreeMap<ArticleNumber, i64> = BTreeMap::new();
         for (article, change, ago) in changes {
             if period.holds(NOW - ago, now) {
                 *sums.entry(id(*article)).or_default() += change;

@@ -1,0 +1,159 @@
+//! The table `name`: what the numbers of names stand for.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+};
+
+use contract::{ArticleId, ArticleNumber, Pair, UserId, UserNumber, Written};
+use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, QueryBuilder, query, query_as};
+
+use crate::store::StoreError;
+
+/// Numbers of one statement.
+const TOGETHER: usize = 1000;
+
+/// What a name names: the column `kind`. Every writer locks articles first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Of {
+    Article,
+    User,
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Article => "article",
+            Self::User => "user",
+        })
+    }
+}
+
+/// Two names with one number, which only chance or great effort makes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("id collision: the {of} {new:?} has the number of another {of}, {known:?}")]
+pub(crate) struct Collision {
+    of: Of,
+    known: String,
+    new: String,
+}
+
+/// Names to be kept, in the order in which every writer locks them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct NewNames {
+    texts: BTreeMap<(Of, i64), String>,
+    /// Two of these themselves.
+    collision: Option<Collision>,
+}
+
+impl NewNames {
+    /// Adds the article, if its id is a name.
+    pub(crate) fn article(&mut self, id: &ArticleId) {
+        self.add(Of::Article, id.number().get(), id.name());
+    }
+
+    /// Adds the user, if the id is a name.
+    pub(crate) fn user(&mut self, id: &UserId) {
+        self.add(Of::User, id.number().get(), id.name());
+    }
+
+    fn add(&mut self, of: Of, number: i64, name: Option<&str>) {
+        let Some(name) = name else { return };
+        let known = self.texts.entry((of, number)).or_insert_with(|| name.to_owned());
+        if known != name {
+            self.collision = Some(Collision { of, known: known.clone(), new: name.to_owned() });
+        }
+    }
+
+    /// Writes those that are not there yet. Any collision is found; the names that have none are kept.
+    pub(crate) async fn write(&self, connection: &mut MySqlConnection) -> sqlx::Result<Option<Collision>> {
+        let mut collision = self.collision.clone();
+        for of in [Of::Article, Of::User] {
+            let wanted: BTreeMap<i64, &str> = self
+                .texts
+                .iter()
+                .filter(|((kind, _), _)| *kind == of)
+                .map(|((_, number), text)| (*number, &**text))
+                .collect();
+            // Read first: an INSERT alone would lock the name of a hot article for as long as each batch takes.
+            let mut known = texts(connection, of, wanted.keys().copied()).await?;
+            let missing: Vec<i64> = wanted.keys().copied().filter(|number| !known.contains_key(number)).collect();
+            for numbers in missing.chunks(TOGETHER) {
+                let mut insert = QueryBuilder::new("INSERT INTO name (kind, number, text) ");
+                insert.push_values(numbers, |mut row, number| {
+                    row.push_bind(of.to_string()).push_bind(*number).push_bind(wanted.get(number).copied());
+                });
+                insert.push(" ON DUPLICATE KEY UPDATE text = text").build().execute(&mut *connection).await?;
+            }
+            // Again: another writer may have been first.
+            known.extend(texts(connection, of, missing.into_iter()).await?);
+            collision = collision.or_else(|| {
+                let other = wanted
+                    .iter()
+                    .find_map(|(number, new)| Some((new, known.get(number)?)).filter(|(new, known)| known != *new));
+                other.map(|(new, known)| Collision { of, known: known.clone(), new: (*new).to_owned() })
+            });
+        }
+        Ok(collision)
+    }
+}
+
+/// The texts that there are of these numbers.
+async fn texts(
+    connection: &mut MySqlConnection,
+    of: Of,
+    numbers: impl Iterator<Item = i64>,
+) -> sqlx::Result<HashMap<i64, String>> {
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    let mut texts = HashMap::with_capacity(numbers.len());
+    for numbers in numbers.chunks(TOGETHER) {
+        let sql = format!("SELECT number, text FROM name WHERE kind = '{of}' AND number IN ({})", numbers.join(","));
+        texts.extend(query_as::<_, (i64, String)>(AssertSqlSafe(sql)).fetch_all(&mut *connection).await?);
+    }
+    Ok(texts)
+}
+
+/// What numbers stand for. A name that is not in the table is written by its number.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    users: HashMap<i64, String>,
+    articles: HashMap<i64, String>,
+}
+
+impl Names {
+    /// Looks them up; asks nothing where all are numbers by themselves.
+    pub(crate) async fn of(
+        mysql: &MySqlPool,
+        users: impl IntoIterator<Item = UserNumber>,
+        articles: impl IntoIterator<Item = ArticleNumber>,
+    ) -> Result<Self, StoreError> {
+        let users: BTreeSet<UserNumber> = users.into_iter().filter(|user| user.is_name()).collect();
+        let articles: BTreeSet<ArticleNumber> = articles.into_iter().filter(|article| article.is_name()).collect();
+        if users.is_empty() && articles.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut connection = mysql.acquire().await?;
+        Ok(Self {
+            users: texts(&mut connection, Of::User, users.into_iter().map(UserNumber::get)).await?,
+            articles: texts(&mut connection, Of::Article, articles.into_iter().map(ArticleNumber::get)).await?,
+        })
+    }
+
+    pub(crate) fn user(&self, number: UserNumber) -> UserId {
+        UserId::stored(number, self.users.get(&number.get()).map(String::as_str))
+    }
+
+    pub(crate) fn article(&self, number: ArticleNumber) -> ArticleId {
+        ArticleId::stored(number, self.articles.get(&number.get()).map(String::as_str))
+    }
+
+    pub(crate) fn written(&self, (article, kind, user): Pair) -> Written {
+        Written { kind, user: self.user(user), article: self.article(article) }
+    }
+}
+
+/// Deletes the name of a user.
+pub(super) async fn forget(connection: &mut MySqlConnection, user: UserNumber) -> sqlx::Result<()> {
+    query("DELETE FROM name WHERE kind = 'user' AND number = ?").bind(user.get()).execute(connection).await?;
+    Ok(())
+}
