@@ -26,7 +26,7 @@ const REDIS_PATIENCE: Duration = Duration::from_millis(300);
 
 /// When an instance whose keys do not suffice looks again whether another has fetched some, in ms after the look before:
 /// for as long as a fetch may take.
-const LOOKS: [u64; 6] = [25, 75, 150, 300, 600, 1000];
+const LOOKS: [u64; 8] = [25, 25, 50, 100, 200, 400, 600, 800];
 
 /// How often an instance looks whether one of its own requests has fetched.
 const LOCAL_LOOK: Duration = Duration::from_millis(20);
@@ -149,19 +149,20 @@ impl Remote {
     }
 
     /// Adopts the shared set if it is another than this instance knows. Whether it is this instance that is to fetch one,
-    /// because the shared one does not suffice.
+    /// because the shared one does not suffice: an instance that knew none is content with an outdated one.
     async fn takes_turn(&self) -> bool {
         let lasts_ms = u64::try_from(REST.as_millis()).unwrap_or(u64::MAX);
         let fetching_ms = u64::try_from(fetch::PATIENCE.as_millis()).unwrap_or(u64::MAX) + 500;
-        let mut looks = LOOKS.into_iter();
-        loop {
+        for pause in LOOKS {
             let known = self.tag.borrow().clone();
             let call = JwksTake { name: &self.name, known: &known, lasts_ms };
             let deadline = Deadline::of_request().at_most(REDIS_PATIENCE);
             // Without Redis each instance fetches for itself.
             let Ok(taken) = redis::call(&self.redis_url, deadline, Resend::Once, &call).await else { return true };
             if !taken.set.is_empty() {
-                if self.adopt(&taken.set) {
+                let knew_none = self.known.borrow().is_none();
+                self.adopt(&taken.set);
+                if self.known.borrow().as_ref().is_some_and(|known| knew_none || known.is_fresh()) {
                     return false;
                 }
             } else if taken.turn.taken {
@@ -172,21 +173,20 @@ impl Remote {
                 return false;
             } else {
                 // It may be fetching now.
-                let Some(pause) = looks.next() else { return false };
                 sleep(Duration::from_millis(pause)).await;
             }
         }
+        false
     }
 
-    /// Takes the set into use that Redis has; whether it is fresh.
-    fn adopt(&self, sealed: &str) -> bool {
+    /// Takes the set into use that Redis has, if this service made it.
+    fn adopt(&self, sealed: &str) {
         let tag = sealed.split(':').next().unwrap_or_default();
         tag.clone_into(&mut self.tag.borrow_mut());
-        let Some(shared) = SharedKeys::open(&self.cache_key, &self.url, sealed) else {
+        let shared = SharedKeys::open(&self.cache_key, &self.url, sealed);
+        if shared.is_none_or(|shared| self.take_into_use(&shared).is_err()) {
             eprintln!("jwt_keys_url: the key set in Redis was not made by this service, and is not used");
-            return false;
-        };
-        self.take_into_use(&shared).is_ok_and(|_| self.known.borrow().as_ref().is_some_and(Known::is_fresh))
+        }
     }
 
     /// Unless a later one is in use.

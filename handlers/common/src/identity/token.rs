@@ -52,7 +52,7 @@ impl<'a> Token<'a> {
 
     fn parts(text: &'a str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.')?;
-        let (header, claims) = signed.split_once('.')?;
+        let (header, claims) = signed.split_once('.').filter(|(_, claims)| !claims.contains('.'))?;
         let header = Json::parse(&base64url(header)?)?;
         let member = |name: &str| match header.get(name) {
             Ok(None | Some(Json::Null)) => Some(None),

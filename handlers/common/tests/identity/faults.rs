@@ -19,7 +19,7 @@ fn each_reason_for_which_a_token_is_refused_has_its_name() {
         (sign(r#"{"alg":"PS256","kid":"first"}"#, &claims), TokenFault::BadSignature),
         ("an opaque token".to_owned(), TokenFault::Malformed),
         // Five parts: it is encrypted.
-        ("e30.e30.e30.e30.e30".to_owned(), TokenFault::Malformed),
+        ("eyJhbGciOiJkaXIifQ..e30.e30.e30".to_owned(), TokenFault::Malformed),
         (with(&json!({"exp": null})), TokenFault::Malformed),
         (with(&json!({"more": "a".repeat(9_000)})), TokenFault::TooLarge),
         (with(&json!({"sub": null})), TokenFault::NoUser),
