@@ -69,7 +69,7 @@ fn a_token_of_5_kb_is_taken_and_one_over_8_kib_is_called_too_large() -> Result<(
     on_system(async |stack| {
         let pod = Pod::start(stack, "large", &[]).await?;
         let of = |length: usize| token(&json!({"groups": "g".repeat(length)}));
-        let (fits, too_large) = (of(5_700), of(6_100));
+        let (fits, too_large) = (of(5_800), of(6_100));
         assert!((7_900..=8_192).contains(&fits.len()) && too_large.len() > 8_192);
         assert!(pod.takes(&of(3_600)).await? && pod.takes(&fits).await?);
         let answer = pod.ask(COUNTERS, &too_large).await?;

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use stack::{dev, wait_for};
+use stack::dev;
 
-use super::{COUNTERS, Issuer, Key, MINE, PATIENCE, Pod, issuer::Says, on_system, token};
+use super::{COUNTERS, Issuer, Key, MINE, Pod, issuer::Says, on_system, token};
 
 async fn status(pod: &Pod, path: &str) -> Result<u16> {
     Ok(pod.api.get(path).send().await?.status.as_u16())
@@ -21,7 +21,7 @@ fn a_key_set_without_a_usable_key_refuses_tokens_and_nothing_else() -> Result<()
             let set = json!({"keys": keys}).to_string();
             let pod = Pod::start(stack, name, &[("jwt_keys", &set)]).await?;
             for path in [COUNTERS, MINE] {
-                let answer = pod.ask(path, &stack::token(7)).await?;
+                let answer = pod.ask(path, &stack::token("7")).await?;
                 assert_eq!((answer.status.as_u16(), &answer.body["type"]), (503, &json!("/v1/problems/misconfigured")));
             }
             assert_eq!(status(&pod, COUNTERS).await?, 200);
@@ -89,18 +89,11 @@ fn settings_that_contradict_each_other_are_named_and_make_no_instance_ready() ->
             ("no-claim", vec![("jwt_user_claim", "")], "variable jwt_user_claim: it is empty"),
         ] {
             let app = stack.app.another(name, &variables)?;
-            // It waits for its health.
-            let starting = app.start();
-            let seen = wait_for("the log to name the variable", PATIENCE, async || {
-                Ok(std::fs::read_to_string(app.log()).is_ok_and(|log| log.contains(logged)).then_some(()))
-            });
-            tokio::select! {
-                ready = starting => panic!("{name} is ready: {ready:?}"),
-                seen = seen => seen?,
-            }
+            app.start().await?;
             let answer = tests::Api::new(app.url().to_owned()).get("/healthz/toggle").send().await?;
             assert_eq!((answer.status.as_u16(), &answer.body["type"]), (503, &json!("/v1/problems/misconfigured")));
-            app.kill().await?;
+            let log = std::fs::read_to_string(app.log())?;
+            assert!(log.contains(logged), "{name}: {log}");
         }
         Ok(())
     })
