@@ -31,10 +31,10 @@ use crate::{
 };
 
 /// Which keys of a fixed set cannot be used is said this often by all instances together.
-const SAID: Duration = Duration::from_secs(3600);
+const SAID: Duration = Duration::from_hours(1);
 
 /// The same for why tokens are refused, by each instance.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The keys that users' tokens are verified with, and what a token must say.
 pub struct Identity {

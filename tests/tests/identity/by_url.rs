@@ -149,15 +149,15 @@ fn whoever_can_write_to_redis_cannot_make_keys() -> Result<()> {
         assert!(pod.takes(&token(&issuer, &key)).await?);
         let mut shared = Shared::of(stack, &issuer).await?;
         let text = json!({"keys": [forger.jwk(&json!({}))]}).to_string();
-        let forged = SharedKeys { fetched_ms: now() * 1000 + 1, fresh_s: 3600, text };
-        let of_another_url = forged.seal(dev("JWT_CACHE_KEY"), "http://127.0.0.1/another");
+        let made_up = SharedKeys { fetched_ms: now() * 1000 + 1, fresh_s: 3600, text };
+        let of_another_url = made_up.seal(dev("JWT_CACHE_KEY"), "http://127.0.0.1/another");
         let sealed = shared.sealed().await?;
         let (head, _) = sealed.split_at(sealed.find('{').expect("a set"));
         for sealed in [
-            forged.seal("a key that the forger has, of 32 characters", &issuer.keys_url()),
+            made_up.seal("a key that the forger has, of 32 characters", &issuer.keys_url()),
             of_another_url,
-            format!("{head}{}", forged.text),
-            forged.text.clone(),
+            format!("{head}{}", made_up.text),
+            made_up.text.clone(),
             String::new(),
         ] {
             shared.put(&sealed).await?;

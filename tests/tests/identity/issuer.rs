@@ -1,4 +1,4 @@
-//! A small OpenID provider, as far as a resource server sees one: it publishes a key set, or fails to in some way.
+//! A small `OpenID` provider, as far as a resource server sees one: it publishes a key set, or fails to in some way.
 
 use std::sync::{
     Arc, Mutex, PoisonError,

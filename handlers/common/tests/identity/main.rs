@@ -81,6 +81,7 @@ fn fault_of(token: &str) -> Option<TokenFault> {
 }
 
 /// Whom the good tokens name.
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be none")]
 fn seven() -> Option<String> {
     Some("7".to_owned())
 }
