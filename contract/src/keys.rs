@@ -88,6 +88,12 @@ pub fn limit(article: ArticleNumber, action: &str, subject: Subject<'_>) -> Stri
     format!("{{{}}}:limit:{action}:{subject}", Partition::of(article))
 }
 
+/// Every frequency limit that a user can have in a partition.
+pub fn limits_of(partition: Partition, user: UserNumber) -> impl Iterator<Item = String> {
+    let actions = Kind::ALL.iter().map(|kind| kind.name()).chain(["view"]);
+    actions.map(move |action| format!("{{{partition}}}:limit:{action}:{}", Subject::User(user)))
+}
+
 /// The stream of events not yet in Kafka.
 #[must_use]
 pub fn outbox(partition: Partition) -> String {
@@ -198,6 +204,11 @@ mod tests {
                 assert_eq!(partition_of(&key), Some(Partition::of(article)));
             }
             assert_eq!(kind_and_article(&limit(article, kind.name(), Subject::Address("42"))), None);
+        }
+        let user = Subject::User("7".parse().expect("a number"));
+        let limits: Vec<String> = limits_of(Partition::of(article), "7".parse().expect("a number")).collect();
+        for action in Kind::ALL.iter().map(|kind| kind.name()).chain(["view"]) {
+            assert!(limits.contains(&limit(article, action, user)), "{action}");
         }
         for other in [pv(article), uv(article), reads(article), outbox(Partition::of(article))] {
             assert_eq!(kind_and_article(&other), None, "{other}");

@@ -9,7 +9,7 @@ mod pods;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use contract::{Kind, Truth, keys};
+use contract::{Kind, Truth, UserId, keys};
 use handler_common::{VIEW_LIFETIME, ViewToken, Viewer};
 use redis::AsyncCommands;
 use reqwest::Method;
@@ -227,10 +227,20 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
         .bind(barred)
         .execute(&mysql)
         .await?;
+    let colliding: UserId = "another-of-that-number".parse()?;
+    sqlx::query("INSERT INTO name (kind, number, text) VALUES ('user', ?, 'the-first-of-that-number')")
+        .bind(colliding.number().get())
+        .execute(&mysql)
+        .await?;
     let until_ms = now + 600_000;
     for of in Of::each() {
         for operation in of.changes() {
             examples.replay(operation, "403 barred", examples.ask(api, operation).user(barred)).await?;
+        }
+        if of.kind.truth() == Truth::Mysql {
+            for operation in of.changes() {
+                examples.replay(operation, "409 id-collision", examples.ask(api, operation).user(&colliding)).await?;
+            }
         }
         if of.kind.truth() == Truth::Redis {
             let pair = keys::held_pair(of.kind, id(held), id(ARTICLE));

@@ -13,7 +13,6 @@ use crate::{FOLLOWS, on_system};
 fn shapes() -> Vec<String> {
     let shapes = [
         "7000001",
-        "4611686018427387903",
         "4611686018427387904",
         "18446744073709551616",
         "007",
@@ -72,7 +71,7 @@ fn an_id_of_any_shape_comes_back_as_it_was_written() -> Result<()> {
 fn however_an_id_is_escaped_it_is_the_same_id() -> Result<()> {
     on_system(async |api, _| {
         let kind = Kind::of(Truth::Redis).next().expect("a kind of Redis");
-        for (user, spelling) in [("11", "a.b-c"), ("12", "%61.b-c"), ("13", "%61%2Eb%2Dc"), ("14", "a%2eb%2dc")] {
+        for (user, spelling) in [("u:1", "a.b-c"), ("u:2", "%61.b-c"), ("u:3", "%61%2Eb%2Dc"), ("u:4", "a%2eb%2dc")] {
             let body = api.put(&format!("/v1/articles/{spelling}/{kind}")).user(user).good().await?;
             assert_eq!(body["article_id"], "a.b-c");
         }
