@@ -7,11 +7,13 @@ use tests::Api;
 
 use crate::pod::{NO_MYSQL, NO_REDIS, pod};
 
+/// Variables of one whose provider is down.
 const NO_KEYS: [(&str, &str); 3] = [
     ("jwt_keys", ""),
     ("jwt_keys_url", "http://127.0.0.1:1/.well-known/jwks.json"),
     ("jwt_keys_address", "http://127.0.0.1:1"),
 ];
+
 /// One request passes, and the next in 100 s.
 const ONCE: &str = "1,0.01";
 
@@ -53,7 +55,16 @@ impl Pods {
         let (running, apis): (Vec<App>, Vec<Api>) = started.into_iter().unzip();
         let [usual, narrow, full, cold, without_redis, without_stores, without_keys, misconfigured] =
             apis.try_into().ok().context("eight")?;
-        let _running = (running, redis);
-        Ok(Self { usual, narrow, full, cold, without_redis, without_stores, without_keys, misconfigured, _running })
+        Ok(Self {
+            usual,
+            narrow,
+            full,
+            cold,
+            without_redis,
+            without_stores,
+            without_keys,
+            misconfigured,
+            _running: (running, redis),
+        })
     }
 }
