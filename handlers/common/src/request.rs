@@ -1,4 +1,4 @@
-use std::{rc::Rc, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use contract::{ArticleId, Kind, UserId};
 use http::{HeaderMap, Method, Uri, request::Parts};
@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
 use spin_sdk::http::Request;
 
-use crate::{Deadline, Identity, Problem, route::trimmed};
+use crate::{Deadline, Problem, route::trimmed};
 
 /// The most that a body may have, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -22,8 +22,8 @@ pub struct Call {
     pub deadline: Deadline,
     /// The caller's `X-Request-Id`, or one made here: names the request in the answer and in its event.
     pub request_id: String,
-    /// Set by `serve` before a component sees the call.
-    pub(crate) identity: Option<Rc<Identity>>,
+    /// Set by `serve` before a component sees the call, unless the component looks at no token.
+    pub(crate) caller: Result<Option<UserId>, Problem>,
     uri: Uri,
     headers: HeaderMap,
     body: Option<spin_sdk::wasip3::http_compat::IncomingRequestBody>,
@@ -38,7 +38,15 @@ impl From<Parts> for Call {
             .filter(|id| is_request_id(id))
             .map_or_else(|| crate::seal::hex(&crate::seal::random::<16>()), str::to_owned);
         let method = if method == Method::HEAD { Method::GET } else { method };
-        Self { method, deadline: Deadline::of_request(), request_id, identity: None, uri, headers, body: None }
+        Self {
+            method,
+            deadline: Deadline::of_request(),
+            request_id,
+            caller: Err(Problem::Misconfigured),
+            uri,
+            headers,
+            body: None,
+        }
     }
 }
 
@@ -62,7 +70,7 @@ impl Call {
 
     /// The caller, if it says who it is.
     pub fn user(&self) -> Result<Option<UserId>, Problem> {
-        self.identity.as_ref().ok_or(Problem::Misconfigured)?.user(&self.headers)
+        self.caller.clone()
     }
 
     /// The caller, where it must say who it is.

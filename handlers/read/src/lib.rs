@@ -7,7 +7,7 @@ use contract::{
     scripts::{self, Limit, Used},
 };
 use handler_common::{
-    Call, Clients, Component, Problem, READ_AFTER, Reply, Route, VIEW_LIFETIME, ViewToken, Viewer, Visitors,
+    Call, Clients, Component, Identity, Problem, READ_AFTER, Reply, Route, VIEW_LIFETIME, ViewToken, Viewer, Visitors,
     config::{limit, secret, setting},
     redis::{self, Resend},
     serve,
@@ -45,6 +45,7 @@ impl Component for Reads {
         Route { path: "/v1/articles/:id/views", allow: "POST", action: Action::View },
         Route { path: "/v1/articles/:id/reads", allow: "POST", action: Action::Read },
     ];
+    type Identity = Identity;
     type Action = Action;
     type Settings = Settings;
 
