@@ -88,6 +88,12 @@ pub fn limit(article: ArticleNumber, action: &str, subject: Subject<'_>) -> Stri
     format!("{{{}}}:limit:{action}:{subject}", Partition::of(article))
 }
 
+/// Every frequency limit that a user can have in a partition.
+pub fn limits_of(partition: Partition, user: UserNumber) -> impl Iterator<Item = String> {
+    let actions = Kind::ALL.iter().map(|kind| kind.name()).chain(["view"]);
+    actions.map(move |action| format!("{{{partition}}}:limit:{action}:{}", Subject::User(user)))
+}
+
 /// The stream of events not yet in Kafka.
 #[must_use]
 pub fn outbox(partition: Partition) -> String {
@@ -137,6 +143,34 @@ pub fn saving(partition: Partition) -> String {
     format!("{{{partition}}}:saving")
 }
 
+/// A key set of users' tokens that instances share, as text: see `lua/jwks_take.lua`. Its name is that of a provider and
+/// of the key that seals it, so that instances with other settings do not meet. Of [`Partition::FIRST`], as are the next
+/// two.
+#[must_use]
+pub fn jwks(name: &str) -> String {
+    format!("{JWKS}{name}")
+}
+
+/// The turn to fetch that key set.
+#[must_use]
+pub fn jwks_turn(name: &str) -> String {
+    format!("{JWKS}{name}:turn")
+}
+
+/// The turn to say in the log which keys of a set cannot be used.
+#[must_use]
+pub fn jwks_log(name: &str) -> String {
+    format!("{JWKS}{name}:log")
+}
+
+const JWKS: &str = "{0}:jwks:";
+
+/// Whether a key is one of these, and so of no article.
+#[must_use]
+pub fn is_of_jwks(key: &str) -> bool {
+    key.starts_with(JWKS)
+}
+
 /// Matches the keys of all partitions, for SCAN.
 pub const ANY: &str = "{*}:*";
 
@@ -152,6 +186,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_shared_key_set_is_of_the_first_partition() {
+        for key in [jwks("0af7"), jwks_turn("0af7"), jwks_log("0af7")] {
+            assert!(is_of_jwks(&key));
+            assert_eq!(partition_of(&key), Some(Partition::FIRST));
+            assert_eq!(kind_and_article(&key), None);
+        }
+    }
+
+    #[test]
     fn a_kind_and_an_article_are_found_in_their_keys_and_in_no_others() {
         let article: ArticleNumber = "42".parse().expect("an id");
         for kind in Kind::ALL.iter().copied() {
@@ -161,6 +204,11 @@ mod tests {
                 assert_eq!(partition_of(&key), Some(Partition::of(article)));
             }
             assert_eq!(kind_and_article(&limit(article, kind.name(), Subject::Address("42"))), None);
+        }
+        let user = Subject::User("7".parse().expect("a number"));
+        let limits: Vec<String> = limits_of(Partition::of(article), "7".parse().expect("a number")).collect();
+        for action in Kind::ALL.iter().map(|kind| kind.name()).chain(["view"]) {
+            assert!(limits.contains(&limit(article, action, user)), "{action}");
         }
         for other in [pv(article), uv(article), reads(article), outbox(Partition::of(article))] {
             assert_eq!(kind_and_article(&other), None, "{other}");

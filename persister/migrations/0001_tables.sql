@@ -72,7 +72,9 @@ CREATE TABLE user_read (
     last_read_at DATETIME(3) NOT NULL,
     version_ms   BIGINT      NOT NULL,
     version_seq  BIGINT      NOT NULL,
-    PRIMARY KEY (user_id, article_id)
+    PRIMARY KEY (user_id, article_id),
+    -- What is older than the site keeps it goes.
+    KEY by_time (last_read_at)
 );
 
 -- Changes of kinds whose truth is MySQL, written in the transaction that makes them. Two readers, each at its own pace:

@@ -13,6 +13,7 @@ use crate::{
         bars::{self, BarsCommand},
         dlq::{self, DlqCommand},
         erase::{self, EraseOptions},
+        export::{self, ExportOptions},
         migrate::{self, MigrateOptions},
         reconcile::{self, ReconcileOptions},
         revoke::{self, RevokeOptions},
@@ -118,13 +119,18 @@ Any number of processes share the work, as many as the topic has partitions.")]
         #[command(subcommand)]
         command: BarsCommand,
     },
-    /// Erase a user: all that the user has on or had, of every kind, and the last reads, out of Redis, MySQL and the counts.
+    /// Erase users: all that each has on or had, of every kind, and the last reads, out of Redis, MySQL and the counts.
     ///
-    /// Meanwhile the user is barred: some seconds, or as long as it takes to ask Redis about every article. What
+    /// Meanwhile they are barred: some seconds, or as long as it takes to ask Redis about every article. What
     /// remains, and until when, is told at the end. No delivery, replay or rebuild brings anything back. To do it again
     /// finishes what was cut short.
-    #[command(after_help = "Example: persister erase --user 7")]
+    #[command(after_help = "Examples:
+  persister erase --user 7
+  persister erase --file users.txt --json     # many in one pass, an id a line")]
     Erase(EraseOptions),
+    /// Print all that is held about a user, one JSON object a line: rows of MySQL, keys of Redis, records of Kafka.
+    #[command(after_help = "Example: persister export --user 'auth0|507f1f77bcf86cd799439011' > user.jsonl")]
+    Export(ExportOptions),
     /// All of relay, consume, snapshot, warm and trends in one process.
     #[command(after_help = "Example: INTERACTION_LOG=json persister run --metrics-address 0.0.0.0:9464")]
     Run,
@@ -169,7 +175,9 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Migrate(options) => migrate::run(&stores, &options, stop).await,
         Command::Relay => Box::pin(relay::run(stores, stop)).await,
         Command::Consume => consume::run(stores, cli.config.consume, stop).await,
-        Command::Snapshot => snapshot::run(stores, cli.config.snapshot_seconds, stop).await,
+        Command::Snapshot => {
+            snapshot::run(stores, cli.config.snapshot_seconds, cli.config.consume.read_history_days, stop).await
+        }
         Command::Warm => Box::pin(run::warm(stores, cli.config.metrics_address.is_some(), stop)).await,
         Command::Trends => trends::run(stores, stop).await,
         Command::Dlq { command } => dlq::run(&stores, command, &stop).await,
@@ -178,6 +186,7 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Bars { command } => bars::run(&stores, command).await,
         Command::Revoke(options) => return revoke::run(&stores, &options, &stop).await,
         Command::Erase(options) => erase::run(&stores, &options, &stop).await,
+        Command::Export(options) => export::run(&stores, &options, &stop).await,
         Command::Reconcile(options) => return reconcile::run(&stores, &options, &stop).await,
         Command::Run => run::all(stores, &cli.config, stop).await,
     }?;
@@ -213,12 +222,13 @@ mod tests {
 
     use super::*;
 
-    const ARGUMENTS: [&str; 17] = [
+    const ARGUMENTS: [&str; 18] = [
         "relay",
         "migrate",
         "audit",
         "revoke",
         "erase",
+        "export",
         "dlq",
         "list",
         "--article",
@@ -260,8 +270,11 @@ mod tests {
             "migrate --topic-partitions 129",
             "migrate --topic-replication 0",
             "migrate --topic-retention-days 99999999999",
-            "erase --user 0",
-            "audit --article 9223372036854775808",
+            "erase --user ",
+            "erase",
+            "erase --user 7 --file users.txt",
+            "audit --article a,b",
+            "audit --user #7",
             "audit --since yesterday",
             "audit --kind read",
             "reconcile --kind nonsense",

@@ -47,7 +47,7 @@ pub(crate) struct Config {
     pub(crate) consume: ConsumeOptions,
 }
 
-/// When a batch of events is applied: at so many events, or so long after its first.
+/// When a batch of events is applied: at so many events, or so long after its first. And what is kept of it.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ConsumeOptions {
     /// Events in one transaction at most.
@@ -57,6 +57,11 @@ pub(crate) struct ConsumeOptions {
     /// How long the first event of a batch waits for others, in milliseconds.
     #[arg(long, env = "INTERACTION_BATCH_MS", global = true, default_value_t = 20)]
     pub(crate) batch_ms: u64,
+    /// How many days the last read of each signed-in user and article is kept; 0 keeps none. The articles' reads are sums, and
+    /// stay.
+    #[arg(long, env = "INTERACTION_READ_HISTORY_DAYS", global = true, default_value_t = 365,
+          value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub(crate) read_history_days: u32,
 }
 
 /// Kafka's `security.protocol`; with a user, the mechanism is SCRAM-SHA-512.

@@ -27,6 +27,16 @@ pub(crate) fn token(number: u64) -> String {
     stack::token(&user(number).to_string())
 }
 
+/// The same user on a site whose ids are names.
+pub(crate) fn named_token(number: u64) -> String {
+    stack::token(&format!("auth0|{number:024x}"))
+}
+
+/// The same article there, as long as a UUID.
+pub(crate) fn named_article(run: u64, number: u64) -> String {
+    format!("{run:08x}-0000-4000-8000-{number:012x}")
+}
+
 /// The dev key as the components take it.
 pub(crate) fn jwk_set() -> String {
     let key = URL_SAFE_NO_PAD.encode(dev("JWT_KEY"));

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, rc::Rc, str::FromStr};
+use std::{borrow::Cow, str::FromStr};
 
 use contract::{ArticleId, Kind, UserId};
 use http::{HeaderMap, Method, Uri, request::Parts};
@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use spin_sdk::{http::Request, wasip3::http_compat::IncomingRequestBody};
 
-use crate::{Deadline, Identity, Problem, body, route::trimmed};
+use crate::{Deadline, Problem, body, route::trimmed};
 
 /// A request on its way through a component.
 pub struct Call {
@@ -16,8 +16,8 @@ pub struct Call {
     pub deadline: Deadline,
     /// The caller's `X-Request-Id`, or one made here: names the request in the answer and in its event.
     pub request_id: String,
-    /// Set by `serve` before a component sees the call.
-    pub(crate) identity: Option<Rc<Identity>>,
+    /// Set by `serve` before a component sees the call, unless the component looks at no token.
+    pub(crate) caller: Result<Option<UserId>, Problem>,
     uri: Uri,
     headers: HeaderMap,
     incoming: Option<IncomingRequestBody>,
@@ -33,8 +33,16 @@ impl From<Parts> for Call {
             .filter(|id| is_request_id(id))
             .map_or_else(|| crate::seal::hex(&crate::seal::random::<16>()), str::to_owned);
         let method = if method == Method::HEAD { Method::GET } else { method };
-        let deadline = Deadline::of_request();
-        Self { method, deadline, request_id, identity: None, uri, headers, incoming: None, body: Ok(vec![]) }
+        Self {
+            method,
+            deadline: Deadline::of_request(),
+            request_id,
+            caller: Err(Problem::Misconfigured),
+            uri,
+            headers,
+            incoming: None,
+            body: Ok(vec![]),
+        }
     }
 }
 
@@ -58,7 +66,7 @@ impl Call {
 
     /// The caller, if it says who it is.
     pub fn user(&self) -> Result<Option<UserId>, Problem> {
-        self.identity.as_ref().ok_or(Problem::Misconfigured)?.user(&self.headers)
+        self.caller.clone()
     }
 
     /// The caller, where it must say who it is.
@@ -114,20 +122,13 @@ impl Call {
 
     /// Reads the body to its end, if there is one, and refuses one that is too large, whatever the route does with it. What
     /// else is wrong with a body matters only to a route that asks for it.
-    ///
-    /// The patience with the stores begins after it, since a slow client is no fault of theirs.
     pub(crate) async fn receive(&mut self) -> Result<(), Problem> {
         self.check_length()?;
         // Without a length there may be a body in chunks: the platform keeps back the header that would say so.
         let none = self.headers.get("content-length").is_some_and(|length| length == "0");
         let Some(incoming) = self.incoming.take().filter(|_| !none) else { return Ok(()) };
         self.body = body::receive(incoming).await;
-        match &self.body {
-            Ok(body) if body.is_empty() => {}
-            Err(Problem::TooLarge) => return Err(Problem::TooLarge),
-            _ => self.deadline = Deadline::of_request(),
-        }
-        Ok(())
+        if self.body == Err(Problem::TooLarge) { Err(Problem::TooLarge) } else { Ok(()) }
     }
 
     /// Refuses a body that announces itself as too large, before any of it is read.

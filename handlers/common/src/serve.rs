@@ -9,15 +9,20 @@ use spin_sdk::{
 };
 
 use crate::{
-    Call, Identity, Problem, Reply, Route, config,
+    Call, Deadline, Problem, Reply, Route, config,
     cors::{self, Origins},
+    identity::Identifies,
     route::trimmed,
 };
 
 /// What one component does. Everything that each of them needs around it is done by [`serve`].
-pub trait Component {
+pub trait Component: 'static {
     /// The name in `spin.toml`.
     const NAME: &'static str;
+
+    /// How callers say who they are: by an [`Identity`](crate::Identity), or `()` where everybody is answered alike. Then no token is looked
+    /// at, and none of the variables for that is needed.
+    type Identity: Identifies;
 
     /// What is done on a route.
     type Action: Copy + 'static;
@@ -31,38 +36,32 @@ pub trait Component {
     /// Reads them, once an instance.
     fn load() -> impl Future<Output = Result<Self::Settings, Problem>>;
 
-    /// How callers say who they are. A component that answers everybody alike overrides it with none: it looks at no
-    /// token, and needs none of the variables for that.
-    #[must_use]
-    fn identity() -> impl Future<Output = Result<Option<Identity>, Problem>> {
-        async { Identity::load().await.map(Some) }
-    }
-
     /// Carries out an action.
     fn act(call: Call, action: Self::Action, settings: &Self::Settings)
     -> impl Future<Output = Result<Reply, Problem>>;
 }
 
-/// What every component reads of its variables.
-struct Common {
-    identity: Option<Rc<Identity>>,
-    origins: Origins,
+/// What a component keeps in an instance.
+struct Own<C: Component> {
+    identity: C::Identity,
+    settings: C::Settings,
 }
 
 thread_local! {
-    static COMMON: OnceCell<Rc<Common>> = const { OnceCell::new() };
+    static ORIGINS: OnceCell<Rc<Origins>> = const { OnceCell::new() };
 
-    /// The settings of the one component that is in an instance.
+    /// Of the one component that is in an instance.
     static OWN: OnceCell<Rc<dyn Any>> = const { OnceCell::new() };
 }
 
-async fn common<C: Component>() -> Result<Rc<Common>, Problem> {
-    let identity = C::identity().await?.map(Rc::new);
-    Ok(Rc::new(Common { identity, origins: Origins::load().await? }))
+async fn origins() -> Result<Rc<Origins>, Problem> {
+    Origins::load().await.map(Rc::new)
 }
 
-async fn own<C: Component>() -> Result<Rc<C::Settings>, Problem> {
-    let load = async { Ok(Rc::new(C::load().await?) as Rc<dyn Any>) };
+async fn own<C: Component>() -> Result<Rc<Own<C>>, Problem> {
+    let load = async {
+        Ok(Rc::new(Own::<C> { identity: C::Identity::load().await?, settings: C::load().await? }) as Rc<dyn Any>)
+    };
     config::once(&OWN, load).await?.downcast().map_err(|_| Problem::Misconfigured)
 }
 
@@ -70,18 +69,15 @@ async fn own<C: Component>() -> Result<Rc<C::Settings>, Problem> {
 pub async fn serve<C: Component>(request: Request) -> Result<types::Response, types::ErrorCode> {
     let origin = request.headers().get(header::ORIGIN).cloned();
     let preflight = (request.method() == Method::OPTIONS).then(|| cors::allowed_headers(request.headers()));
-    let mut call = Call::new(request);
+    let call = Call::new(request);
     let request_id = call.request_id.clone();
-    let common = config::once(&COMMON, common::<C>()).await;
-    let outcome = match &common {
-        Ok(common) => {
-            call.identity.clone_from(&common.identity);
-            answer::<C>(call).await
-        }
+    let origins = config::once(&ORIGINS, origins()).await;
+    let outcome = match &origins {
+        Ok(_) => answer::<C>(call).await,
         Err(problem) => Err(problem.clone()),
     };
     let reply = outcome.unwrap_or_else(Reply::from);
-    let allowed = |origin: &HeaderValue| common.as_ref().is_ok_and(|common| common.origins.have(origin));
+    let allowed = |origin: &HeaderValue| origins.as_ref().is_ok_and(|origins| origins.have(origin));
     send(reply, &request_id, origin.filter(allowed), preflight).await
 }
 
@@ -100,11 +96,12 @@ async fn answer<C: Component>(mut call: Call) -> Result<Reply, Problem> {
     }
     call.receive().await?;
     // Also for its health: without its variables a component answers nothing.
-    let settings = own::<C>().await?;
-    match route {
-        Some(route) => C::act(call, route.action, &settings).await,
-        None => Ok(Reply::json(&"ok")),
-    }
+    let own = own::<C>().await?;
+    let Some(route) = route else { return Ok(Reply::json(&"ok")) };
+    call.caller = own.identity.caller(call.headers()).await;
+    // The patience with the stores begins after both: a slow client or provider is no fault of theirs.
+    call.deadline = Deadline::of_request();
+    C::act(call, route.action, &own.settings).await
 }
 
 async fn send(

@@ -9,7 +9,7 @@ use contract::{
     scripts::{self, Limit, Query, Used},
 };
 use handler_common::{
-    Call, Clients, Component, Problem, READ_AFTER, Reply, Route, VIEW_LIFETIME, ViewToken, Viewer, Visitors,
+    Call, Clients, Component, Identity, Problem, READ_AFTER, Reply, Route, VIEW_LIFETIME, ViewToken, Viewer, Visitors,
     config::{limit, secret, setting},
     is_unseen,
     redis::{self, Resend},
@@ -48,6 +48,7 @@ impl Component for Reads {
         Route { path: "/v1/articles/:id/views", allow: "POST", action: Action::View },
         Route { path: "/v1/articles/:id/reads", allow: "POST", action: Action::Read },
     ];
+    type Identity = Identity;
     type Action = Action;
     type Settings = Settings;
 

@@ -6,7 +6,7 @@ use clap::{
 };
 use contract::{Kind, KindError};
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Kinds {
     /// Only this kind; may be given more than once. All kinds if not given.
     #[arg(long = "kind", value_parser = parser())]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::kinds::Kinds;
 
 /// All conditions must hold; of several values of one, any.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Selection {
     #[command(flatten)]
     kinds: Kinds,
@@ -29,6 +29,11 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    /// All that a user did.
+    pub(crate) fn of_user(user: UserId) -> Self {
+        Self { user: vec![user], ..Self::default() }
+    }
+
     pub(crate) fn admits(&self, event: &Event) -> bool {
         let of_kind = match event.change {
             Change::Switch(kind, _) => self.kinds.contains(kind),

@@ -24,7 +24,15 @@ pub(crate) async fn all(stores: Stores, config: &Config, stop: CancellationToken
     };
     start("relay", Box::pin(relay::run(stores.clone(), stop.clone())));
     start("consume", Box::pin(consume::run(stores.clone(), config.consume, stop.clone())));
-    start("snapshot", Box::pin(snapshot::run(stores.clone(), config.snapshot_seconds, stop.clone())));
+    start(
+        "snapshot",
+        Box::pin(snapshot::run(
+            stores.clone(),
+            config.snapshot_seconds,
+            config.consume.read_history_days,
+            stop.clone(),
+        )),
+    );
     start("trends", Box::pin(trends::run(stores.clone(), stop.clone())));
     start("warm", Box::pin(warm(stores, config.metrics_address.is_some(), stop.clone())));
 

@@ -1,6 +1,6 @@
 //! Users who may switch no kind on or off: a row in MySQL, and a copy in every partition of Redis.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use contract::{Partition, UserId, UserNumber, keys};
 use jiff::Timestamp;
@@ -126,6 +126,18 @@ pub(crate) async fn list(mysql: &MySqlPool) -> Result<Vec<Barred>, StoreError> {
     };
     let bars = rows.into_iter().map(bar).collect::<Option<_>>();
     bars.ok_or_else(|| StoreError::Answer(Store::Mysql, "user_bar has a value out of range".to_owned()))
+}
+
+/// Why those of the users who are barred are.
+pub(crate) async fn reasons(mysql: &MySqlPool, users: &[UserId]) -> Result<HashMap<UserNumber, String>, StoreError> {
+    let mut reasons = HashMap::new();
+    for user in users {
+        let reason = query_scalar("SELECT reason FROM user_bar WHERE user_id = ?").bind(user.number().get());
+        if let Some(reason) = reason.fetch_optional(mysql).await? {
+            reasons.insert(user.number(), reason);
+        }
+    }
+    Ok(reasons)
 }
 
 /// The users who are barred.

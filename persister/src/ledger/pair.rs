@@ -2,15 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Kind, Pair, Partition, Truth};
+use contract::{ArticleNumber, Kind, Pair, Partition, Truth};
 
-/// The pairs of each partition, in their order.
-pub(crate) fn by_partition<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> BTreeMap<Partition, Vec<Pair>> {
-    let mut by_partition: BTreeMap<Partition, Vec<Pair>> = BTreeMap::new();
-    for pair in pairs {
-        by_partition.entry(Partition::of(pair.0)).or_default().push(*pair);
+use super::comparison::Counter;
+
+/// What has an article, of each partition, in its order.
+pub(crate) fn by_partition<'a, T: Of>(all: impl IntoIterator<Item = &'a T>) -> BTreeMap<Partition, Vec<T>> {
+    let mut by_partition: BTreeMap<Partition, Vec<T>> = BTreeMap::new();
+    for one in all {
+        by_partition.entry(Partition::of(one.article())).or_default().push(*one);
     }
     by_partition
+}
+
+/// What has an article.
+pub(crate) trait Of: Copy + 'static {
+    fn article(&self) -> ArticleNumber;
+}
+
+impl Of for Pair {
+    fn article(&self) -> ArticleNumber {
+        self.0
+    }
+}
+
+impl Of for Counter {
+    fn article(&self) -> ArticleNumber {
+        self.0
+    }
 }
 
 /// The codes of the kinds that a store decides, for a list in SQL.

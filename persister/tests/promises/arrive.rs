@@ -43,9 +43,9 @@ async fn ids_that_are_names_are_brought_along_by_their_names() {
     assert_eq!(world.standing().await, expected);
     let names: Vec<(i64, String)> =
         sqlx::query_as("SELECT number, text FROM name WHERE kind = 'article'").fetch_all(&world.mysql).await.unwrap();
-    let mut named: Vec<&str> = names.iter().map(|(_, text)| text.as_str()).collect();
-    named.sort_unstable();
-    assert_eq!(named, ["007", "4611686018427387904", "a.b-c~:@+=", "auth0|507f"]);
+    let mut texts: Vec<&str> = names.iter().map(|(_, text)| text.as_str()).collect();
+    texts.sort_unstable();
+    assert_eq!(texts, ["007", "4611686018427387904", "a.b-c~:@+=", "auth0|507f"]);
     assert!(names.iter().all(|(number, text)| text.parse::<ArticleId>().unwrap().number().get() == *number));
     let _persister = world.start("run");
     world.warm().await;

@@ -11,6 +11,7 @@ mod erase;
 mod loss;
 mod names;
 mod operate;
+mod personal;
 mod reconcile;
 mod relay;
 mod revoke;

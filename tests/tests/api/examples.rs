@@ -13,7 +13,7 @@ use contract::{Kind, Truth, UserId, keys};
 use handler_common::{VIEW_LIFETIME, ViewToken, Viewer};
 use redis::AsyncCommands;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stack::{Stack, wait_for};
 use tests::{Answer, Api, Ask, id, partition_of};
 
@@ -181,8 +181,10 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
             examples.replay(operation, "400 bad-id", ask("%20")).await?;
         }
     }
+    let expired = json!({"sub": "7", "iss": stack::dev("JWT_ISSUER"), "aud": stack::dev("JWT_AUDIENCE"), "exp": 1});
+    let expired = format!("Bearer {}", stack::token_with(&expired, stack::dev("JWT_KEY")));
     for operation in examples.operations(|_, described| takes_a_token(described)) {
-        let ask = examples.ask(api, operation).header("authorization", "Bearer none");
+        let ask = examples.ask(api, operation).header("authorization", &expired);
         examples.replay(operation, "401 token-invalid", ask).await?;
     }
     let article = ARTICLE.to_string();
@@ -274,6 +276,8 @@ async fn unavailable(examples: &Examples, pods: &Pods, view_token: &str) -> Resu
     };
     for operation in examples.operations(|_, described| takes_a_token(described)) {
         examples.replay(operation, "503 store-unavailable", ask(&pods.without_stores, operation)?).await?;
+        let signed_in = examples.ask(&pods.without_keys, operation).user(USER);
+        examples.replay(operation, "503 keys-unavailable", signed_in).await?;
     }
     let of_redis: Vec<Of> = Of::each().filter(|of| of.kind.truth() == Truth::Redis).collect();
     let changes: Vec<&str> = of_redis.iter().flat_map(Of::changes).chain([READ]).collect();

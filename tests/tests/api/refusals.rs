@@ -136,8 +136,9 @@ fn nobody_acts_without_a_token_that_holds() -> Result<()> {
             refused(api.get(&format!("/v1/me/{}", kind.count())), 401, "token-missing").await?;
             let without = api.switch(kind, 1, true).send().await?;
             assert_eq!(without.header("www-authenticate"), "Bearer");
-            let other = api.switch(kind, 1, true).header("authorization", "Basic eDp5").send().await?;
-            assert_eq!(other.header("www-authenticate"), "Bearer error=\"invalid_token\"");
+            // Other schemes are the site's own.
+            let other = api.switch(kind, 1, true).header("authorization", "Basic eDp5");
+            refused(other, 401, "token-missing").await?;
         }
 
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();

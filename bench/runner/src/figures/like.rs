@@ -37,6 +37,13 @@ const CASES: [Case; 4] = [
     Case { name: "spread-128", clients: 128, hot: false },
 ];
 
+/// What ids the requests have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ids {
+    Numbers,
+    Names,
+}
+
 struct Servers {
     hello: Server,
     like: Server,
@@ -58,6 +65,7 @@ struct Run {
 struct Rounds {
     hello: Samples,
     like: Samples,
+    named: Samples,
     reopening: Samples,
     seed: Samples,
     everysec: Samples,
@@ -81,7 +89,8 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         seed: world.seed(&core).await,
     };
     let tokens: Vec<String> = (0..bench.scale.users).map(ids::token).collect();
-    let mut load = Load { bench, world: &world, tokens, runs: 0 };
+    let named_tokens = (0..bench.scale.users).map(ids::named_token).collect();
+    let mut load = Load { bench, world: &world, tokens, named_tokens, runs: 0 };
 
     let mut rounds: Vec<Rounds> = cases.iter().map(|_| Rounds::default()).collect();
     let bar = bench.progress.bar(bench.scale.rounds * cases.len());
@@ -108,6 +117,8 @@ async fn round(load: &mut Load<'_>, servers: &Servers, case: &Case, rounds: &mut
     rounds.like_cpu.push(like.cpu_us);
     rounds.p50.push(like.outcome.p50_ms);
     rounds.p99.push(like.outcome.p99_ms);
+
+    rounds.named.push(load.run_with(Ids::Names, &servers.like, case).await?.outcome.per_second());
 
     rounds.reopening.push(load.run(&servers.reopening, case).await?.outcome.per_second());
     if let Ok(seed) = &servers.seed {
@@ -136,15 +147,20 @@ struct Load<'a> {
     bench: &'a Bench,
     world: &'a World,
     tokens: Vec<String>,
+    named_tokens: Vec<String>,
     runs: u64,
 }
 
 impl Load<'_> {
     async fn run(&mut self, server: &Server, case: &Case) -> Result<Run> {
+        self.run_with(Ids::Numbers, server, case).await
+    }
+
+    async fn run_with(&mut self, ids: Ids, server: &Server, case: &Case) -> Result<Run> {
         // Instances and connections are there when it counts.
-        self.wrk(server, case, 1).await?;
+        self.wrk(ids, server, case, 1).await?;
         let (before, cpu) = (self.world.changes().await?, cpu_seconds(server)?);
-        let outcome = self.wrk(server, case, self.bench.scale.seconds).await?;
+        let outcome = self.wrk(ids, server, case, self.bench.scale.seconds).await?;
         let cpu_us = (cpu_seconds(server)? - cpu) / outcome.requests() * 1e6;
         // Those that were on their way at the end changed something too, and wrk does not count them.
         let changed = float(self.world.changes().await? - before) / outcome.requests() * 100.0;
@@ -154,21 +170,25 @@ impl Load<'_> {
         Ok(Run { outcome, cpu_us, changed })
     }
 
-    async fn wrk(&mut self, server: &Server, case: &Case, seconds: u64) -> Result<Outcome> {
-        let (requests, url, cores) = (self.requests(case)?, server.url(), self.bench.cores.rest());
+    async fn wrk(&mut self, ids: Ids, server: &Server, case: &Case, seconds: u64) -> Result<Outcome> {
+        let (requests, url, cores) = (self.requests(ids, case)?, server.url(), self.bench.cores.rest());
         let wrk = Wrk { url: &url, requests: &requests, clients: case.clients, seconds, rate: None, cores: &cores };
         let outcome = wrk.run().await?;
         outcome.answered(server.lost_per_mille()).with_context(|| server.log_tail(10))
     }
 
     /// Everyone likes once, then everyone takes it back: sent over and over, each changes something.
-    fn requests(&mut self, case: &Case) -> Result<PathBuf> {
+    fn requests(&mut self, ids: Ids, case: &Case) -> Result<PathBuf> {
         self.runs += 1;
         let articles = if case.hot { 1 } else { self.bench.scale.articles };
         let mut lines = String::new();
         for method in ["PUT", "DELETE"] {
-            for (number, token) in (0..).zip(&self.tokens) {
-                let article = ids::article(self.runs, number % articles);
+            let tokens = if ids == Ids::Names { &self.named_tokens } else { &self.tokens };
+            for (number, token) in (0..).zip(tokens) {
+                let article = match ids {
+                    Ids::Numbers => ids::article(self.runs, number % articles).to_string(),
+                    Ids::Names => ids::named_article(self.runs, number % articles),
+                };
                 writeln!(lines, "{method} /v1/articles/{article}/like {token}")?;
             }
         }
@@ -198,6 +218,9 @@ fn figures(load: &Load, servers: &Servers, case: &Case, rounds: &Rounds) -> Vec<
         like("/reopening", "likes through the component, beside one that opens a connection a request", &rounds.like)
             .against("reopening", &rounds.like, &rounds.reopening)
             .target(Goal::RatioAtLeast, OF_REOPENING)
+            .conditions(&conditions),
+        like("/names", "likes of articles and by users whose ids are names", &rounds.named)
+            .against("numbers", &rounds.named, &rounds.like)
             .conditions(&conditions),
         like("/everysec", "the same with appendfsync everysec", &rounds.everysec)
             .against("hello", &rounds.everysec, &rounds.hello)

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{letter::Letter, options::ListOptions};
+use super::options::ListOptions;
 use crate::{
+    commands::letter::Letter,
     ledger::dead_letters::replayed,
     output::{json_line, line, table, tame},
     store::Stores,

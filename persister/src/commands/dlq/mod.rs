@@ -1,6 +1,5 @@
 //! `persister dlq`: what is in the dead-letter queue, and putting back what can be applied after all.
 
-mod letter;
 mod list;
 mod options;
 mod replay;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::letter::Letter;
+use crate::commands::letter::Letter;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {

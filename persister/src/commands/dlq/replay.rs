@@ -6,8 +6,9 @@ use rdkafka::producer::DeliveryFuture;
 use sqlx::MySqlPool;
 use tokio_util::sync::CancellationToken;
 
-use super::{letter::Letter, options::ReplayOptions};
+use super::options::ReplayOptions;
 use crate::{
+    commands::letter::Letter,
     ledger::{
         dead_letters::{self, replayed},
         markers, rebuilds,

@@ -1,25 +1,29 @@
-//! `persister erase`: takes a person out.
+//! `persister erase`: takes people out.
 
 mod remains;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fs, io,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use contract::{Cause, Kind, Pair, Truth, UserId, Written, scripts::Undo};
+use contract::{Cause, Kind, Truth, UserId, UserNumber, Written, scripts::Undo};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use self::remains::Remains;
 use crate::{
     backoff::pause,
     ledger::{
         articles, bars,
         clock::clocks,
+        comparison::Counter,
         erased::{last_event, mark_erased},
         erasure::{self, Deleted},
         holds::undo,
@@ -32,26 +36,48 @@ use crate::{
     store::{StoreError, Stores, servers::Servers},
 };
 
-/// Articles of one script call: a few milliseconds of Redis's time.
+/// Pairs of one script call: a few milliseconds of Redis's time.
 const PER_CALL: usize = 250;
 /// A request that was let in before the bar takes no longer than this.
 const LET_IN: Duration = Duration::from_secs(3);
 /// Clocks of servers differ by less, unless one was set wrong.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// What an erasure that ends on the way says of itself.
-const STAYS: &str = "the user stays barred until the erasure is repeated";
+const STAYS: &str = "whom it was to erase stays barred until the erasure is repeated";
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Whom {
+    /// Whom; may be given more than once.
+    #[arg(long, value_parser = UserId::read)]
+    user: Vec<UserId>,
+    /// A file with an id a line; - is the standard input.
+    #[arg(long)]
+    file: Option<PathBuf>,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct EraseOptions {
-    /// Whom.
-    #[arg(long, value_parser = UserId::read)]
-    user: UserId,
-    /// One JSON object instead of text.
+    #[command(flatten)]
+    whom: Whom,
+    /// One JSON object for each user instead of text.
     #[arg(long)]
     json: bool,
 }
 
-/// How much was erased.
+impl Whom {
+    /// Each user once. An id that is none is an error that names its line.
+    fn users(&self) -> anyhow::Result<BTreeSet<UserId>> {
+        let Some(file) = &self.file else { return Ok(self.user.iter().cloned().collect()) };
+        let text = if file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
+        let text = text.with_context(|| file.display().to_string())?;
+        let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
+        let user = |(number, line)| UserId::read(line).with_context(|| format!("{}, line {number}", file.display()));
+        lines.map(user).collect()
+    }
+}
+
+/// How much was erased of one user.
 #[derive(Debug, Serialize)]
 struct Erased {
     /// Switched off in Redis now, of the kinds that it decides.
@@ -65,47 +91,78 @@ struct Erased {
 #[derive(Serialize)]
 struct Report<'a> {
     user_id: &'a UserId,
-    erased: Erased,
-    remains: Vec<remains::Remains>,
+    erased: &'a Erased,
+    remains: Vec<&'a Remains>,
 }
 
 /// In this order, so that it can be cut short anywhere and be repeated: what happened until now counts no more in any
-/// delivery; the user can change nothing; Redis, and so what a rebuild could not know of; MySQL.
+/// delivery; the users can change nothing; Redis, and so what a rebuild could not know of; MySQL.
 pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &CancellationToken) -> anyhow::Result<()> {
-    let user = &options.user;
+    let users = options.whom.users().context("nothing was changed")?;
+    let users: Vec<UserId> = users.into_iter().collect();
     let mut redis = stores.redis.connect().await?;
     all_warm(&mut redis).await.context("nothing was changed")?;
     let now = now(&mut redis).await?;
-    mark_erased(&stores.mysql, user.number(), now).await?;
-    bars::bar(&stores.mysql, &mut redis, std::slice::from_ref(user), bars::ERASING).await?;
+    for user in &users {
+        mark_erased(&stores.mysql, user.number(), now).await?;
+    }
+    bars::bar(&stores.mysql, &mut redis, &users, bars::ERASING).await?;
     let barred = Instant::now();
 
     all_warm(&mut redis).await.context(STAYS)?;
-    let in_redis = out_of_redis(stores, &mut redis, user, stop).await?;
+    let mut in_redis = out_of_redis(stores, &mut redis, &users, stop).await?;
     pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
     ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
     // Again, later than the last event that the above made, and than all that MySQL knows: a clock may have been set
     // back.
-    let last = last_event(&stores.mysql, user.number()).await?.max(self::now(&mut redis).await?);
-    mark_erased(&stores.mysql, user.number(), last).await?;
+    let mut last = self::now(&mut redis).await?;
+    for user in &users {
+        last = last.max(last_event(&stores.mysql, user.number()).await?);
+    }
+    for user in &users {
+        mark_erased(&stores.mysql, user.number(), last).await?;
+    }
     erasure::wait_for_consumers(&stores.mysql).await?;
     // A rebuild that began meanwhile may have read the rows before they are deleted.
     all_warm(&mut redis).await.context(STAYS)?;
-    let Deleted { by_kind: in_mysql, reads } = erasure::delete(&stores.mysql, user.number()).await?;
-    let erased = Erased { in_redis, in_mysql, reads };
-    clocks_are_past(&mut redis, last, stop).await?;
-    bars::lift(&stores.mysql, &mut redis, user.number(), bars::ERASING).await?;
-
-    let remains = remains::of(&stores.kafka).await?;
-    if options.json {
-        return json_line(&Report { user_id: user, erased, remains });
+    let mut erased = Vec::with_capacity(users.len());
+    for user in &users {
+        let Deleted { by_kind: in_mysql, reads } = erasure::delete(&stores.mysql, user.number()).await?;
+        erased.push(Erased { in_redis: in_redis.remove(&user.number()).unwrap_or_default(), in_mysql, reads });
     }
-    line(format_args!(
-        "user {user}: {} out of Redis; {} and {} out of MySQL; counts lowered",
-        each(&erased.in_redis),
-        each(&erased.in_mysql),
-        counted(erased.reads, "last read"),
-    ))?;
+    clocks_are_past(&mut redis, last, stop).await?;
+    for user in &users {
+        bars::lift(&stores.mysql, &mut redis, user.number(), bars::ERASING).await?;
+    }
+    let remains = remains::of(stores, &mut redis).await?;
+    let still_barred = bars::reasons(&stores.mysql, &users).await?;
+    report(options, &users, &erased, &remains, &still_barred)
+}
+
+fn report(
+    options: &EraseOptions,
+    users: &[UserId],
+    erased: &[Erased],
+    remains: &[Remains],
+    still_barred: &HashMap<UserNumber, String>,
+) -> anyhow::Result<()> {
+    for (user_id, erased) in users.iter().zip(erased) {
+        let bar = still_barred.get(&user_id.number()).map(|reason| Remains::bar(user_id, reason));
+        if options.json {
+            json_line(&Report { user_id, erased, remains: remains.iter().chain(&bar).collect() })?;
+            continue;
+        }
+        line(format_args!(
+            "user {user_id}: {} out of Redis; {} and {} out of MySQL; counts lowered",
+            each(&erased.in_redis),
+            each(&erased.in_mysql),
+            counted(erased.reads, "last read"),
+        ))?;
+        bar.iter().try_for_each(|bar| line(format_args!("  {bar}")))?;
+    }
+    if options.json {
+        return Ok(());
+    }
     line("What remains:")?;
     remains.iter().try_for_each(|remains| line(format_args!("  {remains}")))
 }
@@ -120,7 +177,7 @@ async fn now(redis: &mut Servers) -> Result<Timestamp, StoreError> {
     Ok(clocks(redis).await?.into_iter().max().unwrap_or(Timestamp::MIN))
 }
 
-/// Until every server's clock is past that moment: what the user does next would count as done before the erasure.
+/// Until every server's clock is past that moment: what the users do next would count as done before the erasure.
 async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
     loop {
         let slowest = clocks(redis).await?.into_iter().min().unwrap_or(Timestamp::MAX);
@@ -130,7 +187,7 @@ async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &Cancellati
         let ahead = Duration::try_from(last.duration_since(slowest)).unwrap_or_default();
         ensure!(
             ahead < LONGEST_WAIT,
-            "a clock of Redis is {} s behind the user's last event: set it right, or wait so long; {STAYS}",
+            "a clock of Redis is {} s behind the last event: set it right, or wait so long; {STAYS}",
             ahead.as_secs()
         );
         ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
@@ -138,37 +195,39 @@ async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &Cancellati
     }
 }
 
-/// Switches off all that the user has on in Redis, of every article that it knows, whether MySQL has it or not; how much
-/// that was. An event with cause `erase` says so of each. Only of the kinds that Redis decides: the others follow MySQL.
+/// Switches off all that the users have on in Redis, of every article that it knows, whether MySQL has it or not; how much
+/// that was of each. An event with cause `erase` says so of each. Only of the kinds that Redis decides: the others follow
+/// MySQL.
 async fn out_of_redis(
     stores: &Stores,
     redis: &mut Servers,
-    user: &UserId,
+    users: &[UserId],
     stop: &CancellationToken,
-) -> anyhow::Result<BTreeMap<Kind, u64>> {
+) -> anyhow::Result<HashMap<UserNumber, BTreeMap<Kind, u64>>> {
     let kinds = Kind::of(Truth::Redis);
-    let counters = articles::in_redis(redis, kinds.clone()).await?;
-    info!(counters = counters.len(), "looking for what the user has on");
-    let pairs: Vec<Pair> = counters.into_iter().map(|(article, kind)| (article, kind, user.number())).collect();
-    let bar = progress(pairs.len() as u64, "erasing");
-    let mut taken: BTreeMap<Kind, u64> = kinds.map(|kind| (kind, 0)).collect();
+    let counters: Vec<Counter> = articles::in_redis(redis, kinds.clone()).await?.into_iter().collect();
+    info!(counters = counters.len(), users = users.len(), "looking for what they have on");
+    let bar = progress((counters.len() * users.len()) as u64, "erasing");
+    let none: BTreeMap<Kind, u64> = kinds.map(|kind| (kind, 0)).collect();
+    let mut taken: HashMap<UserNumber, BTreeMap<Kind, u64>> =
+        users.iter().map(|user| (user.number(), none.clone())).collect();
     let mut marks = Marks::default();
-    for (partition, pairs) in by_partition(&pairs) {
-        for pairs in pairs.chunks(PER_CALL) {
-            ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
-            let names = Names::of(&stores.mysql, [], pairs.iter().map(|(article, ..)| *article)).await?;
-            let written = |(article, kind, _): &Pair| Written {
-                kind: *kind,
-                user: user.clone(),
-                article: names.article(*article),
-            };
-            let written: Vec<Written> = pairs.iter().map(written).collect();
-            let off = Undo { partition, pairs: &written, cause: Cause::Erase, until: "" };
-            let done = undo(redis, &off, &mut marks).await?;
-            for ((_, kind, _), _) in pairs.iter().zip(done).filter(|(_, done)| *done) {
-                *taken.entry(*kind).or_default() += 1;
+    for counters in counters.chunks(PER_CALL) {
+        let names = Names::of(&stores.mysql, [], counters.iter().map(|(article, _)| *article)).await?;
+        for (partition, counters) in by_partition(counters) {
+            let all = counters.iter().flat_map(|(article, kind)| users.iter().map(move |user| (*article, *kind, user)));
+            let written =
+                all.map(|(article, kind, user)| Written { kind, user: user.clone(), article: names.article(article) });
+            let written: Vec<Written> = written.collect();
+            for pairs in written.chunks(PER_CALL) {
+                ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
+                let off = Undo { partition, pairs, cause: Cause::Erase, until: "" };
+                let done = undo(redis, &off, &mut marks).await?;
+                for (Written { kind, user, .. }, _) in pairs.iter().zip(done).filter(|(_, done)| *done) {
+                    *taken.entry(user.number()).or_default().entry(*kind).or_default() += 1;
+                }
+                bar.inc(pairs.len() as u64);
             }
-            bar.inc(pairs.len() as u64);
         }
     }
     bar.finish_and_clear();

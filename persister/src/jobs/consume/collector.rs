@@ -51,7 +51,7 @@ pub(crate) async fn collect(
                     match message {
                         Ok(message) => {
                             let lane = lane_of(message.partition(), queues.len());
-                            queues[lane].push(Record::of(&message, consumer.context()));
+                            queues[lane].push(Record::of(&message, consumer.context(), options.read_history_days > 0));
                         }
                         Err(error) => pass_or_fail(error)?,
                     }

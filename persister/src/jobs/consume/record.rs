@@ -1,6 +1,6 @@
 //! What comes out of Kafka.
 
-use contract::{DecodeError, Event};
+use contract::{Change, DecodeError, Event};
 use rdkafka::Message;
 
 use super::owned::Owned;
@@ -19,7 +19,8 @@ pub(crate) struct Record {
 pub(crate) type Batch = Vec<Record>;
 
 impl Record {
-    pub(super) fn of(message: &impl Message, owned: &Owned) -> Self {
+    /// `who_read` is false where MySQL is to keep nothing of who read.
+    pub(super) fn of(message: &impl Message, owned: &Owned, who_read: bool) -> Self {
         let bytes = message.payload().unwrap_or_default();
         Self {
             partition: message.partition(),
@@ -30,6 +31,7 @@ impl Record {
             event: Event::from_json(bytes).map(|event| Event {
                 request_id: String::new(),
                 ip_hash: String::new(),
+                user: event.user.filter(|_| who_read || !matches!(event.change, Change::Read(_))),
                 ..event
             }),
         }
