@@ -44,8 +44,8 @@ fn values(query: &str, names: &[&str]) -> Vec<Option<String>> {
     let decoded = |text| percent_decode_str(text).decode_utf8().ok().map(String::from);
     let pairs = query.split('#').next().unwrap_or_default().split('&');
     let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let named = pairs.filter(|(name, _)| decoded(name).is_some_and(|name| names.contains(&name.as_str())));
-    named.map(|(_, value)| decoded(value)).collect()
+    let wanted = pairs.filter(|(name, _)| decoded(name).is_some_and(|name| names.contains(&name.as_str())));
+    wanted.map(|(_, value)| decoded(value)).collect()
 }
 
 fn any(query: &str) {

@@ -13,7 +13,7 @@ use serde::{
 };
 use spin_sdk::wasip3::{http::types::Request, http_compat::IncomingRequestBody, wit_bindgen::StreamResult, wit_future};
 
-use crate::{Deadline, Problem, request::decoded};
+use crate::{Deadline, Problem, escapes::decoded};
 
 /// The most that a body may have, in bytes.
 pub(crate) const MAX: usize = 16 * 1024;

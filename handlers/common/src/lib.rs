@@ -9,6 +9,7 @@ pub mod config;
 mod cors;
 mod crawler;
 mod deadline;
+mod escapes;
 mod forwarded;
 mod identity;
 mod json;

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use spin_sdk::{http::Request, wasip3::http_compat::IncomingRequestBody};
 
-use crate::{Deadline, Problem, body, route::trimmed};
+use crate::{Deadline, Problem, body, escapes::decoded, route::trimmed};
 
 /// A request on its way through a component.
 pub struct Call {
@@ -151,12 +151,6 @@ impl Call {
     pub fn body(&self) -> Result<&[u8], Problem> {
         self.body.as_deref().map_err(Problem::clone)
     }
-}
-
-/// A text of a query or a form without its escapes, if it is one in UTF-8. A plus stays one: nothing that we read has
-/// spaces, and ids may have a plus.
-pub(crate) fn decoded(text: &str) -> Option<Cow<'_, str>> {
-    percent_decode_str(text).decode_utf8().ok()
 }
 
 fn is_request_id(text: &str) -> bool {
