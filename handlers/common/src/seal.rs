@@ -29,7 +29,13 @@ fn mac(key: &str, data: &[u8]) -> Hmac<Sha256> {
 
 /// A keyed hash of a text, 128 bits in hex.
 pub(crate) fn keyed_hash(key: &str, text: &str) -> String {
-    hex(&mac(key, text.as_bytes()).finalize().into_bytes()[..16])
+    hex(&keyed_id(key, &[text.as_bytes()]))
+}
+
+/// A keyed hash of parts, 128 bits. A zero byte divides them, so at most the last may have one within.
+pub(crate) fn keyed_id(key: &str, parts: &[&[u8]]) -> [u8; 16] {
+    let whole = mac(key, &parts.join(&0)).finalize().into_bytes();
+    *whole.first_chunk().expect("an HMAC-SHA256 has 32 bytes")
 }
 
 /// The MAC of `data`, in URL-safe base64.

@@ -8,7 +8,12 @@ use spin_sdk::{
     wasip3::{http::types, wit_bindgen},
 };
 
-use crate::{Call, Deadline, Problem, Reply, Route, config, cors::Origins, identity::Identifies, route::trimmed};
+use crate::{
+    Call, Deadline, Problem, Reply, Route, config,
+    cors::{self, Origins},
+    identity::Identifies,
+    route::trimmed,
+};
 
 /// What one component does. Everything that each of them needs around it is done by [`serve`].
 pub trait Component: 'static {
@@ -50,7 +55,7 @@ thread_local! {
 }
 
 async fn origins() -> Result<Rc<Origins>, Problem> {
-    config::setting("cors_origins").await.map(Rc::new)
+    Origins::load().await.map(Rc::new)
 }
 
 async fn own<C: Component>() -> Result<Rc<Own<C>>, Problem> {
@@ -63,6 +68,7 @@ async fn own<C: Component>() -> Result<Rc<Own<C>>, Problem> {
 /// Answers a request: finds its route, has the component carry it out, and adds the headers that every answer has.
 pub async fn serve<C: Component>(request: Request) -> Result<types::Response, types::ErrorCode> {
     let origin = request.headers().get(header::ORIGIN).cloned();
+    let preflight = (request.method() == Method::OPTIONS).then(|| cors::allowed_headers(request.headers()));
     let call = Call::new(request);
     let request_id = call.request_id.clone();
     let origins = config::once(&ORIGINS, origins()).await;
@@ -72,7 +78,7 @@ pub async fn serve<C: Component>(request: Request) -> Result<types::Response, ty
     };
     let reply = outcome.unwrap_or_else(Reply::from);
     let allowed = |origin: &HeaderValue| origins.as_ref().is_ok_and(|origins| origins.have(origin));
-    send(reply, &request_id, origin.filter(allowed)).await
+    send(reply, &request_id, origin.filter(allowed), preflight).await
 }
 
 async fn answer<C: Component>(mut call: Call) -> Result<Reply, Problem> {
@@ -88,7 +94,7 @@ async fn answer<C: Component>(mut call: Call) -> Result<Reply, Problem> {
     if !allow.split(", ").any(|method| method == call.method.as_str()) {
         return Err(Problem::MethodNotAllowed(allow));
     }
-    call.check_length()?;
+    call.receive().await?;
     // Also for its health: without its variables a component answers nothing.
     let own = own::<C>().await?;
     let Some(route) = route else { return Ok(Reply::json(&"ok")) };
@@ -102,6 +108,7 @@ async fn send(
     reply: Reply,
     request_id: &str,
     allowed_origin: Option<HeaderValue>,
+    preflight: Option<String>,
 ) -> Result<types::Response, types::ErrorCode> {
     let length = reply.body.len();
     let mut response = http::Response::new(Full::new(Bytes::from(reply.body)));
@@ -109,7 +116,8 @@ async fn send(
     let headers: &mut HeaderMap = response.headers_mut();
     headers.extend(reply.headers);
     let fixed = |value| HeaderValue::from_static(value);
-    headers.append(header::VARY, fixed("Origin"));
+    let varies = if preflight.is_some() { "Origin, Access-Control-Request-Headers" } else { "Origin" };
+    headers.append(header::VARY, fixed(varies));
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, fixed("no-store"));
     }
@@ -123,9 +131,10 @@ async fn send(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
             fixed("Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"),
         );
-        if reply.status == http::StatusCode::NO_CONTENT {
+        let answered = preflight.filter(|_| reply.status == http::StatusCode::NO_CONTENT);
+        if let Some(names) = answered.and_then(|names| HeaderValue::try_from(names).ok()) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, fixed("PUT, DELETE, POST"));
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fixed("Authorization, Content-Type, X-Request-Id"));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, fixed("600"));
         }
     }
