@@ -1,19 +1,14 @@
 //! The body of a request, and what it says.
 
-use std::{
-    fmt::{self, Formatter},
-    marker::PhantomData,
-    str::FromStr,
-    time::Duration,
-};
+use std::time::Duration;
 
-use serde::{
-    Deserializer,
-    de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor},
-};
 use spin_sdk::wasip3::{http::types::Request, http_compat::IncomingRequestBody, wit_bindgen::StreamResult, wit_future};
 
-use crate::{Deadline, Problem, escapes::decoded};
+use crate::{
+    Deadline, Problem,
+    escapes::decoded,
+    json::{Json, Twice},
+};
 
 /// The most that a body may have, in bytes.
 pub(crate) const MAX: usize = 16 * 1024;
@@ -54,69 +49,71 @@ async fn read(request: Request) -> Result<Vec<u8>, Problem> {
     Ok(whole)
 }
 
+/// The value of a field, which JSON tells from its spelling and a form does not.
+enum Said {
+    Json(Json),
+    Form(String),
+}
+
+/// What a field may be.
+pub(crate) trait Value: Sized {
+    /// By JSON.
+    fn of_json(json: Json) -> Option<Self>;
+    /// By a form.
+    fn of_form(text: String) -> Option<Self>;
+}
+
+impl Value for String {
+    fn of_json(json: Json) -> Option<Self> {
+        if let Json::Text(text) = json { Some(text) } else { None }
+    }
+
+    fn of_form(text: String) -> Option<Self> {
+        Some(text)
+    }
+}
+
+impl Value for bool {
+    fn of_json(json: Json) -> Option<Self> {
+        if let Json::Bool(flag) = json { Some(flag) } else { None }
+    }
+
+    fn of_form(text: String) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 /// What a body says in one field; what else is in it is passed over, and no body says nothing.
 ///
 /// The body is read by its look, whatever its Content-Type is, since a beacon cannot choose its own: JSON, or a form as
 /// `URLSearchParams` or `FormData` makes one. `takes` says what it should be.
-pub(crate) fn field<T: DeserializeOwned + FromStr>(
-    body: &[u8],
-    name: &'static str,
-    takes: &'static str,
-) -> Result<Option<T>, Problem> {
-    let read = || {
-        // serde_json lets pass what is no UTF-8 in fields that it skips.
-        let text = str::from_utf8(body).ok()?.trim_ascii();
-        let mut values = match text.as_bytes() {
-            [] => return Some(None),
-            [b'{', ..] => return in_json(text, name).ok(),
-            [b'-', b'-', ..] => in_parts(text, name)?,
-            _ => in_pairs(text, name)?,
-        };
-        // As in JSON, once.
-        match (values.pop(), values.pop()) {
-            (Some(value), None) => Some(Some(value.parse().ok()?)),
-            (None, _) => Some(None),
-            _ => None,
+pub(crate) fn field<T: Value>(body: &[u8], name: &str, takes: &'static str) -> Result<Option<T>, Problem> {
+    let value = said(body, name).map_err(|Unread| Problem::BadBody(takes))?;
+    let value = value.map(|said| match said {
+        Said::Json(json) => T::of_json(json),
+        Said::Form(text) => T::of_form(text),
+    });
+    value.map(|value| value.ok_or(Problem::BadBody(takes))).transpose()
+}
+
+/// A body in no form that we read, or that says something twice.
+struct Unread;
+
+fn said(body: &[u8], name: &str) -> Result<Option<Said>, Unread> {
+    // serde_json lets pass what is no UTF-8 in fields that it skips.
+    let text = str::from_utf8(body).map_err(|_| Unread)?.trim_ascii();
+    let mut values = match text.as_bytes() {
+        [] => return Ok(None),
+        [b'{', ..] => {
+            let value = Json::parse(text.as_bytes()).ok_or(Unread)?.take(name).map_err(|Twice| Unread)?;
+            return Ok(value.filter(|value| !matches!(value, Json::Null)).map(Said::Json));
         }
+        [b'-', b'-', ..] => in_parts(text, name).ok_or(Unread)?,
+        _ => in_pairs(text, name).ok_or(Unread)?,
     };
-    read().ok_or(Problem::BadBody(takes))
-}
-
-fn in_json<T: DeserializeOwned>(text: &str, name: &'static str) -> serde_json::Result<Option<T>> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let value = Field(name, PhantomData).deserialize(&mut json)?;
-    json.end()?;
-    Ok(value)
-}
-
-/// One field of an object.
-struct Field<T>(&'static str, PhantomData<T>);
-
-impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Field<T> {
-    type Value = Option<T>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, T: DeserializeOwned> Visitor<'de> for Field<T> {
-    type Value = Option<T>;
-
-    fn expecting(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        out.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Option<T>, A::Error> {
-        let mut found = None;
-        while let Some(name) = members.next_key::<String>()? {
-            if name != self.0 {
-                members.next_value::<IgnoredAny>()?;
-            } else if found.replace(members.next_value()?).is_some() {
-                return Err(A::Error::duplicate_field(self.0));
-            }
-        }
-        Ok(found.flatten())
+    match (values.pop(), values.pop()) {
+        (value, None) => Ok(value.map(Said::Form)),
+        _ => Err(Unread),
     }
 }
 

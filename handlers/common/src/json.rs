@@ -10,7 +10,7 @@ use serde::{
 /// A JSON value.
 pub(crate) enum Json {
     Null,
-    Bool,
+    Bool(bool),
     /// A whole number that is not negative.
     Whole(u64),
     /// Any other number.
@@ -39,6 +39,14 @@ impl Json {
             (value, None) => Ok(value),
             (_, Some(_)) => Err(Twice),
         }
+    }
+
+    /// The same, of an object that is not needed any more.
+    pub(crate) fn take(mut self, name: &str) -> Result<Option<Self>, Twice> {
+        self.get(name)?;
+        let Self::Object(members) = &mut self else { return Ok(None) };
+        let at = members.iter().position(|(known, _)| known == name);
+        Ok(at.map(|at| members.swap_remove(at).1))
     }
 
     pub(crate) fn text(&self) -> Option<&str> {
@@ -74,8 +82,8 @@ impl<'de> Deserialize<'de> for Json {
                 Ok(Json::Null)
             }
 
-            fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-                Ok(Json::Bool)
+            fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
+                Ok(Json::Bool(flag))
             }
 
             fn visit_u64<E>(self, number: u64) -> Result<Json, E> {

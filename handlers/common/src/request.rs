@@ -3,7 +3,6 @@ use std::{borrow::Cow, str::FromStr};
 use contract::{ArticleId, Kind, UserId};
 use http::{HeaderMap, Method, Uri, request::Parts};
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
 use spin_sdk::{http::Request, wasip3::http_compat::IncomingRequestBody};
 
 use crate::{Deadline, Problem, body, escapes::decoded, route::trimmed};
@@ -33,9 +32,10 @@ impl From<Parts> for Call {
             .filter(|id| is_request_id(id))
             .map_or_else(|| crate::seal::hex(&crate::seal::random::<16>()), str::to_owned);
         let method = if method == Method::HEAD { Method::GET } else { method };
+        let deadline = Deadline::of_request();
         Self {
             method,
-            deadline: Deadline::of_request(),
+            deadline,
             request_id,
             caller: Err(Problem::Misconfigured),
             uri,
@@ -138,12 +138,8 @@ impl Call {
         if length.is_some_and(|length| length <= body::MAX as u64) { Ok(()) } else { Err(Problem::TooLarge) }
     }
 
-    /// What the body says in one field; `takes` says what it should be. Nothing, where there is no body.
-    pub fn field<T: DeserializeOwned + FromStr>(
-        &self,
-        name: &'static str,
-        takes: &'static str,
-    ) -> Result<Option<T>, Problem> {
+    /// What the body says in one field that is true or false; `takes` says what it should be. Nothing, where there is no body.
+    pub fn flag(&self, name: &str, takes: &'static str) -> Result<Option<bool>, Problem> {
         body::field(self.body()?, name, takes)
     }
 

@@ -91,7 +91,7 @@ impl<'a> Viewed<'a> {
 async fn view(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     const TAKES: &str = "No body is needed; {\"consent\":false} makes this view one without a cookie.";
     let (article, user) = (call.article()?, call.user()?);
-    let consent = call.field("consent", TAKES)?;
+    let consent = call.flag("consent", TAKES)?;
     if is_unseen(call.headers(), user.is_some()) {
         return unseen(call, settings, &article).await;
     }

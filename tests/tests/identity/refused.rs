@@ -47,8 +47,8 @@ fn a_refused_token_is_answered_with_the_reason_and_logged_with_it_once_a_minute(
                     let expected = format!("Bearer error=\"invalid_token\", error_description=\"{summary}\"");
                     assert_eq!(answer.header("www-authenticate"), expected);
                     assert!(answer.body["detail"].as_str().is_some_and(|text| text.starts_with(detail)), "{answer:?}");
-                    let told = format!("{:?} {}", answer.headers, answer.body);
-                    assert!(!told.contains(token.as_str()) || token.len() < 10, "the token is not quoted");
+                    let said = format!("{:?} {}", answer.headers, answer.body);
+                    assert!(!said.contains(token.as_str()) || token.len() < 10, "the token is not quoted");
                 }
             }
         }
