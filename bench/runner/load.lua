@@ -23,7 +23,12 @@ end
 function init(args)
   for line in io.lines(args[1]) do
     local method, path, token = line:match('^(%S+) (%S+) (%S+)$')
-    requests[#requests + 1] = wrk.format(method, path, { Authorization = 'Bearer ' .. token })
+    local headers = { Authorization = 'Bearer ' .. token }
+    if method == 'PUT' then
+      -- As browsers do.
+      headers['Content-Length'] = '0'
+    end
+    requests[#requests + 1] = wrk.format(method, path, headers)
   end
   if args[2] then
     interval_ms = 1000 / tonumber(args[2])

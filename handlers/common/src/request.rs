@@ -122,10 +122,15 @@ impl Call {
 
     /// Reads the body to its end, if there is one, and refuses one that is too large, whatever the route does with it. What
     /// else is wrong with a body matters only to a route that asks for it.
+    ///
+    /// A body of GET or DELETE has no meaning (RFC 9110 sections 9.3.1 and 9.3.5) and is left unread unless it says that it is
+    /// too large: to ask whether there is one costs as much as a tenth of a like.
     pub(crate) async fn receive(&mut self) -> Result<(), Problem> {
         self.check_length()?;
-        // Without a length there may be a body in chunks: the platform keeps back the header that would say so.
-        let none = self.headers.get("content-length").is_some_and(|length| length == "0");
+        // Without a length there may be a body in chunks: the platform keeps back the header that would say so. Browsers
+        // send the length 0 with a PUT or POST that has no body.
+        let none = [Method::GET, Method::DELETE].contains(&self.method)
+            || self.headers.get("content-length").is_some_and(|length| length == "0");
         let Some(incoming) = self.incoming.take().filter(|_| !none) else { return Ok(()) };
         self.body = body::receive(incoming).await;
         if self.body == Err(Problem::TooLarge) { Err(Problem::TooLarge) } else { Ok(()) }
