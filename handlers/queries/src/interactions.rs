@@ -1,17 +1,17 @@
-//! Counters and status: from Redis by one script call for each partition concerned, all sent at once; from MySQL by one
-//! query where Redis does not answer.
+//! Counters and status: from Redis by one script call to each server, however many articles; from MySQL by one query where
+//! Redis does not answer.
 
 mod body;
 mod stored;
 mod stores;
 
 use contract::{
-    ArticleId, ArticleNumber, Partition, UserId, UserNumber,
+    ArticleId, ArticleNumber, Partition, UserId,
     scripts::{Queried, Query},
 };
 use handler_common::{
     Call, Problem, Reply,
-    redis::{Calls, Resend},
+    redis::{Calls, Resend, by_server},
 };
 use spin_sdk::time::sleep;
 
@@ -59,39 +59,34 @@ async fn query(
     user: Option<&UserId>,
 ) -> Result<Vec<Interactions>, Problem> {
     let user = user.map(UserId::number);
-    let numbers: Vec<ArticleNumber> = articles.iter().map(ArticleId::number).collect();
-    let queries = by_partition(&numbers, user);
+    let numbers: Vec<(Partition, ArticleNumber)> =
+        articles.iter().map(|article| (Partition::of(article.number()), article.number())).collect();
+    let servers = by_server(&settings.redis_url, call.deadline, &numbers).await;
+    let queries: Vec<Query> = servers.into_iter().map(|articles| Query { articles, user }).collect();
     let redis = Calls::new(&queries);
     let stored = redis_first(
         redis.send(&settings.redis_url, call.deadline, Resend::Once),
-        || redis.unanswered().next().is_none(),
-        async || {
-            let open: Vec<ArticleNumber> = redis.unanswered().flat_map(|query| &query.articles).copied().collect();
-            stored::query(&settings.mysql_url, call.deadline, &open, user).await.ok()
-        },
+        || counters(&redis).1.is_empty(),
+        async || stored::query(&settings.mysql_url, call.deadline, &counters(&redis).1, user).await.ok(),
         sleep,
     )
     .await;
-    let hot: Vec<(ArticleNumber, Queried)> = queries
-        .iter()
-        .zip(redis.answers())
-        .filter_map(|(query, answer)| Some(query.articles.iter().copied().zip(answer.ok()?)))
-        .flatten()
-        .collect();
+    let (hot, _) = counters(&redis);
     articles.iter().map(|article| merge(article, &hot, stored.as_ref())).collect()
 }
 
-/// One query for each partition: a script may touch no other partition's keys.
-fn by_partition(articles: &[ArticleNumber], user: Option<UserNumber>) -> Vec<Query> {
-    let mut queries: Vec<Query> = Vec::new();
-    for article in articles {
-        let partition = Partition::of(*article);
-        match queries.iter_mut().find(|query| query.partition == partition) {
-            Some(query) => query.articles.push(*article),
-            None => queries.push(Query { partition, articles: vec![*article], user }),
+/// What Redis has answered so far, and the articles that it has said nothing of, or whose partition is cold.
+fn counters(redis: &Calls<'_, Query>) -> (Vec<(ArticleNumber, Queried)>, Vec<ArticleNumber>) {
+    let (mut hot, mut open) = (Vec::new(), Vec::new());
+    redis.each(|query, answer| {
+        for (place, (_, article)) in query.articles.iter().enumerate() {
+            match answer.and_then(|answer| answer.get(place)?.clone()) {
+                Some(counters) => hot.push((*article, counters)),
+                None => open.push(*article),
+            }
         }
-    }
-    queries
+    });
+    (hot, open)
 }
 
 /// What Redis has answered is newer than what MySQL has. A hundred articles at most: to look through them is less than to
@@ -120,19 +115,6 @@ mod tests {
 
     fn id(number: i64) -> ArticleId {
         ArticleId::stored(article(number), None)
-    }
-
-    #[test]
-    fn each_article_is_asked_for_in_its_partition() {
-        let articles: Vec<ArticleNumber> = (1..=100).map(article).collect();
-        let queries = by_partition(&articles, None);
-        for query in &queries {
-            assert!(query.articles.iter().all(|article| Partition::of(*article) == query.partition));
-            assert_eq!(queries.iter().filter(|other| other.partition == query.partition).count(), 1);
-        }
-        let mut asked: Vec<ArticleNumber> = queries.into_iter().flat_map(|query| query.articles).collect();
-        asked.sort();
-        assert_eq!(asked, articles);
     }
 
     #[test]
