@@ -170,6 +170,34 @@ pub fn saving(partition: Partition) -> String {
     format!("{{{partition}}}:saving")
 }
 
+/// A key set of users' tokens that instances share, as text: see `lua/jwks_take.lua`. Its name is that of a provider and
+/// of the key that seals it, so that instances with other settings do not meet. Of [`Partition::FIRST`], as are the next
+/// two.
+#[must_use]
+pub fn jwks(name: &str) -> String {
+    format!("{JWKS}{name}")
+}
+
+/// The turn to fetch that key set.
+#[must_use]
+pub fn jwks_turn(name: &str) -> String {
+    format!("{JWKS}{name}:turn")
+}
+
+/// The turn to say in the log which keys of a set cannot be used.
+#[must_use]
+pub fn jwks_log(name: &str) -> String {
+    format!("{JWKS}{name}:log")
+}
+
+const JWKS: &str = "{0}:jwks:";
+
+/// Whether a key is one of these, and so of no article.
+#[must_use]
+pub fn is_of_jwks(key: &str) -> bool {
+    key.starts_with(JWKS)
+}
+
 /// Matches the keys of all partitions, for SCAN.
 pub const ANY: &str = "{*}:*";
 
@@ -183,6 +211,15 @@ pub fn partition_of(key: &str) -> Option<Partition> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_shared_key_set_is_of_the_first_partition() {
+        for key in [jwks("0af7"), jwks_turn("0af7"), jwks_log("0af7")] {
+            assert!(is_of_jwks(&key));
+            assert_eq!(partition_of(&key), Some(Partition::FIRST));
+            assert_eq!(kind_and_article(&key), None);
+        }
+    }
 
     #[test]
     fn a_kind_and_an_article_are_found_in_their_keys_and_in_no_others() {

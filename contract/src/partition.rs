@@ -13,6 +13,9 @@ impl Partition {
     /// How many there are. Changing it would move every key: it is part of the stored format.
     pub const COUNT: u8 = 128;
 
+    /// Where keys live that are of no article.
+    pub const FIRST: Self = Self(0);
+
     /// Every partition, in order.
     pub fn all() -> impl ExactSizeIterator<Item = Self> + Clone {
         (0..Self::COUNT).map(Self)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -211,8 +210,20 @@ func (w *world) checkIdentity() []string {
 			refused("verifies no tokens")
 		}
 		for _, provider := range providers {
-			if provider.text("issuer") != w.setting("jwt_issuer") || fmt.Sprint(provider.texts("audiences")) != "["+w.setting("jwt_audience")+"]" {
+			// Envoy reads no other claim for the audience, and where that is another it must not read any.
+			audiences := w.setting("jwt_audiences")
+			if w.setting("jwt_audience_claims") != "aud" {
+				audiences = ""
+			}
+			if !slices.Contains(strings.Split(w.setting("jwt_issuers"), ","), provider.text("issuer")) ||
+				strings.Join(provider.texts("audiences"), ",") != audiences {
 				refused("provider %s believes another issuer or audience than the components", provider.text("name"))
+			}
+			if url := w.setting("jwt_keys_url"); url != "" && provider.text("remoteJWKS", "uri") != url {
+				refused("provider %s has other keys than the components", provider.text("name"))
+			}
+			if claim := provider.text("claimToHeaders", 0, "claim"); claim != w.setting("jwt_user_claim") {
+				refused("provider %s names the user by %s, the components by %s", provider.text("name"), claim, w.setting("jwt_user_claim"))
 			}
 			header := provider.text("claimToHeaders", 0, "header")
 			for _, client := range w.objects.ofKind("ClientTrafficPolicy") {

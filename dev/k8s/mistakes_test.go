@@ -128,6 +128,20 @@ var mistakes = []struct {
 	{"other origins at the gateway", "prod", change("SecurityPolicy", "interaction", func(o object) {
 		o.in("spec", "cors")["allowOrigins"] = []any{"https://example.com"}
 	}), "allows origins https://example.com"},
+	{"other tokens at the gateway", "prod", change("SecurityPolicy", "interaction", func(o object) {
+		o.in("spec", "jwt", "providers", 0)["audiences"] = []any{"another"}
+	}), "believes another issuer or audience"},
+	{"an audience in a claim that the gateway does not know", "prod", change("ConfigMap", "spin", func(o object) {
+		o.in("data")["jwt_audience_claims"] = "azp"
+	}), "believes another issuer or audience"},
+	{"other keys at the gateway", "prod", change("ConfigMap", "spin", func(o object) {
+		o.in("data")["jwt_keys_url"] = "https://issuer.example.com/keys"
+	}), "has other keys than the components"},
+	{"users by another claim at the gateway", "prod", change("ConfigMap", "spin", func(o object) {
+		o.in("data")["jwt_user_claim"] = "oid"
+	}), "names the user by sub, the components by oid"},
+	{"no way to the key set", "prod", func(all objects) objects { return without(all, "NetworkPolicy", "to-issuer") },
+		"not possible, but needed: toggle -> jwt_keys"},
 	{"a flow that is not allowed", "dev", func(all objects) objects { return without(all, "NetworkPolicy", "metrics-to-keda") },
 		"not possible, but needed: keda -> warm"},
 	{"a flow too many", "dev", change("NetworkPolicy", "redis", func(o object) {

@@ -51,8 +51,11 @@ func neededFlows(w *world) []string {
 	// A component asks whom spin.toml lets it ask.
 	for name, component := range w.repository.spin.Component {
 		for _, host := range component.Hosts {
-			store, _ := strings.CutSuffix(strings.Trim(host, "{ }"), "_address")
-			needed = append(needed, stores(w.appOf(name), store, "dns")...)
+			setting := strings.Trim(host, "{ }")
+			// An address that is not set permits nothing.
+			if store, _ := strings.CutSuffix(setting, "_address"); w.setting(setting) != "" {
+				needed = append(needed, stores(w.appOf(name), store, "dns")...)
+			}
 		}
 	}
 	for _, app := range w.objects.ofKind("SpinApp") {
@@ -122,6 +125,10 @@ func checkFlows(w *world) []string {
 		ends = append(ends, one)
 	}
 	ends = append(ends, externalStores(w)...)
+	// The provider of the key set, wherever it is.
+	if address := w.setting("jwt_keys_address"); address != "" {
+		ends = append(ends, end{name: "jwt_keys", address: true, ports: []int64{webPort(address)}})
+	}
 	possible := map[string]bool{}
 	for _, from := range ends {
 		for _, to := range ends {
@@ -149,6 +156,17 @@ func checkFlows(w *world) []string {
 		}
 	}
 	return findings
+}
+
+// webPort is the port of an address by HTTP.
+func webPort(address string) int64 {
+	if port := portIn(address); port != 0 {
+		return port
+	}
+	if strings.HasPrefix(address, "http://") {
+		return 80
+	}
+	return 443
 }
 
 // externalStores are where the settings of an overlay without stores of its own lead.

@@ -71,7 +71,11 @@ func (w *world) references() []reference {
 				if from := variable.ValueFrom; from != nil && from.ConfigMapKeyRef != nil {
 					add("ConfigMap", from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Key)
 				} else if from != nil && from.SecretKeyRef != nil {
-					add("Secret", from.SecretKeyRef.Name, from.SecretKeyRef.Key)
+					key := from.SecretKeyRef.Key
+					if from.SecretKeyRef.Optional != nil && *from.SecretKeyRef.Optional {
+						key = ""
+					}
+					add("Secret", from.SecretKeyRef.Name, key)
 				}
 			}
 		}

@@ -10,6 +10,7 @@
  * @property {(refused: boolean) => string | null | undefined | Promise<string | null | undefined>} token
  *   The signed-in user's token, or nothing for a visitor. Asked for each request; with `true` when the service has just
  *   refused the last one, so that a new one can be fetched.
+ * @property {boolean} consent False where the visitor has not agreed to be known again: views then set no cookie.
  * @property {number} refresh Seconds between refreshes of what a visible page shows; 0 for none.
  * @property {Texts} texts
  */
@@ -18,6 +19,7 @@
 export const options = {
   base: "",
   token: () => null,
+  consent: true,
   refresh: 30,
   texts: {
     401: "Sign in first.",

@@ -16,9 +16,10 @@ const LONGEST_WAIT = 15;
 /**
  * @param {string} method
  * @param {string} path below `/v1/`
+ * @param {object} [body]
  * @returns {Promise<any>} the answer's JSON; rejects with a {@link Failure}
  */
-export async function request(method, path) {
+export async function request(method, path, body) {
   const started = session;
   const changes = method == "PUT" || method == "DELETE";
   /** @param {boolean} refused */
@@ -34,6 +35,8 @@ export async function request(method, path) {
       keepalive: changes,
       signal: AbortSignal.timeout(TIMEOUT),
       headers: token ? { Authorization: `Bearer ${token}` } : {},
+      // As text, which needs no preflight.
+      body: body && JSON.stringify(body),
     });
   };
   let response = await send(false);

@@ -54,8 +54,8 @@ function show(id, shown) {
       view = token = undefined;
       seen = 0;
     }
-    // A page that is prepared in the background is viewed when it is seen.
-    if (!showing.users || document.hidden) return;
+    // A page that is prepared in the background is viewed when it is seen; nobody sees one that a program drives.
+    if (!showing.users || document.hidden || /** @type {any} */ (document).prerendering || navigator.webdriver) return;
     if (!view) report();
     if (token) {
       since = now;
@@ -67,7 +67,8 @@ function show(id, shown) {
     /** @type {object} */
     const own = (view = {});
     try {
-      const answer = await request("POST", `articles/${encodeURIComponent(id)}/views`);
+      const body = options.consent ? undefined : { consent: false };
+      const answer = await request("POST", `articles/${encodeURIComponent(id)}/views`, body);
       if (view != own) return;
       token = answer.view_token;
       needed = answer.read_after_seconds * 1000;
@@ -97,7 +98,9 @@ function show(id, shown) {
   return showing;
 }
 
-for (const event of ["visibilitychange", "pageshow"])
-  globalThis.addEventListener?.(event, (happened) => {
-    for (const { look } of showings.values()) look(happened);
-  });
+const lookAll = (/** @type {Event} */ happened) => {
+  for (const { look } of showings.values()) look(happened);
+};
+for (const event of ["visibilitychange", "pageshow"]) globalThis.addEventListener?.(event, lookAll);
+// This one does not reach the window.
+globalThis.document?.addEventListener?.("prerenderingchange", lookAll);

@@ -13,6 +13,8 @@ export interface Options {
    * refused the last one, so that a new one can be fetched.
    */
   token: (refused: boolean) => string | null | undefined | Promise<string | null | undefined>;
+  /** False where the visitor has not agreed to be known again: views then set no cookie. True by default. */
+  consent: boolean;
   /** Seconds between refreshes of what a visible page shows, 30 by default; 0 for none. */
   refresh: number;
   texts: Texts;

@@ -42,7 +42,7 @@ fuzz_target!(|sent: Sent| match sent {
     }
     Sent::AnotherKey(fields, key) => {
         let token = token(&fields);
-        assert_eq!(ViewToken::open(KEY, &token.seal(KEY)), Some(token));
+        assert_eq!(ViewToken::open(KEY, &token.seal(KEY)), Some(token.clone()));
         // HMAC fills a key up to its block of 64 bytes with zeros, so one with some at its end is the same.
         let same = key.len() <= 64 && key.trim_end_matches('\0') == KEY;
         assert_eq!(ViewToken::open(KEY, &token.seal(key)), same.then_some(token));
@@ -73,7 +73,7 @@ fn token(fields: &Fields) -> ViewToken {
         id: fields.id,
         article: id(fields.article).try_into().expect("positive"),
         viewer: match fields.user {
-            Some(user) => Viewer::User(id(user).try_into().expect("positive")),
+            Some(user) => Viewer::User(id(user).to_string().parse().expect("an id")),
             None => Viewer::Visitor(fields.visitor),
         },
         epoch: fields.epoch,

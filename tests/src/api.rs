@@ -8,6 +8,9 @@ use crate::{
     site::{self, Caller},
 };
 
+/// What a browser calls itself. The views of programs are not counted.
+pub const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0";
+
 /// The service, as a client sees it.
 #[derive(Clone)]
 pub struct Api {
@@ -19,10 +22,14 @@ pub struct Api {
 pub struct Ask(reqwest::RequestBuilder);
 
 impl Api {
-    /// Over keep-alive connections to that address, without cookies.
+    /// Over keep-alive connections to that address, without cookies, by a browser of a person.
     #[must_use]
     pub fn new(base: String) -> Self {
-        let client = Client::builder().tcp_nodelay(true).build().expect("a client without TLS always builds");
+        let client = Client::builder()
+            .user_agent(BROWSER)
+            .tcp_nodelay(true)
+            .build()
+            .expect("a client without TLS always builds");
         Self { client, base }
     }
 

@@ -13,7 +13,7 @@ pub mod site;
 mod stores;
 
 pub use answer::Answer;
-pub use api::{Api, Ask};
+pub use api::{Api, Ask, BROWSER};
 pub use compare::{Wrong, compare, drained};
 pub use connection::{Redis, call, redis};
 pub use description::{DESCRIPTION, conforms, health_routes, resolved};

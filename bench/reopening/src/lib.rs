@@ -8,7 +8,7 @@ use contract::{
     scripts::{self, At, Call as _, Limit, Toggle, Toggled},
 };
 use handler_common::{
-    Call, Clients, Component, Problem, Reply, Route,
+    Call, Clients, Component, Identity, Problem, Reply, Route,
     config::{limit, setting},
     redis::{Server, problem, read},
     serve,
@@ -39,6 +39,7 @@ impl Component for Reopening {
     /// As the one that it is compared with.
     const NAME: &'static str = "toggle";
     const ROUTES: &'static [Route<()>] = &[Route { path: "/v1/articles/:id/like", allow: "PUT, DELETE", action: () }];
+    type Identity = Identity;
     type Action = ();
     type Settings = Settings;
 

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use http::Request;
+use http_body_util::BodyExt;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView, default_send_request,
+};
 
 use crate::bindings::Spin;
 use crate::manifest;
-use crate::outbound::AllowedHosts;
+use crate::outbound::{AllowedHosts, Scheme};
 use crate::runtime_config::Limits;
 use crate::variables::Variables;
 
@@ -57,15 +60,15 @@ pub(crate) struct Guest {
     pub(crate) table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outbound_http: Refused,
+    outbound_http: OutboundHttp,
 }
 
 impl Guest {
     /// A store for a new instance of `component`. It has no files and no sockets; what it prints, we print.
     pub(crate) fn store(engine: &Engine, component: Arc<Component>) -> Store<Self> {
         let wasi = WasiCtx::builder().inherit_stdout().inherit_stderr().envs(&component.environment).build();
-        let (table, http) = (ResourceTable::new(), WasiHttpCtx::new());
-        let mut store = Store::new(engine, Self { component, table, wasi, http, outbound_http: Refused });
+        let (table, http, outbound_http) = (ResourceTable::new(), WasiHttpCtx::new(), OutboundHttp(component.clone()));
+        let mut store = Store::new(engine, Self { component, table, wasi, http, outbound_http });
         // A component that computes for long lets others run at each tick, and is never stopped, as in Spin.
         store.epoch_deadline_async_yield_and_update(1);
         store.set_epoch_deadline(1);
@@ -95,19 +98,24 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// Outbound HTTP: always denied, as in Spin for a component whose manifest allows none.
-struct Refused;
+/// Outbound HTTP, to where the manifest allows it. A connection for each request; redirects are the component's to follow.
+struct OutboundHttp(Arc<Component>);
 
 type Sent<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
 
-impl WasiHttpHooks for Refused {
+impl WasiHttpHooks for OutboundHttp {
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
-        _: Option<RequestOptions>,
+        options: Option<RequestOptions>,
         _: Sent<()>,
     ) -> Sent<(http::Response<WasiBody>, Sent<()>)> {
-        tracing::warn!("denied: outbound HTTP to {}", request.uri().authority().map_or("", |host| host.as_str()));
-        Box::new(async { Err(Error::HttpRequestDenied) })
+        if !self.0.allowed_hosts.allows(&request.uri().to_string(), Scheme::Https) {
+            return Box::new(async { Err(Error::HttpRequestDenied) });
+        }
+        Box::new(async move {
+            let (response, sent) = default_send_request(request, options).await?;
+            Ok((response.map(BodyExt::boxed_unsync), Box::new(sent) as Sent<()>))
+        })
     }
 }

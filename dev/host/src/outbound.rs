@@ -1,8 +1,8 @@
 //! `allowed_outbound_hosts`: what a component may connect to. Nothing, unless the manifest says so.
 //!
 //! Format: <https://spinframework.dev/v3/manifest-reference> and "Granting networking permissions" in
-//! <https://spinframework.dev/v3/http-outbound>. CIDR blocks, and any scheme but Redis and `MySQL`, are refused at the
-//! start because this host could not honour them.
+//! <https://spinframework.dev/v3/http-outbound>. CIDR blocks, `self`, and any scheme but those of Redis, `MySQL` and HTTP,
+//! are refused at the start because this host could not honour them.
 
 use std::ops::Range;
 
@@ -29,11 +29,17 @@ pub(crate) enum Scheme {
     Rediss,
     /// `mysql://`
     Mysql,
+    /// `http://`
+    Http,
+    /// `https://`
+    Https,
 }
 
 impl Scheme {
     fn named(name: &str) -> Option<Self> {
-        [Self::Redis, Self::Rediss, Self::Mysql].into_iter().find(|scheme| scheme.name() == name)
+        [Self::Redis, Self::Rediss, Self::Mysql, Self::Http, Self::Https]
+            .into_iter()
+            .find(|scheme| scheme.name() == name)
     }
 
     fn name(self) -> &'static str {
@@ -41,6 +47,8 @@ impl Scheme {
             Self::Redis => "redis",
             Self::Rediss => "rediss",
             Self::Mysql => "mysql",
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 
@@ -50,6 +58,8 @@ impl Scheme {
             Self::Redis => Some(6379),
             Self::Rediss => None,
             Self::Mysql => Some(3306),
+            Self::Http => Some(80),
+            Self::Https => Some(443),
         }
     }
 }
@@ -103,8 +113,9 @@ fn destination(address: &str, default: Scheme) -> Option<(Scheme, Host, u16)> {
 impl Entry {
     fn parse(text: &str) -> Result<Self> {
         let (scheme, rest) = text.split_once("://").context("has no scheme")?;
-        let scheme = Scheme::named(scheme).context("this host speaks only redis, rediss and mysql")?;
+        let scheme = Scheme::named(scheme).context("this host speaks only redis, rediss, mysql, http and https")?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
+        ensure!(rest != "self", "is the application itself, which is not supported");
         ensure!(!rest.contains('/'), "has a path or a network mask, which is not supported");
         // The colons inside an IPv6 address are before its closing bracket.
         let (host, ports) = match rest.rsplit_once(':') {
@@ -178,6 +189,18 @@ mod tests {
             assert_eq!(allows(entry, address, Scheme::Redis), allowed, "{entry} {address}");
         }
         assert!(allows("mysql://db", "mysql://user:secret@db:3306/interaction", Scheme::Mysql));
+        for (entry, address, allowed) in [
+            ("https://issuer.example.com", "https://issuer.example.com/.well-known/jwks.json", true),
+            ("https://issuer.example.com", "https://issuer.example.com:443/keys?x=1", true),
+            ("https://issuer.example.com", "https://issuer.example.com:8443/keys", false),
+            ("https://issuer.example.com", "http://issuer.example.com/keys", false),
+            ("https://issuer.example.com", "https://issuer.example.com.evil.example/keys", false),
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9000/keys", true),
+            ("http://127.0.0.1:9000", "http://127.0.0.1/keys", false),
+            ("redis://127.0.0.1:6379", "http://127.0.0.1:6379/", false),
+        ] {
+            assert_eq!(allows(entry, address, Scheme::Https), allowed, "{entry} {address}");
+        }
     }
 
     #[test]
@@ -189,7 +212,8 @@ mod tests {
     #[test]
     fn entries_that_cannot_be_honoured_are_errors() {
         for entry in [
-            "https://example.com",
+            "ftp://example.com",
+            "http://self",
             "*://*:*",
             "redis",
             "redis://10.0.0.0/8",

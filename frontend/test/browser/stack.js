@@ -4,9 +4,14 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+// What a program drives counts nothing.
+const PERSON = [
+  "--disable-blink-features=AutomationControlled",
+  "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
+];
 export const LAUNCH = {
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [...FLAGS, "--disable-component-update", "--disable-sync"],
+  args: [...FLAGS, "--disable-component-update", "--disable-sync", ...PERSON],
 };
 /** Ms until something that has to happen counts as missing. Nothing waits for so long that does happen. */
 export const PATIENCE = 30_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { answer, beacons, clear, happens, hide, log, pass, sent, underWay } from "./world.js";
+import { answer, beacons, clear, drive, happens, hide, log, pass, prepare, sent, underWay } from "./world.js";
 const { article, configure, track } = await import("../../src/index.js");
 
 let next = 2000;
@@ -73,6 +73,39 @@ test("a page that is opened in the background is viewed when it is seen", async 
   assert.equal(views(), 0);
   await hide(false);
   assert.deepEqual(underWay(id), ["POST views"]);
+});
+
+test("a page that is prerendered is viewed when it is shown", async () => {
+  await prepare(true);
+  await shown();
+  await pass(10_000);
+  assert.equal(views(), 0);
+  await prepare(false);
+  assert.deepEqual(underWay(id), ["POST views"]);
+});
+
+test("a page that a program drives counts nothing", async () => {
+  drive(true);
+  await shown();
+  await pass(10_000);
+  assert.equal(views(), 0);
+});
+
+test("a view that was not counted is not read", async () => {
+  await shown();
+  await answer("POST views", 200, { article_id: id, pv: 3, uv: 1, view_token: null, read_after_seconds: 5 });
+  await pass(10_000);
+  assert.deepEqual([article(id).counters.pv, beacons], [3, []]);
+});
+
+test("a visitor who has not agreed is said to have not", async () => {
+  await shown();
+  assert.equal(sent[0].body, undefined);
+  configure({ consent: false });
+  id = `${next++}`;
+  await shown();
+  assert.deepEqual(sent.at(-1)?.body, { consent: false });
+  configure({ consent: true });
 });
 
 test("time before the view was answered does not count", async () => {

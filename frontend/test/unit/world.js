@@ -1,7 +1,7 @@
 // A page without a browser: a clock that only tests move, a network that only tests answer. Import it before the module.
 import { kinds } from "../../src/kinds.js";
 
-/** @typedef {{ method: string, path: string, token: string | undefined, resolve: Function, reject: Function }} Sent */
+/** @typedef {{ method: string, path: string, token: string | undefined, body: any, resolve: Function, reject: Function }} Sent */
 
 let now = 1;
 /** @type {Map<number, { at: number, run: () => void }>} */
@@ -19,9 +19,10 @@ export const beacons = [];
 
 const globals = {
   performance: { now: () => now },
-  document: { hidden: false },
+  document: { hidden: false, prerendering: false, addEventListener: page.addEventListener.bind(page) },
   navigator: {
     onLine: true,
+    webdriver: false,
     sendBeacon: (/** @type {string} */ url, /** @type {string} */ body) =>
       beacons.push({ url, body: JSON.parse(body) }) > 0,
   },
@@ -31,11 +32,11 @@ const globals = {
   },
   clearTimeout: (/** @type {number} */ id) => timers.delete(id),
   addEventListener: page.addEventListener.bind(page),
-  fetch: (/** @type {string} */ path, /** @type {any} */ { method, headers }) =>
+  fetch: (/** @type {string} */ path, /** @type {any} */ { method, headers, body }) =>
     new Promise((resolve, reject) => {
       log.push(`${method} ${path}`);
       const token = headers.Authorization?.replace("Bearer ", "");
-      sent.push({ method, path, token, resolve, reject });
+      sent.push({ method, path, token, body: body && JSON.parse(body), resolve, reject });
     }),
 };
 for (const [name, value] of Object.entries(globals))
@@ -101,6 +102,17 @@ export async function hide(hidden) {
   await happens("visibilitychange");
 }
 
+/** Whether the page is only prepared, in case its user goes there. @param {boolean} prerendering */
+export async function prepare(prerendering) {
+  globals.document.prerendering = prerendering;
+  await happens("prerenderingchange");
+}
+
+/** Whether a program drives the browser. @param {boolean} webdriver */
+export function drive(webdriver) {
+  globals.navigator.webdriver = webdriver;
+}
+
 /** @param {boolean} onLine */
 export async function connect(onLine) {
   globals.navigator.onLine = onLine;
@@ -110,6 +122,8 @@ export async function connect(onLine) {
 /** Ends what is under way, as it would with the page: the next test begins with nothing. */
 export async function clear() {
   hide(false);
+  prepare(false);
+  drive(false);
   connect(true);
   for (const { resolve } of sent.splice(0)) resolve(new Response("{}", { status: 400 }));
   await settle();

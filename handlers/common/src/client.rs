@@ -1,59 +1,103 @@
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    cell::Cell,
+    net::{IpAddr, Ipv6Addr},
+};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, header::FORWARDED};
 
-use crate::{Problem, config, seal};
+use crate::{
+    Problem, config,
+    forwarded::{self, Lacks},
+    seal,
+};
 
 /// How this component learns a client's address, and under which key it hashes it.
 pub struct Clients {
-    hops: usize,
+    source: Source,
     key: String,
 }
 
+/// What names the client.
+enum Source {
+    /// The connection: nothing of ours is in front.
+    Connection,
+    /// A list to which each of so many proxies of ours appends what it saw.
+    List(HeaderName, usize),
+    /// A header that our outermost proxy sets to one address, whatever the client sent.
+    One(HeaderName),
+}
+
 impl Clients {
-    /// From `trusted_proxy_hops` and `ip_hash_key`.
+    /// From `client_address_header`, `trusted_proxy_hops` and `ip_hash_key`.
     pub async fn load() -> Result<Self, Problem> {
-        Ok(Self::new(config::setting("trusted_proxy_hops").await?, config::secret("ip_hash_key").await?))
+        let header = config::setting("client_address_header").await?;
+        let hops = config::setting("trusted_proxy_hops").await?;
+        Ok(Self::new(&header, hops, config::secret("ip_hash_key").await?))
     }
 
-    /// Behind so many proxies of ours.
+    /// By that header. `X-Forwarded-For` and `Forwarded` are lists, to which so many proxies of ours append; any other has
+    /// one address.
     #[must_use]
-    pub fn new(hops: usize, key: String) -> Self {
-        Self { hops, key }
+    pub fn new(header: &HeaderName, hops: usize, key: String) -> Self {
+        let source = match header {
+            list if *list == FORWARDED || list == "x-forwarded-for" => match hops {
+                0 => Source::Connection,
+                hops => Source::List(list.clone(), hops),
+            },
+            one => Source::One(one.clone()),
+        };
+        Self { source, key }
     }
 
-    /// The keyed hash of the client's address: limits and events know a client by it alone.
+    /// The keyed hash of the client's address: limits, visitors and events know a client by it alone.
     #[must_use]
     pub fn hash(&self, headers: &HeaderMap) -> String {
-        let address = address(headers, self.hops).map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+        let address = self.address(headers).map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
         seal::keyed_hash(&self.key, &address)
+    }
+
+    /// The address that our own outermost proxy saw: in a list as many places from the right as there are proxies, since
+    /// each appends the one before it and what is further left came from outside. Without proxies, or where a header
+    /// lacks what was promised, the connection's.
+    ///
+    /// Of an IPv6 address the network of 64 bits, which is what one subscriber has.
+    fn address(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let (name, told) = match &self.source {
+            Source::Connection => return connection(headers).map(network),
+            Source::List(name, hops) => (name, forwarded::nth_from_right(headers, name, *hops)),
+            Source::One(name) => (name, forwarded::only(headers, name)),
+        };
+        let told = told.inspect_err(|lacks| say_once(name, *lacks));
+        told.ok().or_else(|| connection(headers)).map(network)
     }
 }
 
-/// The address that our own outermost proxy saw: with `hops` proxies, that many entries from the right of
-/// X-Forwarded-For, since each appends the one before it and what is further left came from outside. Without proxies,
-/// or with too few entries, the connection's, which Spin appends after any copy that the client sent.
-///
-/// Of an IPv6 address the network of 64 bits, which is what one subscriber has.
-fn address(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
-    let forwarded = || {
-        // By bytes: what came from outside may be no text, and must not hide what our proxies appended to it.
-        let lines = headers.get_all("x-forwarded-for").iter();
-        let entries: Vec<&[u8]> = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).collect();
-        parse(std::str::from_utf8(entries.get(entries.len().checked_sub(hops)?)?).ok()?)
-    };
-    let connection = || parse(headers.get_all("spin-client-addr").iter().next_back()?.to_str().ok()?);
-    let ip = if hops == 0 { None } else { forwarded() }.or_else(connection)?;
-    Some(match ip.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 @ IpAddr::V4(_) => v4,
-    })
+/// Which Spin appends after any copy that the client sent.
+fn connection(headers: &HeaderMap) -> Option<IpAddr> {
+    forwarded::address(headers.get_all("spin-client-addr").iter().next_back()?.to_str().ok()?)
 }
 
-/// An address with or without a port.
-fn parse(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    text.parse::<IpAddr>().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
+fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// All clients behind a proxy then share its address and its limits, which nobody would notice otherwise. Once an
+/// instance, since it may be true of every request; and without any address.
+fn say_once(name: &HeaderName, lacks: Lacks) {
+    thread_local! {
+        static SAID: Cell<bool> = const { Cell::new(false) };
+    }
+    if !SAID.replace(true) {
+        let what = match lacks {
+            Lacks::Header => "a request has none",
+            Lacks::Hops => "a request has fewer addresses than trusted_proxy_hops says",
+            Lacks::Address => "a request has no address in the client's place",
+        };
+        eprintln!("client_address_header {name}: {what}; the connection's address is used, which is that of a proxy");
+    }
 }
 
 #[cfg(test)]
@@ -78,18 +122,26 @@ mod tests {
                 headers.append("x-forwarded-for", address.to_string().parse().expect("a header value"));
             }
             headers.append("spin-client-addr", seen[0].to_string().parse().expect("a header value"));
-            let connection = address(&headers, 0);
+            let connection = behind("x-forwarded-for", 0).address(&headers);
             prop_assert!(connection.is_some());
-            prop_assert_eq!(address(&headers, seen.len()), connection);
+            prop_assert_eq!(behind("x-forwarded-for", seen.len()).address(&headers), connection);
         }
     }
 
+    fn behind(header: &'static str, hops: usize) -> Clients {
+        Clients::new(&HeaderName::from_static(header), hops, String::new())
+    }
+
     fn seen(hops: usize, sent: &[(&'static str, &'static str)]) -> String {
+        seen_by(&behind("x-forwarded-for", hops), sent)
+    }
+
+    fn seen_by(clients: &Clients, sent: &[(&'static str, &'static str)]) -> String {
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
             headers.append(*name, value.parse().expect("a header value"));
         }
-        address(&headers, hops).map_or_else(|| "none".to_owned(), |ip| ip.to_string())
+        clients.address(&headers).map_or_else(|| "none".to_owned(), |ip| ip.to_string())
     }
 
     #[test]
@@ -109,7 +161,37 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("x-forwarded-for", http::HeaderValue::from_bytes(b"\xe9, 2.2.2.2").expect("a header value"));
         headers.append("spin-client-addr", "10.0.0.9:4711".parse().expect("a header value"));
-        assert_eq!(address(&headers, 1).map(|ip| ip.to_string()).as_deref(), Some("2.2.2.2"));
+        let address = behind("x-forwarded-for", 1).address(&headers);
+        assert_eq!(address.map(|ip| ip.to_string()).as_deref(), Some("2.2.2.2"));
+    }
+
+    #[test]
+    fn the_configured_header_names_the_client_and_no_other() {
+        let sent = [
+            ("x-forwarded-for", "1.1.1.1"),
+            ("forwarded", "for=2.2.2.2"),
+            ("cf-connecting-ip", "3.3.3.3"),
+            ("spin-client-addr", "10.0.0.9:4711"),
+        ];
+        for (header, hops, address) in [
+            ("x-forwarded-for", 1, "1.1.1.1"),
+            ("x-forwarded-for", 2, "10.0.0.9"),
+            ("forwarded", 1, "2.2.2.2"),
+            ("forwarded", 0, "10.0.0.9"),
+            ("cf-connecting-ip", 0, "3.3.3.3"),
+            ("cf-connecting-ip", 2, "3.3.3.3"),
+            ("true-client-ip", 0, "10.0.0.9"),
+        ] {
+            assert_eq!(seen_by(&behind(header, hops), &sent), address, "{header} {hops}");
+        }
+    }
+
+    #[test]
+    fn what_a_header_lacks_is_made_up_for_by_the_connection() {
+        for value in ["", ",", "unknown", "_hidden", "1.1.1.1 2.2.2.2", "for=1.1.1.1"] {
+            let sent = [("x-forwarded-for", value), ("spin-client-addr", "10.0.0.9:4711")];
+            assert_eq!(seen(1, &sent), "10.0.0.9", "{value}");
+        }
     }
 
     #[test]

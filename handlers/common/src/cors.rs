@@ -1,43 +1,256 @@
-use std::str::FromStr;
+//! Whose pages may call, and what they may send (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::{Problem, config};
+
+/// What a preflight is answered that asks for no header, or for none that there can be.
+const ALLOWED_HEADERS: &str = "Authorization, Content-Type, X-Request-Id";
+
+/// How many headers a preflight may ask for; a browser's page with every tracing library asks for a dozen.
+const MOST_HEADERS: usize = 64;
+
+/// The longest list of them, in bytes.
+const LONGEST_LIST: usize = 2048;
 
 /// Whose pages may call, as a browser spells them.
-pub(crate) struct Origins(Vec<String>);
+pub(crate) struct Origins(Vec<Listed>);
 
-impl FromStr for Origins {
-    type Err = ();
-
-    /// From `https://www.example.com,https://m.example.com`. What no browser sends, as one with a slash at its end, is
-    /// refused: it would allow nobody, and nobody would know why.
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-        let spelled = |origin: &str| {
-            let (scheme, host) = origin.split_once("://")?;
-            (!scheme.is_empty() && !host.is_empty() && !host.contains('/')).then(|| origin.to_owned())
-        };
-        origins.map(spelled).collect::<Option<_>>().map(Self).ok_or(())
-    }
+#[derive(Debug, PartialEq, Eq)]
+enum Listed {
+    Origin(String),
+    /// `https://*.example.com:8443`, as what stands before and after the asterisk.
+    Below(String, String),
 }
 
 impl Origins {
-    pub(crate) fn have(&self, origin: &HeaderValue) -> bool {
-        self.0.iter().any(|known| known.as_bytes() == origin.as_bytes())
+    /// From `cors_origins`.
+    pub(crate) async fn load() -> Result<Self, Problem> {
+        Self::new(&config::setting::<String>("cors_origins").await?).map_err(|refused| {
+            eprintln!("variable cors_origins: {refused}");
+            Problem::Misconfigured
+        })
     }
+
+    /// From `https://www.example.com,https://*.example.org`. What no browser sends is refused, with the entry and the
+    /// reason, which are no secret: it would allow nobody, and nobody would know why.
+    fn new(text: &str) -> Result<Self, String> {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let read = |entry| listed(entry).map_err(|why| format!("{entry}: {why}"));
+        entries.map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(crate) fn have(&self, origin: &HeaderValue) -> bool {
+        let Ok(origin) = origin.to_str() else { return false };
+        self.0.iter().any(|listed| match listed {
+            Listed::Origin(known) => known == origin,
+            Listed::Below(before, after) => origin
+                .strip_prefix(before.as_str())
+                .and_then(|rest| rest.strip_suffix(after.as_str()))
+                .is_some_and(|labels| labels.split('.').all(is_label)),
+        })
+    }
+}
+
+/// The headers that a preflight of a listed origin is allowed: all that it asks for. Libraries on the page add their own to
+/// every request, such as `traceparent`, `baggage` or `sentry-trace`, and none of them means anything here.
+pub(crate) fn allowed_headers(preflight: &HeaderMap) -> String {
+    let lists = preflight.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|list| list.to_str().ok());
+    let names = lists.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty());
+    let names: Vec<HeaderName> = names.take(MOST_HEADERS + 1).filter_map(|name| name.parse().ok()).collect();
+    let list = names.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(", ");
+    if list.is_empty() || names.len() > MOST_HEADERS || list.len() > LONGEST_LIST {
+        return ALLOWED_HEADERS.to_owned();
+    }
+    list
+}
+
+/// A label of a host name, as browsers write it: what is not ASCII is in Punycode.
+fn is_label(text: &str) -> bool {
+    let sign = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    !text.is_empty() && text.bytes().all(sign)
+}
+
+fn listed(entry: &str) -> Result<Listed, &'static str> {
+    if entry == "*" {
+        return Err("pages that may call are named one by one, or by a domain: https://*.example.com");
+    }
+    if entry == "null" {
+        return Err("any sandboxed page and any file calls itself so");
+    }
+    let (scheme, rest) = entry.split_once("://").ok_or("it has no scheme, such as https://")?;
+    if entry.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err("browsers send origins in lower case");
+    }
+    let schemes = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+    if !scheme.starts_with(|first: char| first.is_ascii_lowercase()) || !scheme.bytes().all(schemes) {
+        return Err("its scheme is none");
+    }
+    if rest.ends_with('/') {
+        return Err("browsers send no slash at the end");
+    }
+    if rest.contains(['/', '?', '#', '@']) {
+        return Err("an origin is scheme, host and port, without a path");
+    }
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    if let Some(port) = port {
+        let number = port.parse::<u16>().ok().filter(|number| number.to_string() == port);
+        match (scheme, number.ok_or("its port is none")?) {
+            ("http", 80) | ("https", 443) => return Err("browsers leave out the usual port of a scheme"),
+            _ => {}
+        }
+    }
+    let domain = host.strip_prefix("*.").unwrap_or(host);
+    if domain.contains('*') {
+        return Err("an asterisk stands for the first labels only: https://*.example.com");
+    }
+    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if !in_brackets.map_or_else(|| domain.split('.').all(is_label), |ip| ip.parse::<std::net::Ipv6Addr>().is_ok()) {
+        return Err("its host is none, as browsers write it");
+    }
+    if domain == host {
+        return Ok(Listed::Origin(entry.to_owned()));
+    }
+    // A whole top-level domain is anybody's.
+    if !domain.contains('.') && domain != "localhost" {
+        return Err("an asterisk stands below a domain of two labels or more");
+    }
+    let (before, after) = entry.split_once('*').unwrap_or_default();
+    Ok(Listed::Below(before.to_owned(), after.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
+    fn have(list: &str, origin: &str) -> bool {
+        Origins::new(list).expect("a list of origins").have(&origin.parse().expect("a header value"))
+    }
+
     #[test]
-    fn origins_are_spelled_as_a_browser_does() {
-        let read = |text: &str| text.parse().map(|Origins(all)| all);
-        let all = ["https://www.example.com", "http://localhost:3000"].map(str::to_owned).to_vec();
-        assert_eq!(read("https://www.example.com, http://localhost:3000,"), Ok(all));
-        assert_eq!(read(""), Ok(vec![]));
-        for bad in ["www.example.com", "https://", "://a", "https://a/", "https://a/b", "https://a,b"] {
-            assert_eq!(read(bad), Err(()), "{bad}");
+    fn a_listed_origin_is_had_and_no_other() {
+        let list = "https://www.example.com, http://localhost:3000,capacitor://localhost,http://[::1]:8080,,";
+        for origin in ["https://www.example.com", "http://localhost:3000", "capacitor://localhost", "http://[::1]:8080"]
+        {
+            assert!(have(list, origin), "{origin}");
+        }
+        for origin in ["http://www.example.com", "https://www.example.com:8443", "https://example.com", "null", "", "*"]
+        {
+            assert!(!have(list, origin), "{origin}");
+        }
+        assert!(!have("", "https://www.example.com"));
+    }
+
+    #[test]
+    fn an_asterisk_stands_for_labels_below_a_domain() {
+        let list = "https://*.example.com,http://*.preview.example.org:8443";
+        for origin in [
+            "https://www.example.com",
+            "https://a.b-2.c_d.example.com",
+            "https://xn--bcher-kva.example.com",
+            "http://pr-7.preview.example.org:8443",
+        ] {
+            assert!(have(list, origin), "{origin}");
+        }
+        for origin in [
+            "https://example.com",
+            "https://.example.com",
+            "https://www..example.com",
+            "https://evil-example.com",
+            "https://www.example.com.evil.example",
+            "https://www.example.com:8443",
+            "http://www.example.com",
+            "https://evil.example:80.example.com",
+            "https://evil.example/.example.com",
+            "https://evil.example?.example.com",
+            "https://evil@www.example.com",
+            "https://WWW.example.com",
+            "http://pr-7.preview.example.org",
+            "http://pr-7.preview.example.org:84430",
+        ] {
+            assert!(!have(list, origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn what_no_browser_sends_is_refused_by_name_and_reason() {
+        for (entry, why) in [
+            ("www.example.com", "scheme"),
+            ("https://", "host"),
+            ("://a", "scheme"),
+            ("9p://a", "scheme"),
+            ("https://a/", "slash"),
+            ("https://a/b", "path"),
+            ("https://a?b", "path"),
+            ("https://a@b", "path"),
+            ("https://A.example", "lower case"),
+            ("HTTPS://a.example", "lower case"),
+            ("https://b\u{fc}cher.example", "host"),
+            ("https://a b", "host"),
+            ("https://a..b", "host"),
+            ("https://a:", "port"),
+            ("https://a:0x50", "port"),
+            ("https://a:080", "port"),
+            ("https://a:443", "usual port"),
+            ("http://a:80", "usual port"),
+            ("https://[::1", "host"),
+            ("https://*.[::1]", "host"),
+            ("*", "one by one"),
+            ("null", "sandboxed"),
+            ("https://*", "asterisk"),
+            ("https://*.com", "two labels"),
+            ("https://www.*.example.com", "first labels"),
+            ("https://*.*.example.com", "first labels"),
+            ("https://w*.example.com", "first labels"),
+            ("*://www.example.com", "scheme"),
+            ("https://www.example.com:*", "port"),
+        ] {
+            let refused = Origins::new(&format!("https://good.example,{entry}")).err().expect(entry);
+            assert!(refused.starts_with(&format!("{entry}: ")) && refused.contains(why), "{refused}");
+        }
+        assert!(Origins::new("http://*.localhost:3000").is_ok());
+    }
+
+    fn preflight(lists: &[&str]) -> String {
+        let list = |list: &&str| (header::ACCESS_CONTROL_REQUEST_HEADERS, list.parse().expect("a header value"));
+        allowed_headers(&lists.iter().map(list).collect())
+    }
+
+    #[test]
+    fn a_preflight_is_allowed_the_headers_that_it_asks_for() {
+        assert_eq!(preflight(&["authorization,traceparent,x-request-id"]), "authorization, traceparent, x-request-id");
+        assert_eq!(preflight(&["baggage, , sentry-trace", "X-B3"]), "baggage, sentry-trace, x-b3");
+        assert_eq!(preflight(&["a b, c\"d, e"]), "e", "what is no name of a header is left out");
+        for none in [&[][..], &[""], &[","], &["a b"]] {
+            assert_eq!(preflight(none), ALLOWED_HEADERS);
+        }
+        let names = |count: usize| (0..count).map(|number| format!("x-{number}")).collect::<Vec<_>>().join(",");
+        assert_eq!(preflight(&[&names(MOST_HEADERS)]).split(", ").count(), MOST_HEADERS);
+        assert_eq!(preflight(&[&names(MOST_HEADERS + 1)]), ALLOWED_HEADERS);
+        assert_eq!(preflight(&[&"x".repeat(LONGEST_LIST + 1)]), ALLOWED_HEADERS);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_preflight_asks_for_a_list_of_names_is_answered(
+            lists in vec(vec(any::<u8>(), 0..80), 0..4),
+        ) {
+            let values = lists.iter().filter_map(|list| HeaderValue::from_bytes(list).ok());
+            let headers = values.map(|value| (header::ACCESS_CONTROL_REQUEST_HEADERS, value)).collect();
+            let allowed = allowed_headers(&headers);
+            prop_assert!(allowed.split(", ").all(|name| name.parse::<HeaderName>().is_ok()), "{}", allowed);
+        }
+
+        #[test]
+        fn whatever_calls_itself_an_origin_is_below_the_domain_or_refused(host in "[a-z.:/@?#*_-]{0,12}") {
+            let origin = format!("https://{host}.example.com");
+            let labels = host.split('.').all(is_label);
+            prop_assert_eq!(have("https://*.example.com", &origin), labels, "{}", origin);
         }
     }
 }

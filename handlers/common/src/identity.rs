@@ -1,170 +1,193 @@
+//! Who a caller is, by the token that it sends.
+
+mod fetch;
+mod key_set;
+mod remote;
+mod rules;
+mod sealed;
+mod token;
+
 use std::{
-    fmt::{self, Formatter},
-    time::{SystemTime, UNIX_EPOCH},
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, Instant},
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use contract::UserId;
-use http::{HeaderMap, header::AUTHORIZATION};
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
+use contract::{
+    UserId, keys,
+    scripts::{TakeTurn, Turn},
 };
+use http::HeaderMap;
 
+pub use self::{key_set::KeySet, rules::Rules, sealed::SharedKeys};
+use self::{
+    remote::Remote,
+    token::{Token, bearer},
+};
 use crate::{
-    Problem, config,
-    jws::{Jwk, Key},
-    object::Object,
+    Deadline, Problem, TokenFault, config,
+    redis::{self, Resend},
+    seal,
 };
 
-/// Longer tokens are refused unread.
-const MAX_TOKEN: usize = 4096;
+/// Which keys of a fixed set cannot be used is said this often by all instances together.
+const SAID: Duration = Duration::from_hours(1);
 
-/// How far the issuer's clock may be from ours, in seconds.
-const LEEWAY: f64 = 30.0;
+/// The same for why tokens are refused, by each instance.
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The keys that users' tokens are verified with, and what a token must say.
 pub struct Identity {
-    /// By `kid`.
-    keys: Vec<(Option<String>, Key)>,
-    issuer: String,
-    audience: String,
+    rules: Rules,
+    keys: Source,
+    redis_url: String,
+    /// Whether this instance has said, or knows it said, which keys cannot be used.
+    said: Cell<bool>,
+    /// When each [`TokenFault`] was last said.
+    refused: [Cell<Option<Instant>>; TokenFault::COUNT],
 }
 
-#[derive(Deserialize)]
-struct KeySet {
-    keys: Vec<Object<Jwk>>,
+/// Where the keys are from.
+enum Source {
+    /// `jwt_keys`
+    Fixed(Rc<KeySet>),
+    /// `jwt_keys_url`
+    Remote(Rc<Remote>),
 }
 
-/// What chooses the key, and the algorithm, which must be the key's. Extensions that must be understood are not: a
-/// token that has any is refused (RFC 7515, 4.1.11).
-#[derive(Deserialize)]
-struct Protected {
-    alg: String,
-    kid: Option<String>,
-    crit: Option<IgnoredAny>,
+/// How a component learns who calls.
+pub trait Identifies: Sized + 'static {
+    /// From the component's variables.
+    fn load() -> impl Future<Output = Result<Self, Problem>>;
+
+    /// The caller, if it says who it is. A token that is there and does not verify is refused, also where none is needed.
+    fn caller(&self, headers: &HeaderMap) -> impl Future<Output = Result<Option<UserId>, Problem>>;
 }
 
-/// The claims that we read; times are seconds since 1970, perhaps with a fraction (RFC 7519, 4.1). All that the
-/// standard names are listed, so that one which stands in a token twice, and that two readers might read differently,
-/// is refused.
-#[derive(Deserialize)]
-struct Claims {
-    sub: UserId,
-    iss: String,
-    aud: Audience,
-    exp: f64,
-    #[serde(default)]
-    nbf: f64,
-    #[serde(default, rename = "iat")]
-    _iat: IgnoredAny,
-    #[serde(default, rename = "jti")]
-    _jti: IgnoredAny,
+/// By nothing: everybody is answered alike.
+impl Identifies for () {
+    async fn load() -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn caller(&self, _: &HeaderMap) -> Result<Option<UserId>, Problem> {
+        Ok(None)
+    }
 }
 
-/// One text, or a list of them.
-struct Audience(Vec<String>);
+impl Identifies for Identity {
+    /// From the variables that begin with `jwt_`.
+    async fn load() -> Result<Self, Problem> {
+        let text = async |name| config::setting::<String>(name).await;
+        let rules = Rules::new(
+            &text("jwt_issuers").await?,
+            &text("jwt_audiences").await?,
+            &text("jwt_audience_claims").await?,
+            &text("jwt_user_claim").await?,
+        );
+        let rules = rules.map_err(|name| wrong(name, "it is empty"))?;
+        let (fixed, url, redis_url) = (text("jwt_keys").await?, text("jwt_keys_url").await?, text("redis_url").await?);
+        let set = if fixed.trim().is_empty() { None } else { Some(KeySet::parse(&fixed)) };
+        let keys = match (set, url.trim()) {
+            (None, "") => return Err(wrong("jwt_keys", "set this or jwt_keys_url")),
+            (Some(set), "") => Source::Fixed(Rc::new(set.map_err(|reason| wrong("jwt_keys", reason))?)),
+            (Some(Ok(set)), url) if set.is_blank() => Self::remote(url, &redis_url).await?,
+            (Some(_), _) => return Err(wrong("jwt_keys", "set this or jwt_keys_url, not both")),
+            (None, url) => Self::remote(url, &redis_url).await?,
+        };
+        Ok(Self { rules, keys, redis_url, said: Cell::default(), refused: Default::default() })
+    }
 
-impl<'de> Deserialize<'de> for Audience {
-    /// By hand, since serde's untagged enums double the code that reads JSON.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMany;
-
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Audience;
-
-            fn expecting(&self, out: &mut Formatter<'_>) -> fmt::Result {
-                out.write_str("a text or a list of texts")
+    async fn caller(&self, headers: &HeaderMap) -> Result<Option<UserId>, Problem> {
+        let verified = async {
+            let Some(text) = bearer(headers)? else { return Ok(None) };
+            let token = Token::read(text)?;
+            Ok(Some(self.verify(&token).await?))
+        };
+        match verified.await {
+            Ok(user) => Ok(user),
+            Err(Refused::Token(fault)) => {
+                self.say(fault);
+                Err(Problem::TokenInvalid(fault))
             }
-
-            fn visit_str<E>(self, one: &str) -> Result<Audience, E> {
-                Ok(Audience(vec![one.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut many: A) -> Result<Audience, A::Error> {
-                let mut all = vec![];
-                while let Some(one) = many.next_element()? {
-                    all.push(one);
-                }
-                Ok(Audience(all))
-            }
+            Err(Refused::Other(problem)) => Err(problem),
         }
-
-        deserializer.deserialize_any(OneOrMany)
     }
 }
 
 impl Identity {
-    /// From `jwt_keys`, `jwt_issuer` and `jwt_audience`.
-    pub async fn load() -> Result<Self, Problem> {
-        let (keys, issuer, audience): (String, String, String) = (
-            config::setting("jwt_keys").await?,
-            config::setting("jwt_issuer").await?,
-            config::setting("jwt_audience").await?,
-        );
-        Self::new(&keys, issuer, audience).map_err(|reason| {
-            eprintln!("variable jwt_keys: {reason}");
-            Problem::Misconfigured
-        })
+    async fn remote(url: &str, redis_url: &str) -> Result<Source, Problem> {
+        if !(url.starts_with("https://") || url.starts_with("http://")) {
+            return Err(wrong("jwt_keys_url", "it is no http:// or https:// URL"));
+        }
+        let cache_key = config::secret("jwt_cache_key").await?;
+        Ok(Source::Remote(Rc::new(Remote::new(url.to_owned(), cache_key, redis_url.to_owned()))))
     }
 
-    /// From the text of a JSON Web Key Set, and what a token must say. Fails with what is wrong with the set.
-    pub fn new(jwks: &str, issuer: String, audience: String) -> Result<Self, &'static str> {
-        // Not the parser's own message, which may quote the text.
-        let Object(set): Object<KeySet> =
-            serde_json::from_str(jwks).map_err(|_| "not a JSON Web Key Set whose keys name their alg")?;
-        let keys = set.keys.into_iter().map(|Object(jwk)| Key::new(&jwk).map(|key| (jwk.kid, key)));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() { Err("no key in the set") } else { Ok(Self { keys, issuer, audience }) }
-    }
-
-    /// The caller, if it says who it is. A token that is there and does not verify is refused, also where none is
-    /// needed.
-    pub fn user(&self, headers: &HeaderMap) -> Result<Option<UserId>, Problem> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some(value), None) => {
-                let token = value.to_str().ok().and_then(bearer).ok_or(Problem::TokenInvalid)?;
-                self.verify(token).map(Some).ok_or(Problem::TokenInvalid)
+    async fn verify(&self, token: &Token<'_>) -> Result<UserId, Refused> {
+        match &self.keys {
+            Source::Fixed(keys) => {
+                self.say_skipped(keys).await;
+                if keys.is_empty() {
+                    return Err(Refused::Other(Problem::Misconfigured));
+                }
+                Ok(self.rules.user(token, keys)?)
             }
-            (Some(_), Some(_)) => Err(Problem::TokenInvalid),
+            Source::Remote(remote) => {
+                let keys = remote.keys().await.map_err(Refused::Other)?;
+                let user = self.rules.user(token, &keys);
+                if user == Err(TokenFault::UnknownKey)
+                    && let Some(others) = remote.others(&keys).await
+                {
+                    return Ok(self.rules.user(token, &others)?);
+                }
+                Ok(user?)
+            }
         }
     }
 
-    fn verify(&self, token: &str) -> Option<UserId> {
-        if token.len() > MAX_TOKEN {
-            return None;
+    /// Instances are many and short-lived: only one says which keys cannot be used, unless that is all of them.
+    async fn say_skipped(&self, set: &KeySet) {
+        if self.said.replace(true) || (set.skipped().is_empty() && !set.is_empty()) {
+            return;
         }
-        let (signed, signature) = token.rsplit_once('.')?;
-        let (header, claims) = signed.split_once('.')?;
-        let Protected { alg, kid, crit: None } = object(header)? else { return None };
-        let (_, key) = match kid {
-            None => self.keys.first(),
-            Some(_) => self.keys.iter().find(|(known, _)| *known == kid),
-        }?;
-        let authentic = alg == key.algorithm() && key.verifies(signed.as_bytes(), &base64url(signature)?);
-        let claims: Claims = if authentic { object(claims)? } else { return None };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
-        let holds = claims.iss == self.issuer
-            && claims.aud.0.contains(&self.audience)
-            && now < claims.exp + LEEWAY
-            && claims.nbf <= now + LEEWAY;
-        holds.then_some(claims.sub)
+        let lines = set.skipped().join("\n");
+        let turn = keys::jwks_log(&seal::keyed_hash("", &lines));
+        let lasts_ms = u64::try_from(SAID.as_millis()).unwrap_or(u64::MAX);
+        let deadline = Deadline::of_request().at_most(Duration::from_millis(300));
+        let call = TakeTurn { turn: &turn, lasts_ms };
+        let turn = redis::call(&self.redis_url, deadline, Resend::Never, &call).await;
+        if matches!(turn, Ok(Turn { taken: true, .. })) {
+            set.skipped().iter().for_each(|line| eprintln!("variable jwt_keys: {line}"));
+        }
+        if set.is_empty() {
+            eprintln!("variable jwt_keys: no key can be used, so no token is accepted");
+        }
+    }
+
+    /// Says why a token was refused, without the token.
+    fn say(&self, fault: TokenFault) {
+        let last = &self.refused[fault as usize];
+        if last.get().is_none_or(|last| last.elapsed() >= MINUTE) {
+            last.set(Some(Instant::now()));
+            eprintln!("token refused: {} ({})", fault.summary(), fault.hint());
+        }
     }
 }
 
-fn base64url(part: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(part).ok()
+/// Why there is no user.
+enum Refused {
+    Token(TokenFault),
+    Other(Problem),
 }
 
-/// A part of a token, which is a JSON object.
-fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
-    let Object(value) = serde_json::from_slice(&base64url(part)?).ok()?;
-    Some(value)
+impl From<TokenFault> for Refused {
+    fn from(fault: TokenFault) -> Self {
+        Self::Token(fault)
+    }
 }
 
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_matches(' '))
+fn wrong(name: &str, reason: &str) -> Problem {
+    eprintln!("variable {name}: {reason}");
+    Problem::Misconfigured
 }

@@ -1,69 +1,105 @@
-//! The signatures of users' tokens, by the RustCrypto crates: just the three algorithms that we take.
+//! The signatures of users' tokens, by the RustCrypto crates: just the four algorithms that we take.
 //!
 //! No JWT library: what each of them reads besides (certificates, keys in headers, more algorithms) is a fifth of a
 //! component.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
 use hmac::{Hmac, KeyInit, Mac};
+use p256::{
+    AffinePoint,
+    ecdsa::{self, signature::hazmat::PrehashVerifier},
+    elliptic_curve::point::AffineCoordinates,
+};
 use rsa::{BoxedUint, Pkcs1v15Sign, PublicKey};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// A JSON Web Key, as far as we read it (RFC 7517, RFC 7518 section 6, RFC 8037).
-#[derive(Deserialize)]
-pub(crate) struct Jwk {
-    pub(crate) kid: Option<String>,
-    alg: String,
-    /// A secret.
-    k: Option<String>,
-    /// An RSA key's modulus.
-    n: Option<String>,
-    /// An RSA key's exponent.
-    e: Option<String>,
-    /// An Ed25519 key.
-    x: Option<String>,
-}
+use crate::json::{Json, Twice};
 
 /// A key, ready to verify by its one algorithm.
 pub(crate) enum Key {
     Hs256(Hmac<Sha256>),
     Rs256(PublicKey),
+    Es256(ecdsa::VerifyingKey),
     EdDsa(VerifyingKey),
 }
 
+const MISFIT: &str = "its material is no key of its kind";
+
+/// A member of a JSON Web Key that is a text. One that is null is none.
+pub(crate) fn member<'a>(jwk: &'a Json, name: &str) -> Result<Option<&'a str>, &'static str> {
+    match jwk.get(name) {
+        Ok(None | Some(Json::Null)) => Ok(None),
+        Ok(Some(value)) => value.text().map(Some).ok_or("a member that should be a text is none"),
+        Err(Twice) => Err("a member is there twice"),
+    }
+}
+
 impl Key {
-    /// The key, or why it is none, which shows at start rather than with every token.
-    pub(crate) fn new(jwk: &Jwk) -> Result<Self, &'static str> {
-        const MISFIT: &str = "a key's material does not fit its alg";
-        let part = |part: &Option<String>| {
-            let text = part.as_ref().ok_or("a key lacks its material")?;
-            URL_SAFE_NO_PAD.decode(text).map_err(|_| "a key's material is no base64url")
-        };
-        match jwk.alg.as_str() {
-            "HS256" => {
-                let secret = part(&jwk.k)?;
-                // RFC 7518 section 3.2: as many bits as the hash has.
-                if secret.len() < 32 {
-                    return Err("a key's k needs 32 bytes or more");
-                }
-                Ok(Self::Hs256(Hmac::new_from_slice(&secret).map_err(|_| MISFIT)?))
-            }
-            "RS256" => {
-                let (modulus, exponent) = (part(&jwk.n)?, part(&jwk.e)?);
-                // RFC 7518 section 3.3: 2048 bits or more.
-                if modulus.len() < 256 {
-                    return Err("a key's n needs 2048 bits or more");
-                }
-                let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
-                Ok(Self::Rs256(PublicKey::new(number(&modulus), number(&exponent)).map_err(|_| MISFIT)?))
-            }
-            "EdDSA" => {
-                let point = part(&jwk.x)?.try_into().map_err(|_| MISFIT)?;
-                Ok(Self::EdDsa(VerifyingKey::from_bytes(&point).map_err(|_| MISFIT)?))
-            }
-            _ => Err("a key's alg must be HS256, RS256 or EdDSA"),
+    /// The key of a JSON Web Key (RFC 7517, RFC 7518 section 6, RFC 8037), or why it is none for us. The reason never
+    /// quotes the key.
+    pub(crate) fn new(jwk: &Json) -> Result<Self, &'static str> {
+        if member(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
+            return Err("its use is not sig");
         }
+        let operations = jwk.get("key_ops").map_err(|Twice| "a member is there twice")?.and_then(Json::list);
+        if operations.is_some_and(|all| !all.iter().any(|operation| operation.text() == Some("verify"))) {
+            return Err("its key_ops are without verify");
+        }
+        let part = |name: &str| {
+            let text = member(jwk, name)?.ok_or("it lacks its material")?;
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| "its material is no base64url")
+        };
+        let key = match (member(jwk, "kty")?, member(jwk, "crv")?) {
+            (Some("oct"), _) => Self::hs256(&part("k")?),
+            (Some("RSA"), _) => Self::rs256(&part("n")?, &part("e")?),
+            (Some("EC"), Some("P-256")) => Self::es256(&part("x")?, &part("y")?),
+            (Some("OKP"), Some("Ed25519")) => Self::eddsa(part("x")?),
+            (Some("EC" | "OKP"), _) => Err("its crv is neither P-256 nor Ed25519"),
+            _ => Err("its kty is none of RSA, EC, OKP and oct"),
+        };
+        // The algorithm is named first: of a key for another one, nothing else is as telling.
+        match member(jwk, "alg")? {
+            Some("HS256" | "RS256" | "ES256" | "EdDSA") | None => {}
+            Some(_) => return Err("its alg is none of HS256, RS256, ES256 and EdDSA"),
+        }
+        let key = key?;
+        match member(jwk, "alg")? {
+            Some(alg) if alg != key.algorithm() => Err("its alg does not fit its kty and crv"),
+            _ => Ok(key),
+        }
+    }
+
+    fn hs256(secret: &[u8]) -> Result<Self, &'static str> {
+        // RFC 7518 section 3.2: as many bits as the hash has.
+        if secret.len() < 32 {
+            return Err("its k has fewer than 32 bytes");
+        }
+        Hmac::new_from_slice(secret).map(Self::Hs256).map_err(|_| MISFIT)
+    }
+
+    fn rs256(modulus: &[u8], exponent: &[u8]) -> Result<Self, &'static str> {
+        let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
+        let modulus = number(modulus);
+        // RFC 7518 section 3.3.
+        if modulus.bit_width_vartime() < 2048 {
+            return Err("its n has fewer than 2048 bits");
+        }
+        PublicKey::new(modulus, number(exponent)).map(Self::Rs256).map_err(|_| MISFIT)
+    }
+
+    fn es256(x: &[u8], y: &[u8]) -> Result<Self, &'static str> {
+        // RFC 7518 section 6.2.1.2: all 32 bytes, also where they begin with zeros. Not as one text by SEC 1, whose reader
+        // knows compressed points too.
+        let (x, y): ([u8; 32], [u8; 32]) = (x.try_into().map_err(|_| MISFIT)?, y.try_into().map_err(|_| MISFIT)?);
+        let point = AffinePoint::from_coordinates(&x.into(), &y.into()).into_option().ok_or(MISFIT)?;
+        ecdsa::VerifyingKey::from_affine(point).map(Self::Es256).map_err(|_| MISFIT)
+    }
+
+    fn eddsa(point: Vec<u8>) -> Result<Self, &'static str> {
+        let key = VerifyingKey::from_bytes(&point.try_into().map_err(|_| MISFIT)?).map_err(|_| MISFIT)?;
+        // Anybody can sign for such a point.
+        if key.is_weak() { Err(MISFIT) } else { Ok(Self::EdDsa(key)) }
     }
 
     /// The `alg` that a token's header must say.
@@ -71,6 +107,7 @@ impl Key {
         match self {
             Self::Hs256(_) => "HS256",
             Self::Rs256(_) => "RS256",
+            Self::Es256(_) => "ES256",
             Self::EdDsa(_) => "EdDSA",
         }
     }
@@ -80,9 +117,14 @@ impl Key {
         match self {
             Self::Hs256(mac) => mac.clone().chain_update(message).verify_slice(signature).is_ok(),
             Self::Rs256(key) => key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message), signature).is_ok(),
-            Self::EdDsa(key) => {
-                Signature::from_slice(signature).is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
+            // Two numbers of 32 bytes, not ASN.1 (RFC 7518 section 3.4).
+            Self::Es256(key) => {
+                let hash = Sha256::digest(message);
+                ecdsa::Signature::from_slice(signature)
+                    .is_ok_and(|signature| key.verify_prehash(&hash, &signature).is_ok())
             }
+            Self::EdDsa(key) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
         }
     }
 }

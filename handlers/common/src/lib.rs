@@ -3,16 +3,19 @@
 //! A [`Component`] is a table of [`Route`]s and one function that carries out an action; [`serve`] does what every request
 //! needs around it. Data flows one way: request → identity → one script or procedure → answer.
 
+mod body;
 mod client;
 pub mod config;
 mod cors;
+mod crawler;
 mod deadline;
+mod forwarded;
 mod identity;
+mod json;
 mod jws;
 mod limit;
 mod log;
 pub mod mysql;
-mod object;
 mod problem;
 pub mod redis;
 mod reply;
@@ -20,17 +23,20 @@ mod request;
 mod route;
 mod seal;
 mod serve;
+mod token_fault;
 mod view_token;
 mod visitor;
 
 pub use client::Clients;
+pub use crawler::is_unseen;
 pub use deadline::Deadline;
-pub use identity::Identity;
+pub use identity::{Identifies, Identity, KeySet, Rules, SharedKeys};
 pub use limit::{Limit, LimitError};
 pub use problem::Problem;
 pub use reply::Reply;
 pub use request::Call;
 pub use route::Route;
 pub use serve::{Component, serve};
+pub use token_fault::TokenFault;
 pub use view_token::{READ_AFTER, VIEW_LIFETIME, ViewToken, Viewer};
-pub use visitor::Visitors;
+pub use visitor::{Visitor, Visitors};

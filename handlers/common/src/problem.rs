@@ -1,6 +1,8 @@
 use http::StatusCode;
 use serde::Serialize;
 
+use crate::TokenFault;
+
 /// Why a request was not carried out, and what its caller can do: the only place where that becomes an HTTP status.
 ///
 /// Rendered as RFC 9457 `application/problem+json`. Says nothing of what is inside: that goes to the log.
@@ -15,8 +17,10 @@ pub enum Problem {
     BadBody(&'static str),
     /// A token is needed and none was sent.
     TokenMissing,
-    /// The token that was sent does not verify, for whatever reason.
-    TokenInvalid,
+    /// The token that was sent does not verify.
+    TokenInvalid(TokenFault),
+    /// The keys that verify tokens are at a provider that does not answer, and none are known from before.
+    KeysUnavailable,
     /// The user may not do this any more.
     Barred,
     /// Another id has the number of one of these.
@@ -81,12 +85,13 @@ impl Problem {
                 "Sign-in needed",
                 "Send the user's token: Authorization: Bearer <JWT>.",
             ),
-            Self::TokenInvalid => (
-                S::UNAUTHORIZED,
-                "token-invalid",
-                "Token not accepted",
-                "The token is malformed, expired, or not meant for this service. Get a new one, or send none where the \
-                 route does not need it.",
+            Self::TokenInvalid(fault) => (S::UNAUTHORIZED, "token-invalid", "Token not accepted", fault.detail()),
+            Self::KeysUnavailable => (
+                S::SERVICE_UNAVAILABLE,
+                "keys-unavailable",
+                "Temporarily unavailable",
+                "The token cannot be verified at the moment and nothing was changed. Send it again after Retry-After, or \
+                 send no token where the route does not need one.",
             ),
             Self::Barred => {
                 (S::FORBIDDEN, "barred", "Not permitted", "This user may not do this. Ask the site's support.")
@@ -182,7 +187,11 @@ impl Problem {
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::TokenMissing => vec![("www-authenticate", "Bearer".to_owned())],
-            Self::TokenInvalid => vec![("www-authenticate", "Bearer error=\"invalid_token\"".to_owned())],
+            // RFC 6750 section 3.
+            Self::TokenInvalid(fault) => {
+                let value = format!("Bearer error=\"invalid_token\", error_description=\"{}\"", fault.summary());
+                vec![("www-authenticate", value)]
+            }
             Self::MethodNotAllowed(allow) => vec![("allow", (*allow).to_owned())],
             Self::ViewTokenEarly(wait_ms) => vec![("retry-after", seconds(*wait_ms))],
             // https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
@@ -192,7 +201,9 @@ impl Problem {
                 ("ratelimit", format!("\"default\";r=0;t={}", seconds(*wait_ms))),
             ],
             Self::StoreUnavailable | Self::NotWarm | Self::Held => vec![("retry-after", "1".to_owned())],
-            Self::Backlogged | Self::Misconfigured => vec![("retry-after", "5".to_owned())],
+            Self::Backlogged | Self::KeysUnavailable | Self::Misconfigured => {
+                vec![("retry-after", "5".to_owned())]
+            }
             _ => vec![],
         }
     }
@@ -263,9 +274,14 @@ mod tests {
             r#"{"type":"/v1/problems/rate-limited","title":"Too many requests","status":429,"#.to_owned()
                 + r#""detail":"Nothing was changed. Send it again after Retry-After."}"#
         );
-        for outage in
-            [Problem::StoreUnavailable, Problem::NotWarm, Problem::Held, Problem::Backlogged, Problem::Misconfigured]
-        {
+        for outage in [
+            Problem::StoreUnavailable,
+            Problem::NotWarm,
+            Problem::Held,
+            Problem::Backlogged,
+            Problem::KeysUnavailable,
+            Problem::Misconfigured,
+        ] {
             assert_eq!(outage.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert!(outage.headers().iter().any(|(name, _)| *name == "retry-after"), "{outage:?}");
         }

@@ -1,18 +1,11 @@
-use std::{rc::Rc, str::FromStr, time::Duration};
+use std::{borrow::Cow, str::FromStr};
 
 use contract::{ArticleId, Kind, UserId};
 use http::{HeaderMap, Method, Uri, request::Parts};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
-use spin_sdk::http::Request;
+use spin_sdk::{http::Request, wasip3::http_compat::IncomingRequestBody};
 
-use crate::{Deadline, Identity, Problem, route::trimmed};
-
-/// The most that a body may have, in bytes.
-const MAX_BODY: usize = 16 * 1024;
-
-/// How long a body may take.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
+use crate::{Deadline, Problem, body, route::trimmed};
 
 /// A request on its way through a component.
 pub struct Call {
@@ -22,11 +15,12 @@ pub struct Call {
     pub deadline: Deadline,
     /// The caller's `X-Request-Id`, or one made here: names the request in the answer and in its event.
     pub request_id: String,
-    /// Set by `serve` before a component sees the call.
-    pub(crate) identity: Option<Rc<Identity>>,
+    /// Set by `serve` before a component sees the call, unless the component looks at no token.
+    pub(crate) caller: Result<Option<UserId>, Problem>,
     uri: Uri,
     headers: HeaderMap,
-    body: Option<spin_sdk::wasip3::http_compat::IncomingRequestBody>,
+    incoming: Option<IncomingRequestBody>,
+    body: Result<Vec<u8>, Problem>,
 }
 
 impl From<Parts> for Call {
@@ -38,14 +32,24 @@ impl From<Parts> for Call {
             .filter(|id| is_request_id(id))
             .map_or_else(|| crate::seal::hex(&crate::seal::random::<16>()), str::to_owned);
         let method = if method == Method::HEAD { Method::GET } else { method };
-        Self { method, deadline: Deadline::of_request(), request_id, identity: None, uri, headers, body: None }
+        let deadline = Deadline::of_request();
+        Self {
+            method,
+            deadline,
+            request_id,
+            caller: Err(Problem::Misconfigured),
+            uri,
+            headers,
+            incoming: None,
+            body: Ok(vec![]),
+        }
     }
 }
 
 impl Call {
     pub(crate) fn new(request: Request) -> Self {
         let (parts, body) = request.into_parts();
-        Self { body: Some(body), ..Self::from(parts) }
+        Self { incoming: Some(body), ..Self::from(parts) }
     }
 
     /// The path, without the query.
@@ -62,7 +66,7 @@ impl Call {
 
     /// The caller, if it says who it is.
     pub fn user(&self) -> Result<Option<UserId>, Problem> {
-        self.identity.as_ref().ok_or(Problem::Misconfigured)?.user(&self.headers)
+        self.caller.clone()
     }
 
     /// The caller, where it must say who it is.
@@ -85,46 +89,77 @@ impl Call {
         kind.ok_or(Problem::NotFound)
     }
 
-    /// A query parameter, parsed; `None` if it is not there. One that is there twice is refused, since whoever is in
-    /// front of us might take the other.
+    /// A query parameter, parsed; `None` if it is not there, or empty. One that is there twice is refused, since whoever is
+    /// in front of us might take the other.
     pub fn query<T: FromStr>(&self, name: &str, otherwise: &'static str) -> Result<Option<T>, Problem> {
-        let Some(value) = self.value(name, otherwise)? else { return Ok(None) };
-        value.parse().map(Some).map_err(|_| Problem::BadQuery(otherwise))
+        let values = self.values(&[name]).ok_or(Problem::BadQuery(otherwise))?;
+        match values.as_slice() {
+            [] => Ok(None),
+            [value] if value.is_empty() => Ok(None),
+            [value] => value.parse().map(Some).map_err(|_| Problem::BadQuery(otherwise)),
+            _ => Err(Problem::BadQuery(otherwise)),
+        }
     }
 
-    /// Its text, whatever it is to be parsed as.
-    fn value(&self, name: &str, otherwise: &'static str) -> Result<Option<String>, Problem> {
-        let pairs = self.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
-        match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some(value), None) => match percent_decode_str(value).decode_utf8() {
-                Ok(text) => Ok(Some(text.into_owned())),
-                Err(_) => Err(Problem::BadQuery(otherwise)),
-            },
-            (Some(_), Some(_)) => Err(Problem::BadQuery(otherwise)),
+    /// A query parameter that is a list, parsed from its items with commas between them: `ids=1,2`, `ids=1&ids=2` and
+    /// `ids[]=1&ids[]=2` are the same.
+    pub fn list<T: FromStr>(&self, name: &str, otherwise: &'static str) -> Result<Option<T>, Problem> {
+        let mut values = self.values(&[name, &format!("{name}[]")]).ok_or(Problem::BadQuery(otherwise))?;
+        values.retain(|value| !value.is_empty());
+        if values.is_empty() {
+            return Ok(None);
         }
+        values.join(",").parse().map(Some).map_err(|_| Problem::BadQuery(otherwise))
+    }
+
+    /// The values of the parameters of these names, in their order; `None` if one of them is no text.
+    fn values(&self, names: &[&str]) -> Option<Vec<Cow<'_, str>>> {
+        let pairs = self.uri.query().unwrap_or_default().split('&');
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let wanted = pairs.filter(|(name, _)| decoded(name).is_some_and(|name| names.contains(&name.as_ref())));
+        wanted.map(|(_, value)| decoded(value)).collect()
+    }
+
+    /// Reads the body to its end, if there is one, and refuses one that is too large, whatever the route does with it. What
+    /// else is wrong with a body matters only to a route that asks for it.
+    ///
+    /// The patience with the stores begins after it, since a slow client is no fault of theirs.
+    pub(crate) async fn receive(&mut self) -> Result<(), Problem> {
+        self.check_length()?;
+        // Without a length there may be a body in chunks: the platform keeps back the header that would say so.
+        let none = self.headers.get("content-length").is_some_and(|length| length == "0");
+        let Some(incoming) = self.incoming.take().filter(|_| !none) else { return Ok(()) };
+        self.body = body::receive(incoming).await;
+        match &self.body {
+            Ok(body) if body.is_empty() => {}
+            Err(Problem::TooLarge) => return Err(Problem::TooLarge),
+            _ => self.deadline = Deadline::of_request(),
+        }
+        Ok(())
     }
 
     /// Refuses a body that announces itself as too large, before any of it is read.
-    pub(crate) fn check_length(&self) -> Result<(), Problem> {
+    fn check_length(&self) -> Result<(), Problem> {
         let Some(announced) = self.headers.get("content-length") else { return Ok(()) };
         let length = announced.to_str().ok().and_then(|length| length.parse::<u64>().ok());
-        if length.is_some_and(|length| length <= MAX_BODY as u64) { Ok(()) } else { Err(Problem::TooLarge) }
+        if length.is_some_and(|length| length <= body::MAX as u64) { Ok(()) } else { Err(Problem::TooLarge) }
     }
 
-    /// The whole body. The patience with the stores begins after it, since a slow client is no fault of theirs.
-    pub async fn body(&mut self) -> Result<Vec<u8>, Problem> {
-        let Some(body) = self.body.take() else { return Ok(vec![]) };
-        let outcome = Deadline::after(BODY_PATIENCE).race(Limited::new(body, MAX_BODY).collect()).await;
-        self.deadline = Deadline::of_request();
-        match outcome {
-            Some(Ok(whole)) => Ok(whole.to_bytes().into()),
-            Some(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
-            Some(Err(_)) => Err(Problem::BadBody("The body broke off.")),
-            None => Err(Problem::BadBody("The body did not arrive within 10 seconds.")),
-        }
+    /// What the body says in one field that is true or false; `takes` says what it should be. Nothing, where there is no body.
+    pub fn flag(&self, name: &str, takes: &'static str) -> Result<Option<bool>, Problem> {
+        body::field(self.body()?, name, takes)
     }
+
+    /// The whole body.
+    pub fn body(&self) -> Result<&[u8], Problem> {
+        self.body.as_deref().map_err(Problem::clone)
+    }
+}
+
+/// A text of a query or a form without its escapes, if it is one in UTF-8. A plus stays one: nothing that we read has
+/// spaces, and ids may have a plus.
+pub(crate) fn decoded(text: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(text).decode_utf8().ok()
 }
 
 fn is_request_id(text: &str) -> bool {
@@ -138,8 +173,8 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
     use proptest::prelude::*;
 
-    use super::{Call, MAX_BODY, is_request_id};
-    use crate::Problem;
+    use super::{Call, is_request_id};
+    use crate::{Problem, body};
 
     fn call(target: &str, headers: HeaderMap) -> Call {
         let mut request = http::Request::new(());
@@ -199,9 +234,9 @@ mod tests {
                 let value = length.parse().expect("a header value");
                 call("/", HeaderMap::from_iter([(http::header::CONTENT_LENGTH, value)])).check_length().is_ok()
             };
-            prop_assert_eq!(announced(&length.to_string()), length <= MAX_BODY as u64);
-            prop_assert!(announced(&(length % (MAX_BODY as u64 + 1)).to_string()));
-            let taken = text.trim_start_matches('+').parse().is_ok_and(|length: usize| length <= MAX_BODY);
+            prop_assert_eq!(announced(&length.to_string()), length <= body::MAX as u64);
+            prop_assert!(announced(&(length % (body::MAX as u64 + 1)).to_string()));
+            let taken = text.trim_start_matches('+').parse().is_ok_and(|length: usize| length <= body::MAX);
             prop_assert!(!announced(&text) || taken);
         }
     }
@@ -219,12 +254,49 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_parameter_is_not_given() {
+        for query in ["", "x=", "x", "y=1&x=", "x=&y="] {
+            assert_eq!(to(&format!("/?{query}")).query::<String>("x", "one"), Ok(None), "{query}");
+        }
+        for query in ["x=&x=1", "x=1&x=", "x&x"] {
+            let refused = Err(Problem::BadQuery("one"));
+            assert_eq!(to(&format!("/?{query}")).query::<String>("x", "one"), refused, "{query}");
+        }
+    }
+
+    #[test]
     fn a_parameter_is_decoded_once() {
-        let ids = |query: &str| to(&format!("/?ids={query}")).query::<String>("ids", "").expect("once");
-        assert_eq!(ids("1%2C2%2c3").as_deref(), Some("1,2,3"));
-        assert_eq!(ids("auth0%7Cx").as_deref(), Some("auth0|x"));
-        assert_eq!(ids("%31%252C").as_deref(), Some("1%2C"));
-        assert_eq!(to("/?ids=%FF").query::<String>("ids", "text"), Err(Problem::BadQuery("text")));
+        let id = |query: &str| to(&format!("/?{query}")).query::<String>("id", "one");
+        for (query, read) in [
+            ("id=1%2C2%2c3", "1,2,3"),
+            ("%69d=%31%252C", "1%2C"),
+            ("id=a+b%2B", "a+b+"),
+            ("id=auth0%7C7", "auth0|7"),
+            ("id=a=b", "a=b"),
+            ("id=50%", "50%"),
+        ] {
+            assert_eq!(id(query), Ok(Some(read.to_owned())), "{query}");
+        }
+        assert_eq!(id("id=%ff"), Err(Problem::BadQuery("one")), "no text");
+        assert_eq!(id("%ff=1&id=1").map(|id| id.is_some()), Ok(true), "what we do not read may be anything");
+    }
+
+    #[test]
+    fn a_list_is_the_same_in_each_of_its_spellings() {
+        let ids = |query: &str| to(&format!("/?{query}")).list::<String>("ids", "some");
+        for query in [
+            "ids=1,2,3",
+            "ids=1%2C2%2C3",
+            "ids=1&ids=2&ids=3",
+            "ids[]=1&ids[]=2&ids[]=3",
+            "ids%5B%5D=1&ids%5b%5d=2,3",
+            "ids=1&x=y&ids[]=2&ids=&ids=3",
+        ] {
+            assert_eq!(ids(query), Ok(Some("1,2,3".to_owned())), "{query}");
+        }
+        for query in ["", "ids=", "ids[]=&ids", "id=1", "ids[0]=1"] {
+            assert_eq!(ids(query), Ok(None), "{query}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Keyed hashes: of view tokens, visitor cookies and client addresses, each under a key of its own.
+//! Keyed hashes: of view tokens, visitor cookies, client addresses and shared key sets, each under a key of its own.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,7 +29,23 @@ fn mac(key: &str, data: &[u8]) -> Hmac<Sha256> {
 
 /// A keyed hash of a text, 128 bits in hex.
 pub(crate) fn keyed_hash(key: &str, text: &str) -> String {
-    hex(&mac(key, text.as_bytes()).finalize().into_bytes()[..16])
+    hex(&keyed_id(key, &[text.as_bytes()]))
+}
+
+/// A keyed hash of parts, 128 bits. A zero byte divides them, so at most the last may have one within.
+pub(crate) fn keyed_id(key: &str, parts: &[&[u8]]) -> [u8; 16] {
+    let whole = mac(key, &parts.join(&0)).finalize().into_bytes();
+    *whole.first_chunk().expect("an HMAC-SHA256 has 32 bytes")
+}
+
+/// The MAC of `data`, in URL-safe base64.
+pub(crate) fn tag(key: &str, data: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(mac(key, data).finalize().into_bytes())
+}
+
+/// Whether `tag` is the MAC of `data` by the same key. Compares in constant time.
+pub(crate) fn verifies(key: &str, data: &[u8], tag: &str) -> bool {
+    URL_SAFE_NO_PAD.decode(tag).is_ok_and(|tag| mac(key, data).verify_slice(&tag).is_ok())
 }
 
 /// `data` and its MAC, in URL-safe base64.

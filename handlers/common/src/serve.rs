@@ -8,12 +8,21 @@ use spin_sdk::{
     wasip3::{http::types, wit_bindgen},
 };
 
-use crate::{Call, Identity, Problem, Reply, Route, config, cors::Origins, route::trimmed};
+use crate::{
+    Call, Deadline, Problem, Reply, Route, config,
+    cors::{self, Origins},
+    identity::Identifies,
+    route::trimmed,
+};
 
 /// What one component does. Everything that each of them needs around it is done by [`serve`].
-pub trait Component {
+pub trait Component: 'static {
     /// The name in `spin.toml`.
     const NAME: &'static str;
+
+    /// How callers say who they are: by an [`Identity`](crate::Identity), or `()` where everybody is answered alike. Then no token is looked
+    /// at, and none of the variables for that is needed.
+    type Identity: Identifies;
 
     /// What is done on a route.
     type Action: Copy + 'static;
@@ -27,60 +36,52 @@ pub trait Component {
     /// Reads them, once an instance.
     fn load() -> impl Future<Output = Result<Self::Settings, Problem>>;
 
-    /// How callers say who they are. A component that answers everybody alike overrides it with none: it looks at no
-    /// token, and needs none of the variables for that.
-    #[must_use]
-    fn identity() -> impl Future<Output = Result<Option<Identity>, Problem>> {
-        async { Identity::load().await.map(Some) }
-    }
-
     /// Carries out an action.
     fn act(call: Call, action: Self::Action, settings: &Self::Settings)
     -> impl Future<Output = Result<Reply, Problem>>;
 }
 
-/// What every component reads of its variables.
-struct Common {
-    identity: Option<Rc<Identity>>,
-    origins: Origins,
+/// What a component keeps in an instance.
+struct Own<C: Component> {
+    identity: C::Identity,
+    settings: C::Settings,
 }
 
 thread_local! {
-    static COMMON: OnceCell<Rc<Common>> = const { OnceCell::new() };
+    static ORIGINS: OnceCell<Rc<Origins>> = const { OnceCell::new() };
 
-    /// The settings of the one component that is in an instance.
+    /// Of the one component that is in an instance.
     static OWN: OnceCell<Rc<dyn Any>> = const { OnceCell::new() };
 }
 
-async fn common<C: Component>() -> Result<Rc<Common>, Problem> {
-    let identity = C::identity().await?.map(Rc::new);
-    Ok(Rc::new(Common { identity, origins: config::setting("cors_origins").await? }))
+async fn origins() -> Result<Rc<Origins>, Problem> {
+    Origins::load().await.map(Rc::new)
 }
 
-async fn own<C: Component>() -> Result<Rc<C::Settings>, Problem> {
-    let load = async { Ok(Rc::new(C::load().await?) as Rc<dyn Any>) };
+async fn own<C: Component>() -> Result<Rc<Own<C>>, Problem> {
+    let load = async {
+        Ok(Rc::new(Own::<C> { identity: C::Identity::load().await?, settings: C::load().await? }) as Rc<dyn Any>)
+    };
     config::once(&OWN, load).await?.downcast().map_err(|_| Problem::Misconfigured)
 }
 
 /// Answers a request: finds its route, has the component carry it out, and adds the headers that every answer has.
 pub async fn serve<C: Component>(request: Request) -> Result<types::Response, types::ErrorCode> {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut call = Call::new(request);
+    let preflight = (request.method() == Method::OPTIONS).then(|| cors::allowed_headers(request.headers()));
+    let call = Call::new(request);
     let request_id = call.request_id.clone();
-    let common = config::once(&COMMON, common::<C>()).await;
-    let outcome = match &common {
-        Ok(common) => {
-            call.identity.clone_from(&common.identity);
-            answer::<C>(call).await
-        }
+    let origins = config::once(&ORIGINS, origins()).await;
+    let outcome = match &origins {
+        Ok(_) => answer::<C>(call).await,
         Err(problem) => Err(problem.clone()),
     };
     let reply = outcome.unwrap_or_else(Reply::from);
-    let allowed = |origin: &HeaderValue| common.as_ref().is_ok_and(|common| common.origins.have(origin));
-    send(reply, &request_id, origin.filter(allowed)).await
+    let allowed = |origin: &HeaderValue| origins.as_ref().is_ok_and(|origins| origins.have(origin));
+    send(reply, &request_id, origin.filter(allowed), preflight).await
 }
 
-async fn answer<C: Component>(call: Call) -> Result<Reply, Problem> {
+async fn answer<C: Component>(mut call: Call) -> Result<Reply, Problem> {
     let route = C::ROUTES.iter().find(|route| route.matches(call.path()));
     let allow = match route {
         Some(route) => route.allow,
@@ -93,19 +94,21 @@ async fn answer<C: Component>(call: Call) -> Result<Reply, Problem> {
     if !allow.split(", ").any(|method| method == call.method.as_str()) {
         return Err(Problem::MethodNotAllowed(allow));
     }
-    call.check_length()?;
+    call.receive().await?;
     // Also for its health: without its variables a component answers nothing.
-    let settings = own::<C>().await?;
-    match route {
-        Some(route) => C::act(call, route.action, &settings).await,
-        None => Ok(Reply::json(&"ok")),
-    }
+    let own = own::<C>().await?;
+    let Some(route) = route else { return Ok(Reply::json(&"ok")) };
+    call.caller = own.identity.caller(call.headers()).await;
+    // The patience with the stores begins after it: a provider's slow answer is no fault of theirs.
+    call.deadline = Deadline::of_request();
+    C::act(call, route.action, &own.settings).await
 }
 
 async fn send(
     reply: Reply,
     request_id: &str,
     allowed_origin: Option<HeaderValue>,
+    preflight: Option<String>,
 ) -> Result<types::Response, types::ErrorCode> {
     let length = reply.body.len();
     let mut response = http::Response::new(Full::new(Bytes::from(reply.body)));
@@ -113,7 +116,8 @@ async fn send(
     let headers: &mut HeaderMap = response.headers_mut();
     headers.extend(reply.headers);
     let fixed = |value| HeaderValue::from_static(value);
-    headers.append(header::VARY, fixed("Origin"));
+    let varies = if preflight.is_some() { "Origin, Access-Control-Request-Headers" } else { "Origin" };
+    headers.append(header::VARY, fixed(varies));
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, fixed("no-store"));
     }
@@ -127,9 +131,10 @@ async fn send(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
             fixed("Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"),
         );
-        if reply.status == http::StatusCode::NO_CONTENT {
+        let answered = preflight.filter(|_| reply.status == http::StatusCode::NO_CONTENT);
+        if let Some(names) = answered.and_then(|names| HeaderValue::try_from(names).ok()) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, fixed("PUT, DELETE, POST"));
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fixed("Authorization, Content-Type, X-Request-Id"));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, fixed("600"));
         }
     }

@@ -1,4 +1,9 @@
-use http::{HeaderMap, header::COOKIE};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{
+    HeaderMap, HeaderName,
+    header::{ACCEPT_LANGUAGE, COOKIE, USER_AGENT},
+};
 
 use crate::{Problem, config, seal};
 
@@ -7,34 +12,91 @@ const NAME: &str = "interaction_visitor";
 /// A year, in seconds.
 const MAX_AGE: u32 = 365 * 24 * 60 * 60;
 
-/// Tells visitors without identity from each other by a random id in a sealed cookie. UV counts these.
+const DAY: Duration = Duration::from_hours(24);
+
+/// How far apart the first views of one browser may be that are one visitor's; see [`Visitors::of`].
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Tells visitors without identity from each other. UV counts these.
 pub struct Visitors {
     key: String,
-    attributes: String,
+    /// Of the cookie; none where there is no cookie.
+    attributes: Option<String>,
+}
+
+/// A visitor, and the cookie by which it is known next time, if it is to have one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// What tells it from others.
+    pub id: [u8; 16],
+    /// The value of `Set-Cookie`.
+    pub cookie: Option<String>,
+}
+
+impl Visitor {
+    /// The id as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        seal::hex(&self.id)
+    }
 }
 
 impl Visitors {
-    /// From `visitor_key`, `cookie_secure` and `cookie_same_site`.
+    /// From `visitor_key`, `visitor_mode` and the variables of the cookie.
     pub async fn load() -> Result<Self, Problem> {
         let key = config::secret("visitor_key").await?;
-        let secure = if config::setting("cookie_secure").await? { "; Secure" } else { "" };
-        let same_site: String = config::setting("cookie_same_site").await?;
-        if !["Strict", "Lax", "None"].contains(&same_site.as_str()) {
-            eprintln!("variable cookie_same_site: must be Strict, Lax or None");
-            return Err(Problem::Misconfigured);
+        let mode: String = config::setting("visitor_mode").await?;
+        match mode.as_str() {
+            "cookie" => Ok(Self::with_cookie(key, &attributes().await?)),
+            "cookieless" => Ok(Self::without_cookie(key)),
+            _ => Err(refused("visitor_mode: must be cookie or cookieless")),
         }
-        Ok(Self::new(key, &format!("; SameSite={same_site}{secure}")))
     }
 
-    /// With a cookie that has these attributes besides those that it always has.
+    /// By a random id in a sealed cookie, which has these attributes besides those that it always has.
     #[must_use]
-    pub fn new(key: String, attributes: &str) -> Self {
-        Self { key, attributes: format!("; Path=/v1; Max-Age={MAX_AGE}; HttpOnly{attributes}") }
+    pub fn with_cookie(key: String, attributes: &str) -> Self {
+        Self { key, attributes: Some(format!("; Max-Age={MAX_AGE}; HttpOnly{attributes}")) }
+    }
+
+    /// By a keyed hash of address, user agent and day: nothing is stored on the device, and who comes again on another day
+    /// is another visitor.
+    #[must_use]
+    pub fn without_cookie(key: String) -> Self {
+        Self { key, attributes: None }
+    }
+
+    /// Who sent this, from the address with that hash, at that time.
+    ///
+    /// Who asks not to be followed is no one that a cookie names, and gets none, whatever the mode is.
+    ///
+    /// A browser that shows several articles for the first time sends several views before it has a cookie. The id that
+    /// such a view gives out is therefore no random one but a keyed hash of what these have in common, so all of them set
+    /// the same cookie. The price: two people behind one address, with the same browser in the same language, who come for
+    /// the first time within the same two seconds, are one visitor for as long as the cookie lasts. And two views on
+    /// either side of a limit between two such spans are still two visitors, once in some hundred.
+    #[must_use]
+    pub fn of(&self, headers: &HeaderMap, ip_hash: &str, consent: Option<bool>, now: SystemTime) -> Visitor {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let hashed = |what: &str, span: Duration, names: &[HeaderName]| {
+            let span = (since / span.as_millis()).to_string();
+            let sent = names.iter().map(|name| headers.get(name).map_or(&b""[..], |value| value.as_bytes()));
+            let fixed = [what.as_bytes(), span.as_bytes(), ip_hash.as_bytes()];
+            seal::keyed_id(&self.key, &fixed.into_iter().chain(sent).collect::<Vec<_>>())
+        };
+        let followed = consent != Some(false) && !is_private(headers);
+        let Some(attributes) = self.attributes.as_ref().filter(|_| followed) else {
+            return Visitor { id: hashed("day", DAY, &[USER_AGENT]), cookie: None };
+        };
+        if let Some(id) = self.known(headers) {
+            return Visitor { id, cookie: None };
+        }
+        let id = hashed("first", AT_ONCE, &[USER_AGENT, ACCEPT_LANGUAGE]);
+        Visitor { id, cookie: Some(format!("{NAME}={}{attributes}", seal::seal(&self.key, &id))) }
     }
 
     /// The visitor that the request's cookie names, if it is one of ours.
-    #[must_use]
-    pub fn known(&self, headers: &HeaderMap) -> Option<[u8; 16]> {
+    fn known(&self, headers: &HeaderMap) -> Option<[u8; 16]> {
         let pairs =
             headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
         pairs
@@ -42,13 +104,44 @@ impl Visitors {
             .filter(|(name, _)| *name == NAME)
             .find_map(|(_, value)| seal::open(&self.key, value)?.try_into().ok())
     }
+}
 
-    /// A new visitor, and the cookie that makes it known next time.
-    #[must_use]
-    pub fn welcome(&self) -> ([u8; 16], String) {
-        let id = seal::random();
-        (id, format!("{NAME}={}{}", seal::seal(&self.key, &id), self.attributes))
+/// Whether the browser says that its user wants not to be followed: by Global Privacy Control
+/// (<https://www.w3.org/TR/gpc/>), or by what came before it.
+fn is_private(headers: &HeaderMap) -> bool {
+    ["sec-gpc", "dnt"].iter().any(|name| headers.get(*name).is_some_and(|value| value == "1"))
+}
+
+/// What the cookie has by the variables: path, `SameSite`, `Secure` and `Partitioned`.
+async fn attributes() -> Result<String, Problem> {
+    let (path, same_site): (String, String) =
+        (config::setting("cookie_path").await?, config::setting("cookie_same_site").await?);
+    let (secure, partitioned) = (config::setting("cookie_secure").await?, config::setting("cookie_partitioned").await?);
+    spelled(&path, &same_site, secure, partitioned).map_err(refused)
+}
+
+fn spelled(path: &str, same_site: &str, secure: bool, partitioned: bool) -> Result<String, &'static str> {
+    // RFC 6265 section 4.1.1, and no comma, which some clients end a cookie at.
+    let sign = |byte: u8| (b'!'..=b'~').contains(&byte) && !b";,".contains(&byte);
+    if !path.starts_with('/') || !path.bytes().all(sign) {
+        return Err("cookie_path: must be a path, such as /v1");
     }
+    if !["Strict", "Lax", "None"].contains(&same_site) {
+        return Err("cookie_same_site: must be Strict, Lax or None");
+    }
+    if partitioned && !(secure && same_site == "None") {
+        return Err(
+            "cookie_partitioned: needs cookie_secure=true and cookie_same_site=None, or browsers drop the cookie",
+        );
+    }
+    let secure = if secure { "; Secure" } else { "" };
+    let partitioned = if partitioned { "; Partitioned" } else { "" };
+    Ok(format!("; Path={path}; SameSite={same_site}{secure}{partitioned}"))
+}
+
+fn refused(why: &str) -> Problem {
+    eprintln!("variable {why}");
+    Problem::Misconfigured
 }
 
 #[cfg(test)]
@@ -57,43 +150,138 @@ mod tests {
 
     use super::*;
 
+    /// Noon of some day.
+    const NOON: Duration = Duration::from_hours(489_948);
+    const PERSON: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0";
+
+    fn with(sent: &[(HeaderName, &str)]) -> HeaderMap {
+        let headers = sent.iter().map(|(name, value)| (name.clone(), value.parse().expect("a header value")));
+        [(USER_AGENT, PERSON.parse().expect("a header value"))].into_iter().chain(headers).collect()
+    }
+
+    fn at(visitors: &Visitors, headers: &HeaderMap, address: &str, after: Duration) -> Visitor {
+        visitors.of(headers, address, None, UNIX_EPOCH + NOON + after)
+    }
+
+    fn cookies() -> Visitors {
+        Visitors::with_cookie("key".to_owned(), "; Path=/v1; SameSite=Lax")
+    }
+
+    /// The pair that a browser sends back.
+    fn pair(visitor: &Visitor) -> String {
+        let cookie = visitor.cookie.as_deref().expect("a cookie");
+        cookie.split(';').next().expect("a pair").to_owned()
+    }
+
     proptest! {
         #[test]
         fn nobody_is_known_by_what_it_made_up(
             line in proptest::collection::vec(any::<u8>(), 0..100),
             value in "[A-Za-z0-9_-]{0,90}",
         ) {
-            let visitors = Visitors::new("key".to_owned(), "");
-            let mut headers = HeaderMap::new();
-            headers.append(COOKIE, format!("{NAME}={value}").parse().expect("a header value"));
+            let visitors = cookies();
+            let mut headers = with(&[(COOKIE, &format!("{NAME}={value}"))]);
             if let Ok(line) = http::HeaderValue::from_bytes(&line) {
                 headers.append(COOKIE, line);
             }
-            prop_assert_eq!(visitors.known(&headers), None);
-            let (id, cookie) = visitors.welcome();
-            headers.append(COOKIE, cookie.parse().expect("a header value"));
-            prop_assert_eq!(visitors.known(&headers), Some(id));
+            let welcomed = at(&visitors, &headers, "here", Duration::ZERO);
+            headers.append(COOKIE, pair(&welcomed).parse().expect("a header value"));
+            let known = at(&visitors, &headers, "elsewhere", DAY * 100);
+            prop_assert_eq!(known, Visitor { id: welcomed.id, cookie: None });
         }
     }
 
     #[test]
     fn a_visitor_is_known_by_the_cookie_it_was_given_and_by_no_other() {
-        let visitors = Visitors::new("key".to_owned(), "; SameSite=Lax");
-        let (id, cookie) = visitors.welcome();
-        let with = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.append(COOKIE, value.parse().expect("a header value"));
-            visitors.known(&headers)
-        };
-        let pair = cookie.split(';').next().expect("a pair");
-        assert_eq!(with(&format!("theme=dark; {pair}; a=b")), Some(id));
-        assert_eq!(
-            with(&format!("{NAME}=forged; {pair}")),
-            Some(id),
-            "another site's cookie of the same name is passed over"
-        );
-        assert_eq!(with(&format!("{NAME}={}", seal::seal("other", &id))), None);
-        assert_eq!(with(&format!("{NAME}={}", seal::hex(&id))), None);
+        let visitors = cookies();
+        let first = at(&visitors, &with(&[]), "here", Duration::ZERO);
+        let known = |value: &str| visitors.known(&with(&[(COOKIE, value)]));
+        assert_eq!(known(&format!("theme=dark; {}; a=b", pair(&first))), Some(first.id));
+        let forged = format!("{NAME}=forged; {}", pair(&first));
+        assert_eq!(known(&forged), Some(first.id), "another site's cookie of the same name is passed over");
+        assert_eq!(known(&format!("{NAME}={}", seal::seal("other", &first.id))), None);
+        assert_eq!(known(&format!("{NAME}={}", seal::hex(&first.id))), None);
         assert_eq!(visitors.known(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn first_views_at_once_are_one_visitor_and_later_ones_another() {
+        let visitors = cookies();
+        let (here, at) = (with(&[(ACCEPT_LANGUAGE, "de")]), |headers, address, ms| {
+            at(&visitors, headers, address, Duration::from_millis(ms))
+        });
+        let first = at(&here, "here", 0);
+        assert_eq!(at(&here, "here", 1999), first, "the same cookie too");
+        let other = [
+            at(&here, "here", 2000),
+            at(&here, "there", 0),
+            at(&with(&[(ACCEPT_LANGUAGE, "en")]), "here", 0),
+            at(&HeaderMap::from_iter([(ACCEPT_LANGUAGE, "de".parse().expect("a header value"))]), "here", 0),
+        ];
+        assert!(other.iter().all(|other| other.id != first.id && other.cookie.is_some()));
+    }
+
+    #[test]
+    fn without_a_cookie_a_visitor_is_an_address_and_an_agent_for_a_day() {
+        let visitors = Visitors::without_cookie("key".to_owned());
+        let morning = at(&visitors, &with(&[]), "here", Duration::ZERO);
+        assert_eq!(morning.cookie, None);
+        let of_a_cookie = at(&cookies(), &with(&[]), "here", Duration::ZERO);
+        let also = with(&[(ACCEPT_LANGUAGE, "de"), (COOKIE, &pair(&of_a_cookie))]);
+        let before_midnight = Duration::from_millis(12 * 60 * 60 * 1000 - 1);
+        assert_eq!(at(&visitors, &also, "here", before_midnight), morning);
+        for other in [
+            at(&visitors, &with(&[]), "here", DAY / 2),
+            at(&visitors, &with(&[]), "there", Duration::ZERO),
+            at(
+                &visitors,
+                &HeaderMap::from_iter([(USER_AGENT, "other".parse().expect("a value"))]),
+                "here",
+                Duration::ZERO,
+            ),
+            at(&Visitors::without_cookie("another key".to_owned()), &with(&[]), "here", Duration::ZERO),
+            of_a_cookie,
+        ] {
+            assert_ne!(other.id, morning.id);
+        }
+    }
+
+    #[test]
+    fn who_wants_not_to_be_followed_is_not_known_by_a_cookie() {
+        let visitors = cookies();
+        let known = pair(&at(&visitors, &with(&[]), "here", Duration::ZERO));
+        let cookieless = at(&Visitors::without_cookie("key".to_owned()), &with(&[]), "here", Duration::ZERO);
+        let header = HeaderName::from_static;
+        for signal in [(header("sec-gpc"), "1"), (header("dnt"), "1")] {
+            for sent in [vec![signal.clone()], vec![signal.clone(), (COOKIE, known.as_str())]] {
+                assert_eq!(at(&visitors, &with(&sent), "here", Duration::ZERO), cookieless, "{sent:?}");
+            }
+        }
+        let asked = |consent| visitors.of(&with(&[(COOKIE, &known)]), "here", consent, UNIX_EPOCH + NOON);
+        assert_eq!(asked(Some(false)), cookieless);
+        assert_ne!(asked(Some(true)), cookieless);
+        for none in [(header("sec-gpc"), "0"), (header("dnt"), "unspecified")] {
+            assert!(at(&visitors, &with(&[none]), "here", Duration::ZERO).cookie.is_some());
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_browsers_would_drop_is_refused() {
+        assert_eq!(spelled("/v1", "Lax", true, false).as_deref(), Ok("; Path=/v1; SameSite=Lax; Secure"));
+        assert_eq!(spelled("/api/v1", "Strict", false, false).as_deref(), Ok("; Path=/api/v1; SameSite=Strict"));
+        assert_eq!(spelled("/", "None", true, true).as_deref(), Ok("; Path=/; SameSite=None; Secure; Partitioned"));
+        for (path, same_site, secure, partitioned, why) in [
+            ("/v1", "Lax", true, true, "cookie_partitioned"),
+            ("/v1", "None", false, true, "cookie_partitioned"),
+            ("/v1", "lax", true, false, "cookie_same_site"),
+            ("", "Lax", true, false, "cookie_path"),
+            ("v1", "Lax", true, false, "cookie_path"),
+            ("/v1; Domain=example.com", "Lax", true, false, "cookie_path"),
+            ("/v 1", "Lax", true, false, "cookie_path"),
+            ("/v1\n", "Lax", true, false, "cookie_path"),
+        ] {
+            let refused = spelled(path, same_site, secure, partitioned).expect_err(path);
+            assert!(refused.starts_with(why), "{refused}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What describes the service to those who call it: `GET /v1/openapi.json`, and under `GET /v1/problems` a page for each
 //! `type` of a problem. Made of `docs/` by `build.rs`, so it needs no store, no key and no secret.
 
-use handler_common::{Call, Component, Identity, Problem, Reply, Route, serve};
+use handler_common::{Call, Component, Problem, Reply, Route, serve};
 use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
 // DESCRIPTION, LIST, PAGES and POLICY.
@@ -28,15 +28,12 @@ impl Component for Docs {
         Route { path: "/v1/problems", allow: "GET", action: Action::Problems },
         Route { path: "/v1/problems/:slug", allow: "GET", action: Action::Problem },
     ];
+    type Identity = ();
     type Action = Action;
     type Settings = ();
 
     async fn load() -> Result<(), Problem> {
         Ok(())
-    }
-
-    async fn identity() -> Result<Option<Identity>, Problem> {
-        Ok(None)
     }
 
     async fn act(call: Call, action: Action, (): &()) -> Result<Reply, Problem> {

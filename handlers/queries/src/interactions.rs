@@ -49,7 +49,7 @@ pub(crate) async fn totals(call: &Call, settings: &Settings) -> Result<Reply, Pr
 }
 
 fn named(call: &Call) -> Result<Vec<ArticleId>, Problem> {
-    call.query("article_ids", ARTICLES)?.map(|Articles(articles)| articles).ok_or(Problem::BadQuery(ARTICLES))
+    call.list("article_ids", ARTICLES)?.map(|Articles(articles)| articles).ok_or(Problem::BadQuery(ARTICLES))
 }
 
 async fn query(

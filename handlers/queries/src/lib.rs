@@ -8,7 +8,7 @@ mod ready;
 mod settings;
 mod top;
 
-use handler_common::{Call, Component, Problem, Reply, Route, config::setting, serve};
+use handler_common::{Call, Component, Identity, Problem, Reply, Route, config::setting, serve};
 use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
 use settings::Settings;
@@ -42,6 +42,7 @@ impl Component for Queries {
         Route { path: "/v1/top/:count", allow: "GET", action: Action::Top },
         Route { path: "/readyz", allow: "GET", action: Action::Ready },
     ];
+    type Identity = Identity;
     type Action = Action;
     type Settings = Settings;
 

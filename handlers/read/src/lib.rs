@@ -1,14 +1,17 @@
 //! `POST /v1/articles/{id}/views` counts a page view and its visitor, and gives a token; `POST /v1/articles/{id}/reads`
 //! takes the token after five seconds or more and counts a read, once.
 
+use std::time::SystemTime;
+
 use contract::{
-    ArticleId,
+    ArticleId, Partition,
     keys::Subject,
-    scripts::{self, Limit, Used},
+    scripts::{self, Limit, Query, Used},
 };
 use handler_common::{
-    Call, Clients, Component, Problem, READ_AFTER, Reply, Route, VIEW_LIFETIME, ViewToken, Viewer, Visitors,
+    Call, Clients, Component, Identity, Problem, READ_AFTER, Reply, Route, VIEW_LIFETIME, ViewToken, Viewer, Visitors,
     config::{limit, secret, setting},
+    is_unseen,
     redis::{self, Resend},
     serve,
 };
@@ -45,6 +48,7 @@ impl Component for Reads {
         Route { path: "/v1/articles/:id/views", allow: "POST", action: Action::View },
         Route { path: "/v1/articles/:id/reads", allow: "POST", action: Action::Read },
     ];
+    type Identity = Identity;
     type Action = Action;
     type Settings = Settings;
 
@@ -63,7 +67,7 @@ impl Component for Reads {
     async fn act(call: Call, action: Action, settings: &Settings) -> Result<Reply, Problem> {
         match action {
             Action::View => view(&call, settings).await,
-            Action::Read => read(call, settings).await,
+            Action::Read => read(&call, settings).await,
         }
     }
 }
@@ -73,45 +77,58 @@ struct Viewed<'a> {
     article_id: &'a ArticleId,
     pv: i64,
     uv: i64,
-    view_token: String,
+    /// None where nothing was counted.
+    view_token: Option<String>,
     read_after_seconds: i64,
 }
 
+impl<'a> Viewed<'a> {
+    fn new(article_id: &'a ArticleId, pv: i64, uv: i64, view_token: Option<String>) -> Self {
+        Self { article_id, pv, uv, view_token, read_after_seconds: READ_AFTER / 1000 }
+    }
+}
+
 async fn view(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    let article = call.article()?;
-    let (viewer, cookie) = match (call.user()?, settings.visitors.known(call.headers())) {
-        (Some(user), _) => (Viewer::User(user), None),
-        (None, Some(visitor)) => (Viewer::Visitor(visitor), None),
-        (None, None) => {
-            let (visitor, cookie) = settings.visitors.welcome();
-            (Viewer::Visitor(visitor), Some(cookie))
-        }
+    const TAKES: &str = "No body is needed; {\"consent\":false} makes this view one without a cookie.";
+    let (article, user) = (call.article()?, call.user()?);
+    let consent = call.flag("consent", TAKES)?;
+    if is_unseen(call.headers(), user.is_some()) {
+        return unseen(call, settings, &article).await;
+    }
+    let ip_hash = &settings.clients.hash(call.headers());
+    let (id, key) = (ViewToken::new_id(), &settings.view_token_key);
+    let (viewer, visitor_text, cookie) = if let Some(user) = user {
+        (Viewer::User(user), String::new(), None)
+    } else {
+        let visitor = settings.visitors.of(call.headers(), ip_hash, consent, SystemTime::now());
+        (Viewer::visitor(key, &id, &visitor.id), visitor.text(), visitor.cookie)
     };
-    let visitor_id = viewer.visitor_text();
     let visitor = match &viewer {
         Viewer::User(user) => Subject::User(user.number()),
-        Viewer::Visitor(_) => Subject::Visitor(&visitor_id),
+        Viewer::Visitor(_) => Subject::Visitor(&visitor_text),
     };
-    let (ip_hash, limits) = (&settings.clients.hash(call.headers()), settings.view_limits);
+    let limits = settings.view_limits;
     let view = scripts::View { article, visitor, ip_hash, limits };
     // A view that may have been counted is not sent again.
     let counted = redis::call(&settings.redis_url, call.deadline, Resend::Never, &view).await?;
 
-    let id = ViewToken::new_id();
-    let token =
-        ViewToken { id, article: view.article.number(), viewer, epoch: counted.epoch, viewed_ms: counted.at_ms };
-    let body = Viewed {
-        article_id: &view.article,
-        pv: counted.pv,
-        uv: counted.uv,
-        view_token: token.seal(&settings.view_token_key),
-        read_after_seconds: READ_AFTER / 1000,
-    };
+    let article = view.article;
+    let token = ViewToken { id, article: article.number(), viewer, epoch: counted.epoch, viewed_ms: counted.at_ms };
+    let body = Viewed::new(&article, counted.pv, counted.uv, Some(token.seal(key)));
     let reply = Reply::json(&body).with_limit(limits[0], counted.gate);
     Ok(match cookie {
         Some(cookie) => reply.with("set-cookie", &cookie),
         None => reply,
     })
+}
+
+/// The answer to what nobody looks at: the counters as they are, and nothing to read by.
+async fn unseen(call: &Call, settings: &Settings, article: &ArticleId) -> Result<Reply, Problem> {
+    let number = article.number();
+    let query = Query { partition: Partition::of(number), articles: vec![number], user: None };
+    let counters = redis::call(&settings.redis_url, call.deadline, Resend::Once, &query).await?;
+    let counters = counters.first().ok_or(Problem::StoreUnavailable)?;
+    Ok(Reply::json(&Viewed::new(article, counters.pv, counters.uv, None)))
 }
 
 #[derive(Serialize)]
@@ -121,26 +138,26 @@ struct Read<'a> {
     counted: bool,
 }
 
-async fn read(mut call: Call, settings: &Settings) -> Result<Reply, Problem> {
+async fn read(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let article = call.article()?;
     let user = call.user()?;
-    let body = call.body().await?;
-    let token = ViewToken::of_body(&settings.view_token_key, &body)?;
+    let token = ViewToken::of_body(&settings.view_token_key, call.body()?)?;
     if token.article != article.number() {
         return Err(Problem::ViewTokenInvalid);
     }
-    // The token says who reads. A beacon carries no token of the user and perhaps no cookie; but where the caller says
-    // who it is, that must not be somebody else.
-    let reader = match &token.viewer {
-        Viewer::User(reader) if user.is_none_or(|user| user == *reader) => Some(reader.clone()),
-        Viewer::Visitor(reader) if settings.visitors.known(call.headers()).is_none_or(|known| known == *reader) => None,
+    // The token alone says who reads: a beacon carries no token of the user, and its cookie may be another by now. But
+    // where the caller does say who it is, the view must be that user's.
+    let reader = match (&token.viewer, &user) {
+        (Viewer::User(reader), None) => Some(reader),
+        (Viewer::User(reader), Some(user)) if user == reader => Some(reader),
+        (Viewer::Visitor(_), None) => None,
         _ => return Err(Problem::ViewTokenInvalid),
     };
     let ViewToken { epoch, viewed_ms, .. } = token;
     let id = &token.id_text();
     let read = scripts::Read {
         article,
-        user: reader,
+        user: reader.cloned(),
         token: Used { id, epoch, viewed_ms, after_ms: READ_AFTER, lifetime_ms: VIEW_LIFETIME },
         outbox_max: settings.outbox_max,
         limit: settings.read_limit,

@@ -7,7 +7,7 @@ mod wish;
 
 use contract::Truth;
 use handler_common::{
-    Call, Clients, Component, Problem, Reply, Route,
+    Call, Clients, Component, Identity, Problem, Reply, Route,
     config::{limit, setting},
     serve,
 };
@@ -25,6 +25,7 @@ struct Toggle;
 impl Component for Toggle {
     const NAME: &'static str = "toggle";
     const ROUTES: &'static [Route<()>] = &[Route { path: "/v1/articles/:id/:kind", allow: "PUT, DELETE", action: () }];
+    type Identity = Identity;
     type Action = ();
     type Settings = Settings;
 

@@ -26,8 +26,8 @@ pub(crate) async fn fence(redis: &mut Servers, partitions: &[Partition], id: &st
     Ok(())
 }
 
-/// Removes all keys of the partitions except the marker, the outbox, whose last id must never go back, and the projector,
-/// whose token must not either; how many keys.
+/// Removes all keys of the partitions except the marker, the outbox, whose last id must never go back, the projector,
+/// whose token must not either, and key sets, which are of no article; how many keys.
 /// Nothing adds keys meanwhile: the partitions are fenced. They are of one server.
 pub(crate) async fn clear(redis: &mut Servers, partitions: &[Partition], id: &str) -> Result<usize, StoreError> {
     let concerned: HashSet<Partition> = partitions.iter().copied().collect();
@@ -43,7 +43,9 @@ pub(crate) async fn clear(redis: &mut Servers, partitions: &[Partition], id: &st
         let mut by_partition: HashMap<Partition, Vec<String>> = HashMap::new();
         for key in found {
             match keys::partition_of(&key) {
-                Some(partition) if concerned.contains(&partition) && !kept.contains(&key) => {
+                Some(partition)
+                    if concerned.contains(&partition) && !kept.contains(&key) && !keys::is_of_jwks(&key) =>
+                {
                     by_partition.entry(partition).or_default().push(key);
                 }
                 _ => (),

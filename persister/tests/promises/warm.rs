@@ -7,6 +7,7 @@ use std::{
 };
 
 use contract::{ArticleNumber, Change, Event, Kind, Partition, Truth, keys};
+use redis::AsyncCommands;
 use stack::{Proxy, wait_for};
 
 use crate::world::{LIMIT, World, any_of, event, record};
@@ -166,10 +167,15 @@ async fn a_redis_with_older_data_is_rebuilt() {
     world.append(&switches()[..1000]).await;
     world.toggle_in_mysql().await;
     world.settled().await;
+    // What the components share is of no article: while the provider is down there is no other.
+    let key_set = keys::jwks("0af7");
+    let () = world.redis().await.set(&key_set, "1:set").await.unwrap();
     world.make_older().await;
     assert!(world.warm().await > first);
     world.settled().await;
     world.assert_equal(Kind::ALL.iter().copied()).await;
+    let kept: Option<String> = world.redis().await.get(&key_set).await.unwrap();
+    assert_eq!(kept.as_deref(), Some("1:set"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

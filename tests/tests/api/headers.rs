@@ -1,9 +1,10 @@
 use anyhow::Result;
 use contract::Kind;
 use reqwest::Method;
+use serde_json::json;
 use tests::health_routes;
 
-use crate::on_system;
+use crate::{on_system, pod::pod};
 
 /// A route of each sort, and the methods it takes.
 fn routes() -> impl Iterator<Item = (String, &'static str)> {
@@ -54,6 +55,43 @@ fn a_preflight_from_a_listed_origin_is_answered() -> Result<()> {
             assert_eq!(answer.header("access-control-allow-methods"), "PUT, DELETE, POST");
             assert_eq!(answer.header("access-control-allow-headers"), "Authorization, Content-Type, X-Request-Id");
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_preflight_is_allowed_the_headers_of_the_pages_libraries() -> Result<()> {
+    on_system(async |api, _| {
+        let asked = "authorization,baggage,sentry-trace,traceparent,x-request-id";
+        for origin in ["https://www.example.com", "https://pr-7.web.preview.example.org"] {
+            let ask = api.ask(Method::OPTIONS, "/v1/articles/3001/views").header("origin", origin);
+            let ask = ask.header("access-control-request-method", "POST");
+            let answer = ask.header("access-control-request-headers", asked).send().await?;
+            assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (204, origin));
+            assert_eq!(answer.header("access-control-allow-headers"), asked.replace(',', ", "));
+            assert_eq!(answer.header("vary"), "Origin, Access-Control-Request-Headers");
+        }
+        for origin in
+            ["https://preview.example.org", "https://evil-preview.example.org", "http://a.preview.example.org"]
+        {
+            let ask = api.ask(Method::OPTIONS, "/v1/articles/3001/views").header("origin", origin);
+            let answer = ask.header("access-control-request-headers", asked).send().await?;
+            for header in ["access-control-allow-origin", "access-control-allow-headers"] {
+                assert_eq!(answer.header(header), "", "{origin}");
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn an_origin_that_can_never_match_is_refused_by_name() -> Result<()> {
+    on_system(async |_, stack| {
+        let (app, api) = pod(stack, "origins", &[("cors_origins", "https://a.example,https://b.example/")]).await?;
+        let refused = api.get("/healthz/queries").send().await?;
+        assert_eq!((refused.status.as_u16(), &refused.body["type"]), (503, &json!("/v1/problems/misconfigured")));
+        let log = std::fs::read_to_string(app.log())?;
+        assert!(log.contains("variable cors_origins: https://b.example/: browsers send no slash at the end"), "{log}");
         Ok(())
     })
 }

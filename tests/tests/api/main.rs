@@ -1,5 +1,7 @@
 //! Every route as a caller sees it. All tests share one running system and keep apart by their articles and users.
 
+mod addresses;
+mod bodies;
 mod description;
 mod docs;
 mod examples;
@@ -16,6 +18,7 @@ mod refusals;
 mod top;
 mod truth;
 mod views;
+mod visitors;
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -38,7 +41,7 @@ static SYSTEM: LazyLock<(Runtime, Stack)> = LazyLock::new(|| {
     let options = Options::default()
         .variable("toggle_user_limit", format!("{BURST},0.01"))
         .variable("view_visitor_limit", "1000,1000")
-        .variable("cors_origins", "https://www.example.com,https://m.example.com")
+        .variable("cors_origins", "https://www.example.com,https://m.example.com,https://*.preview.example.org")
         .quiet();
     let stack = runtime.block_on(Stack::start(options)).expect("the system starts");
     println!("on {}", stack.app.kind());

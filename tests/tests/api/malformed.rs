@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Sends bytes, and hangs up if that is asked for. Returns the status of the answer; `None` if the connection was
 /// closed without one, or answered in frames of HTTP/2, which Spin speaks.
-async fn send(address: &str, bytes: &[u8], hang_up: bool) -> Result<Option<u16>> {
+pub(crate) async fn send(address: &str, bytes: &[u8], hang_up: bool) -> Result<Option<u16>> {
     let mut answer = vec![];
     let exchange = async {
         let mut connection = TcpStream::connect(address).await?;

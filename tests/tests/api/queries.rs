@@ -58,6 +58,43 @@ fn a_batch_answers_in_the_order_asked() -> Result<()> {
 }
 
 #[test]
+fn a_list_of_articles_is_taken_in_each_of_its_spellings() -> Result<()> {
+    on_system(async |api, _| {
+        for query in [
+            "article_ids=6201,6202,6203",
+            "article_ids=6201%2C6202%2c6203",
+            "article_ids=6201&article_ids=6202&article_ids=6203",
+            "article_ids[]=6201&article_ids[]=6202&article_ids[]=6203",
+            "article_ids%5B%5D=6201&article_ids%5B%5D=6202,6203",
+            "article_ids=&article_ids=6201,6202&other=x&article_ids=%36203",
+        ] {
+            let answer = api.get(&format!("/v1/interactions?{query}")).good().await?;
+            let items = answer["items"].as_array().map(|items| items.iter().map(|item| item["article_id"].clone()));
+            let ids: Vec<Value> = items.into_iter().flatten().collect();
+            assert_eq!(ids, ["6201", "6202", "6203"], "{query}");
+            assert_eq!(api.get(&format!("/v1/interactions/totals?{query}")).good().await?["articles"], 3, "{query}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn an_empty_parameter_is_one_that_was_not_given() -> Result<()> {
+    on_system(async |api, _| {
+        for kind in Kind::ALL {
+            let path = format!("/v1/me/{}", kind.count());
+            let first = api.get(&path).user(6211).good().await?;
+            for query in ["cursor=", "limit=", "limit=20&cursor=", "cursor&limit"] {
+                assert_eq!(api.get(&format!("{path}?{query}")).user(6211).good().await?, first, "{query}");
+            }
+            let top = api.get(&format!("/v1/top/{}?window=&limit=", kind.count())).good().await?;
+            assert_eq!(top["window"], "hour");
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn totals_are_the_sums_of_what_a_batch_answers() -> Result<()> {
     on_system(async |api, _| {
         for (article, users) in [(6401, 1..=3), (6402, 1..=2)] {

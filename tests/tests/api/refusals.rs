@@ -57,7 +57,11 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
             "?article_ids=a/b",
             "?article_ids=%FF",
             "?other=1",
-            "?article_ids=1&article_ids=2",
+            "?article_ids=&article_ids[]=",
+            "?article_ids=1&article_ids[]=x%20y",
+            "?article_ids[0]=1",
+            "?article_ids=%ff",
+            "?article_ids=1%252C2",
             &format!("?article_ids={many}"),
         ] {
             refused(api.get(&format!("/v1/interactions{bad}")), 400, "bad-query").await?;
@@ -72,7 +76,8 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
             "limit=1&limit=2",
             "cursor=x",
             "cursor=1-2",
-            "cursor=",
+            "cursor=1-2-3&cursor=",
+            "limit=%2B5",
             "cursor=1-2-0",
             "cursor=99999999999999999999-0-1",
         ] {
@@ -86,7 +91,7 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
                 }
             }
         }
-        for bad in ["", "week", "Hour", "60", "hour,day", "hour&window=day"] {
+        for bad in ["week", "Hour", "60", "hour,day", "hour&window=day"] {
             for kind in Kind::ALL {
                 refused(api.get(&format!("/v1/top/{}?window={bad}", kind.count())), 400, "bad-query").await?;
             }
@@ -96,17 +101,24 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
 }
 
 #[test]
-fn a_body_that_is_not_understood_is_400_and_one_too_large_413() -> Result<()> {
+fn a_body_that_is_not_understood_is_400() -> Result<()> {
     on_system(async |api, _| {
         let reads = || api.post("/v1/articles/1/reads");
-        for bad in ["", "{", "[]", "null", "{}", "{\"view_token\":1}", "{\"view_token\":\"a\",\"view_token\":\"b\"}"] {
+        for bad in [
+            "",
+            "{",
+            "[]",
+            "null",
+            "{}",
+            "{\"view_token\":1}",
+            "{\"view_token\":\"a\",\"view_token\":\"b\"}",
+            "other=a",
+            "view_token=a&view_token=b",
+            "--x\r\n\r\n",
+        ] {
             refused(reads().body(bad), 400, "bad-body").await?;
         }
         refused(reads().body(vec![0xff_u8; 100]), 400, "bad-body").await?;
-        refused(reads().body(vec![b'a'; 16 * 1024 + 1]), 413, "too-large").await?;
-        for (kind, on) in Kind::ALL.iter().flat_map(|kind| [(*kind, true), (*kind, false)]) {
-            refused(api.switch(kind, 1, on).user(1).body(vec![b'a'; 16 * 1024 + 1]), 413, "too-large").await?;
-        }
         Ok(())
     })
 }
@@ -124,8 +136,9 @@ fn nobody_acts_without_a_token_that_holds() -> Result<()> {
             refused(api.get(&format!("/v1/me/{}", kind.count())), 401, "token-missing").await?;
             let without = api.switch(kind, 1, true).send().await?;
             assert_eq!(without.header("www-authenticate"), "Bearer");
-            let other = api.switch(kind, 1, true).header("authorization", "Basic eDp5").send().await?;
-            assert_eq!(other.header("www-authenticate"), "Bearer error=\"invalid_token\"");
+            // Other schemes are the site's own.
+            let other = api.switch(kind, 1, true).header("authorization", "Basic eDp5");
+            refused(other, 401, "token-missing").await?;
         }
 
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();

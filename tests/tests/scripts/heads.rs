@@ -7,9 +7,9 @@ use contract::{
     Cause, Kind, Truth,
     keys::Subject,
     scripts::{
-        self, Ack, At, Call, Clear, Compare, Fence, Hold, PartitionState, Project, Query, Read, Rebuilt, Release,
-        Restate, RestoreBars, RestoreMembers, RestoreStats, SnapshotDone, SnapshotRead, SnapshotTake, TakeLimit, Undo,
-        Used, View, Warm,
+        self, Ack, At, Call, Clear, Compare, Fence, Hold, JwksPut, JwksTake, PartitionState, Project, Query, Read,
+        Rebuilt, Release, Restate, RestoreBars, RestoreMembers, RestoreStats, SnapshotDone, SnapshotRead, SnapshotTake,
+        TakeLimit, TakeTurn, Undo, Used, View, Warm,
     },
 };
 
@@ -63,6 +63,9 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         as_named(&Query { articles: vec![(partition, article); 3], user: None }, 0, 2 * Kind::ALL.len() + 6),
         as_named(&View { article: id(), visitor: Subject::Visitor("v"), ip_hash, limits }, 0, 0),
         as_named(&read, 0, 0),
+        as_named(&TakeTurn { turn: "t", lasts_ms: 1 }, 0, 0),
+        as_named(&JwksTake { name: "n", known: "", lasts_ms: 1 }, 0, 0),
+        as_named(&JwksPut { name: "n", set: "1:{}" }, 0, 0),
         as_named(&Ack { partition, group: "relay", ids: &[] }, 0, 0),
         as_named(&Project { partition, token: 1, entries: &[] }, 0, 0),
         as_named(&Hold { partition, pairs: &[], lasts_ms: 1 }, 0, 0),

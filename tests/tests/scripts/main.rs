@@ -1,6 +1,7 @@
 //! Every Lua script on a real Redis, by its typed call: every answer it can give, and what it leaves behind.
 
 mod heads;
+mod jwks;
 mod keep;
 mod project;
 mod rebuild;

@@ -10,6 +10,7 @@ use crate::{WRONG, persister, secured};
 fn secrets() -> Vec<(&'static str, String)> {
     let names = [
         "JWT_KEY",
+        "JWT_CACHE_KEY",
         "VISITOR_KEY",
         "VIEW_TOKEN_KEY",
         "IP_HASH_KEY",

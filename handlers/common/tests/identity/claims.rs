@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{HS256, claims, claims_with, now, of_claims, sign, user_of, with};
+use super::{HS256, claims, claims_with, now, of_claims, seven, sign, user_of, with};
 
 #[test]
 fn a_claim_that_is_not_there_does_not_hold() {
@@ -23,7 +23,7 @@ fn claims_are_an_object() {
 #[test]
 fn an_audience_is_one_text_or_a_list_that_has_ours() {
     for good in [json!("audience"), json!(["audience"]), json!(["another", "audience"])] {
-        assert_eq!(user_of(&with(&json!({"aud": good}))), Some(7), "{good}");
+        assert_eq!(user_of(&with(&json!({"aud": good}))), seven(), "{good}");
     }
     for bad in [
         json!([]),
@@ -55,36 +55,29 @@ fn a_claim_of_another_type_or_value_is_refused() {
             assert_eq!(user_of(&with(&json!({name: bad}))), None, "{name}: {bad}");
         }
     }
-    for bad in
-        [json!(["issuer"]), json!(["issuer", "another"]), json!(7), json!("another"), json!("issuer/"), json!("ISSUER")]
-    {
+    for bad in [
+        json!(["issuer"]),
+        json!(["issuer", "another"]),
+        json!(7),
+        json!("another"),
+        json!("issuer//"),
+        json!("ISSUER"),
+    ] {
         assert_eq!(user_of(&with(&json!({"iss": bad}))), None, "iss: {bad}");
     }
-    let (later, expired) = ((now() + 60).to_string(), now() - 31);
+    let (later, expired) = ((now() + 60).to_string(), now() - 61);
     for bad in
         [json!(later), json!(expired), json!(-1), json!(-1e300), json!(0), json!(0.5), json!(""), json!("9999999999")]
     {
         assert_eq!(user_of(&with(&json!({"exp": bad}))), None, "exp: {bad}");
     }
-    for bad in [json!(now().to_string()), json!(now() + 60), json!("0"), json!(u64::MAX), json!(1e18), json!(i64::MAX)]
+    for bad in [json!(now().to_string()), json!(now() + 90), json!("0"), json!(u64::MAX), json!(1e18), json!(i64::MAX)]
     {
         assert_eq!(user_of(&with(&json!({"nbf": bad}))), None, "nbf: {bad}");
     }
-    for bad in [
-        json!("7.0"),
-        json!("07"),
-        json!(" 7"),
-        json!("7 "),
-        json!("+7"),
-        json!("7\u{0}"),
-        json!(7.0),
-        json!(7),
-        json!(""),
-    ] {
-        assert_eq!(user_of(&with(&json!({"sub": bad}))), None, "sub: {bad}");
-    }
-    // One more than the greatest id, and what is that many in another base or wraps around to 7.
-    for bad in ["0", "-7", "seven", "9223372036854775808", "18446744073709551623", "0x7", "7e0", "٧"] {
+    // What is no id in any spelling, or a number that other readers print in another way.
+    for bad in [json!(""), json!(" 7"), json!("7 "), json!("7\u{0}"), json!("٧"), json!(7.0), json!(7.5), json!(7e300)]
+    {
         assert_eq!(user_of(&with(&json!({"sub": bad}))), None, "sub: {bad}");
     }
 }
@@ -95,12 +88,12 @@ fn a_time_may_be_far_away_or_have_a_fraction() {
     let seconds = now() as f64;
     // The clocks may differ by less than the leeway.
     for exp in
-        [json!(u64::MAX), json!(i64::MAX), json!(f64::from(u32::MAX) + 0.5), json!(seconds + 60.5), json!(now() - 20)]
+        [json!(u64::MAX), json!(i64::MAX), json!(f64::from(u32::MAX) + 0.5), json!(seconds + 60.5), json!(now() - 50)]
     {
-        assert_eq!(user_of(&with(&json!({"exp": exp}))), Some(7), "exp: {exp}");
+        assert_eq!(user_of(&with(&json!({"exp": exp}))), seven(), "exp: {exp}");
     }
-    for nbf in [json!(0), json!(now()), json!(seconds - 0.5), json!(now() - 20), json!(now() + 20)] {
-        assert_eq!(user_of(&with(&json!({"nbf": nbf}))), Some(7), "nbf: {nbf}");
+    for nbf in [json!(0), json!(now()), json!(seconds - 0.5), json!(now() - 50), json!(now() + 50)] {
+        assert_eq!(user_of(&with(&json!({"nbf": nbf}))), seven(), "nbf: {nbf}");
     }
     // JSON has numbers that no reader has a type for.
     let claims = |exp| format!(r#"{{"sub":"7","iss":"issuer","aud":"audience","exp":{exp}}}"#);
@@ -112,14 +105,14 @@ fn a_time_may_be_far_away_or_have_a_fraction() {
 #[test]
 fn a_token_may_say_more_than_we_read() {
     for more in [json!({"iat": now()}), json!({"jti": "a token"}), json!({"roles": {"editor": ["a", 1.5, null]}})] {
-        assert_eq!(user_of(&with(&more)), Some(7), "{more}");
+        assert_eq!(user_of(&with(&more)), seven(), "{more}");
     }
 }
 
 #[test]
 fn what_could_be_read_in_two_ways_is_refused() {
     let good = format!(r#""sub":"7","iss":"issuer","aud":"audience","exp":{}"#, now() + 60);
-    assert_eq!(user_of(&sign(HS256, &format!("{{{good}}}"))), Some(7));
+    assert_eq!(user_of(&sign(HS256, &format!("{{{good}}}"))), seven());
     for again in [
         r#""sub":"7""#,
         r#""sub":"8""#,
@@ -140,10 +133,10 @@ fn what_could_be_read_in_two_ways_is_refused() {
         let twice = format!("{{\"{name}\":{value},{}", &text[1..]);
         assert_eq!(user_of(&sign(HS256, &twice)), None, "{twice}");
     }
-    assert_eq!(user_of(&sign(HS256, &text)), Some(7));
+    assert_eq!(user_of(&sign(HS256, &text)), seven());
     // What is no claim of ours may say what it likes, also about others.
     let nested = format!(r#"{{{good},"act":{{"sub":"8","sub":"9"}},"iat":"soon","jti":7}}"#);
-    assert_eq!(user_of(&sign(HS256, &nested)), Some(7));
+    assert_eq!(user_of(&sign(HS256, &nested)), seven());
     for text in
         [format!("{{{good}}}{{}}"), format!("[{{{good}}}]"), format!("\u{feff}{{{good}}}"), format!("{{{good},}}")]
     {

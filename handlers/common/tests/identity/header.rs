@@ -1,6 +1,6 @@
 //! The header chooses the key, and the key the algorithm. The signature is that of the first key in each.
 
-use super::{HS256, claims, sign, user_of};
+use super::{HS256, claims, seven, sign, user_of};
 
 #[test]
 fn a_header_of_another_form_is_refused() {
@@ -13,7 +13,7 @@ fn a_header_of_another_form_is_refused() {
         // What it offers as keys is not looked at.
         r#"{"alg":"HS256","jku":"https://example.org/keys","x5u":"https://example.org/cert"}"#,
     ] {
-        assert_eq!(user_of(&sign(good, &claims)), Some(7), "{good}");
+        assert_eq!(user_of(&sign(good, &claims)), seven(), "{good}");
     }
     for bad in [
         r"{}",

@@ -2,6 +2,8 @@
 //! differently.
 
 mod claims;
+mod configured;
+mod faults;
 mod header;
 mod keys;
 mod spelling;
@@ -10,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::UserId;
-use handler_common::{Identity, Problem};
+use handler_common::{KeySet, Rules, TokenFault};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, header::AUTHORIZATION};
 use serde_json::{Value, json};
@@ -19,34 +21,69 @@ use sha2::Sha256;
 const SECRET: &str = "the first key, of at least 32 characters";
 const OTHER: &str = "the second key, of at least 32 characters";
 
+/// What a service is set up with.
+struct Service {
+    rules: Rules,
+    keys: KeySet,
+}
+
+type Caller = Result<Option<UserId>, TokenFault>;
+
+/// A symmetric key.
+fn secret(kid: &str, secret: &str) -> Value {
+    json!({"kty": "oct", "kid": kid, "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(secret)})
+}
+
 /// Two keys, the first of which verifies what names none.
-fn identity() -> Identity {
-    let key = |kid, secret| json!({"kty": "oct", "kid": kid, "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(secret)});
-    of_set(&json!({"keys": [key("first", SECRET), key("second", OTHER)]})).expect("a key set")
+fn service() -> Service {
+    of_keys(&json!([secret("first", SECRET), secret("second", OTHER)]))
 }
 
-fn of_set(set: &Value) -> Result<Identity, &'static str> {
-    Identity::new(&set.to_string(), "issuer".to_owned(), "audience".to_owned())
+/// One that knows these keys.
+fn of_keys(keys: &Value) -> Service {
+    with_rules(keys, rules("issuer", "audience", "aud", "sub"))
 }
 
-/// The caller of a request with that `Authorization`.
-fn caller(identity: &Identity, authorization: &str) -> Result<Option<UserId>, Problem> {
-    identity.user(&HeaderMap::from_iter([(AUTHORIZATION, authorization.parse().expect("a header value"))]))
+fn with_rules(keys: &Value, rules: Rules) -> Service {
+    Service { rules, keys: KeySet::parse(&json!({"keys": keys}).to_string()).expect("a key set") }
 }
 
-/// The user that a token names, or that it was refused.
-fn user_by(identity: &Identity, token: &str) -> Option<i64> {
-    match caller(identity, &format!("Bearer {token}")) {
-        Ok(user) => user.map(|user| user.number().get()),
-        Err(problem) => {
-            assert_eq!(problem, Problem::TokenInvalid);
-            None
-        }
+fn rules(issuers: &str, audiences: &str, audience_claims: &str, user_claim: &str) -> Rules {
+    Rules::new(issuers, audiences, audience_claims, user_claim).expect("all are there")
+}
+
+impl Service {
+    /// The caller of a request with that `Authorization`.
+    fn caller(&self, authorization: &str) -> Caller {
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization.parse().expect("a header value"))]);
+        self.rules.caller(&headers, &self.keys)
+    }
+
+    /// The user that a token names, or why it was refused.
+    fn user(&self, token: &str) -> Result<String, TokenFault> {
+        self.caller(&format!("Bearer {token}"))
+            .map(|user| user.expect("whoever sends a token says who it is").to_string())
     }
 }
 
-fn user_of(token: &str) -> Option<i64> {
-    user_by(&identity(), token)
+/// The user that a token names, or that it was refused.
+fn user_by(service: &Service, token: &str) -> Option<String> {
+    service.user(token).ok()
+}
+
+fn user_of(token: &str) -> Option<String> {
+    user_by(&service(), token)
+}
+
+/// Why a token was refused.
+fn fault_of(token: &str) -> Option<TokenFault> {
+    service().user(token).err()
+}
+
+/// Whom the good tokens name.
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be none")]
+fn seven() -> Option<String> {
+    Some("7".to_owned())
 }
 
 fn now() -> u64 {
@@ -102,22 +139,32 @@ fn hmac(secret: &[u8], message: &[u8]) -> Vec<u8> {
 fn a_good_token_names_its_user() {
     let user = Ok(Some("7".parse().expect("an id")));
     let claims = claims().to_string();
-    assert_eq!(caller(&identity(), &format!("Bearer {}", sign(HS256, &claims))), user);
-    assert_eq!(caller(&identity(), &format!("bearer {}", sign(HS256, &claims))), user);
+    assert_eq!(service().caller(&format!("Bearer {}", sign(HS256, &claims))), user);
+    assert_eq!(service().caller(&format!("bearer  {}", sign(HS256, &claims))), user);
     let second = sign_by(OTHER, r#"{"alg":"HS256","kid":"second"}"#, &claims);
-    assert_eq!(caller(&identity(), &format!("Bearer {second}")), user);
+    assert_eq!(service().caller(&format!("Bearer {second}")), user);
 }
 
 #[test]
 fn nobody_need_say_who_it_is() {
-    assert_eq!(identity().user(&HeaderMap::new()), Ok(None));
+    let Service { rules, keys } = service();
+    assert_eq!(rules.caller(&HeaderMap::new(), &keys), Ok(None));
 }
 
 #[test]
-fn two_authorization_headers_are_refused() {
-    let value = format!("Bearer {}", with(&json!({})));
-    let mut headers = HeaderMap::new();
-    headers.append(AUTHORIZATION, value.parse().expect("a header value"));
-    headers.append(AUTHORIZATION, value.parse().expect("a header value"));
-    assert_eq!(identity().user(&headers), Err(Problem::TokenInvalid));
+fn only_bearer_is_ours_and_other_schemes_count_as_none() {
+    let good = with(&json!({}));
+    for other in ["", "Basic c3RhZ2luZzpwYXNzd29yZA==", &good, &format!("Basic {good}"), &format!("Bearer{good}")] {
+        assert_eq!(service().caller(other), Ok(None), "{other}");
+    }
+    // A site may use two: its own password, and the user's token.
+    let headers = |values: &[&str]| -> HeaderMap {
+        values.iter().map(|value| (AUTHORIZATION, value.parse().expect("a header value"))).collect()
+    };
+    let (basic, bearer) = ("Basic c3RhZ2luZzpwYXNzd29yZA==", format!("Bearer {good}"));
+    let Service { rules, keys } = service();
+    let caller = |values: &[&str]| rules.caller(&headers(values), &keys).map(|user| user.map(|id| id.to_string()));
+    assert_eq!(caller(&[basic, &bearer]), Ok(seven()));
+    assert_eq!(caller(&[basic, basic]), Ok(None));
+    assert_eq!(caller(&[&bearer, &bearer]), Err(TokenFault::Malformed), "somebody might take the other");
 }

@@ -1,7 +1,7 @@
 //! `PUT` and `DELETE /v1/articles/{id}/{{project-name | kebab_case}}`.
 
 use contract::{ArticleId, UserId};
-use handler_common::{Call, Component, Problem, Reply, Route, serve};
+use handler_common::{Call, Component, Identity, Problem, Reply, Route, serve};
 use serde::Serialize;
 use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
@@ -16,6 +16,7 @@ impl Component for {{project-name | pascal_case}} {
     const NAME: &'static str = "{{project-name | kebab_case}}";
     const ROUTES: &'static [Route<()>] =
         &[Route { path: "/v1/articles/:id/{{project-name | kebab_case}}", allow: "PUT, DELETE", action: () }];
+    type Identity = Identity;
     type Action = ();
     type Settings = ();
 

@@ -122,14 +122,23 @@ impl Examples {
         })
     }
 
-    /// The example of a body of that type; with a view token that was given, where one is, in place of its own.
-    pub(super) fn body(&self, operation: &str, kind: &str, view_token: Option<&str>) -> Result<String> {
+    /// The example of a body of that type, with the type as a client sends it; with a view token that was given, where one
+    /// is, in place of its own.
+    pub(super) fn body(&self, operation: &str, kind: &str, view_token: Option<&str>) -> Result<(String, String)> {
         let name = format!("{operation} takes {kind}");
         let body = text(self.all.get(&name).with_context(|| format!("no example {name}"))?);
         self.cross_off(&name);
         let own: Value = serde_json::from_str(&body)?;
-        let own = own["view_token"].as_str().context("a view token")?;
-        Ok(view_token.map_or_else(|| body.clone(), |token| body.replace(own, token)))
+        let Some(own) = own["view_token"].as_str() else { return Ok((kind.to_owned(), body)) };
+        let token = view_token.unwrap_or(own);
+        Ok(match kind {
+            "application/x-www-form-urlencoded" => (kind.to_owned(), format!("view_token={token}")),
+            "multipart/form-data" => (
+                format!("{kind}; boundary=x"),
+                format!("--x\r\nContent-Disposition: form-data; name=\"view_token\"\r\n\r\n{token}\r\n--x--\r\n"),
+            ),
+            _ => (kind.to_owned(), body.replace(own, token)),
+        })
     }
 
     /// Sends a request, whose answer must be the example of that name: `200 liked`.

@@ -7,6 +7,13 @@ use tests::Api;
 
 use crate::pod::{NO_MYSQL, NO_REDIS, pod};
 
+/// Variables of one whose provider is down.
+const NO_KEYS: [(&str, &str); 3] = [
+    ("jwt_keys", ""),
+    ("jwt_keys_url", "http://127.0.0.1:1/.well-known/jwks.json"),
+    ("jwt_keys_address", "http://127.0.0.1:1"),
+];
+
 /// One request passes, and the next in 100 s.
 const ONCE: &str = "1,0.01";
 
@@ -21,6 +28,8 @@ pub(super) struct Pods {
     pub(super) cold: Api,
     pub(super) without_redis: Api,
     pub(super) without_stores: Api,
+    /// The provider of its keys is down.
+    pub(super) without_keys: Api,
     pub(super) misconfigured: Api,
     _running: (Vec<App>, Redis),
 }
@@ -39,12 +48,23 @@ impl Pods {
             pod(stack, "on-cold", &[("redis_url", &cold), ("redis_address", &cold)]),
             pod(stack, "without-redis", &NO_REDIS),
             pod(stack, "without-stores", &[NO_REDIS, NO_MYSQL].concat()),
+            pod(stack, "without-keys", &NO_KEYS),
             pod(stack, "misconfigured", &[("cors_origins", "www.example.com")]),
         ])
         .await?;
         let (running, apis): (Vec<App>, Vec<Api>) = started.into_iter().unzip();
-        let [usual, narrow, full, cold, without_redis, without_stores, misconfigured] =
-            apis.try_into().ok().context("seven")?;
-        Ok(Self { usual, narrow, full, cold, without_redis, without_stores, misconfigured, _running: (running, redis) })
+        let [usual, narrow, full, cold, without_redis, without_stores, without_keys, misconfigured] =
+            apis.try_into().ok().context("eight")?;
+        Ok(Self {
+            usual,
+            narrow,
+            full,
+            cold,
+            without_redis,
+            without_stores,
+            without_keys,
+            misconfigured,
+            _running: (running, redis),
+        })
     }
 }
