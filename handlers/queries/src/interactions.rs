@@ -27,25 +27,33 @@ use stores::redis_first;
 pub(crate) async fn one(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let (article, user) = (call.article()?, call.user()?);
     let items = query(call, settings, std::slice::from_ref(&article), user.as_ref()).await?;
-    Ok(Reply::json(items.first().ok_or(Problem::StoreUnavailable)?))
+    let item = items.first().ok_or(Problem::StoreUnavailable)?;
+    Ok(answer(call, settings, user.as_ref(), Reply::json(item)))
 }
 
 /// `GET /v1/interactions?article_ids=1,2,3`
 pub(crate) async fn batch(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let user = call.user()?;
-    Ok(Reply::json(&Batch { items: query(call, settings, &named(call)?, user.as_ref()).await? }))
+    let items = query(call, settings, &named(call)?, user.as_ref()).await?;
+    Ok(answer(call, settings, user.as_ref(), Reply::json(&Batch { items })))
 }
 
 /// `GET /v1/interactions/totals?article_ids=1,2,3`; an article that is named twice counts once.
 pub(crate) async fn totals(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    call.user()?;
+    let user = call.user()?;
     let mut articles = Vec::new();
     for article in named(call)? {
         if !articles.contains(&article) {
             articles.push(article);
         }
     }
-    Ok(Reply::json(&Totals::of(&query(call, settings, &articles, None).await?)))
+    let reply = Reply::json(&Totals::of(&query(call, settings, &articles, None).await?));
+    Ok(answer(call, settings, user.as_ref(), reply))
+}
+
+/// Caches may keep what is answered without a token.
+fn answer(call: &Call, settings: &Settings, user: Option<&UserId>, reply: Reply) -> Reply {
+    if user.is_some() { reply } else { reply.cacheable(call, &settings.anonymous_cache_control) }
 }
 
 fn named(call: &Call) -> Result<Vec<ArticleId>, Problem> {
