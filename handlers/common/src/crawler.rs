@@ -12,9 +12,9 @@ const WORDS: [&[u8]; 10] =
 /// A maker of phones.
 const CUBOT: &[u8] = b"cubot";
 
-/// Sorted, and none has another within, so that of all of them one at most can stand at any place.
-static LISTED: LazyLock<Vec<&str>> =
-    LazyLock::new(|| include_str!("crawlers.txt").lines().filter(|line| !line.starts_with('#')).collect());
+/// What tells the others (`dev/crawlers` makes the file). Sorted, and none has another within, so that of all of them one at
+/// most can stand at any place.
+static LISTED: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("crawlers.txt").lines().collect());
 
 /// Whether nobody sees what a request asks for. A signed-in user is no crawler, whatever the program; but no user sees a
 /// page that the browser has only prepared.

@@ -122,20 +122,13 @@ impl Call {
 
     /// Reads the body to its end, if there is one, and refuses one that is too large, whatever the route does with it. What
     /// else is wrong with a body matters only to a route that asks for it.
-    ///
-    /// The patience with the stores begins after it, since a slow client is no fault of theirs.
     pub(crate) async fn receive(&mut self) -> Result<(), Problem> {
         self.check_length()?;
         // Without a length there may be a body in chunks: the platform keeps back the header that would say so.
         let none = self.headers.get("content-length").is_some_and(|length| length == "0");
         let Some(incoming) = self.incoming.take().filter(|_| !none) else { return Ok(()) };
         self.body = body::receive(incoming).await;
-        match &self.body {
-            Ok(body) if body.is_empty() => {}
-            Err(Problem::TooLarge) => return Err(Problem::TooLarge),
-            _ => self.deadline = Deadline::of_request(),
-        }
-        Ok(())
+        if self.body == Err(Problem::TooLarge) { Err(Problem::TooLarge) } else { Ok(()) }
     }
 
     /// Refuses a body that announces itself as too large, before any of it is read.

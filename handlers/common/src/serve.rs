@@ -99,7 +99,7 @@ async fn answer<C: Component>(mut call: Call) -> Result<Reply, Problem> {
     let own = own::<C>().await?;
     let Some(route) = route else { return Ok(Reply::json(&"ok")) };
     call.caller = own.identity.caller(call.headers()).await;
-    // The patience with the stores begins after it: a provider's slow answer is no fault of theirs.
+    // The patience with the stores begins after both: a slow client or provider is no fault of theirs.
     call.deadline = Deadline::of_request();
     C::act(call, route.action, &own.settings).await
 }
