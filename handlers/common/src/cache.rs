@@ -63,7 +63,10 @@ mod tests {
         for known in [&[tag.as_str()][..], &["*"], &[&all], &["\"x\"", &tag]] {
             let again = answer(known, KEPT);
             assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0), "{known:?}");
-            assert_eq!((header(&again, "etag"), header(&again, "vary").as_deref()), (Some(tag.clone()), Some("Authorization")));
+            assert_eq!(
+                (header(&again, "etag"), header(&again, "vary").as_deref()),
+                (Some(tag.clone()), Some("Authorization"))
+            );
         }
         for other in [&["\"x\""][..], &[""], &[tag.trim_matches('"')]] {
             assert_eq!(answer(other, KEPT).status, StatusCode::OK, "{other:?}");
@@ -73,6 +76,9 @@ mod tests {
     #[test]
     fn nothing_is_kept_where_nothing_may_be() {
         let reply = answer(&["*"], "");
-        assert_eq!((reply.status, header(&reply, "etag"), header(&reply, "cache-control")), (StatusCode::OK, None, None));
+        assert_eq!(
+            (reply.status, header(&reply, "etag"), header(&reply, "cache-control")),
+            (StatusCode::OK, None, None)
+        );
     }
 }
