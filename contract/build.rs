@@ -23,7 +23,9 @@ fn main() {
     let mut rust = String::new();
     for name in &names {
         let source = resolve(&folder, &format!("{name}.lua"));
-        let header: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("--")).collect();
+        // After the line with the script's flags, if it has one.
+        let lines = source.lines().skip_while(|line| line.starts_with("#!"));
+        let header: Vec<&str> = lines.map_while(|line| line.strip_prefix("--")).collect();
         let digest = Sha1::digest(source.as_bytes());
         let sha = digest.iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");

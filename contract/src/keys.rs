@@ -4,21 +4,48 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::{ArticleNumber, Kind, Partition, UserNumber};
 
+/// What follows the partition's tag in a key of [`warm`].
+pub const WARM: &str = ":warm";
+/// What stands between the tag and the article in a key of [`pv`].
+pub const PV: &str = ":article:pv:";
+/// The same of [`uv`].
+pub const UV: &str = ":article:uv:";
+/// The same of [`reads`].
+pub const READS: &str = ":article:read:";
+
+/// The tag of a partition, with which all its keys begin.
+#[must_use]
+pub fn tag(partition: Partition) -> String {
+    format!("{{{partition}}}")
+}
+
+/// What stands between the tag and the article in a key of [`count`].
+#[must_use]
+pub fn counts(kind: Kind) -> String {
+    format!(":article:{kind}:")
+}
+
+/// The same of [`members`].
+#[must_use]
+pub fn sets(kind: Kind) -> String {
+    format!(":user:{kind}:")
+}
+
 fn of_article(what: &str, article: ArticleNumber) -> String {
-    format!("{{{}}}:{what}:{article}", Partition::of(article))
+    format!("{}{what}{article}", tag(Partition::of(article)))
 }
 
 /// How many users have the kind on for the article. There is no key while nobody has.
 #[must_use]
 pub fn count(kind: Kind, article: ArticleNumber) -> String {
-    format!("{{{}}}:article:{kind}:{article}", Partition::of(article))
+    of_article(&counts(kind), article)
 }
 
 /// Which users those are: the first of the article's sets of user ids. Further sets append `:<number>`, and `:n` holds how
 /// many sets there are (see `lua/include/members.lua`).
 #[must_use]
 pub fn members(kind: Kind, article: ArticleNumber) -> String {
-    format!("{{{}}}:user:{kind}:{article}", Partition::of(article))
+    of_article(&sets(kind), article)
 }
 
 /// The kind and the article of a [`count`] or of [`members`], further sets included; none for any other key.
@@ -40,19 +67,19 @@ pub fn any_of(kind: Kind) -> String {
 /// The article's page views.
 #[must_use]
 pub fn pv(article: ArticleNumber) -> String {
-    of_article("article:pv", article)
+    of_article(PV, article)
 }
 
 /// The article's visitors, a `HyperLogLog`.
 #[must_use]
 pub fn uv(article: ArticleNumber) -> String {
-    of_article("article:uv", article)
+    of_article(UV, article)
 }
 
 /// The article's reads.
 #[must_use]
 pub fn reads(article: ArticleNumber) -> String {
-    of_article("article:read", article)
+    of_article(READS, article)
 }
 
 /// A view token that has counted.
@@ -128,7 +155,7 @@ pub fn projector(partition: Partition) -> String {
 /// The warm marker: a hash of `run_id` and `epoch`.
 #[must_use]
 pub fn warm(partition: Partition) -> String {
-    format!("{{{partition}}}:warm")
+    tag(partition) + WARM
 }
 
 /// The set of articles whose PV, UV or reads changed since the last snapshot.

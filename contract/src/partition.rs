@@ -6,7 +6,7 @@ use crate::ArticleNumber;
 ///
 /// All keys of an article carry its partition as hash tag (`{17}:…`), so one script may touch them on Redis Cluster and
 /// the load spreads over the shards; the partition also chooses the outbox and the Kafka partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Partition(u8);
 
 impl Partition {

@@ -97,23 +97,20 @@ script! {
 }
 
 script! {
-    /// `query.lua`: the counters of articles of one partition, and what a user has on.
-    Query = QUERY -> Vec<Queried> {
-        /// The partition of all the articles.
-        partition: Partition,
-        /// Which; none asks only whether the partition is warm.
-        articles: Vec<ArticleNumber>,
+    /// `query.lua`: the counters of articles of one server, and what a user has on; none for those whose partition is cold.
+    Query = QUERY -> Vec<Option<Queried>> {
+        /// Which, with their partitions: one at least, and those of one partition together.
+        articles: Vec<(Partition, ArticleNumber)>,
         /// The caller; none for an anonymous one.
         user: Option<UserNumber>,
     }
-    |call, at| in call.partition,
-    keys(keys::warm(call.partition), Each(call.articles.iter().map(|article| counters(*article)))),
-    args(at.server, call.user, Kind::ALL.len())
-}
-
-fn counters(article: ArticleNumber) -> impl super::Part {
-    let kinds = Kind::ALL.iter().map(move |kind| of_kind(*kind, article));
-    ((keys::pv(article), keys::uv(article)), (keys::reads(article), Each(kinds)))
+    |call, at| in call.articles.first().map_or_else(Partition::default, |(partition, _)| *partition),
+    keys(keys::warm(call.partition())),
+    args(
+        at.server, call.user, Kind::ALL.len(), keys::WARM, keys::PV, keys::UV, keys::READS,
+        Each(Kind::ALL.iter().map(|kind| (keys::counts(*kind), keys::sets(*kind)))),
+        Each(call.articles.iter().map(|(partition, article)| (keys::tag(*partition), *article))),
+    )
 }
 
 /// An article's counters.
@@ -130,10 +127,12 @@ pub struct Queried {
     pub kinds: Vec<(i64, Option<bool>)>,
 }
 
-impl FromReply for Queried {
+/// None where the partition is cold.
+impl FromReply for Option<Queried> {
     fn read(reply: &mut Reply) -> Option<Self> {
         let (pv, uv, reads) = (i64::read(reply)?, i64::read(reply)?, i64::read(reply)?);
-        let kinds = Kind::ALL.iter().map(|_| Some((i64::read(reply)?, Option::read(reply)?)));
-        Some(Self { pv, uv, reads, kinds: kinds.collect::<Option<_>>()? })
+        let kinds = Kind::ALL.iter().map(|_| Some((i64::read(reply)?, FromReply::read(reply)?)));
+        let kinds = kinds.collect::<Option<_>>()?;
+        Some((pv >= 0).then_some(Queried { pv, uv, reads, kinds }))
     }
 }

@@ -4,6 +4,7 @@
 //! needs around it. Data flows one way: request → identity → one script or procedure → answer.
 
 mod body;
+mod cache;
 mod client;
 pub mod config;
 mod cors;

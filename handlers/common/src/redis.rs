@@ -12,5 +12,6 @@ mod url;
 
 pub use answer::{problem, read};
 pub use calls::{Calls, call};
+pub use kept::by_server;
 pub use server::Server;
 pub use state::Resend;

@@ -1,7 +1,7 @@
 use std::{any::Any, cell::OnceCell, rc::Rc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use spin_sdk::{
     http::{IntoResponse, Request},
@@ -131,7 +131,7 @@ async fn send(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
             fixed("Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"),
         );
-        let answered = preflight.filter(|_| reply.status == http::StatusCode::NO_CONTENT);
+        let answered = preflight.filter(|_| reply.status == StatusCode::NO_CONTENT);
         if let Some(names) = answered.and_then(|names| HeaderValue::try_from(names).ok()) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, fixed("PUT, DELETE, POST"));
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
@@ -139,8 +139,9 @@ async fn send(
         }
     }
     // Without it the answer is chunked, and its last bytes wait for the client's delayed acknowledgement. A 204 has none
-    // (RFC 9110 section 8.6).
-    if reply.status != http::StatusCode::NO_CONTENT {
+    // (RFC 9110 section 8.6), and a 304 no body that it could be of.
+    let is_bare = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&reply.status);
+    if !is_bare {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
     let response = response.into_response()?;

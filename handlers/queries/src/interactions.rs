@@ -1,17 +1,17 @@
-//! Counters and status: from Redis by one script call for each partition concerned, all sent at once; from MySQL by one
-//! query where Redis does not answer.
+//! Counters and status: from Redis by one script call to each server, however many articles; from MySQL by one query where
+//! Redis does not answer.
 
 mod body;
 mod stored;
 mod stores;
 
 use contract::{
-    ArticleId, ArticleNumber, Partition, UserId, UserNumber,
+    ArticleId, ArticleNumber, Partition, UserId,
     scripts::{Queried, Query},
 };
 use handler_common::{
     Call, Problem, Reply,
-    redis::{Calls, Resend},
+    redis::{Calls, Resend, by_server},
 };
 use spin_sdk::time::sleep;
 
@@ -27,25 +27,33 @@ use stores::redis_first;
 pub(crate) async fn one(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let (article, user) = (call.article()?, call.user()?);
     let items = query(call, settings, std::slice::from_ref(&article), user.as_ref()).await?;
-    Ok(Reply::json(items.first().ok_or(Problem::StoreUnavailable)?))
+    let item = items.first().ok_or(Problem::StoreUnavailable)?;
+    Ok(answer(call, settings, user.as_ref(), Reply::json(item)))
 }
 
 /// `GET /v1/interactions?article_ids=1,2,3`
 pub(crate) async fn batch(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let user = call.user()?;
-    Ok(Reply::json(&Batch { items: query(call, settings, &named(call)?, user.as_ref()).await? }))
+    let items = query(call, settings, &named(call)?, user.as_ref()).await?;
+    Ok(answer(call, settings, user.as_ref(), Reply::json(&Batch { items })))
 }
 
 /// `GET /v1/interactions/totals?article_ids=1,2,3`; an article that is named twice counts once.
 pub(crate) async fn totals(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    call.user()?;
+    let user = call.user()?;
     let mut articles = Vec::new();
     for article in named(call)? {
         if !articles.contains(&article) {
             articles.push(article);
         }
     }
-    Ok(Reply::json(&Totals::of(&query(call, settings, &articles, None).await?)))
+    let reply = Reply::json(&Totals::of(&query(call, settings, &articles, None).await?));
+    Ok(answer(call, settings, user.as_ref(), reply))
+}
+
+/// Caches may keep what is answered without a token.
+fn answer(call: &Call, settings: &Settings, user: Option<&UserId>, reply: Reply) -> Reply {
+    if user.is_some() { reply } else { reply.cacheable(call, &settings.anonymous_cache_control) }
 }
 
 fn named(call: &Call) -> Result<Vec<ArticleId>, Problem> {
@@ -59,39 +67,34 @@ async fn query(
     user: Option<&UserId>,
 ) -> Result<Vec<Interactions>, Problem> {
     let user = user.map(UserId::number);
-    let numbers: Vec<ArticleNumber> = articles.iter().map(ArticleId::number).collect();
-    let queries = by_partition(&numbers, user);
+    let numbers: Vec<(Partition, ArticleNumber)> =
+        articles.iter().map(|article| (Partition::of(article.number()), article.number())).collect();
+    let servers = by_server(&settings.redis_url, call.deadline, &numbers).await;
+    let queries: Vec<Query> = servers.into_iter().map(|articles| Query { articles, user }).collect();
     let redis = Calls::new(&queries);
     let stored = redis_first(
         redis.send(&settings.redis_url, call.deadline, Resend::Once),
-        || redis.unanswered().next().is_none(),
-        async || {
-            let open: Vec<ArticleNumber> = redis.unanswered().flat_map(|query| &query.articles).copied().collect();
-            stored::query(&settings.mysql_url, call.deadline, &open, user).await.ok()
-        },
+        || counters(&redis).1.is_empty(),
+        async || stored::query(&settings.mysql_url, call.deadline, &counters(&redis).1, user).await.ok(),
         sleep,
     )
     .await;
-    let hot: Vec<(ArticleNumber, Queried)> = queries
-        .iter()
-        .zip(redis.answers())
-        .filter_map(|(query, answer)| Some(query.articles.iter().copied().zip(answer.ok()?)))
-        .flatten()
-        .collect();
+    let (hot, _) = counters(&redis);
     articles.iter().map(|article| merge(article, &hot, stored.as_ref())).collect()
 }
 
-/// One query for each partition: a script may touch no other partition's keys.
-fn by_partition(articles: &[ArticleNumber], user: Option<UserNumber>) -> Vec<Query> {
-    let mut queries: Vec<Query> = Vec::new();
-    for article in articles {
-        let partition = Partition::of(*article);
-        match queries.iter_mut().find(|query| query.partition == partition) {
-            Some(query) => query.articles.push(*article),
-            None => queries.push(Query { partition, articles: vec![*article], user }),
+/// What Redis has answered so far, and the articles that it has said nothing of, or whose partition is cold.
+fn counters(redis: &Calls<'_, Query>) -> (Vec<(ArticleNumber, Queried)>, Vec<ArticleNumber>) {
+    let (mut hot, mut open) = (Vec::new(), Vec::new());
+    redis.each(|query, answer| {
+        for (place, (_, article)) in query.articles.iter().enumerate() {
+            match answer.and_then(|answer| answer.get(place)?.clone()) {
+                Some(counters) => hot.push((*article, counters)),
+                None => open.push(*article),
+            }
         }
-    }
-    queries
+    });
+    (hot, open)
 }
 
 /// What Redis has answered is newer than what MySQL has. A hundred articles at most: to look through them is less than to
@@ -120,19 +123,6 @@ mod tests {
 
     fn id(number: i64) -> ArticleId {
         ArticleId::stored(article(number), None)
-    }
-
-    #[test]
-    fn each_article_is_asked_for_in_its_partition() {
-        let articles: Vec<ArticleNumber> = (1..=100).map(article).collect();
-        let queries = by_partition(&articles, None);
-        for query in &queries {
-            assert!(query.articles.iter().all(|article| Partition::of(*article) == query.partition));
-            assert_eq!(queries.iter().filter(|other| other.partition == query.partition).count(), 1);
-        }
-        let mut asked: Vec<ArticleNumber> = queries.into_iter().flat_map(|query| query.articles).collect();
-        asked.sort();
-        assert_eq!(asked, articles);
     }
 
     #[test]

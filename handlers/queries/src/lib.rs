@@ -47,7 +47,11 @@ impl Component for Queries {
     type Settings = Settings;
 
     async fn load() -> Result<Settings, Problem> {
-        Ok(Settings { redis_url: setting("redis_url").await?, mysql_url: setting("mysql_url").await? })
+        Ok(Settings {
+            redis_url: setting("redis_url").await?,
+            mysql_url: setting("mysql_url").await?,
+            anonymous_cache_control: setting("anonymous_cache_control").await?,
+        })
     }
 
     async fn act(call: Call, action: Action, settings: &Settings) -> Result<Reply, Problem> {

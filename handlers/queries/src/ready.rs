@@ -2,7 +2,7 @@ use contract::{Partition, scripts::Query};
 use futures::future::join;
 use handler_common::{
     Call, Problem, Reply, mysql,
-    redis::{Calls, Resend},
+    redis::{Calls, Resend, by_server},
 };
 use serde::Serialize;
 
@@ -18,9 +18,11 @@ struct Ready {
 
 /// `GET /readyz`, for people and tools: 200 when Redis and MySQL answer, else 503 naming which does not.
 pub(crate) async fn ready(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    // A query for no article says whether a partition is warm.
-    let calls: Vec<Query> =
-        Partition::all().map(|partition| Query { partition, articles: vec![], user: None }).collect();
+    // A query says of each article whether its partition is warm, also of one that nobody has touched.
+    let nothing = "1".parse().map_err(|_| Problem::Misconfigured)?;
+    let partitions: Vec<_> = Partition::all().map(|partition| (partition, nothing)).collect();
+    let servers = by_server(&settings.redis_url, call.deadline, &partitions).await;
+    let calls: Vec<Query> = servers.into_iter().map(|articles| Query { articles, user: None }).collect();
     let calls = Calls::new(&calls);
     let ((), rows) = join(
         calls.send(&settings.redis_url, call.deadline, Resend::Once),
@@ -29,13 +31,13 @@ pub(crate) async fn ready(call: &Call, settings: &Settings) -> Result<Reply, Pro
     .await;
     let answers = calls.answers();
     let word = |answered: bool| if answered { "ok" } else { "unavailable" };
-    // A partition that is not warm is an answer too.
+    // That no partition is warm is an answer too.
     let redis = answers.iter().all(|answer| matches!(answer, Ok(_) | Err(Problem::NotWarm)));
     let status = if redis && rows.is_ok() { 200 } else { 503 };
     let body = Ready {
         redis: word(redis),
         mysql: word(rows.is_ok()),
-        warm_partitions: answers.iter().filter(|answer| answer.is_ok()).count(),
+        warm_partitions: answers.iter().flatten().flatten().flatten().count(),
     };
     Ok(Reply::status_json(status.try_into().map_err(|_| Problem::StoreUnavailable)?, &body))
 }

@@ -125,9 +125,9 @@ async fn view(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
 /// The answer to what nobody looks at: the counters as they are, and nothing to read by.
 async fn unseen(call: &Call, settings: &Settings, article: &ArticleId) -> Result<Reply, Problem> {
     let number = article.number();
-    let query = Query { partition: Partition::of(number), articles: vec![number], user: None };
+    let query = Query { articles: vec![(Partition::of(number), number)], user: None };
     let counters = redis::call(&settings.redis_url, call.deadline, Resend::Once, &query).await?;
-    let counters = counters.first().ok_or(Problem::StoreUnavailable)?;
+    let counters = counters.first().and_then(Option::as_ref).ok_or(Problem::NotWarm)?;
     Ok(Reply::json(&Viewed::new(article, counters.pv, counters.uv, None)))
 }
 

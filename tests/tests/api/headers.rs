@@ -1,5 +1,5 @@
 use anyhow::Result;
-use contract::Kind;
+use contract::{Kind, Truth};
 use reqwest::Method;
 use serde_json::json;
 use tests::health_routes;
@@ -28,16 +28,63 @@ fn routes() -> impl Iterator<Item = (String, &'static str)> {
 }
 
 #[test]
-fn every_answer_says_its_length_and_is_not_kept() -> Result<()> {
+fn every_answer_says_its_length_and_is_not_kept_unless_it_is_the_same_for_everybody() -> Result<()> {
     on_system(async |api, _| {
         for (path, _) in routes() {
             for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH] {
                 let answer = api.ask(method.clone(), &path).send().await?;
                 let length: usize = answer.header("content-length").parse()?;
                 assert!(length > 0, "{method} {path}");
+                if is_of_everybody(&path) && answer.status == 200 {
+                    assert_eq!(answer.header("cache-control"), KEPT, "{method} {path}");
+                    continue;
+                }
                 assert_eq!(answer.header("cache-control"), "no-store", "{method} {path}");
                 assert_eq!(answer.header("vary"), "Origin", "{method} {path}");
             }
+        }
+        Ok(())
+    })
+}
+
+/// What is answered without a token, as `spin.toml` has it.
+const KEPT: &str = "public, max-age=1, stale-while-revalidate=5";
+
+/// The counters of articles.
+fn is_of_everybody(path: &str) -> bool {
+    path.contains("/interactions")
+}
+
+#[test]
+fn counters_that_everybody_gets_may_be_kept_for_a_second_and_are_not_sent_twice() -> Result<()> {
+    on_system(async |api, _| {
+        for path in [
+            "/v1/articles/7801/interactions",
+            "/v1/interactions?article_ids=7801,7802",
+            "/v1/interactions/totals?article_ids=7801",
+        ] {
+            let first = api.get(path).send().await?;
+            assert_eq!((first.status.as_u16(), first.header("cache-control")), (200, KEPT), "{path}");
+            let varies: Vec<&str> =
+                first.headers.get_all("vary").iter().filter_map(|value| value.to_str().ok()).collect();
+            assert!(varies.contains(&"Authorization") && varies.contains(&"Origin"), "{varies:?}");
+            let tag = first.header("etag").to_owned();
+            let again = api.get(path).header("if-none-match", &tag).send().await?;
+            assert_eq!(
+                (again.status.as_u16(), again.header("etag"), again.header("cache-control")),
+                (304, &*tag, KEPT)
+            );
+            // A caller is answered for itself.
+            let own = api.get(path).user(7801).header("if-none-match", &tag).send().await?;
+            assert_eq!((own.status.as_u16(), own.header("cache-control"), own.header("etag")), (200, "no-store", ""));
+        }
+        for user in 7803..7806 {
+            let tag = api.get("/v1/articles/7801/interactions").send().await?.header("etag").to_owned();
+            for kind in Kind::of(Truth::Redis) {
+                api.switch(kind, 7801, true).user(user).good().await?;
+            }
+            let after = api.get("/v1/articles/7801/interactions").header("if-none-match", &tag).send().await?;
+            assert_eq!(after.status, 200, "the counters have changed");
         }
         Ok(())
     })

@@ -15,7 +15,8 @@ use contract::{
 
 /// The last number of a section, KEYS say: each is followed by what it is. `2 and on` is as many as there are.
 fn named(source: &str, section: &str) -> usize {
-    let head: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("--")).collect();
+    let head: Vec<&str> =
+        source.lines().skip_while(|line| line.starts_with("#!")).map_while(|line| line.strip_prefix("--")).collect();
     let lines = head.iter().skip_while(|line| !line.trim().starts_with(section)).enumerate();
     let lines = lines.take_while(|(at, line)| *at == 0 || line.starts_with("       "));
     let text: Vec<&str> = lines.flat_map(|(_, line)| line.split_whitespace()).collect();
@@ -58,8 +59,8 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         ]);
     }
     names.extend([
-        as_named(&Query { partition, articles: vec![], user: None }, 0, 0),
-        as_named(&Query { partition, articles: vec![article], user: None }, 3 + 2 * Kind::ALL.len(), 0),
+        as_named(&Query { articles: vec![], user: None }, 0, 2 * Kind::ALL.len()),
+        as_named(&Query { articles: vec![(partition, article); 3], user: None }, 0, 2 * Kind::ALL.len() + 6),
         as_named(&View { article: id(), visitor: Subject::Visitor("v"), ip_hash, limits }, 0, 0),
         as_named(&read, 0, 0),
         as_named(&TakeTurn { turn: "t", lasts_ms: 1 }, 0, 0),

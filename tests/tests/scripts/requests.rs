@@ -109,18 +109,20 @@ async fn a_query_answers_of_every_kind_for_every_article_of_its_partition() -> R
     let () = server.connection.set(keys::pv(article()), 5).await?;
     let () = server.connection.pfadd(keys::uv(article()), &["a", "b"]).await?;
     let () = server.connection.set(keys::reads(article()), 3).await?;
-    let query = |user| Query { partition: partition(), articles: vec![other_article(), article()], user };
+    // Of a partition that nobody has warmed, between the others.
+    let cold = (Partition::of(id(1)), id(1));
+    let in_warm = |article| (partition(), article);
+    let query = |user| Query { articles: vec![in_warm(other_article()), in_warm(article()), cold], user };
     for user in (1..next.start).map(Some).chain([None]) {
         let on = |users: &[i64]| user.map(|user| users.contains(&user));
         let nothing = whose.iter().map(|_| (0, on(&[]))).collect();
         let kinds = whose.iter().map(|users| Ok((i64::try_from(users.len())?, on(users)))).collect::<Result<_>>()?;
-        let expected = [Queried { pv: 0, uv: 0, reads: 0, kinds: nothing }, Queried { pv: 5, uv: 2, reads: 3, kinds }];
+        let untouched = Queried { pv: 0, uv: 0, reads: 0, kinds: nothing };
+        let expected = [Some(untouched), Some(Queried { pv: 5, uv: 2, reads: 3, kinds }), None];
         assert_eq!(server.call(&query(user.map(id))).await??, expected, "{user:?}");
     }
     assert_eq!(server.mistaken(&query(None)).await?, Err(Refusal::Cold));
-    assert_eq!(server.call(&Query { articles: vec![], ..query(None) }).await?, Ok(vec![]), "that it is warm");
-    let cold = Query { partition: Partition::of(id(1)), articles: vec![], user: None };
-    assert_eq!(server.call(&cold).await?, Err(Refusal::Cold), "another partition");
+    assert_eq!(server.call(&Query { articles: vec![cold], user: None }).await?, Err(Refusal::Cold), "nothing else");
     Ok(())
 }
 
@@ -131,8 +133,8 @@ async fn a_query_finds_a_user_among_many() -> Result<()> {
         let most = 4 * super::PER_SET;
         server.fill(*kind, 1..=most).await?;
         for user in [1, most / 2, most, most + 1] {
-            let query = Query { partition: partition(), articles: vec![article()], user: Some(id(user)) };
-            let found = server.call(&query).await??.remove(0);
+            let query = Query { articles: vec![(partition(), article())], user: Some(id(user)) };
+            let found = server.call(&query).await??.remove(0).expect("it is warm");
             assert_eq!(found.kinds[place], (most, Some(user <= most)), "{kind} of {user}");
         }
     }

@@ -49,9 +49,11 @@ impl<'a, C: Call> Calls<'a, C> {
         run(url, deadline, resend, &calls).await;
     }
 
-    /// Those whose script has not done its work so far.
-    pub fn unanswered(&self) -> impl Iterator<Item = &'a C> {
-        self.0.iter().filter(|sent| sent.answer.borrow().is_none()).map(|sent| sent.call)
+    /// Looks at each call, with its answer as far as it has come.
+    pub fn each(&self, mut look: impl FnMut(&'a C, Option<&C::Answer>)) {
+        for Sent { call, answer, .. } in &self.0 {
+            look(call, answer.borrow().as_ref());
+        }
     }
 
     /// The answer to each, as far as it has come.

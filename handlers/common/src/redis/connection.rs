@@ -27,7 +27,10 @@ pub(super) struct Redis {
 
 /// What a server of a cluster says of keys that another has (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#moved-redirection>).
 fn is_moved(error: &Error) -> bool {
-    matches!(error, Error::Other(reason) if reason.to_ascii_lowercase().contains("moved: "))
+    let Error::Other(reason) = error else { return false };
+    let reason = reason.to_ascii_lowercase();
+    // The second is what a script meets that was sent for the sake of its first key.
+    reason.contains("moved: ") || reason.contains("non local key")
 }
 
 /// Whether the server itself says no: the client names its errors by one word before a colon, and those of the connection
@@ -97,6 +100,8 @@ mod tests {
     fn a_partition_that_is_elsewhere_is_told_from_other_errors() {
         assert_eq!(outcome("Moved: 3999 127.0.0.1:7001"), Outcome::Moved);
         assert_eq!(outcome("An error was signalled by the server - Moved: 3999 127.0.0.1:7001"), Outcome::Moved);
+        let in_script = "ResponseError: Script attempted to access a non local key in a cluster node script: 0af7";
+        assert_eq!(outcome(in_script), Outcome::Moved);
         assert_eq!(outcome("ResponseError: a key was removed"), Outcome::Rejected);
     }
 

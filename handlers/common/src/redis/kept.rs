@@ -24,6 +24,31 @@ pub(super) fn owner(partition: Partition) -> Option<Address> {
     KEPT.with_borrow(|kept| kept.topology.as_ref()?.owner(partition).cloned())
 }
 
+/// What has a partition, of one server.
+type OfServer<T> = Vec<(Partition, T)>;
+
+/// What has a partition, by the server that has it, each in the order of its partitions. In a cluster the topology is
+/// learned first, if it is not known.
+pub async fn by_server<T: Copy>(url: &str, deadline: Deadline, all: &[(Partition, T)]) -> Vec<OfServer<T>> {
+    if KEPT.with_borrow(|kept| kept.connections.is_empty()) {
+        // Its failure shows when something is sent.
+        open(url, None, deadline).await;
+    }
+    let mut servers: Vec<(Option<Address>, OfServer<T>)> = Vec::new();
+    for one in all {
+        let server = owner(one.0);
+        match servers.iter_mut().find(|(other, _)| *other == server) {
+            Some((_, of_server)) => of_server.push(*one),
+            None => servers.push((server, vec![*one])),
+        }
+    }
+    let sorted = |mut of_server: OfServer<T>| {
+        of_server.sort_by_key(|(partition, _)| *partition);
+        of_server
+    };
+    servers.into_iter().map(|(_, of_server)| sorted(of_server)).collect()
+}
+
 pub(super) fn set_topology(topology: Option<Topology>) {
     KEPT.with_borrow_mut(|kept| kept.topology = topology);
 }
@@ -58,6 +83,9 @@ pub(super) async fn open(url: &str, address: Option<Address>, deadline: Deadline
     match opened {
         Some(Ok(redis)) => {
             let redis = Rc::new(redis);
+            if redis.server.is_of_cluster && KEPT.with_borrow(|kept| kept.topology.is_none()) {
+                set_topology(deadline.race(redis.topology(url)).await.flatten());
+            }
             KEPT.with_borrow_mut(|kept| {
                 kept.connections.retain(|kept| kept.address != redis.address);
                 kept.connections.push(Rc::clone(&redis));

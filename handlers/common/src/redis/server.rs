@@ -21,6 +21,7 @@ pub struct Server {
     /// The server's clock, in ms, at `learned`.
     clock_ms: i64,
     pub(super) learned: Instant,
+    pub(super) is_of_cluster: bool,
 }
 
 impl Server {
@@ -39,12 +40,14 @@ impl Server {
             let mut lines = info.first().and_then(text)?.lines();
             lines.find_map(|line| line.strip_prefix(name)).map(|word| word.trim().to_owned())
         };
-        let (run_id, replid) = (word(&server?, "run_id:"), word(&replication?, "master_replid:"));
+        let server = server?;
+        let is_of_cluster = word(&server, "redis_mode:").is_some_and(|mode| mode == "cluster");
+        let (run_id, replid) = (word(&server, "run_id:"), word(&replication?, "master_replid:"));
         let name = run_id.zip(replid).map(|(run, replication)| format!("{run}:{replication}")).ok_or_else(strange)?;
         let time = time?;
         let part = |at: usize| time.get(at).and_then(text)?.parse::<i64>().ok();
         let (seconds, micros) = part(0).zip(part(1)).ok_or_else(strange)?;
-        Ok(Self { name, clock_ms: seconds * 1000 + micros / 1000, learned })
+        Ok(Self { name, clock_ms: seconds * 1000 + micros / 1000, learned, is_of_cluster })
     }
 
     /// What a script is called with that nobody waits for after the deadline.
@@ -69,6 +72,7 @@ mod tests {
         let learned = |ago: Duration| Server {
             name: String::new(),
             clock_ms: 0,
+            is_of_cluster: false,
             learned: Instant::now().checked_sub(ago).expect("the machine has run for longer"),
         };
         let (new, old) = (learned(Duration::ZERO), learned(2 * RENAMED));
