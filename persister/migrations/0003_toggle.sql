@@ -39,14 +39,14 @@ BEGIN
         -- Without gap locks, changes of one user for several articles do not wait for each other.
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         START TRANSACTION;
-        -- Most names are there already: an INSERT alone would lock a hot article's name for each of its changes.
-        IF in_article_name IS NOT NULL
+        -- Where a row may be made; most names are there already: an INSERT alone would lock a hot article's name for each of its changes.
+        IF in_article_name IS NOT NULL AND (in_status = 1 OR in_cause = 'reconcile')
             AND NOT EXISTS (SELECT 1 FROM name WHERE kind = 'article' AND number = in_article AND text = in_article_name)
         THEN
             INSERT INTO name (kind, number, text) VALUES ('article', in_article, in_article_name)
                 ON DUPLICATE KEY UPDATE text = text;
         END IF;
-        IF in_user_name IS NOT NULL
+        IF in_user_name IS NOT NULL AND (in_status = 1 OR in_cause = 'reconcile')
             AND NOT EXISTS (SELECT 1 FROM name WHERE kind = 'user' AND number = in_user AND text = in_user_name)
         THEN
             INSERT INTO name (kind, number, text) VALUES ('user', in_user, in_user_name)

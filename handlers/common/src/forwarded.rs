@@ -44,8 +44,12 @@ pub(crate) fn only(headers: &HeaderMap, name: &HeaderName) -> Result<IpAddr, Lac
     }
 }
 
-/// The `for` of an element of `Forwarded` (RFC 7239 section 4).
+/// The `for` of an element of `Forwarded` (RFC 7239 section 4). A piece with an odd number of quotes is cut out of a quoted
+/// value, such as a `host` that a client chose and the proxy copied.
 fn node(element: &str) -> Option<&str> {
+    if element.matches('"').count() % 2 == 1 {
+        return None;
+    }
     let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
     let mut nodes = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map(|(_, value)| value);
     nodes.next().filter(|_| nodes.next().is_none())
@@ -91,6 +95,17 @@ mod tests {
     fn listed(name: &'static str, lines: &[&str], place: usize) -> Result<String, Lacks> {
         let found = nth_from_right(&headers(name, lines), &HeaderName::from_static(name), place);
         found.map(|address| address.to_string())
+    }
+
+    #[test]
+    fn a_host_that_a_client_chose_names_no_address() {
+        for line in [
+            "for=192.0.2.1;host=\"x,for=6.6.6.6;a=b\"",
+            "for=192.0.2.1;host=\"x,for=6.6.6.6;a=b\";proto=https",
+            "for=192.0.2.1;host=\"x,for=6.6.6.6\"",
+        ] {
+            assert_eq!(listed("forwarded", &[line], 1), Err(Lacks::Address), "{line}");
+        }
     }
 
     #[test]

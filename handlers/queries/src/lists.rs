@@ -53,11 +53,24 @@ struct UserAt {
 /// `GET /v1/me/{count}`: what the caller has on.
 pub(crate) async fn mine(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let (kind, user) = (call.kind()?, call.required_user()?);
+    is_own(call, settings, &user).await?;
     let of = [user.number().get(), kind.code().into()];
     page(call, settings, ["article", "user_id = ? AND kind = ?"], &of, |article, name, at| {
         Some(ArticleAt { article_id: ArticleId::stored(article.try_into().ok()?, name), at })
     })
     .await
+}
+
+/// That the number of a user's name is not another's, whose list this would be.
+async fn is_own(call: &Call, settings: &Settings, user: &UserId) -> Result<(), Problem> {
+    const SQL: &str = "SELECT text AS name FROM name WHERE kind = 'user' AND number = ?";
+    let Some(name) = user.name() else { return Ok(()) };
+    let number = |_| vec![ParameterValue::Int64(user.number().get())];
+    let rows = mysql::query(&settings.mysql_url, call.deadline, SQL, &number).await?;
+    match rows.first().map(|row| text(row, "name")).transpose()? {
+        Some(known) if known != name => Err(Problem::IdCollision),
+        _ => Ok(()),
+    }
 }
 
 /// `GET /v1/articles/{id}/{list}`: who has the kind on.

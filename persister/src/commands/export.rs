@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{events::each, letter::Letter, selection::Selection};
 use crate::{
-    ledger::{personal, settle::Patience},
+    ledger::{names, personal, settle::Patience},
     output::json_line,
     store::Stores,
 };
@@ -38,6 +38,7 @@ enum InKafka<'a> {
 /// A line of JSON for each row, key and record, as it is found.
 pub(crate) async fn run(stores: &Stores, options: &ExportOptions, stop: &CancellationToken) -> anyhow::Result<()> {
     let user = &options.user;
+    names::are_theirs(&stores.mysql, std::slice::from_ref(user)).await?;
     let mut redis = stores.redis.connect().await?;
     let patience = Patience::new(Duration::from_secs(options.wait_seconds), stop);
     personal::settled(stores, &mut redis, &patience).await.context("nothing was exported")?;

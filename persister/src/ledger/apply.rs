@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use contract::{Change, Event, Kind, Partition, Truth};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, query, raw_sql};
 
-use super::{batch::Collapsed, erased, json::json, locks::lock_partitions, rows::rows_of, statements};
+use super::{batch::Collapsed, erased, json::json, locks::lock_partitions, names, rows::rows_of, statements};
 use crate::{
     metrics,
     store::{Store, StoreError, within},
@@ -60,9 +60,7 @@ async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_s
 /// In the order in which every writer locks the tables (see the migrations). The answer is the kind of each state that was
 /// newer than its row.
 async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> Result<Vec<Kind>, StoreError> {
-    if let Some(collision) = batch.names.write(&mut *connection).await? {
-        return Err(StoreError::Collision(collision.to_string()));
-    }
+    names::none(batch.names.write(&mut *connection).await?)?;
     let rows = rows_of(&mut *connection, batch.states.keys()).await?;
     let (newer, deltas) = batch.against(&rows);
     run(connection, statements::write_rows(&newer)).await?;

@@ -6,7 +6,7 @@ use contract::{Partition, UserId, UserNumber, keys};
 use jiff::Timestamp;
 use sqlx::{MySqlPool, QueryBuilder, query, query_as, query_scalar};
 
-use super::names::NewNames;
+use super::names::{self, NewNames};
 use crate::store::{Store, StoreError, servers::Servers};
 
 const TOGETHER: usize = 500;
@@ -23,13 +23,11 @@ pub(crate) async fn bar(
     reason: &str,
 ) -> Result<(), StoreError> {
     for users in users.chunks(TOGETHER) {
-        let mut names = NewNames::default();
+        let mut new = NewNames::default();
         for user in users {
-            names.user(user);
+            new.user(user);
         }
-        if let Some(collision) = names.write(&mut *mysql.acquire().await?).await? {
-            return Err(StoreError::Collision(collision.to_string()));
-        }
+        names::none(new.write(&mut *mysql.acquire().await?).await?)?;
         let mut insert = QueryBuilder::new("INSERT INTO user_bar (user_id, at, reason) ");
         insert.push_values(users, |mut row, user| {
             row.push_bind(user.number().get()).push("UTC_TIMESTAMP(3)").push_bind(reason);

@@ -29,21 +29,24 @@ impl fmt::Display for Of {
     }
 }
 
-/// Two names with one number, which only chance or great effort makes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("id collision: the {of} {new:?} has the number of another {of}, {known:?}")]
-pub(crate) struct Collision {
-    of: Of,
-    known: String,
-    new: String,
+/// Names whose numbers are other names'.
+pub(crate) type Collisions = BTreeSet<(Of, i64, String)>;
+
+/// The error that they are, if there are any. Its text has no name, since it goes into logs, and into the letter of one name
+/// that the other may read.
+pub(crate) fn none(collisions: Collisions) -> Result<(), StoreError> {
+    let Some((of, number, _)) = collisions.first() else { return Ok(()) };
+    let reason = format!("id collision: another {of} has the number {number} of this one's name");
+    let names = collisions.into_iter().map(|(_, number, text)| (number, text)).collect();
+    Err(StoreError::Collision { reason, names })
 }
 
 /// Names to be kept, in the order in which every writer locks them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct NewNames {
     texts: BTreeMap<(Of, i64), String>,
-    /// Two of these themselves.
-    collision: Option<Collision>,
+    /// Those of which another is among these.
+    collisions: Collisions,
 }
 
 impl NewNames {
@@ -61,20 +64,16 @@ impl NewNames {
         let Some(name) = name else { return };
         let known = self.texts.entry((of, number)).or_insert_with(|| name.to_owned());
         if known != name {
-            self.collision = Some(Collision { of, known: known.clone(), new: name.to_owned() });
+            self.collisions.insert((of, number, name.to_owned()));
         }
     }
 
-    /// Writes those that are not there yet. Any collision is found; the names that have none are kept.
-    pub(crate) async fn write(&self, connection: &mut MySqlConnection) -> sqlx::Result<Option<Collision>> {
-        let mut collision = self.collision.clone();
+    /// Writes those that are not there yet. The answer is the names whose numbers are another's; all others are kept.
+    pub(crate) async fn write(&self, connection: &mut MySqlConnection) -> sqlx::Result<Collisions> {
+        let mut collisions = self.collisions.clone();
         for of in [Of::Article, Of::User] {
-            let wanted: BTreeMap<i64, &str> = self
-                .texts
-                .iter()
-                .filter(|((kind, _), _)| *kind == of)
-                .map(|((_, number), text)| (*number, &**text))
-                .collect();
+            let of_kind = self.texts.iter().filter(|((kind, _), _)| *kind == of);
+            let wanted: BTreeMap<i64, &str> = of_kind.map(|((_, number), text)| (*number, &**text)).collect();
             // Read first: an INSERT alone would lock the name of a hot article for as long as each batch takes.
             let mut known = texts(connection, of, wanted.keys().copied()).await?;
             let missing: Vec<i64> = wanted.keys().copied().filter(|number| !known.contains_key(number)).collect();
@@ -87,14 +86,13 @@ impl NewNames {
             }
             // Again: another writer may have been first.
             known.extend(texts(connection, of, missing.into_iter()).await?);
-            collision = collision.or_else(|| {
-                let other = wanted
-                    .iter()
-                    .find_map(|(number, new)| Some((new, known.get(number)?)).filter(|(new, known)| known != *new));
-                other.map(|(new, known)| Collision { of, known: known.clone(), new: (*new).to_owned() })
-            });
+            for (number, new) in wanted {
+                if known.get(&number).is_some_and(|known| known != new) {
+                    collisions.insert((of, number, new.to_owned()));
+                }
+            }
         }
-        Ok(collision)
+        Ok(collisions)
     }
 }
 
@@ -150,6 +148,16 @@ impl Names {
     pub(crate) fn written(&self, (article, kind, user): Pair) -> Written {
         Written { kind, user: self.user(user), article: self.article(article) }
     }
+}
+
+/// Fails if the number of one of the users is another's, before anything is done to that one.
+pub(crate) async fn are_theirs(mysql: &MySqlPool, users: &[UserId]) -> Result<(), StoreError> {
+    let names = Names::of(mysql, users.iter().map(UserId::number), []).await?;
+    let others = users.iter().filter_map(|user| {
+        let (known, name) = (names.users.get(&user.number().get())?, user.name()?);
+        (known != name).then(|| (Of::User, user.number().get(), name.to_owned()))
+    });
+    none(others.collect())
 }
 
 /// Deletes the name of a user.

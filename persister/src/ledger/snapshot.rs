@@ -7,7 +7,6 @@ use contract::{
     scripts::{Counters, SnapshotDone, SnapshotRead, SnapshotTake},
 };
 use sqlx::{MySqlPool, QueryBuilder, query, query_as};
-use tracing::warn;
 
 use super::names::NewNames;
 use crate::store::{
@@ -76,10 +75,8 @@ pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<(), Store
         names.article(article);
     }
     let mut transaction = mysql.begin().await?;
-    if let Some(collision) = names.write(&mut transaction).await? {
-        // Their counters are one already; an event of the second one goes to the dead-letter queue.
-        warn!("{collision}");
-    }
+    // Of a collision the counters are one already; an event of the second name goes to the dead-letter queue.
+    names.write(&mut transaction).await?;
     insert.build().execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }

@@ -42,9 +42,9 @@ pub(crate) enum StoreError {
     /// An answer or a value that this release does not know.
     #[error("{0}: {1}")]
     Answer(Store, String),
-    /// Two names have one number. Tried again, it stays so.
-    #[error("{0}")]
-    Collision(String),
+    /// Names whose numbers are other names'. Tried again, it stays so.
+    #[error("{reason}")]
+    Collision { reason: String, names: Vec<(i64, String)> },
     /// A refusal or a state that is no store's failure, in words.
     #[error("{0}")]
     Other(String),
@@ -58,7 +58,7 @@ impl StoreError {
             Self::Mysql(_) => Some(Store::Mysql),
             Self::Kafka(_) => Some(Store::Kafka),
             Self::Stalled { store, .. } | Self::Answer(store, _) => Some(*store),
-            Self::Refused(..) | Self::Collision(_) | Self::Other(_) => None,
+            Self::Refused(..) | Self::Collision { .. } | Self::Other(_) => None,
         }
     }
 }

@@ -24,8 +24,8 @@ async fn ids_that_are_names_are_brought_along_by_their_names() {
     let mut run = async |sql: &str| {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut *connection).await.expect(sql);
     };
-    let ids = ["7", "007", "auth0|507f", "4611686018427387903", "4611686018427387904", "a.b-c~:@+="];
-    let id = "VARCHAR(128) CHARACTER SET ascii";
+    let ids = ["7", "007", "Abc", "abc", "auth0|507f", "4611686018427387903", "4611686018427387904", "a.b-c~:@+="];
+    let id = "VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin";
     run(&format!("CREATE TABLE kinds_by_name (kind VARCHAR(32), user_id {id}, article_id {id}, at DATETIME(3))")).await;
     run(&format!("CREATE TABLE counters_by_name (article_id {id}, pv BIGINT, read_count BIGINT)")).await;
     let kind = Kind::ALL[0];
@@ -45,7 +45,7 @@ async fn ids_that_are_names_are_brought_along_by_their_names() {
         sqlx::query_as("SELECT number, text FROM name WHERE kind = 'article'").fetch_all(&world.mysql).await.unwrap();
     let mut texts: Vec<&str> = names.iter().map(|(_, text)| text.as_str()).collect();
     texts.sort_unstable();
-    assert_eq!(texts, ["007", "4611686018427387904", "a.b-c~:@+=", "auth0|507f"]);
+    assert_eq!(texts, ["007", "4611686018427387904", "Abc", "a.b-c~:@+=", "abc", "auth0|507f"]);
     assert!(names.iter().all(|(number, text)| text.parse::<ArticleId>().unwrap().number().get() == *number));
     let _persister = world.start("run");
     world.warm().await;

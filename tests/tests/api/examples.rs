@@ -247,6 +247,7 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
                 examples.replay(operation, "409 id-collision", examples.ask(api, operation).user(&colliding)).await?;
             }
         }
+        examples.replay(&of.mine, "409 id-collision", examples.ask(api, &of.mine).user(&colliding)).await?;
         if of.kind.truth() == Truth::Redis {
             let pair = keys::held_pair(of.kind, id(held), id(ARTICLE));
             let () = redis.zadd(keys::held(partition), pair, until_ms).await?;

@@ -29,7 +29,7 @@ use crate::{
         holds::undo,
         markers::all_warm,
         marks::Marks,
-        names::Names,
+        names::{self, Names},
         pair::by_partition,
     },
     output::{counted, json_line, line, progress},
@@ -100,6 +100,7 @@ struct Report<'a> {
 pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &CancellationToken) -> anyhow::Result<()> {
     let users = options.whom.users().context("nothing was changed")?;
     let users: Vec<UserId> = users.into_iter().collect();
+    names::are_theirs(&stores.mysql, &users).await.context("nothing was changed")?;
     let mut redis = stores.redis.connect().await?;
     all_warm(&mut redis).await.context("nothing was changed")?;
     let now = now(&mut redis).await?;

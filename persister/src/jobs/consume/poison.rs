@@ -40,28 +40,51 @@ pub(crate) async fn apply_batch(
         }
     }
     // The batch as a whole; where it holds a value that MySQL refuses, its halves, down to the event that does.
-    let mut parts = vec![&good[..]];
-    while let Some(part) = parts.pop() {
+    let mut parts = vec![good];
+    while let Some(mut part) = parts.pop() {
         let events: Vec<&Event> = part.iter().map(|(_, event)| *event).collect();
-        let (kind, reason) = match until_it_passes(stop, || apply(&stores.mysql, &events)).await {
+        let (bad, kind, reason) = match until_it_passes(stop, || apply(&stores.mysql, &events)).await {
             Outcome::Done => continue,
             Outcome::Stopped => return false,
-            Outcome::Refused(kind, reason) => (kind, reason),
+            Outcome::Refused(reason) if part.len() == 1 => (part, "refused_by_mysql", reason),
+            Outcome::Refused(_) => {
+                let second = part.split_off(part.len() / 2);
+                parts.extend([second, part]);
+                continue;
+            }
+            // Callers choose their articles' ids, so there may be many of these at once.
+            Outcome::Collides(reason, names) => {
+                let (bad, rest): (Vec<_>, Vec<_>) = part.into_iter().partition(|(_, event)| has_one_of(event, &names));
+                // The names are the events' own; were it otherwise, nothing would ever end this.
+                let bad = if bad.is_empty() {
+                    rest
+                } else {
+                    parts.extend([rest]);
+                    bad
+                };
+                (bad, "id_collision", reason)
+            }
         };
-        if let [(record, _)] = part {
-            let seen = bury(stores, producer, record, kind, &reason, stop).await
-                && matches!(until_it_passes(stop, || note_seen(&stores.mysql, &events)).await, Outcome::Done);
-            if !seen {
+        for (record, _) in &bad {
+            if !bury(stores, producer, record, kind, &reason, stop).await {
                 return false;
             }
-        } else {
-            let (first, second) = part.split_at(part.len() / 2);
-            parts.extend([second, first]);
+        }
+        let events: Vec<&Event> = bad.iter().map(|(_, event)| *event).collect();
+        if !matches!(until_it_passes(stop, || note_seen(&stores.mysql, &events)).await, Outcome::Done) {
+            return false;
         }
     }
     metrics::BATCH_SECONDS.observe_time(began.elapsed());
     measure(batch);
     true
+}
+
+/// Whether an event names one of these.
+fn has_one_of(event: &Event, names: &[(i64, String)]) -> bool {
+    let user = event.user.as_ref().and_then(|user| Some((user.number().get(), user.name()?)));
+    let article = event.article.name().map(|name| (event.article.number().get(), name));
+    names.iter().any(|(number, name)| [user, article].contains(&Some((*number, name))))
 }
 
 /// A batch is durable.
@@ -88,8 +111,10 @@ fn measure(batch: &[Record]) {
 
 enum Outcome {
     Done,
-    /// For which kind of reason, and the reason.
-    Refused(&'static str, String),
+    /// A value of it does not fit.
+    Refused(String),
+    /// These names' numbers are others'.
+    Collides(String, Vec<(i64, String)>),
     Stopped,
 }
 
@@ -101,10 +126,8 @@ async fn until_it_passes<F: Future<Output = Result<(), StoreError>>>(
     loop {
         match work().await {
             Ok(()) => return Outcome::Done,
-            Err(StoreError::Mysql(error)) if is_bad_data(&error) => {
-                return Outcome::Refused("refused_by_mysql", error.to_string());
-            }
-            Err(StoreError::Collision(reason)) => return Outcome::Refused("id_collision", reason),
+            Err(StoreError::Mysql(error)) if is_bad_data(&error) => return Outcome::Refused(error.to_string()),
+            Err(StoreError::Collision { reason, names }) => return Outcome::Collides(reason, names),
             Err(error) => {
                 let reason = match &error {
                     StoreError::Mysql(error) if is_deadlock(error) => "deadlock",
