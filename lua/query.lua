@@ -1,7 +1,8 @@
-#!lua flags=no-writes,allow-cross-slot-keys
+#!lua flags=allow-oom,allow-cross-slot-keys
 -- The counters of articles, and which kinds a user has on for each. The articles may be of any partitions that this server
--- has: one call asks about all of them. On a cluster the flag above permits that; the keys of other partitions than the first
--- are not declared, since the keys that a command names must be of one slot.
+-- has: one call asks about all of them. On a cluster a flag above permits that; the keys of other partitions than the first
+-- are not declared, since the keys that a command names must be of one slot. It writes nothing, but PFCOUNT counts as a
+-- write, since it may keep what it has counted.
 --
 -- KEYS  1 warm of the first partition
 -- ARGV  1 name of the server   2 number of the user, empty for an anonymous caller   3 how many kinds

@@ -6,7 +6,8 @@ use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, Row as _, mysql::MyS
 use crate::world::{World, any_of};
 
 /// What the components read, and of which tables.
-const READ: [&str; 5] = [
+const READ: [&str; 6] = [
+    "SELECT kind, number, text FROM name",
     "SELECT article_id, kind, user_id, p, status, version_ms, version_seq, updated_at FROM interaction",
     "SELECT article_id, kind, count FROM interaction_count",
     "SELECT article_id, pv, uv, read_count FROM article_stats",
