@@ -5,6 +5,8 @@ mod body;
 mod stored;
 mod stores;
 
+use std::cell::OnceCell;
+
 use contract::{
     ArticleId, ArticleNumber, Partition, UserId,
     scripts::{Queried, Query},
@@ -69,22 +71,33 @@ async fn query(
     let user = user.map(UserId::number);
     let numbers: Vec<(Partition, ArticleNumber)> =
         articles.iter().map(|article| (Partition::of(article.number()), article.number())).collect();
-    let servers = by_server(&settings.redis_url, call.deadline, &numbers).await;
-    let queries: Vec<Query> = servers.into_iter().map(|articles| Query { articles, user }).collect();
-    let redis = Calls::new(&queries);
+    let (queries, calls) = (OnceCell::<Vec<Query>>::new(), OnceCell::<Calls<'_, Query>>::new());
+    let redis = async {
+        let servers = by_server(&settings.redis_url, call.deadline, &numbers).await;
+        let of_server = |articles| Query { articles, user };
+        let queries = queries.get_or_init(|| servers.into_iter().map(of_server).collect());
+        let calls = calls.get_or_init(|| Calls::new(queries));
+        calls.send(&settings.redis_url, call.deadline, Resend::Once).await;
+    };
+    let answered = || counters(calls.get(), &numbers);
     let stored = redis_first(
-        redis.send(&settings.redis_url, call.deadline, Resend::Once),
-        || counters(&redis).1.is_empty(),
-        async || stored::query(&settings.mysql_url, call.deadline, &counters(&redis).1, user).await.ok(),
+        redis,
+        || answered().1.is_empty(),
+        async || stored::query(&settings.mysql_url, call.deadline, &answered().1, user).await.ok(),
         sleep,
     )
     .await;
-    let (hot, _) = counters(&redis);
+    let (hot, _) = answered();
     articles.iter().map(|article| merge(article, &hot, stored.as_ref())).collect()
 }
 
-/// What Redis has answered so far, and the articles that it has said nothing of, or whose partition is cold.
-fn counters(redis: &Calls<'_, Query>) -> (Vec<(ArticleNumber, Queried)>, Vec<ArticleNumber>) {
+/// What Redis has answered so far, and the articles that it has said nothing of, or whose partition is cold: all of them
+/// while nobody has been asked.
+fn counters(
+    redis: Option<&Calls<'_, Query>>,
+    all: &[(Partition, ArticleNumber)],
+) -> (Vec<(ArticleNumber, Queried)>, Vec<ArticleNumber>) {
+    let Some(redis) = redis else { return (vec![], all.iter().map(|(_, article)| *article).collect()) };
     let (mut hot, mut open) = (Vec::new(), Vec::new());
     redis.each(|query, answer| {
         for (place, (_, article)) in query.articles.iter().enumerate() {
