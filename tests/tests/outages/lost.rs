@@ -96,7 +96,12 @@ pub(crate) async fn all_is_back(
 
 /// Nobody knows whether a view token from before a rebuild has counted.
 pub(crate) async fn assert_expired(api: &Api, article: i64, token: &Value) -> Result<()> {
-    let read = api.post(&path(article, "reads")).body(json!({"view_token": token}).to_string()).send().await?;
+    let read = async || api.post(&path(article, "reads")).body(json!({"view_token": token}).to_string()).send().await;
+    // An instance that still has a connection to the server that was cannot know whether its first attempt arrived.
+    let read = match read().await? {
+        first if first.status == StatusCode::SERVICE_UNAVAILABLE => read().await?,
+        first => first,
+    };
     let expired = (StatusCode::UNPROCESSABLE_ENTITY, &json!("/v1/problems/view-token-expired"));
     assert_eq!((read.status, &read.body["type"]), expired);
     Ok(())
