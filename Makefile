@@ -39,7 +39,7 @@ env: ## where the running system answers, as KEY=value
 	@$(STACK) env
 
 token: ## a token of the dev key: make token USER=7
-	@$(STACK) token --user $(USER)
+	@$(STACK) token --user '$(USER)'
 
 # Binaries and tests in one build: built apart, their dependencies' features differ and some are compiled twice.
 test: setup components ## every test

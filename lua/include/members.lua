@@ -1,4 +1,5 @@
--- Which users have a kind on for an article: sets of their numbers, small enough to stay intsets (8 bytes a member, looked up by binary search).
+-- Which users have a kind on for an article: sets of their numbers, small enough to stay intsets (8 bytes a member, looked
+-- up by binary search).
 -- An article begins with one set; as it grows, one set at a time is split by linear hashing, so no change ever pays
 -- for moving more than one set, and a lookup is always in exactly one.
 --

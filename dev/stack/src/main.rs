@@ -35,8 +35,8 @@ enum Command {
     Env,
     /// Prints a token of the dev key.
     Token {
-        /// The user's id.
-        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64))]
+        /// The user's id, as the site writes it.
+        #[arg(long)]
         user: String,
     },
     /// Stops the running stack and waits for its end.
@@ -134,4 +134,19 @@ fn running() -> Result<Option<i32>> {
 
 fn state(file: &str) -> PathBuf {
     stack::root().join("target/dev").join(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_for_a_user_of_any_id() {
+        for id in ["7", "auth0|507f1f77bcf86cd799439011", "b1946ac9-2492-4d23-8f5a-1c1f2d3e4f50"] {
+            match Arguments::parse_from(["stack", "token", "--user", id]).command {
+                Command::Token { user } => assert_eq!(user, id),
+                _ => panic!("another command"),
+            }
+        }
+    }
 }

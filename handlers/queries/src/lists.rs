@@ -123,11 +123,15 @@ async fn page<T: Serialize>(
         rows.pop();
     }
     let next_cursor = rows.last().filter(|_| more).map(cursor_of).transpose()?;
-    let items = rows.iter().map(|row| {
-        let name = text(row, "name")?;
-        item(integer(row, "id")?, Some(&*name), text(row, "at")?).ok_or(Problem::StoreUnavailable)
-    });
-    Ok(Reply::json(&Page { items: items.collect::<Result<Vec<_>, _>>()?, next_cursor }))
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (id, name) = (integer(row, "id")?, text(row, "name")?);
+        // A restored MySQL may lack a name: no id that the site has can be shown.
+        if id < FIRST_NAME || !name.is_empty() {
+            items.push(item(id, Some(&*name), text(row, "at")?).ok_or(Problem::StoreUnavailable)?);
+        }
+    }
+    Ok(Reply::json(&Page { items, next_cursor }))
 }
 
 fn cursor_of(row: &Row) -> Result<String, Problem> {

@@ -1,8 +1,8 @@
 //! Users who were erased, and when: what they did until then is not applied, and does not come back.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use contract::{Event, Truth, UserNumber};
+use contract::{Event, Truth, UserId, UserNumber};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, query, query_as, query_scalar};
 
@@ -34,6 +34,19 @@ pub(super) async fn among(connection: &mut MySqlConnection, events: &[&Event]) -
         .into_iter()
         .filter_map(|(user, at)| Some((user.try_into().ok()?, Timestamp::from_millisecond(at).ok()?)))
         .collect())
+}
+
+/// Those of the users who were erased.
+pub(crate) async fn of(mysql: &MySqlPool, users: &[UserId]) -> Result<HashSet<UserNumber>, StoreError> {
+    let Some(users) = json(users.iter().map(|user| [user.number().get()])) else { return Ok(HashSet::new()) };
+    let erased: Vec<i64> = query_scalar(
+        "SELECT x.user_id FROM JSON_TABLE(?, '$[*]' COLUMNS (user_id BIGINT PATH '$[0]')) e
+         STRAIGHT_JOIN erased_user x ON x.user_id = e.user_id",
+    )
+    .bind(users)
+    .fetch_all(mysql)
+    .await?;
+    Ok(erased.into_iter().filter_map(|user| user.try_into().ok()).collect())
 }
 
 /// All of them, with the time in ms.

@@ -1,6 +1,7 @@
 //! A site that brings along what its users have on, by the statements of docs/operations.md.
 
 use contract::{ArticleId, ArticleNumber, Kind, Partition, UserId, keys};
+use sqlx::MySqlConnection;
 
 use crate::{
     tables::On,
@@ -16,14 +17,16 @@ fn statements() -> [&'static str; 2] {
     [blocks.next().unwrap(), blocks.next().unwrap()]
 }
 
+async fn execute(connection: &mut MySqlConnection, statements: &str) {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(connection).await.expect(statements);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_that_are_names_are_brought_along_by_their_names() {
     let world = World::new().await;
     let [of_numbers, of_names] = statements();
     let mut connection = world.mysql.acquire().await.unwrap();
-    let mut run = async |sql: &str| {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut *connection).await.expect(sql);
-    };
+    let mut run = async |sql: &str| execute(&mut connection, sql).await;
     let ids = ["7", "007", "Abc", "abc", "auth0|507f", "4611686018427387903", "4611686018427387904", "a.b-c~:@+="];
     let id = "VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin";
     run(&format!("CREATE TABLE kinds_by_name (kind VARCHAR(32), user_id {id}, article_id {id}, at DATETIME(3))")).await;
@@ -60,9 +63,7 @@ async fn what_there_was_before_is_there_from_the_first_start_on() {
     let world = World::new().await;
     let [statements, _] = statements();
     let mut connection = world.mysql.acquire().await.unwrap();
-    let mut run = async |sql: &str| {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut *connection).await.expect(sql);
-    };
+    let mut run = async |sql: &str| execute(&mut connection, sql).await;
     for table in [
         "kinds_before (kind VARCHAR(32), user_id BIGINT, article_id BIGINT, at DATETIME(3),
             PRIMARY KEY (kind, user_id, article_id))",

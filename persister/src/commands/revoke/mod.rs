@@ -16,7 +16,10 @@ use self::{
     selected::{Outcome, Outcomes, select, still_possible},
     undo::Work,
 };
-use crate::{ledger::bars, store::Stores};
+use crate::{
+    ledger::{bars, erased},
+    store::Stores,
+};
 
 /// What the process exits with where something is left to do.
 const UNFINISHED: u8 = 3;
@@ -32,7 +35,10 @@ pub(crate) async fn run(
     );
     let selected = select(stores, &options.selection, stop).await?;
     let users: BTreeSet<UserId> = selected.values().map(|of| of.written.user.clone()).collect();
-    let users: Vec<UserId> = users.into_iter().collect();
+    let mut users: Vec<UserId> = users.into_iter().collect();
+    // A bar would write down again who was forgotten. `bars add` bars one by name.
+    let erased = erased::of(&stores.mysql, &users).await?;
+    users.retain(|user| !erased.contains(&user.number()));
     let mut outcomes = Outcomes::new();
     let may_stand = still_possible(&stores.mysql, &selected, &mut outcomes).await?;
     if options.execute {
