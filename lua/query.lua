@@ -5,77 +5,91 @@
 -- write, since it may keep what it has counted.
 --
 -- KEYS  1 warm of the first partition
--- ARGV  1 name of the server   2 number of the user, empty for an anonymous caller   3 how many kinds
+-- ARGS  1 name of the server   2 number of the user, empty for an anonymous caller   3 how many kinds
 --       4 what follows the partition's tag in the key of warm   5 pv   6 uv   7 reads
 --       then for each kind: count, members, then for each article, those of one partition together: tag, number
+-- ARGV  1 ARGS, packed
 --
--- Returns OK, then for each article: pv (-1 where its partition is cold), uv, reads, then for each kind: count,
---             1 or 0 (on; -1 for an anonymous caller)
+-- Returns OK, one text of numbers with a space between them; for each article: pv (-1 where its partition is cold), uv,
+--             reads, then for each kind: count, 1 or 0 (on; -1 for an anonymous caller)
 --         COLD   as in toggle.lua, where all of their partitions are
+--
+-- One text, since most of them are texts here already, and whatever is between handles one value once.
 
 -- @include members
 
-local server, user, kinds = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local WARM, PV, UV, READS = unpack(ARGV, 4, 7)
+local ARGS = { cmsgpack.unpack(ARGV[1]) }
+local server, user, kinds = ARGS[1], ARGS[2], ARGS[3]
+local WARM, PV, UV, READS = unpack(ARGS, 4, 7)
 local FIRST_KIND, FIRST_ARTICLE = 8, 8 + 2 * kinds
+-- Whose sets are looked into, nobody's for an anonymous caller.
+local looks = user ~= ''
+-- Of an article: numbers that are asked for, and numbers that are answered.
+local OF_KIND = looks and 2 or 1
+local ASKED, ANSWERED = 2 + OF_KIND * kinds, 3 + 2 * kinds
 
-local answer = { 'OK' }
-local function add(number)
-  answer[#answer + 1] = tonumber(number or 0)
-end
+local answer, last = {}, 0
 
 local function add_cold()
-  add(-1)
-  for _ = 1, 2 + 2 * kinds do
-    add(0)
+  answer[last + 1] = '-1'
+  for i = last + 2, last + ANSWERED do
+    answer[i] = '0'
   end
+  last = last + ANSWERED
 end
 
--- `numbers` are pv, reads, then for each kind count and number of sets, from `at` on.
+-- `numbers` are pv, reads, then for each kind count and, for a caller, number of sets, from `at` on.
 local function add_counters(tag, article, numbers, at)
   local pv = numbers[at]
-  add(pv)
+  answer[last + 1] = pv or '0'
   -- Who has been seen is seen by a view.
-  add(pv and redis.call('PFCOUNT', tag .. UV .. article))
-  add(numbers[at + 1])
-  for kind = 0, kinds - 1 do
-    local count, on = numbers[at + 2 + 2 * kind], -1
-    if user ~= '' then
+  answer[last + 2] = pv and redis.call('PFCOUNT', tag .. UV .. article) or '0'
+  answer[last + 3] = numbers[at + 1] or '0'
+  at = at + 2
+  for i = 2, 2 * kinds, 2 do
+    local count, on = numbers[at], '-1'
+    if looks then
       -- Nobody has it on where there is no count.
-      local members = tag .. ARGV[FIRST_KIND + 1 + 2 * kind] .. article
-      local n = tonumber(numbers[at + 3 + 2 * kind] or 1)
-      on = count and redis.call('SISMEMBER', set_of(members, n, user), user) or 0
+      local members = tag .. ARGS[FIRST_KIND + i - 1] .. article
+      on = count and redis.call('SISMEMBER', set_of(members, tonumber(numbers[at + 1] or 1), user), user) or '0'
     end
-    add(count)
-    add(on)
+    answer[last + i + 2] = count or '0'
+    answer[last + i + 3] = on
+    at = at + OF_KIND
   end
+  last = last + ANSWERED
 end
 
 local first, any_warm = FIRST_ARTICLE, false
-while first < #ARGV do
+while first < #ARGS do
   -- The articles of one partition.
-  local tag, past = ARGV[first], first
-  local wanted = {}
-  while ARGV[past] == tag do
-    local article = ARGV[past + 1]
-    wanted[#wanted + 1] = tag .. PV .. article
-    wanted[#wanted + 1] = tag .. READS .. article
+  local tag, past = ARGS[first], first
+  local wanted, size = {}, 0
+  while ARGS[past] == tag do
+    local article = ARGS[past + 1]
+    wanted[size + 1] = tag .. PV .. article
+    wanted[size + 2] = tag .. READS .. article
+    size = size + 2
     for kind = FIRST_KIND, FIRST_ARTICLE - 1, 2 do
-      wanted[#wanted + 1] = tag .. ARGV[kind] .. article
-      wanted[#wanted + 1] = tag .. ARGV[kind + 1] .. article .. ':n'
+      wanted[size + 1] = tag .. ARGS[kind] .. article
+      if looks then
+        wanted[size + 2] = tag .. ARGS[kind + 1] .. article .. ':n'
+      end
+      size = size + OF_KIND
     end
     past = past + 2
   end
-  local is_warm = redis.call('HGET', tag .. WARM, 'run_id') == server
-  any_warm = any_warm or is_warm
-  local numbers = is_warm and redis.call('MGET', unpack(wanted))
-  for i = first, past - 1, 2 do
-    if is_warm then
-      add_counters(tag, ARGV[i + 1], numbers, 1 + (i - first) / 2 * (2 + 2 * kinds))
-    else
+  if redis.call('HGET', tag .. WARM, 'run_id') == server then
+    any_warm = true
+    local numbers = redis.call('MGET', unpack(wanted))
+    for i = first, past - 1, 2 do
+      add_counters(tag, ARGS[i + 1], numbers, 1 + (i - first) / 2 * ASKED)
+    end
+  else
+    for _ = first, past - 1, 2 do
       add_cold()
     end
   end
   first = past
 end
-return any_warm and answer or { 'COLD' }
+return any_warm and { 'OK', table.concat(answer, ' ') } or { 'COLD' }

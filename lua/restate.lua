@@ -22,11 +22,8 @@ if refused then
 end
 local n = set_count(members)
 for i = 4, #ARGV, 2 do
-  append(outbox, {
-    type = ARGV[2], user_id = ARGV[i + 1], article_id = ARGV[3], reads = '', cause = 'reconcile',
-    status = redis.call('SISMEMBER', set_of(members, n, ARGV[i]), ARGV[i]),
-    at = string.format('%.0f', math.floor(now / 1000)), request_id = '', ip_hash = '',
-  })
+  local is_on = redis.call('SISMEMBER', set_of(members, n, ARGV[i]), ARGV[i])
+  append(outbox, ARGV[2], ARGV[i + 1], ARGV[3], is_on, '', 'reconcile', now, '', '')
 end
 local count = member_count(members, n)
 if count == tonumber(redis.call('GET', total) or 0) then

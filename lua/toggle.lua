@@ -3,11 +3,12 @@
 --
 -- KEYS  1 warm   2 barred   3 outbox   4 held   5 limit of the user   6 limit of the address
 --       7 count   8 members, then for each excluded kind: count, members
--- ARGV  1 name of the server   2 deadline, ms by the server's clock
+-- ARGS  1 name of the server   2 deadline, ms by the server's clock
 --       3 kind   4 number of the user   5 number of the article   6 status: 1 on, 0 off
 --       7 outbox length at which changes are refused
 --       8 burst, 9 interval in us of the user's limit   10 burst, 11 interval of the address's
 --       12 user id   13 article id   14 request id   15 ip hash, then the name of each excluded kind
+-- ARGV  1 ARGS, packed
 --
 -- Returns OK, 1 if it changed anything else 0, count, requests left, ms until the burst is whole
 --         COLD                  the server's data is not known to be whole
@@ -23,30 +24,33 @@
 -- @include event
 
 local warm, barred, outbox, held, user_limit, address_limit, total, members = unpack(KEYS, 1, 8)
-local kind, user, article, status = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local ARGS = { cmsgpack.unpack(ARGV[1]) }
+local kind, user, article, status = ARGS[3], ARGS[4], ARGS[5], ARGS[6]
 local FIRST_KEY, FIRST_NAME = 9, 16
 
 local now = now_us()
-local refused = refusal(warm, ARGV[1], now, ARGV[2])
+local refused = refusal(warm, ARGS[1], now, ARGS[2])
 if refused then
   return { refused }
 end
-if redis.call('SISMEMBER', barred, user) == 1 then
+-- Most partitions have neither bars nor holds: one command says so.
+local is_guarded = redis.call('EXISTS', barred, held) > 0
+if is_guarded and redis.call('SISMEMBER', barred, user) == 1 then
   return { 'BARRED' }
 end
 local function is_held(of)
-  local held_until = redis.call('ZSCORE', held, of .. ':' .. user .. ':' .. article)
+  local held_until = is_guarded and redis.call('ZSCORE', held, of .. ':' .. user .. ':' .. article)
   return held_until and held_until * 1000 > now
 end
 if is_held(kind) then
   return { 'HELD' }
 end
-if redis.call('XLEN', outbox) >= tonumber(ARGV[7]) then
+if redis.call('XLEN', outbox) >= ARGS[7] then
   return { 'FULL' }
 end
 
--- How many sets each kind has, and whether anybody has an excluded kind on: one command for all of them.
-local wanted = { members .. ':n' }
+-- The limits, how many sets each kind has, and whether anybody has an excluded kind on: one command for all of them.
+local wanted = { user_limit, address_limit, members .. ':n' }
 if status == '1' then
   for i = FIRST_KEY, #KEYS, 2 do
     wanted[#wanted + 1] = KEYS[i]
@@ -55,22 +59,23 @@ if status == '1' then
 end
 local found = redis.call('MGET', unpack(wanted))
 local excluded = {}
-for i = 2, #wanted, 2 do
-  local name = ARGV[FIRST_NAME + i / 2 - 1]
+for i = 4, #wanted, 2 do
+  local name = ARGS[FIRST_NAME + i / 2 - 2]
   if found[i] then
     if is_held(name) then
       return { 'HELD' }
     end
-    excluded[#excluded + 1] = { name, wanted[i], KEYS[FIRST_KEY + i - 1], tonumber(found[i + 1] or 1) }
+    excluded[#excluded + 1] = { name, wanted[i], KEYS[FIRST_KEY + i - 3], tonumber(found[i + 1] or 1) }
   end
 end
 
-local allowed, first, second = take({ { user_limit, ARGV[8], ARGV[9] }, { address_limit, ARGV[10], ARGV[11] } }, now)
+local limits = { { user_limit, ARGS[8], ARGS[9] }, { address_limit, ARGS[10], ARGS[11] } }
+local allowed, first, second = take(limits, { found[1], found[2] }, now)
 if not allowed then
   return { 'LIMITED', first, second }
 end
 
-local n = tonumber(found[1] or 1)
+local n = tonumber(found[3] or 1)
 local set = set_of(members, n, user)
 local changed, count
 if status == '1' then
@@ -83,20 +88,17 @@ end
 if changed == 0 then
   return { 'OK', 0, tonumber(redis.call('GET', total) or 0), first, second }
 end
-local event = {
-  user_id = ARGV[12], article_id = ARGV[13], reads = '', cause = 'user',
-  at = string.format('%.0f', math.floor(now / 1000)), request_id = ARGV[14], ip_hash = ARGV[15],
-}
+local function say(name, to)
+  append(outbox, name, ARGS[12], ARGS[13], to, '', 'user', now, ARGS[14], ARGS[15])
+end
 for _, other in ipairs(excluded) do
   local name, other_total, other_members, other_n = unpack(other)
   if redis.call('SREM', set_of(other_members, other_n, user), user) == 1 then
     lower(other_total, other_members, other_n)
-    event.type, event.status = name, '0'
-    append(outbox, event)
+    say(name, '0')
   end
 end
-event.type, event.status = kind, status
-append(outbox, event)
+say(kind, status)
 -- Last, since it may be cut short.
 if status == '1' and count > n * PER_SET then
   split(members, n)

@@ -40,10 +40,7 @@ for i = 1, (#ARGV - 3) / 5 do
   -- What MySQL has on and Redis has not is switched off there too.
   done[i] = (removed == 1 or (may and until_ms ~= '')) and 1 or 0
   if done[i] == 1 then
-    append(outbox, {
-      type = kind, user_id = user_id, article_id = article_id, status = 0, reads = '', cause = cause,
-      at = string.format('%.0f', math.floor(now / 1000)), request_id = '', ip_hash = '',
-    })
+    append(outbox, kind, user_id, article_id, 0, '', cause, now, '', '')
     redis.call('ZREM', held, pair)
   end
 end

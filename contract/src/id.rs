@@ -1,4 +1,4 @@
-use std::{fmt, num::NonZeroI64, str::FromStr};
+use std::{borrow::Cow, fmt, num::NonZeroI64, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
@@ -121,6 +121,16 @@ macro_rules! id {
                 self.name.as_deref()
             }
 
+            /// The id as the site writes it.
+            #[must_use]
+            pub fn text(&self) -> Cow<'_, str> {
+                match &self.name {
+                    Some(name) => Cow::Borrowed(name),
+                    None if self.number.is_name() => format!("{UNKNOWN}{}", self.number).into(),
+                    None => itoa::Buffer::new().format(self.number.get()).to_owned().into(),
+                }
+            }
+
             /// The id of a row: its number, and its name if the table `name` has it. Where a name's text is not known, the id
             /// is written as `#` and the number.
             #[must_use]
@@ -157,11 +167,7 @@ macro_rules! id {
 
         impl fmt::Display for $id {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match &self.name {
-                    Some(name) => out.write_str(name),
-                    None if self.number.is_name() => write!(out, "{UNKNOWN}{}", self.number),
-                    None => self.number.fmt(out),
-                }
+                out.write_str(&self.text())
             }
         }
 
@@ -173,7 +179,7 @@ macro_rules! id {
 
         impl Serialize for $id {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(&self.text())
             }
         }
 

@@ -1,6 +1,6 @@
 //! The Redis keys: the only place where one is spelled.
 
-use std::fmt::{self, Display, Formatter};
+use itoa::Buffer;
 
 use crate::{ArticleNumber, Kind, Partition, UserNumber};
 
@@ -16,36 +16,42 @@ pub const READS: &str = ":article:read:";
 /// The tag of a partition, with which all its keys begin.
 #[must_use]
 pub fn tag(partition: Partition) -> String {
-    format!("{{{partition}}}")
+    ["{", Buffer::new().format(partition.get()), "}"].concat()
+}
+
+fn of_partition(partition: Partition, what: &str) -> String {
+    ["{", Buffer::new().format(partition.get()), "}:", what].concat()
 }
 
 /// What stands between the tag and the article in a key of [`count`].
 #[must_use]
 pub fn counts(kind: Kind) -> String {
-    format!(":article:{kind}:")
+    [":article:", kind.name(), ":"].concat()
 }
 
 /// The same of [`members`].
 #[must_use]
 pub fn sets(kind: Kind) -> String {
-    format!(":user:{kind}:")
+    [":user:", kind.name(), ":"].concat()
 }
 
-fn of_article(what: &str, article: ArticleNumber) -> String {
-    format!("{}{what}{article}", tag(Partition::of(article)))
+fn of_article(what: [&str; 3], article: ArticleNumber) -> String {
+    let (mut partition, mut number) = (Buffer::new(), Buffer::new());
+    let (partition, number) = (partition.format(Partition::of(article).get()), number.format(article.get()));
+    ["{", partition, "}", what[0], what[1], what[2], number].concat()
 }
 
 /// How many users have the kind on for the article. There is no key while nobody has.
 #[must_use]
 pub fn count(kind: Kind, article: ArticleNumber) -> String {
-    of_article(&counts(kind), article)
+    of_article([":article:", kind.name(), ":"], article)
 }
 
 /// Which users those are: the first of the article's sets of user ids. Further sets append `:<number>`, and `:n` holds how
 /// many sets there are (see `lua/include/members.lua`).
 #[must_use]
 pub fn members(kind: Kind, article: ArticleNumber) -> String {
-    of_article(&sets(kind), article)
+    of_article([":user:", kind.name(), ":"], article)
 }
 
 /// The kind and the article of a [`count`] or of [`members`], further sets included; none for any other key.
@@ -67,25 +73,25 @@ pub fn any_of(kind: Kind) -> String {
 /// The article's page views.
 #[must_use]
 pub fn pv(article: ArticleNumber) -> String {
-    of_article(PV, article)
+    of_article([PV, "", ""], article)
 }
 
 /// The article's visitors, a `HyperLogLog`.
 #[must_use]
 pub fn uv(article: ArticleNumber) -> String {
-    of_article(UV, article)
+    of_article([UV, "", ""], article)
 }
 
 /// The article's reads.
 #[must_use]
 pub fn reads(article: ArticleNumber) -> String {
-    of_article(READS, article)
+    of_article([READS, "", ""], article)
 }
 
-/// A view token that has counted.
+/// The view tokens of one hour that have counted, of all articles of a partition: a set as in `lua/include/members.lua`.
 #[must_use]
-pub fn used_token(article: ArticleNumber, token_id: &str) -> String {
-    format!("{{{}}}:read:used:{token_id}", Partition::of(article))
+pub fn used_tokens(article: ArticleNumber, viewed_ms: i64) -> String {
+    format!("{{{}}}:read:used:{}", Partition::of(article), viewed_ms.div_euclid(3_600_000))
 }
 
 /// Whose requests a frequency limit counts.
@@ -99,44 +105,57 @@ pub enum Subject<'a> {
     Address(&'a str),
 }
 
-impl Display for Subject<'_> {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+impl<'a> Subject<'a> {
+    /// What it is and its id; `number` is for that of a user.
+    fn parts(self, number: &'a mut Buffer) -> [&'a str; 2] {
         match self {
-            Self::User(id) => write!(out, "user:{id}"),
-            Self::Visitor(id) => write!(out, "visitor:{id}"),
-            Self::Address(hash) => write!(out, "address:{hash}"),
+            Self::User(user) => ["user:", number.format(user.get())],
+            Self::Visitor(id) => ["visitor:", id],
+            Self::Address(hash) => ["address:", hash],
         }
+    }
+
+    /// No other subject has the same text.
+    #[must_use]
+    pub fn text(self) -> String {
+        self.parts(&mut Buffer::new()).concat()
     }
 }
 
 /// A frequency limit; `action` is the name of a kind, `view` or `read`.
 #[must_use]
 pub fn limit(article: ArticleNumber, action: &str, subject: Subject<'_>) -> String {
-    format!("{{{}}}:limit:{action}:{subject}", Partition::of(article))
+    limit_in(Partition::of(article), action, subject)
+}
+
+fn limit_in(partition: Partition, action: &str, subject: Subject<'_>) -> String {
+    let mut number = Buffer::new();
+    let [what, id] = subject.parts(&mut number);
+    ["{", Buffer::new().format(partition.get()), "}:limit:", action, ":", what, id].concat()
 }
 
 /// Every frequency limit that a user can have in a partition.
 pub fn limits_of(partition: Partition, user: UserNumber) -> impl Iterator<Item = String> {
     let actions = Kind::ALL.iter().map(|kind| kind.name()).chain(["view"]);
-    actions.map(move |action| format!("{{{partition}}}:limit:{action}:{}", Subject::User(user)))
+    actions.map(move |action| limit_in(partition, action, Subject::User(user)))
 }
 
 /// The stream of events not yet in Kafka.
 #[must_use]
 pub fn outbox(partition: Partition) -> String {
-    format!("{{{partition}}}:outbox")
+    of_partition(partition, "outbox")
 }
 
 /// The set of users who may switch nothing on or off here.
 #[must_use]
 pub fn barred(partition: Partition) -> String {
-    format!("{{{partition}}}:barred")
+    of_partition(partition, "barred")
 }
 
 /// Pairs of user and article that are being looked into, as [`held_pair`] spells them, by when that ends at the latest.
 #[must_use]
 pub fn held(partition: Partition) -> String {
-    format!("{{{partition}}}:held")
+    of_partition(partition, "held")
 }
 
 /// A member of [`held`].
@@ -149,7 +168,7 @@ pub fn held_pair(kind: Kind, user: UserNumber, article: ArticleNumber) -> String
 /// there were; see `lua/project.lua`.
 #[must_use]
 pub fn projector(partition: Partition) -> String {
-    format!("{{{partition}}}:projector")
+    of_partition(partition, "projector")
 }
 
 /// The warm marker: a hash of `run_id` and `epoch`.
@@ -161,13 +180,13 @@ pub fn warm(partition: Partition) -> String {
 /// The set of articles whose PV, UV or reads changed since the last snapshot.
 #[must_use]
 pub fn changed(partition: Partition) -> String {
-    format!("{{{partition}}}:changed")
+    of_partition(partition, "changed")
 }
 
 /// The same while a snapshot saves them.
 #[must_use]
 pub fn saving(partition: Partition) -> String {
-    format!("{{{partition}}}:saving")
+    of_partition(partition, "saving")
 }
 
 /// A key set of users' tokens that instances share, as text: see `lua/jwks_take.lua`. Its name is that of a provider and

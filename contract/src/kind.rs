@@ -68,6 +68,9 @@ macro_rules! kinds {
         impl Kind {
             /// Every kind, in the order in which answers have them.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
         }
 
         static TABLE: &[Row] = &[$(Row { kind: Kind::$kind, $($field)* }),*];

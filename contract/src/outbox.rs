@@ -9,14 +9,37 @@ use crate::{DecodeError, Event, Fields, Version};
 pub struct OutboxEntry {
     /// The entry's stream id, which becomes the event's version.
     pub id: Version,
-    /// Field names and values.
+    /// The values of its event, by their names.
     pub fields: HashMap<String, String>,
 }
 
 impl OutboxEntry {
-    /// The fields, in the order in which the scripts write them.
+    /// The one field of an entry in Redis: the event's values, a space between them. Names of their own would be written to
+    /// the stream's log with every event.
+    pub const EVENT: &str = "event";
+
+    /// The values, in the order in which the scripts write them.
     pub const FIELDS: [&str; 9] =
         ["type", "user_id", "article_id", "status", "reads", "cause", "at", "request_id", "ip_hash"];
+
+    /// The entry as it stands in Redis. Fields that are no event's stay as they are.
+    #[must_use]
+    pub fn of_stream(id: Version, fields: HashMap<String, String>) -> Self {
+        let values = fields.get(Self::EVENT).filter(|_| fields.len() == 1).map(|event| event.split(' '));
+        match values {
+            Some(values) if values.clone().count() == Self::FIELDS.len() => {
+                let named = Self::FIELDS.into_iter().zip(values);
+                Self { id, fields: named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+            }
+            _ => Self { id, fields },
+        }
+    }
+
+    /// What an entry's field holds for these values, in the order of [`Self::FIELDS`].
+    #[must_use]
+    pub fn event_of(values: [&str; 9]) -> String {
+        values.join(" ")
+    }
 
     /// The fields as a JSON object: how an entry that is no event stands in the dead-letter queue.
     #[must_use]

@@ -68,11 +68,26 @@ fn what_the_consumer_would_not_take_is_not_shipped() {
     assert_eq!(read.to_event().map(|event| (event.user, event.change)).ok(), Some((None, Change::Read(3))));
 }
 
-/// The scripts, the relay and this type name the fields alike.
+/// The scripts, the relay and this type have the same values in the same order.
 #[test]
 fn the_outbox_fields_are_those_of_the_scripts() {
     let lua = include_str!("../../lua/include/event.lua");
-    let written: Vec<&str> =
-        lua.lines().filter_map(|line| line.trim().strip_prefix('\'')?.split('\'').next()).collect();
-    assert_eq!(written, OutboxEntry::FIELDS);
+    let (_, written) = lua.split_once("'event',").expect("the entry's one field");
+    let words = written.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '_'));
+    let written: Vec<&str> = words.filter(|word| !["", "end"].contains(word)).collect();
+    let named = OutboxEntry::FIELDS.map(|name| if name == "type" { "kind" } else { name });
+    assert_eq!(written, named);
+}
+
+#[test]
+fn an_entry_in_redis_is_its_events_values() {
+    let values = ["like", "7", "42", "1", "", "user", "1763800000000", "r", "0af7"];
+    let stored = |text: String| HashMap::from([(OutboxEntry::EVENT.to_owned(), text)]);
+    let id = Version { ms: 5, seq: 1 };
+    assert_eq!(OutboxEntry::of_stream(id, stored(OutboxEntry::event_of(values))), entry([]));
+    for other in ["", "like 7 42 1", "like 7 42 1  user 1763800000000 r 0af7 more"] {
+        let kept = OutboxEntry::of_stream(id, stored(other.to_owned()));
+        assert_eq!(kept.fields, stored(other.to_owned()));
+        assert!(kept.to_event().is_err());
+    }
 }

@@ -1,7 +1,7 @@
--- Which users have a kind on for an article: sets of their numbers, small enough to stay intsets (8 bytes a member, looked
--- up by binary search).
--- An article begins with one set; as it grows, one set at a time is split by linear hashing, so no change ever pays
--- for moving more than one set, and a lookup is always in exactly one.
+-- A large set of numbers, such as the users who have a kind on for an article: sets small enough to stay intsets (8 bytes
+-- a member, looked up by binary search).
+-- It begins with one set; as it grows, one set at a time is split by linear hashing, so no change ever pays for moving
+-- more than one set, and a lookup is always in exactly one.
 --
 --   <members>          set 0
 --   <members>:<i>      set i, from 1 to n-1
@@ -13,16 +13,16 @@
 -- On average per set; a set waiting for its split holds about twice that, below set-max-intset-entries (512).
 local PER_SET = 192
 
--- 32 bits from a decimal number. The two parts of up to 10 and 9 digits are exact in a double, as is every product below
--- 2^51; each round mixes high bits into the low ones that choose the set.
+-- 24 bits from a decimal number: multiplicative hashing of its last 15 digits, five at a time, so that every product is
+-- below 2^51 and exact. The low bits choose the set; they are taken from the middle, which all lower digits reach.
 local function hash(id)
-  local high, low = tonumber(string.sub(id, 1, -10)) or 0, tonumber(string.sub(id, -9))
-  local mixed = (high * 40503 + low) % 4294967296
-  for _ = 1, 2 do
-    mixed = bit.bxor(mixed, bit.rshift(mixed, 15)) % 4294967296
-    mixed = mixed * 181683 % 4294967296
-  end
-  return bit.bxor(mixed, bit.rshift(mixed, 16)) % 4294967296
+  local number = tonumber(string.sub(id, -15))
+  local low = number % 100000
+  local high = (number - low) / 100000
+  local middle = high % 100000
+  high = (high - middle) / 100000
+  local mixed = (low * 14029467367 + middle * 9576890767 + high * 11400714819) % 4294967296 / 256
+  return mixed - mixed % 1
 end
 
 -- The greatest power of two that is not above n.

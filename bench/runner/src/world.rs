@@ -112,9 +112,7 @@ impl World {
                     (format!("{number:032x}"), format!("{article:032x}", article = article.number().get()));
                 let (user, article) = (user.to_string(), article.to_string());
                 let values = [Kind::Like.name(), &user, &article, "1", "", "user", &at, &request_id, &ip_hash];
-                for (field, value) in OutboxEntry::FIELDS.iter().zip(values) {
-                    append.arg(field).arg(value);
-                }
+                append.arg(OutboxEntry::EVENT).arg(OutboxEntry::event_of(values));
                 append.ignore();
             }
             append.exec_async(&mut redis).await?;

@@ -13,13 +13,6 @@ pub struct At<'a> {
     pub deadline_ms: Option<i64>,
 }
 
-impl At<'_> {
-    /// The deadline as an argument; empty for none.
-    pub(super) fn deadline(self) -> String {
-        self.deadline_ms.map(|ms| ms.to_string()).unwrap_or_default()
-    }
-}
-
 /// A call of a script.
 pub trait Call {
     /// What the script answers after `OK`.

@@ -6,7 +6,7 @@ macro_rules! script {
         $(#[$doc:meta])*
         $name:ident $(<$life:lifetime>)? = $script:ident -> $answer:ty { $($(#[$of:meta])* $field:ident: $type:ty,)* }
         |$call:ident, $at:ident| in $partition:expr,
-        keys($($key:expr),* $(,)?), args($($arg:expr),* $(,)?) $(, limits($limits:expr))?
+        keys($($key:expr),* $(,)?), $as:ident($($arg:expr),* $(,)?) $(, limits($limits:expr))?
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone)]
@@ -28,7 +28,9 @@ macro_rules! script {
             fn command(&self, $at: $crate::scripts::At<'_>) -> $crate::scripts::Command {
                 let ($call, mut command) = (self, $crate::scripts::Command::default());
                 $($crate::scripts::part::Part::append($key, &mut command.keys);)*
-                $($crate::scripts::part::Part::append($arg, &mut command.args);)*
+                let args = arguments!($as);
+                $(let args = $crate::scripts::part::appended(args, $arg);)*
+                command.args = args.into();
                 command
             }
 
@@ -37,6 +39,16 @@ macro_rules! script {
                 $limits
             })?
         }
+    };
+}
+
+/// What takes a call's arguments: `args` are a value each; `packed` are one value, for the scripts of requests.
+macro_rules! arguments {
+    (args) => {
+        Vec::<Vec<u8>>::new()
+    };
+    (packed) => {
+        $crate::scripts::packed::Packed::default()
     };
 }
 

@@ -60,8 +60,8 @@ script! {
         of_kind(call.kind, call.article.number()),
         Each(call.kind.excludes().iter().map(|other| of_kind(*other, call.article.number()))),
     ),
-    args(
-        at.server, at.deadline(), call.kind, call.user.number(), call.article.number(), call.on, call.outbox_max,
+    packed(
+        at.server, at.deadline_ms, call.kind, call.user.number(), call.article.number(), call.on, call.outbox_max,
         &call.limits[..], &call.user, &call.article, call.request_id, call.ip_hash, call.kind.excludes(),
     ),
     limits(&call.limits)
@@ -92,7 +92,7 @@ script! {
         keys::limit(call.article, call.kind.name(), Subject::User(call.user)),
         keys::limit(call.article, call.kind.name(), Subject::Address(call.ip_hash)),
     ),
-    args(at.server, at.deadline(), &call.limits[..]),
+    packed(at.server, at.deadline_ms, &call.limits[..]),
     limits(&call.limits)
 }
 
@@ -106,7 +106,7 @@ script! {
     }
     |call, at| in call.articles.first().map_or_else(Partition::default, |(partition, _)| *partition),
     keys(keys::warm(call.partition())),
-    args(
+    packed(
         at.server, call.user, Kind::ALL.len(), keys::WARM, keys::PV, keys::UV, keys::READS,
         Each(Kind::ALL.iter().map(|kind| (keys::counts(*kind), keys::sets(*kind)))),
         Each(call.articles.iter().map(|(partition, article)| (keys::tag(*partition), *article))),
@@ -114,7 +114,7 @@ script! {
 }
 
 /// An article's counters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queried {
     /// Page views.
     pub pv: i64,
@@ -124,15 +124,25 @@ pub struct Queried {
     pub reads: i64,
     /// For each of [`Kind::ALL`], in that order: how many users have it on, and whether the caller has; none for an
     /// anonymous caller.
-    pub kinds: Vec<(i64, Option<bool>)>,
+    pub kinds: [(i64, Option<bool>); Kind::COUNT],
 }
 
-/// None where the partition is cold.
-impl FromReply for Option<Queried> {
+/// In the order of the call's articles; none where the partition is cold.
+impl FromReply for Vec<Option<Queried>> {
     fn read(reply: &mut Reply) -> Option<Self> {
-        let (pv, uv, reads) = (i64::read(reply)?, i64::read(reply)?, i64::read(reply)?);
-        let kinds = Kind::ALL.iter().map(|_| Some((i64::read(reply)?, FromReply::read(reply)?)));
-        let kinds = kinds.collect::<Option<_>>()?;
-        Some((pv >= 0).then_some(Queried { pv, uv, reads, kinds }))
+        let text = String::read(reply)?;
+        let mut numbers = text.split(' ').map(str::parse::<i64>);
+        let mut all = Self::new();
+        while let Some(pv) = numbers.next() {
+            let (pv, mut next) = (pv.ok()?, || numbers.next()?.ok());
+            let (uv, reads) = (next()?, next()?);
+            let mut kinds = [(0, None); Kind::COUNT];
+            for (count, on) in &mut kinds {
+                *count = next()?;
+                *on = next().map(|on| (on >= 0).then_some(on == 1))?;
+            }
+            all.push((pv >= 0).then_some(Queried { pv, uv, reads, kinds }));
+        }
+        Some(all)
     }
 }

@@ -22,7 +22,7 @@ script! {
     }
     |call, at| in Partition::FIRST,
     keys(call.turn),
-    args(at.deadline(), call.lasts_ms)
+    args(at.deadline_ms, call.lasts_ms)
 }
 
 answer! {
@@ -47,7 +47,7 @@ script! {
     }
     |call, at| in Partition::FIRST,
     keys(keys::jwks(call.name), keys::jwks_turn(call.name)),
-    args(at.deadline(), call.known, call.lasts_ms)
+    args(at.deadline_ms, call.known, call.lasts_ms)
 }
 
 script! {
@@ -60,5 +60,5 @@ script! {
     }
     |call, at| in Partition::FIRST,
     keys(keys::jwks(call.name)),
-    args(at.deadline(), call.set)
+    args(at.deadline_ms, call.set)
 }

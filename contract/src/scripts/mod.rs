@@ -7,6 +7,7 @@ mod call;
 mod follow;
 mod hot;
 mod jwks;
+mod packed;
 mod part;
 mod reply;
 mod revoke;

@@ -43,15 +43,15 @@ script! {
         keys::uv(call.article.number()),
         keys::changed(call.partition()),
     ),
-    args(at.server, at.deadline(), call.visitor.to_string(), &call.article, &call.limits[..]),
+    packed(at.server, at.deadline_ms, call.visitor.text(), &call.article, &call.limits[..]),
     limits(&call.limits)
 }
 
 /// A view token as `read.lua` takes it.
 #[derive(Debug, Clone, Copy)]
-pub struct Used<'a> {
-    /// What tells it from every other token.
-    pub id: &'a str,
+pub struct Used {
+    /// What tells it from every other token: 63 random bits.
+    pub number: i64,
     /// The epoch that it was made in.
     pub epoch: i64,
     /// When it was made, in ms by the server's clock.
@@ -80,7 +80,7 @@ script! {
         /// Whose; none for a visitor.
         user: Option<UserId>,
         /// The view that is read.
-        token: Used<'a>,
+        token: Used,
         /// The outbox's length at which changes are refused.
         outbox_max: u64,
         /// The client address's.
@@ -96,12 +96,12 @@ script! {
         keys::outbox(call.partition()),
         keys::limit(call.article.number(), "read", Subject::Address(call.ip_hash)),
         keys::reads(call.article.number()),
-        keys::used_token(call.article.number(), call.token.id),
+        keys::used_tokens(call.article.number(), call.token.viewed_ms),
         keys::changed(call.partition()),
     ),
-    args(
-        at.server, at.deadline(), call.user.as_ref(), &call.article, call.outbox_max, call.token.epoch, call.token.viewed_ms,
-        call.token.after_ms, call.token.lifetime_ms, call.limit, call.request_id, call.ip_hash,
+    packed(
+        at.server, at.deadline_ms, call.user.as_ref(), &call.article, call.outbox_max, itoa::Buffer::new().format(call.token.number),
+        call.token.epoch, call.token.viewed_ms, call.token.after_ms, call.token.lifetime_ms, call.limit, call.request_id, call.ip_hash,
     ),
     limits(std::slice::from_ref(&call.limit))
 }

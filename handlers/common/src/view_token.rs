@@ -98,10 +98,12 @@ impl ViewToken {
         Self::open(key, &text).ok_or(Problem::ViewTokenInvalid)
     }
 
-    /// The id as text, for the key that marks it as used.
+    /// What marks it as used: 63 bits of its id. At a thousand reads a second, two tokens of one hour and partition share
+    /// them once in thousands of years.
     #[must_use]
-    pub fn id_text(&self) -> String {
-        seal::hex(&self.id)
+    pub fn number(&self) -> i64 {
+        let [first @ .., _, _, _, _, _, _, _, _] = self.id;
+        i64::from_be_bytes(first) & i64::MAX
     }
 }
 

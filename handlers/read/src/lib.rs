@@ -154,11 +154,10 @@ async fn read(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
         _ => return Err(Problem::ViewTokenInvalid),
     };
     let ViewToken { epoch, viewed_ms, .. } = token;
-    let id = &token.id_text();
     let read = scripts::Read {
         article,
         user: reader.cloned(),
-        token: Used { id, epoch, viewed_ms, after_ms: READ_AFTER, lifetime_ms: VIEW_LIFETIME },
+        token: Used { number: token.number(), epoch, viewed_ms, after_ms: READ_AFTER, lifetime_ms: VIEW_LIFETIME },
         outbox_max: settings.outbox_max,
         limit: settings.read_limit,
         request_id: &call.request_id,

@@ -75,7 +75,7 @@ fn of_fields(id: Version, fields: Vec<Value>) -> Result<Event, Undecodable> {
     while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
         named.insert(name, value);
     }
-    let entry = OutboxEntry { id, fields: named };
+    let entry = OutboxEntry::of_stream(id, named);
     let reason = match entry.to_event() {
         Ok(event) if !lossy => return Ok(event),
         Ok(_) => "not UTF-8".to_owned(),
@@ -108,18 +108,8 @@ mod tests {
     }
 
     fn like(id: &str) -> Value {
-        let fields = [
-            ("type", "like"),
-            ("user_id", "7"),
-            ("article_id", "42"),
-            ("status", "1"),
-            ("reads", ""),
-            ("cause", "user"),
-            ("at", "1763800000000"),
-            ("request_id", "r"),
-            ("ip_hash", ""),
-        ];
-        let fields = fields.iter().flat_map(|(name, value)| [bulk(name), bulk(value)]).collect();
+        let event = OutboxEntry::event_of(["like", "7", "42", "1", "", "user", "1763800000000", "r", ""]);
+        let fields = vec![bulk(OutboxEntry::EVENT), bulk(&event)];
         Value::Array(vec![bulk(id), Value::Array(fields)])
     }
 
@@ -151,7 +141,7 @@ mod tests {
         if let Value::Array(parts) = &mut entry
             && let Value::Array(fields) = &mut parts[1]
         {
-            fields[15] = Value::BulkString(vec![0xff]);
+            fields[1] = Value::BulkString(vec![0xff]);
         }
         let entry = of_entry(entry).expect("an entry");
         assert_eq!(entry.event.expect_err("no event").reason, "outbox entry: not UTF-8");

@@ -180,9 +180,7 @@ impl World {
                 let at = event.occurred_at.as_millisecond().to_string();
                 append.cmd("XADD").arg(keys::outbox(Partition::of(event.article.number()))).arg("*");
                 let values = [kind.name(), &user, &article, status, "", "user", &at, "", ""];
-                for (field, value) in OutboxEntry::FIELDS.iter().zip(values) {
-                    append.arg(field).arg(value);
-                }
+                append.arg(OutboxEntry::EVENT).arg(OutboxEntry::event_of(values));
             }
             append.exec_async(&mut redis).await.unwrap();
         }

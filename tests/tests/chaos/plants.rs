@@ -170,16 +170,14 @@ impl Garden<'_> {
         let outbox = keys::outbox(partition_of(ARTICLE));
         let entries: StreamRangeReply = self.redis.xrange_all(&outbox).await?;
         let of = |request_id: &str| {
-            let entry =
-                entries.ids.iter().find(|entry| entry.get::<String>("request_id").as_deref() == Some(request_id));
+            let is_of = |event: String| event.split(' ').any(|value| value == request_id);
+            let entry = entries.ids.iter().find(|entry| entry.get(OutboxEntry::EVENT).is_some_and(is_of));
             entry.with_context(|| format!("{request_id} is not in the outbox"))
         };
         let removed: i64 = self.redis.xdel(&outbox, &[&of(gone)?.id]).await?;
         ensure!(removed == 1);
-        let twice = of(twice)?;
-        let field = |name: &'static str| Ok((name, twice.get::<String>(name).with_context(|| name)?));
-        let fields = OutboxEntry::FIELDS.into_iter().map(field).collect::<Result<Vec<_>>>()?;
-        let _: String = self.redis.xadd(&outbox, "*", &fields).await?;
+        let event: String = of(twice)?.get(OutboxEntry::EVENT).context("an entry has its event")?;
+        let _: String = self.redis.xadd(&outbox, "*", &[(OutboxEntry::EVENT, event)]).await?;
         Ok(())
     }
 

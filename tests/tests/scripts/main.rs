@@ -167,7 +167,7 @@ impl Server {
         let entry = |entry: redis::streams::StreamId| {
             let field = |name: &str| Some((name.to_owned(), entry.get(name)?));
             let fields = entry.map.keys().filter_map(|name| field(name)).collect();
-            Ok(OutboxEntry { id: entry.id.parse()?, fields })
+            Ok(OutboxEntry::of_stream(entry.id.parse()?, fields))
         };
         reply.ids.into_iter().map(entry).collect()
     }

@@ -39,8 +39,8 @@ async fn a_view_counts_page_views_and_visitors() -> Result<()> {
 async fn a_read_counts_once_and_not_before_its_time() -> Result<()> {
     let mut server = Server::warm().await?;
     let now = server.now_ms().await?;
-    let used = |id| Used {
-        id,
+    let used = |number| Used {
+        number,
         epoch: EPOCH.cast_signed(),
         viewed_ms: now - 6_000,
         after_ms: 5_000,
@@ -56,24 +56,64 @@ async fn a_read_counts_once_and_not_before_its_time() -> Result<()> {
         ip_hash: "h",
     };
     let reading = |counted, reads| Ok(Reading { counted, reads });
-    assert_eq!(server.call(&read(used("t1"))).await?, reading(true, 1));
-    assert_eq!(server.call(&read(used("t1"))).await?, reading(false, 1), "a token counts once");
-    assert_eq!(server.call(&Read { user: None, ..read(used("t2")) }).await?, reading(true, 2));
-    let early = server.call(&read(Used { viewed_ms: now, ..used("t3") })).await?;
+    assert_eq!(server.call(&read(used(1))).await?, reading(true, 1));
+    assert_eq!(server.call(&read(used(1))).await?, reading(false, 1), "a token counts once");
+    assert_eq!(server.call(&Read { user: None, ..read(used(2)) }).await?, reading(true, 2));
+    let early = server.call(&read(Used { viewed_ms: now, ..used(3) })).await?;
     assert!(matches!(early, Err(Refusal::Early(1..=5_000))), "{early:?}");
     let expired = Err(Refusal::Expired);
-    assert_eq!(server.call(&read(Used { viewed_ms: now - 86_500_000, ..used("t3") })).await?, expired);
-    assert_eq!(server.call(&read(Used { epoch: 0, ..used("t3") })).await?, expired, "a token of another epoch");
-    assert_eq!(server.mistaken(&read(used("t3"))).await?, Err(Refusal::Cold));
-    assert_eq!(server.within(-1, &read(used("t3"))).await?, Err(Refusal::Late));
-    assert_eq!(server.call(&Read { outbox_max: 2, ..read(used("t3")) }).await?, Err(Refusal::Full));
-    let limited = server.call(&Read { limit: NARROW, ..read(used("t3")) }).await?;
+    assert_eq!(server.call(&read(Used { viewed_ms: now - 86_500_000, ..used(3) })).await?, expired);
+    assert_eq!(server.call(&read(Used { epoch: 0, ..used(3) })).await?, expired, "a token of another epoch");
+    assert_eq!(server.mistaken(&read(used(3))).await?, Err(Refusal::Cold));
+    assert_eq!(server.within(-1, &read(used(3))).await?, Err(Refusal::Late));
+    assert_eq!(server.call(&Read { outbox_max: 2, ..read(used(3)) }).await?, Err(Refusal::Full));
+    let limited = server.call(&Read { limit: NARROW, ..read(used(3)) }).await?;
     assert!(matches!(limited, Err(Refusal::Limited { which: 0, .. })), "{limited:?}");
 
     let events = server.events().await?;
     let told: Vec<_> =
         events.iter().map(|event| (event.user.as_ref().map(|user| user.number().get()), event.change)).collect();
     assert_eq!(told, [(Some(7), Change::Read(1)), (None, Change::Read(2))]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn used_tokens_take_few_bytes_and_are_dropped_with_their_hour() -> Result<()> {
+    const HOUR_MS: i64 = 3_600_000;
+    const TOKENS: i64 = 20_000;
+    let mut server = Server::warm().await?;
+    let (viewed_ms, lifetime_ms) = (server.now_ms().await? - 6_000, 24 * HOUR_MS);
+    let read = |number: i64| Read {
+        article: written(42),
+        user: None,
+        // Random, as those of real tokens are.
+        token: Used {
+            number: number.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()) & i64::MAX,
+            epoch: EPOCH.cast_signed(),
+            viewed_ms,
+            after_ms: 5_000,
+            lifetime_ms,
+        },
+        outbox_max: 1_000_000,
+        limit: WIDE,
+        request_id: "r",
+        ip_hash: "h",
+    };
+    for number in 1..=TOKENS {
+        assert_eq!(server.call(&read(number)).await?, Ok(Reading { counted: true, reads: number }));
+    }
+    for number in (1..=TOKENS).step_by(7) {
+        assert_eq!(server.call(&read(number)).await?, Ok(Reading { counted: false, reads: TOKENS }));
+    }
+    let kept: Vec<String> = server.connection.keys(format!("{}*", keys::used_tokens(article(), viewed_ms))).await?;
+    let mut bytes = 0;
+    for key in &kept {
+        let of_key: i64 = redis::cmd("MEMORY").arg("USAGE").arg(key).query_async(&mut server.connection).await?;
+        bytes += of_key;
+        let left: i64 = server.connection.pttl(key).await?;
+        assert!((lifetime_ms + HOUR_MS - 600_000..=lifetime_ms + HOUR_MS).contains(&left), "{key}: {left} ms");
+    }
+    assert!(kept.len() > 50 && bytes < 16 * TOKENS, "{} keys, {bytes} bytes", kept.len());
     Ok(())
 }
 
@@ -115,8 +155,9 @@ async fn a_query_answers_of_every_kind_for_every_article_of_its_partition() -> R
     let query = |user| Query { articles: vec![in_warm(other_article()), in_warm(article()), cold], user };
     for user in (1..next.start).map(Some).chain([None]) {
         let on = |users: &[i64]| user.map(|user| users.contains(&user));
-        let nothing = whose.iter().map(|_| (0, on(&[]))).collect();
-        let kinds = whose.iter().map(|users| Ok((i64::try_from(users.len())?, on(users)))).collect::<Result<_>>()?;
+        let nothing = [(0, on(&[])); Kind::COUNT];
+        let kinds: Vec<_> = whose.iter().map(|users| (i64::try_from(users.len()).expect("few"), on(users))).collect();
+        let kinds = kinds.try_into().expect("one each");
         let untouched = Queried { pv: 0, uv: 0, reads: 0, kinds: nothing };
         let expected = [Some(untouched), Some(Queried { pv: 5, uv: 2, reads: 3, kinds }), None];
         assert_eq!(server.call(&query(user.map(id))).await??, expected, "{user:?}");

@@ -74,11 +74,12 @@ impl Stored {
     /// An article's counters.
     pub(super) fn of(&self, article: ArticleNumber) -> Queried {
         let [_, pv, uv, reads] = find(&self.stats, article);
-        let kind = |rows: &Vec<[i64; 3]>| {
+        let mut kinds = [(0, None); Kind::COUNT];
+        for (kind, rows) in kinds.iter_mut().zip(&self.kinds) {
             let [_, count, on] = find(rows, article);
-            (count, self.signed_in.then_some(on == 1))
-        };
-        Queried { pv, uv, reads, kinds: self.kinds.iter().map(kind).collect() }
+            *kind = (count, self.signed_in.then_some(on == 1));
+        }
+        Queried { pv, uv, reads, kinds }
     }
 }
 
