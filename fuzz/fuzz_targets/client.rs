@@ -26,7 +26,7 @@ struct Sent<'a> {
 }
 
 fn clients_by(header: &'static str, hops: usize) -> Clients {
-    Clients::new(&HeaderName::from_static(header), hops, "the key of addresses, 32 or more".to_owned())
+    Clients::new(&HeaderName::from_static(header), hops, "the key of addresses, 32 or more")
 }
 
 fn clients(hops: usize) -> Clients {

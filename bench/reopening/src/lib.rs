@@ -8,23 +8,14 @@ use contract::{
     scripts::{self, At, Call as _, Limit, Toggle, Toggled},
 };
 use handler_common::{
-    Call, Clients, Component, Identity, Problem, Reply, Route,
+    Call, Clients, Component, Identity, Problem, Reply, Route, component,
     config::{limit, setting},
     redis::{Server, problem, read},
-    serve,
 };
 use serde::Serialize;
-use spin_sdk::{
-    http::Request,
-    http_service,
-    redis::{Connection, Error, RedisParameter, RedisResult},
-    wasip3::http::types,
-};
+use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
-#[http_service]
-async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve::<Reopening>(request).await
-}
+component!(Reopening);
 
 struct Reopening;
 

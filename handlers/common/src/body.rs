@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use spin_sdk::wasip3::{http::types::Request, http_compat::IncomingRequestBody, wit_bindgen::StreamResult, wit_future};
+use spin_sdk::wasip3::{http::types::Request, wit_bindgen::StreamResult, wit_future};
 
 use crate::{
     Deadline, Problem,
@@ -17,8 +17,7 @@ pub(crate) const MAX: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads a body to its end, or to the first byte too many.
-pub(crate) async fn receive(mut body: IncomingRequestBody) -> Result<Vec<u8>, Problem> {
-    let Some(request) = body.take_unstarted() else { return Ok(vec![]) };
+pub(crate) async fn receive(request: Request) -> Result<Vec<u8>, Problem> {
     let received = Deadline::after(PATIENCE).race(read(request)).await;
     received.unwrap_or(Err(Problem::BadBody("The body did not arrive within 10 seconds.")))
 }

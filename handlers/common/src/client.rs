@@ -3,18 +3,19 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-use http::{HeaderMap, HeaderName, header::FORWARDED};
+use http::{HeaderName, header::FORWARDED};
 
 use crate::{
-    Problem, config,
+    Headers, Problem, config,
     forwarded::{self, Lacks},
-    seal,
+    headers::text,
+    seal::Hasher,
 };
 
 /// How this component learns a client's address, and under which key it hashes it.
 pub struct Clients {
     source: Source,
-    key: String,
+    hasher: Hasher,
 }
 
 /// What names the client.
@@ -32,13 +33,13 @@ impl Clients {
     pub async fn load() -> Result<Self, Problem> {
         let header = config::setting("client_address_header").await?;
         let hops = config::setting("trusted_proxy_hops").await?;
-        Ok(Self::new(&header, hops, config::secret("ip_hash_key").await?))
+        Ok(Self::new(&header, hops, &config::secret("ip_hash_key").await?))
     }
 
     /// By that header. `X-Forwarded-For` and `Forwarded` are lists, to which so many proxies of ours append; any other has
     /// one address.
     #[must_use]
-    pub fn new(header: &HeaderName, hops: usize, key: String) -> Self {
+    pub fn new(header: &HeaderName, hops: usize, key: &str) -> Self {
         let source = match header {
             list if *list == FORWARDED || list == "x-forwarded-for" => match hops {
                 0 => Source::Connection,
@@ -46,14 +47,14 @@ impl Clients {
             },
             one => Source::One(one.clone()),
         };
-        Self { source, key }
+        Self { source, hasher: Hasher::new(key) }
     }
 
     /// The keyed hash of the client's address: limits, visitors and events know a client by it alone.
     #[must_use]
-    pub fn hash(&self, headers: &HeaderMap) -> String {
+    pub fn hash(&self, headers: &dyn Headers) -> String {
         let address = self.address(headers).map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
-        seal::keyed_hash(&self.key, &address)
+        self.hasher.hash(&address)
     }
 
     /// The address that our own outermost proxy saw: in a list as many places from the right as there are proxies, since
@@ -61,7 +62,7 @@ impl Clients {
     /// lacks what was promised, the connection's.
     ///
     /// Of an IPv6 address the network of 64 bits, which is what one subscriber has.
-    fn address(&self, headers: &HeaderMap) -> Option<IpAddr> {
+    fn address(&self, headers: &dyn Headers) -> Option<IpAddr> {
         let (name, told) = match &self.source {
             Source::Connection => return connection(headers).map(network),
             Source::List(name, hops) => (name, forwarded::nth_from_right(headers, name, *hops)),
@@ -73,8 +74,8 @@ impl Clients {
 }
 
 /// Which Spin appends after any copy that the client sent.
-fn connection(headers: &HeaderMap) -> Option<IpAddr> {
-    forwarded::address(headers.get_all("spin-client-addr").iter().next_back()?.to_str().ok()?)
+fn connection(headers: &dyn Headers) -> Option<IpAddr> {
+    forwarded::address(&text(headers.all("spin-client-addr").pop()?)?)
 }
 
 fn network(ip: IpAddr) -> IpAddr {
@@ -102,7 +103,7 @@ fn say_once(name: &HeaderName, lacks: Lacks) {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -129,7 +130,7 @@ mod tests {
     }
 
     fn behind(header: &'static str, hops: usize) -> Clients {
-        Clients::new(&HeaderName::from_static(header), hops, String::new())
+        Clients::new(&HeaderName::from_static(header), hops, "")
     }
 
     fn seen(hops: usize, sent: &[(&'static str, &'static str)]) -> String {

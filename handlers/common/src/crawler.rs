@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use http::{HeaderMap, header::USER_AGENT};
+use crate::Headers;
 
 /// What tells most crawlers, in any case of letters. By these words and the list, 11 of 19,897 browsers are taken for
 /// crawlers, all of one maker, and 87 % of 6,001 crawlers are found (the samples of the crate `iscrawl` 1.2.1).
@@ -19,16 +19,16 @@ static LISTED: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("crawlers.txt
 /// Whether nobody sees what a request asks for. A signed-in user is no crawler, whatever the program; but no user sees a
 /// page that the browser has only prepared.
 #[must_use]
-pub fn is_unseen(headers: &HeaderMap, signed_in: bool) -> bool {
-    is_ahead(headers) || !signed_in && is_crawler(headers.get(USER_AGENT).map_or(b"", |agent| agent.as_bytes()))
+pub fn is_unseen(headers: &dyn Headers, signed_in: bool) -> bool {
+    is_ahead(headers) || !signed_in && is_crawler(&headers.first("user-agent").unwrap_or_default())
 }
 
 /// Whether the browser says that it only prepares for what its user may do next: `Sec-Purpose: prefetch;prerender`, and
 /// what browsers sent before that was the standard (<https://wicg.github.io/nav-speculation/prefetch.html>).
-fn is_ahead(headers: &HeaderMap) -> bool {
+fn is_ahead(headers: &dyn Headers) -> bool {
     ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
-        let values = headers.get_all(*name).iter().filter_map(|value| value.to_str().ok());
-        let mut words = values.flat_map(|value| value.split([';', ',', ' ']));
+        let values = headers.texts(name);
+        let mut words = values.iter().flat_map(|value| value.split([';', ',', ' ']));
         words.any(|word| ["prefetch", "prerender", "preview", "instant"].iter().any(|it| word.eq_ignore_ascii_case(it)))
     })
 }
@@ -119,7 +119,7 @@ mod tests {
     fn a_signed_in_user_is_no_crawler_and_nobody_looks_at_what_a_browser_prepares() {
         let unseen = |headers: &[(&'static str, &'static str)], signed_in| {
             let headers = headers.iter().map(|(name, value)| (name.parse().expect(name), value.parse().expect(value)));
-            is_unseen(&headers.collect(), signed_in)
+            is_unseen(&headers.collect::<http::HeaderMap>(), signed_in)
         };
         let person = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0");
         assert!(unseen(&[], false) && !unseen(&[], true));

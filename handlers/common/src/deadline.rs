@@ -11,6 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// When a request stops waiting. Spin sets no time-out on Redis or MySQL, so every call is raced against this.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
+    began: Instant,
     at: Instant,
     /// Whether it is earlier than a store deserves: passing it says nothing of the connection.
     early: bool,
@@ -26,13 +27,20 @@ impl Deadline {
     /// The deadline of something else than a store.
     #[must_use]
     pub fn after(patience: Duration) -> Self {
-        Self { at: Instant::now() + patience, early: false }
+        let began = Instant::now();
+        Self { began, at: began + patience, early: false }
     }
 
     /// An earlier deadline, for something that the request can do without.
     #[must_use]
     pub fn at_most(self, patience: Duration) -> Self {
-        Self { at: self.at.min(Instant::now() + patience), early: true }
+        Self { at: self.at.min(Instant::now() + patience), early: true, ..self }
+    }
+
+    /// When the waiting began.
+    #[must_use]
+    pub fn began(self) -> Instant {
+        self.began
     }
 
     /// Whether this is an earlier deadline than the request's.

@@ -5,7 +5,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
+
+use crate::{Headers, headers::text};
 
 /// Why a header does not name the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +25,12 @@ pub(crate) enum Lacks {
 ///
 /// By bytes: what came from outside may be no text, and must not hide what our proxies appended to it. No address has a
 /// comma, so one between quotes is not ours either.
-pub(crate) fn nth_from_right(headers: &HeaderMap, name: &HeaderName, place: usize) -> Result<IpAddr, Lacks> {
-    let mut lines = headers.get_all(name).iter().peekable();
-    lines.peek().ok_or(Lacks::Header)?;
-    let places: Vec<&[u8]> = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).collect();
+pub(crate) fn nth_from_right(headers: &dyn Headers, name: &HeaderName, place: usize) -> Result<IpAddr, Lacks> {
+    let lines = headers.all(name.as_str());
+    if lines.is_empty() {
+        return Err(Lacks::Header);
+    }
+    let places: Vec<&[u8]> = lines.iter().flat_map(|line| line.split(|byte| *byte == b',')).collect();
     let mut places = places.into_iter().rev().map(<[u8]>::trim_ascii).filter(|place| !place.is_empty());
     let found = places.nth(place.checked_sub(1).ok_or(Lacks::Hops)?).ok_or(Lacks::Hops)?;
     let found = str::from_utf8(found).map_err(|_| Lacks::Address)?;
@@ -35,11 +39,11 @@ pub(crate) fn nth_from_right(headers: &HeaderMap, name: &HeaderName, place: usiz
 }
 
 /// The one address that a header has. Two may be a client's and a proxy's, and nobody knows which is which.
-pub(crate) fn only(headers: &HeaderMap, name: &HeaderName) -> Result<IpAddr, Lacks> {
-    let mut lines = headers.get_all(name).iter();
+pub(crate) fn only(headers: &dyn Headers, name: &HeaderName) -> Result<IpAddr, Lacks> {
+    let mut lines = headers.all(name.as_str()).into_iter();
     match (lines.next(), lines.next()) {
         (None, _) => Err(Lacks::Header),
-        (Some(line), None) => line.to_str().ok().and_then(address).ok_or(Lacks::Address),
+        (Some(line), None) => text(line).as_deref().and_then(address).ok_or(Lacks::Address),
         (Some(_), Some(_)) => Err(Lacks::Address),
     }
 }
@@ -83,6 +87,7 @@ fn is_port(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
     use proptest::{collection::vec, prelude::*};
 
     use super::*;

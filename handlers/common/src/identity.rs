@@ -17,7 +17,6 @@ use contract::{
     UserId, keys,
     scripts::{TakeTurn, Turn},
 };
-use http::HeaderMap;
 
 pub use self::{key_set::KeySet, rules::Rules, sealed::SharedKeys};
 use self::{
@@ -25,7 +24,7 @@ use self::{
     token::{Token, bearer},
 };
 use crate::{
-    Deadline, Problem, TokenFault, config,
+    Deadline, Headers, Problem, TokenFault, config,
     redis::{self, Resend},
     seal,
 };
@@ -61,7 +60,7 @@ pub trait Identifies: Sized + 'static {
     fn load() -> impl Future<Output = Result<Self, Problem>>;
 
     /// The caller, if it says who it is. A token that is there and does not verify is refused, also where none is needed.
-    fn caller(&self, headers: &HeaderMap) -> impl Future<Output = Result<Option<UserId>, Problem>>;
+    fn caller(&self, headers: &dyn Headers) -> impl Future<Output = Result<Option<UserId>, Problem>>;
 }
 
 /// By nothing: everybody is answered alike.
@@ -70,7 +69,7 @@ impl Identifies for () {
         Ok(())
     }
 
-    async fn caller(&self, _: &HeaderMap) -> Result<Option<UserId>, Problem> {
+    async fn caller(&self, _: &dyn Headers) -> Result<Option<UserId>, Problem> {
         Ok(None)
     }
 }
@@ -98,10 +97,10 @@ impl Identifies for Identity {
         Ok(Self { rules, keys, redis_url, said: Cell::default(), refused: Default::default() })
     }
 
-    async fn caller(&self, headers: &HeaderMap) -> Result<Option<UserId>, Problem> {
+    async fn caller(&self, headers: &dyn Headers) -> Result<Option<UserId>, Problem> {
         let verified = async {
             let Some(text) = bearer(headers)? else { return Ok(None) };
-            let token = Token::read(text)?;
+            let token = Token::read(&text)?;
             Ok(Some(self.verify(&token).await?))
         };
         match verified.await {

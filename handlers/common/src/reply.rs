@@ -1,5 +1,5 @@
 use contract::scripts::{self, Gate};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
 
 use crate::{Limit, Problem};
@@ -8,7 +8,7 @@ use crate::{Limit, Problem};
 #[derive(Debug)]
 pub struct Reply {
     pub(crate) status: StatusCode,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -40,8 +40,8 @@ impl Reply {
     /// The same with a further header. A value that no header can carry is left out.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.push((HeaderName::from_static(name), value));
+        if value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+            self.headers.push((name.to_owned(), value.into()));
         }
         self
     }

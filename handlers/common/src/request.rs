@@ -1,11 +1,11 @@
 use std::{borrow::Cow, str::FromStr};
 
 use contract::{ArticleId, Kind, UserId};
-use http::{HeaderMap, Method, Uri, request::Parts};
+use http::{Method, request::Parts};
 use percent_encoding::percent_decode_str;
-use spin_sdk::{http::Request, wasip3::http_compat::IncomingRequestBody};
+use spin_sdk::wasip3::http::types::Request;
 
-use crate::{Deadline, Problem, body, escapes::decoded, route::trimmed};
+use crate::{Deadline, Headers, Problem, body, escapes::decoded, headers::text, route::trimmed};
 
 /// A request on its way through a component.
 pub struct Call {
@@ -17,51 +17,50 @@ pub struct Call {
     pub request_id: String,
     /// Set by `serve` before a component sees the call, unless the component looks at no token.
     pub(crate) caller: Result<Option<UserId>, Problem>,
-    uri: Uri,
-    headers: HeaderMap,
-    incoming: Option<IncomingRequestBody>,
+    /// Path and query, as they were sent.
+    target: String,
+    headers: Box<dyn Headers>,
+    incoming: Option<Request>,
     body: Result<Vec<u8>, Problem>,
 }
 
 impl From<Parts> for Call {
     /// A call whose body is empty.
     fn from(Parts { method, uri, headers, .. }: Parts) -> Self {
-        let request_id = headers
-            .get("x-request-id")
-            .and_then(|value| value.to_str().ok())
-            .filter(|id| is_request_id(id))
-            .map_or_else(|| crate::seal::hex(&crate::seal::random::<16>()), str::to_owned);
-        let method = if method == Method::HEAD { Method::GET } else { method };
-        let deadline = Deadline::of_request();
-        Self {
-            method,
-            deadline,
-            request_id,
-            caller: Err(Problem::Misconfigured),
-            uri,
-            headers,
-            incoming: None,
-            body: Ok(vec![]),
-        }
+        let target = uri.path_and_query().map_or_else(String::new, ToString::to_string);
+        Self::of(method, target, Box::new(headers), None)
     }
 }
 
 impl Call {
+    /// Of a request as the platform has it. Not as the SDK's `Request`, which fetches every header and checks it again.
     pub(crate) fn new(request: Request) -> Self {
-        let (parts, body) = request.into_parts();
-        Self { incoming: Some(body), ..Self::from(parts) }
+        let method = Method::try_from(request.get_method()).unwrap_or_default();
+        let target = request.get_path_with_query().unwrap_or_default();
+        Self::of(method, target, Box::new(request.get_headers()), Some(request))
+    }
+
+    fn of(method: Method, target: String, headers: Box<dyn Headers>, incoming: Option<Request>) -> Self {
+        let request_id = headers
+            .first("x-request-id")
+            .and_then(text)
+            .filter(|id| is_request_id(id))
+            .unwrap_or_else(|| crate::seal::hex(&crate::seal::random::<16>()));
+        let method = if method == Method::HEAD { Method::GET } else { method };
+        let (caller, body) = (Err(Problem::Misconfigured), Ok(vec![]));
+        Self { method, deadline: Deadline::of_request(), request_id, caller, target, headers, incoming, body }
     }
 
     /// The path, without the query.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.uri.path()
+        self.target.split('?').next().unwrap_or_default()
     }
 
     /// The headers that the caller, and after it the platform, sent.
     #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+    pub fn headers(&self) -> &dyn Headers {
+        &*self.headers
     }
 
     /// The caller, if it says who it is.
@@ -114,7 +113,8 @@ impl Call {
 
     /// The values of the parameters of these names, in their order; `None` if one of them is no text.
     fn values(&self, names: &[&str]) -> Option<Vec<Cow<'_, str>>> {
-        let pairs = self.uri.query().unwrap_or_default().split('&');
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        let pairs = query.split('&');
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let wanted = pairs.filter(|(name, _)| decoded(name).is_some_and(|name| names.contains(&name.as_ref())));
         wanted.map(|(_, value)| decoded(value)).collect()
@@ -126,21 +126,20 @@ impl Call {
     /// A body of GET or DELETE has no meaning (RFC 9110 sections 9.3.1 and 9.3.5) and is left unread unless it says that it is
     /// too large: to ask whether there is one costs as much as a tenth of a like.
     pub(crate) async fn receive(&mut self) -> Result<(), Problem> {
-        self.check_length()?;
+        let length = self.length()?;
         // Without a length there may be a body in chunks: the platform keeps back the header that would say so. Browsers
         // send the length 0 with a PUT or POST that has no body.
-        let none = [Method::GET, Method::DELETE].contains(&self.method)
-            || self.headers.get("content-length").is_some_and(|length| length == "0");
+        let none = length == Some(0) || [Method::GET, Method::DELETE].contains(&self.method);
         let Some(incoming) = self.incoming.take().filter(|_| !none) else { return Ok(()) };
         self.body = body::receive(incoming).await;
         if self.body == Err(Problem::TooLarge) { Err(Problem::TooLarge) } else { Ok(()) }
     }
 
-    /// Refuses a body that announces itself as too large, before any of it is read.
-    fn check_length(&self) -> Result<(), Problem> {
-        let Some(announced) = self.headers.get("content-length") else { return Ok(()) };
-        let length = announced.to_str().ok().and_then(|length| length.parse::<u64>().ok());
-        if length.is_some_and(|length| length <= body::MAX as u64) { Ok(()) } else { Err(Problem::TooLarge) }
+    /// The length that the body announces, if it does. One that is too large is refused before any of it is read.
+    fn length(&self) -> Result<Option<usize>, Problem> {
+        let Some(announced) = self.headers.first("content-length") else { return Ok(None) };
+        let length = text(announced).and_then(|length| length.parse().ok());
+        length.filter(|length| *length <= body::MAX).map(Some).ok_or(Problem::TooLarge)
     }
 
     /// What the body says in one field that is true or false; `takes` says what it should be. Nothing, where there is no body.
@@ -224,7 +223,7 @@ mod tests {
         fn a_body_that_announces_more_than_we_take_is_refused(length: u64, text in "[0-9a-f+ -]{0,24}") {
             let announced = |length: &str| {
                 let value = length.parse().expect("a header value");
-                call("/", HeaderMap::from_iter([(http::header::CONTENT_LENGTH, value)])).check_length().is_ok()
+                call("/", HeaderMap::from_iter([(http::header::CONTENT_LENGTH, value)])).length().is_ok()
             };
             prop_assert_eq!(announced(&length.to_string()), length <= body::MAX as u64);
             prop_assert!(announced(&(length % (body::MAX as u64 + 1)).to_string()));

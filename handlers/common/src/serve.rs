@@ -1,21 +1,21 @@
-use std::{any::Any, cell::OnceCell, rc::Rc};
+use std::{any::Any, cell::OnceCell, future::poll_fn, marker::PhantomData, rc::Rc, task::Poll};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use http_body_util::Full;
-use spin_sdk::{
-    http::{IntoResponse, Request},
-    wasip3::{http::types, wit_bindgen},
+use http::{Method, StatusCode};
+use spin_sdk::wasip3::{
+    exports::http::handler::Guest,
+    http::types::{ErrorCode, Fields, Request, Response},
+    wit_bindgen, wit_future, wit_stream,
 };
 
 use crate::{
     Call, Deadline, Problem, Reply, Route, config,
     cors::{self, Origins},
+    headers::text,
     identity::Identifies,
     route::trimmed,
 };
 
-/// What one component does. Everything that each of them needs around it is done by [`serve`].
+/// What one component does. Everything that each of them needs around it is done by [`Served`].
 pub trait Component: 'static {
     /// The name in `spin.toml`.
     const NAME: &'static str;
@@ -27,7 +27,7 @@ pub trait Component: 'static {
     /// What is done on a route.
     type Action: Copy + 'static;
 
-    /// The paths that it answers; its health is answered by [`serve`].
+    /// The paths that it answers; its health is answered by [`Served`].
     const ROUTES: &'static [Route<Self::Action>];
 
     /// What it reads of its variables.
@@ -65,20 +65,35 @@ async fn own<C: Component>() -> Result<Rc<Own<C>>, Problem> {
     config::once(&OWN, load).await?.downcast().map_err(|_| Problem::Misconfigured)
 }
 
-/// Answers a request: finds its route, has the component carry it out, and adds the headers that every answer has.
-pub async fn serve<C: Component>(request: Request) -> Result<types::Response, types::ErrorCode> {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let preflight = (request.method() == Method::OPTIONS).then(|| cors::allowed_headers(request.headers()));
-    let call = Call::new(request);
-    let request_id = call.request_id.clone();
-    let origins = config::once(&ORIGINS, origins()).await;
-    let outcome = match &origins {
-        Ok(_) => answer::<C>(call).await,
-        Err(problem) => Err(problem.clone()),
+/// A component as the platform calls it; see [`component!`](crate::component).
+#[derive(Debug)]
+pub struct Served<C>(PhantomData<C>);
+
+/// Exports a [`Component`].
+#[macro_export]
+macro_rules! component {
+    ($component:ty) => {
+        type Served = $crate::Served<$component>;
+        ::spin_sdk::wasip3::http::service::export!(Served);
     };
-    let reply = outcome.unwrap_or_else(Reply::from);
-    let allowed = |origin: &HeaderValue| origins.as_ref().is_ok_and(|origins| origins.have(origin));
-    send(reply, &request_id, origin.filter(allowed), preflight).await
+}
+
+impl<C: Component> Guest for Served<C> {
+    /// Answers a request: finds its route, has the component carry it out, and adds the headers that every answer has.
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let call = Call::new(request);
+        let origin = call.headers().first("origin").and_then(text);
+        let preflight = (call.method == Method::OPTIONS).then(|| cors::allowed_headers(call.headers()));
+        let request_id = call.request_id.clone();
+        let origins = config::once(&ORIGINS, origins()).await;
+        let outcome = match &origins {
+            Ok(_) => answer::<C>(call).await,
+            Err(problem) => Err(problem.clone()),
+        };
+        let reply = outcome.unwrap_or_else(Reply::from);
+        let allowed = |origin: &String| origins.as_ref().is_ok_and(|origins| origins.have(origin));
+        send(finished(reply, &request_id, origin.filter(allowed), preflight)).await
+    }
 }
 
 async fn answer<C: Component>(mut call: Call) -> Result<Reply, Problem> {
@@ -104,48 +119,60 @@ async fn answer<C: Component>(mut call: Call) -> Result<Reply, Problem> {
     C::act(call, route.action, &own.settings).await
 }
 
-async fn send(
-    reply: Reply,
-    request_id: &str,
-    allowed_origin: Option<HeaderValue>,
-    preflight: Option<String>,
-) -> Result<types::Response, types::ErrorCode> {
-    let length = reply.body.len();
-    let mut response = http::Response::new(Full::new(Bytes::from(reply.body)));
-    *response.status_mut() = reply.status;
-    let headers: &mut HeaderMap = response.headers_mut();
-    headers.extend(reply.headers);
-    let fixed = |value| HeaderValue::from_static(value);
+/// The answer with the headers that every answer has.
+fn finished(reply: Reply, request_id: &str, allowed_origin: Option<String>, preflight: Option<String>) -> Reply {
     let varies = if preflight.is_some() { "Origin, Access-Control-Request-Headers" } else { "Origin" };
-    headers.append(header::VARY, fixed(varies));
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, fixed("no-store"));
-    }
-    if let Ok(value) = HeaderValue::from_str(request_id) {
-        headers.insert(HeaderName::from_static("x-request-id"), value);
+    let is_kept = reply.headers.iter().any(|(name, _)| name == "cache-control");
+    let mut reply = reply.with("vary", varies).with("x-request-id", request_id);
+    if !is_kept {
+        reply = reply.with("cache-control", "no-store");
     }
     if let Some(origin) = allowed_origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, fixed("true"));
-        headers.insert(
-            header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            fixed("Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"),
-        );
-        let answered = preflight.filter(|_| reply.status == StatusCode::NO_CONTENT);
-        if let Some(names) = answered.and_then(|names| HeaderValue::try_from(names).ok()) {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, fixed("PUT, DELETE, POST"));
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
-            headers.insert(header::ACCESS_CONTROL_MAX_AGE, fixed("600"));
+        reply = reply
+            .with("access-control-allow-origin", &origin)
+            .with("access-control-allow-credentials", "true")
+            .with("access-control-expose-headers", "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id");
+        if let Some(names) = preflight.filter(|_| reply.status == StatusCode::NO_CONTENT) {
+            reply = reply
+                .with("access-control-allow-methods", "PUT, DELETE, POST")
+                .with("access-control-allow-headers", &names)
+                .with("access-control-max-age", "600");
         }
     }
     // Without it the answer is chunked, and its last bytes wait for the client's delayed acknowledgement. A 204 has none
     // (RFC 9110 section 8.6), and a 304 no body that it could be of.
-    let is_bare = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&reply.status);
-    if !is_bare {
-        headers.insert(header::CONTENT_LENGTH, length.into());
+    if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&reply.status) {
+        return reply;
     }
-    let response = response.into_response()?;
-    // The body is written by a task of its own; let it begin before the headers leave, so that both leave together.
-    wit_bindgen::yield_async().await;
-    Ok(response)
+    let length = reply.body.len().to_string();
+    reply.with("content-length", &length)
+}
+
+/// Not by the SDK's conversions, which cost as much as a quarter of a like.
+async fn send(reply: Reply) -> Result<Response, ErrorCode> {
+    let Reply { status, headers, body } = reply;
+    let refused = |error| ErrorCode::InternalError(Some(format!("headers: {error:?}")));
+    let headers = Fields::from_list(&headers).map_err(refused)?;
+    let (_, no_trailers) = wit_future::new(|| Ok(None));
+    if body.is_empty() {
+        let (response, _) = Response::new(headers, None, no_trailers);
+        return Ok(with_status(response, status));
+    }
+    let (mut writer, contents) = wit_stream::new();
+    let (response, _) = Response::new(headers, Some(contents), no_trailers);
+    // Whoever is gone reads nothing, so nothing depends on how the writing ends.
+    let mut writing = Box::pin(async move { drop(writer.write_all(body).await) });
+    // It begins before the headers leave, so that both leave together, and ends in a task of its own.
+    if poll_fn(|context| Poll::Ready(writing.as_mut().poll(context).is_pending())).await {
+        wit_bindgen::spawn(writing);
+    }
+    Ok(with_status(response, status))
+}
+
+fn with_status(response: Response, status: StatusCode) -> Response {
+    if status != StatusCode::OK {
+        // It refuses only what is no status.
+        let _ = response.set_status_code(status.as_u16());
+    }
+    response
 }

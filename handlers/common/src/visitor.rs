@@ -1,11 +1,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{
-    HeaderMap, HeaderName,
-    header::{ACCEPT_LANGUAGE, COOKIE, USER_AGENT},
-};
+use http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderName, USER_AGENT};
 
-use crate::{Problem, config, seal};
+use crate::{Headers, Problem, config, seal};
 
 const NAME: &str = "interaction_visitor";
 
@@ -76,13 +73,14 @@ impl Visitors {
     /// the first time within the same two seconds, are one visitor for as long as the cookie lasts. And two views on
     /// either side of a limit between two such spans are still two visitors, once in some hundred.
     #[must_use]
-    pub fn of(&self, headers: &HeaderMap, ip_hash: &str, consent: Option<bool>, now: SystemTime) -> Visitor {
+    pub fn of(&self, headers: &dyn Headers, ip_hash: &str, consent: Option<bool>, now: SystemTime) -> Visitor {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let hashed = |what: &str, span: Duration, names: &[HeaderName]| {
             let span = (since / span.as_millis()).to_string();
-            let sent = names.iter().map(|name| headers.get(name).map_or(&b""[..], |value| value.as_bytes()));
+            let sent: Vec<Vec<u8>> =
+                names.iter().map(|name| headers.first(name.as_str()).unwrap_or_default()).collect();
             let fixed = [what.as_bytes(), span.as_bytes(), ip_hash.as_bytes()];
-            seal::keyed_id(&self.key, &fixed.into_iter().chain(sent).collect::<Vec<_>>())
+            seal::keyed_id(&self.key, &fixed.into_iter().chain(sent.iter().map(Vec::as_slice)).collect::<Vec<_>>())
         };
         let followed = consent != Some(false) && !is_private(headers);
         let Some(attributes) = self.attributes.as_ref().filter(|_| followed) else {
@@ -96,10 +94,11 @@ impl Visitors {
     }
 
     /// The visitor that the request's cookie names, if it is one of ours.
-    fn known(&self, headers: &HeaderMap) -> Option<[u8; 16]> {
-        let pairs =
-            headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
-        pairs
+    fn known(&self, headers: &dyn Headers) -> Option<[u8; 16]> {
+        let lines = headers.texts(COOKIE.as_str());
+        lines
+            .iter()
+            .flat_map(|line| line.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
             .filter(|(name, _)| *name == NAME)
             .find_map(|(_, value)| seal::open(&self.key, value)?.try_into().ok())
@@ -108,8 +107,8 @@ impl Visitors {
 
 /// Whether the browser says that its user wants not to be followed: by Global Privacy Control
 /// (<https://www.w3.org/TR/gpc/>), or by what came before it.
-fn is_private(headers: &HeaderMap) -> bool {
-    ["sec-gpc", "dnt"].iter().any(|name| headers.get(*name).is_some_and(|value| value == "1"))
+fn is_private(headers: &dyn Headers) -> bool {
+    ["sec-gpc", "dnt"].iter().any(|name| headers.first(name).is_some_and(|value| value == b"1"))
 }
 
 /// What the cookie has by the variables: path, `SameSite`, `Secure` and `Partitioned`.
@@ -147,6 +146,8 @@ fn refused(why: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use http::HeaderMap;
 
     use super::*;
 

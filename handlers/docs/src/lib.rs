@@ -1,16 +1,12 @@
 //! What describes the service to those who call it: `GET /v1/openapi.json`, and under `GET /v1/problems` a page for each
 //! `type` of a problem. Made of `docs/` by `build.rs`, so it needs no store, no key and no secret.
 
-use handler_common::{Call, Component, Problem, Reply, Route, serve};
-use spin_sdk::{http::Request, http_service, wasip3::http::types};
+use handler_common::{Call, Component, Problem, Reply, Route, component};
 
 // DESCRIPTION, LIST, PAGES and POLICY.
 include!(concat!(env!("OUT_DIR"), "/docs.rs"));
 
-#[http_service]
-async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve::<Docs>(request).await
-}
+component!(Docs);
 
 struct Docs;
 

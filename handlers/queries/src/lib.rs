@@ -8,15 +8,11 @@ mod ready;
 mod settings;
 mod top;
 
-use handler_common::{Call, Component, Identity, Problem, Reply, Route, config::setting, serve};
-use spin_sdk::{http::Request, http_service, wasip3::http::types};
+use handler_common::{Call, Component, Identity, Problem, Reply, Route, component, config::setting};
 
 use settings::Settings;
 
-#[http_service]
-async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve::<Queries>(request).await
-}
+component!(Queries);
 
 struct Queries;
 

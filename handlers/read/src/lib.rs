@@ -10,18 +10,14 @@ use contract::{
 };
 use handler_common::{
     Call, Clients, Component, Identity, Problem, READ_AFTER, Reply, Route, VIEW_LIFETIME, ViewToken, Viewer, Visitors,
+    component,
     config::{limit, secret, setting},
     is_unseen,
     redis::{self, Resend},
-    serve,
 };
 use serde::Serialize;
-use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
-#[http_service]
-async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve::<Reads>(request).await
-}
+component!(Reads);
 
 struct Reads;
 

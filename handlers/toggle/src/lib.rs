@@ -7,18 +7,13 @@ mod wish;
 
 use contract::Truth;
 use handler_common::{
-    Call, Clients, Component, Identity, Problem, Reply, Route,
+    Call, Clients, Component, Identity, Problem, Reply, Route, component,
     config::{limit, setting},
-    serve,
 };
-use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
 use wish::{Settings, Wish};
 
-#[http_service]
-async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve::<Toggle>(request).await
-}
+component!(Toggle);
 
 struct Toggle;
 

@@ -1,14 +1,13 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use contract::UserId;
-use http::HeaderMap;
 
 use super::{
     key_set::KeySet,
     token::{Token, bearer},
 };
 use crate::{
-    TokenFault,
+    Headers, TokenFault,
     json::{Json, Twice},
 };
 
@@ -58,9 +57,9 @@ impl Rules {
     }
 
     /// The caller, if it says who it is, by the keys at hand.
-    pub fn caller(&self, headers: &HeaderMap, keys: &KeySet) -> Result<Option<UserId>, TokenFault> {
+    pub fn caller(&self, headers: &dyn Headers, keys: &KeySet) -> Result<Option<UserId>, TokenFault> {
         let Some(token) = bearer(headers)? else { return Ok(None) };
-        self.user(&Token::read(token)?, keys).map(Some)
+        self.user(&Token::read(&token)?, keys).map(Some)
     }
 
     /// The user of a token, if a key signed it and it says all that it must.

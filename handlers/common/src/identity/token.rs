@@ -1,11 +1,9 @@
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, header::AUTHORIZATION};
-
 use crate::{
-    TokenFault,
+    Headers, TokenFault,
     json::{Json, Twice},
     jws::Key,
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// Longer tokens are refused unread.
 const MAX_TOKEN: usize = 8 * 1024;
@@ -22,17 +20,18 @@ pub(crate) struct Token<'a> {
 }
 
 /// The token that a request carries, if any: only `Bearer` is ours, and a site may use other schemes for itself.
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, TokenFault> {
-    let mut tokens = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
+pub(crate) fn bearer(headers: &dyn Headers) -> Result<Option<String>, TokenFault> {
+    let lines = headers.all("authorization");
+    let mut tokens = lines.iter().filter_map(|line| {
         // By bytes: what is no text may begin with the scheme.
-        let (scheme, token) = value.as_bytes().split_at_checked(6)?;
+        let (scheme, token) = line.split_at_checked(6)?;
         let ours = scheme.eq_ignore_ascii_case(b"bearer") && token.first().is_none_or(|byte| *byte == b' ');
         ours.then_some(token)
     });
     match (tokens.next(), tokens.next()) {
         (None, _) => Ok(None),
         (Some(token), None) => match std::str::from_utf8(token) {
-            Ok(token) => Ok(Some(token.trim_matches(' '))),
+            Ok(token) => Ok(Some(token.trim_matches(' ').to_owned())),
             Err(_) => Err(TokenFault::Malformed),
         },
         // Whoever is in front of us might take the other.

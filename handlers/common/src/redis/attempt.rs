@@ -1,6 +1,6 @@
 //! Sending calls: each attempt, and what follows from what came of it.
 
-use std::{cell::Cell, rc::Rc, time::Instant};
+use std::{cell::Cell, rc::Rc};
 
 use contract::Address;
 use futures::future::{FutureExt, join_all};
@@ -20,19 +20,18 @@ const ROUNDS: usize = 4;
 #[derive(Clone, Copy)]
 struct Request<'a> {
     url: &'a str,
-    began: Instant,
     deadline: Deadline,
     resend: Resend,
 }
 
 /// Sends the calls until each has its answer or is given up.
 pub(super) async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[&dyn Pending]) {
-    let request = Request { url, began: Instant::now(), deadline, resend };
+    let request = Request { url, deadline, resend };
     for _ in 0..ROUNDS {
         let servers = by_server(calls);
         // Each by itself: a server that stalls hides nothing of what others say.
         deadline.race(all(servers.iter().map(|(server, calls)| request.ask(server.as_ref(), calls)))).await;
-        if deadline.left().is_zero() || !calls.iter().any(|call| call.state().get().is_open()) {
+        if !calls.iter().any(|call| call.state().get().is_open()) || deadline.left().is_zero() {
             break;
         }
     }
@@ -87,7 +86,7 @@ impl Attempt<'_> {
         }
         self.by.given_up.set(None);
         self.outcome.set(outcome);
-        self.request.settle(self.call, outcome, self.by.server.learned < self.request.began);
+        self.request.settle(self.call, outcome, self.by.server.learned < self.request.deadline.began());
     }
 }
 
@@ -98,7 +97,7 @@ impl Drop for Attempt<'_> {
         if self.outcome.get() != Outcome::Silent {
             return;
         }
-        let Request { deadline, began, .. } = self.request;
+        let (deadline, began) = (self.request.deadline, self.request.deadline.began());
         let early = deadline.is_early() || !deadline.left().is_zero();
         // A request that gives up many calls on one connection does so once.
         let before = self.by.given_up.replace(Some(began)).filter(|before| *before != began);

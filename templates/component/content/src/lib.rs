@@ -1,14 +1,10 @@
 //! `PUT` and `DELETE /v1/articles/{id}/{{project-name | kebab_case}}`.
 
 use contract::{ArticleId, UserId};
-use handler_common::{Call, Component, Identity, Problem, Reply, Route, serve};
+use handler_common::{Call, Component, Identity, Problem, Reply, Route, component};
 use serde::Serialize;
-use spin_sdk::{http::Request, http_service, wasip3::http::types};
 
-#[http_service]
-async fn handle(request: Request) -> Result<types::Response, types::ErrorCode> {
-    serve::<{{project-name | pascal_case}}>(request).await
-}
+component!({{project-name | pascal_case}});
 
 struct {{project-name | pascal_case}};
 
