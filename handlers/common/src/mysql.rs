@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use contract::SESSION;
 use spin_sdk::mysql::{Connection, DbValue, Decode, Error, ParameterValue, Row};
 
 use crate::{Deadline, Problem, log::without_url};
@@ -33,6 +34,11 @@ thread_local! {
 /// them at 1,024. A longer one, or one that is not cast, is of a type that Spin does not convert: MEDIUMTEXT begins past
 /// 65,535 bytes, and a character has up to four.
 pub const LONGEST_TEXT: usize = 16_000;
+
+/// What a session sets besides [`SESSION`]. A call that we stopped waiting for goes on in the host; it shall not wait for a
+/// lock, of a row or of a table that is being changed, much longer than we did. Texts may be as long as their type allows;
+/// a query bounds its own.
+const LIMITS: &str = ", innodb_lock_wait_timeout = 2, lock_wait_timeout = 2, group_concat_max_len = 65535";
 
 /// How often a statement is tried: a kept connection may be stale, and a transaction may be the victim of a deadlock.
 const ATTEMPTS: usize = 3;
@@ -154,12 +160,7 @@ impl Decode for Text {
 impl Mysql {
     async fn open(url: &str) -> Result<Self, Error> {
         let connection = Connection::open(url).await?;
-        // A call that we stopped waiting for goes on in the host; it shall not wait for a lock, of a row or of a table
-        // that is being changed, much longer than we did. And UTC, since a zone with summer time has an hour that its
-        // clock shows twice. Texts may be as long as their type allows; a query bounds its own.
-        let session = "SET SESSION innodb_lock_wait_timeout = 2, SESSION lock_wait_timeout = 2,
-                       SESSION time_zone = '+00:00', SESSION group_concat_max_len = 65535";
-        connection.execute(session, vec![]).await?;
+        connection.execute([SESSION, LIMITS].concat(), vec![]).await?;
         let rows = connection
             .query("SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms", vec![])
             .await?
