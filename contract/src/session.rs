@@ -8,7 +8,7 @@
 ///   writers of neighbouring rows never wait for each other
 ///   (<https://dev.mysql.com/doc/refman/8.4/en/innodb-transaction-isolation-levels.html>).
 /// - UTC, since a zone with summer time has an hour that its clock shows twice.
-/// - The mode is MySQL's default without ONLY_FULL_GROUP_BY, in which the two servers differ. A stored procedure keeps
+/// - The mode is MySQL's default without `ONLY_FULL_GROUP_BY`, in which the two servers differ. A stored procedure keeps
 ///   the mode of the session that created it.
 pub const SESSION: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, autocommit = 1, sql_safe_updates = 0,
     time_zone = '+00:00',
