@@ -10,6 +10,7 @@ mod kind;
 mod outbox;
 mod partition;
 pub mod scripts;
+mod session;
 mod version;
 
 pub use cluster::{Address, Topology, slot};
@@ -18,4 +19,5 @@ pub use id::{ArticleId, ArticleNumber, FIRST_NAME, IdError, MAX_ID, NumberError,
 pub use kind::{Kind, KindError, Pair, Truth, Written};
 pub use outbox::OutboxEntry;
 pub use partition::Partition;
+pub use session::SESSION;
 pub use version::{Version, VersionError};

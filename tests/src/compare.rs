@@ -7,10 +7,9 @@ use std::{
 use anyhow::{Result, ensure};
 use contract::{Kind, Partition, keys};
 use redis::AsyncCommands;
-use sqlx::MySqlPool;
 use stack::{Stack, wait_for};
 
-use crate::{Model, Pair, Topic, counts, id, interactions, members, redis};
+use crate::{Model, Pair, Topic, counts, id, interactions, members, mysql, redis};
 
 /// A way in which a store is not what clients were told.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +56,7 @@ impl Wrong {
 /// Waits until nothing is on its way any more: all outboxes are empty, what MySQL decides is projected, and the consumer
 /// has committed the topic's end. What cannot be asked yet is asked again.
 pub async fn drained(stack: &Stack, topic: &Topic, patience: Duration) -> Result<()> {
-    let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
+    let mysql = mysql(&stack.mysql_url()).await?;
     let redis = redis(&stack.redis_url()).await?;
     let mut last = "not asked".to_owned();
     let waited = wait_for("empty outboxes and no lag", patience, async || {
@@ -80,7 +79,7 @@ pub async fn drained(stack: &Stack, topic: &Topic, patience: Duration) -> Result
 /// Clients' model against Redis and MySQL, members and counts of all kinds, of these articles. To be asked when all is
 /// drained: then Redis has what MySQL decides, too.
 pub async fn compare(stack: &Stack, model: &Model, articles: RangeInclusive<i64>) -> Result<Vec<Wrong>> {
-    let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
+    let mysql = mysql(&stack.mysql_url()).await?;
     let mut redis = redis(&stack.redis_url()).await?;
     ensure!(model.states().all(|(_, pair, _)| articles.contains(&pair.1)), "the model has other articles");
     let mut in_mysql = interactions(&mysql).await?;

@@ -20,7 +20,7 @@ pub use description::{DESCRIPTION, conforms, health_routes, resolved};
 pub use log::Log;
 pub use model::{Model, Pair};
 pub use numbers::{id, number};
-pub use stores::{Topic, counts, interactions, members, partition_of, rows};
+pub use stores::{Topic, counts, interactions, members, mysql, partition_of, rows};
 
 /// The consumer group of the persister.
 pub const GROUP: &str = "interaction.persister";

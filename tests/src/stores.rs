@@ -4,13 +4,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use contract::{ArticleNumber, Event, Kind, Partition, keys};
+use contract::{ArticleNumber, Event, Kind, Partition, SESSION, keys};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
 };
 use redis::AsyncCommands;
-use sqlx::MySqlPool;
+use sqlx::{Executor, MySqlPool, mysql::MySqlPoolOptions};
 
 use crate::{Pair, Redis, id, site::numbered};
 
@@ -36,6 +36,17 @@ pub async fn members(redis: &mut Redis, kind: Kind, article: ArticleNumber) -> R
         }
     }
     Ok(all)
+}
+
+/// MySQL as the service has it, whatever the server's defaults are.
+pub async fn mysql(url: &str) -> Result<MySqlPool> {
+    let pool = MySqlPoolOptions::new().after_connect(|connection, _| {
+        Box::pin(async move {
+            connection.execute(SESSION).await?;
+            Ok(())
+        })
+    });
+    Ok(pool.connect(url).await?)
 }
 
 /// Who has which kind on for what by MySQL.

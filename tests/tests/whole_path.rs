@@ -3,7 +3,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -124,7 +124,23 @@ fn counts(model: &Model, kind: Kind) -> BTreeMap<i64, i64> {
     })
 }
 
-/// What clients were told is in the stores, in the counters, in the rankings.
+/// The lists of some users.
+async fn lists(api: &Api, model: &Model, kind: Kind) -> Result<()> {
+    for user in 1..=20 {
+        let list = api.get(&format!("/v1/me/{}?limit=100", kind.count())).user(user).good().await?;
+        let listed = list["items"].as_array().context("a list")?.iter().map(|item| item["article_id"].clone());
+        let on = model.standing(kind).into_iter().filter(|pair| pair.0 == user);
+        let on: BTreeSet<_> = on.map(|(_, of)| article(of).to_string()).collect();
+        assert_eq!(
+            listed.filter_map(|id| id.as_str().map(str::to_owned)).collect::<BTreeSet<_>>(),
+            on,
+            "{kind} of {user}"
+        );
+    }
+    Ok(())
+}
+
+/// What clients were told is in the stores, in the counters, in lists, in the rankings.
 async fn holds(stack: &Stack, api: &Api, model: &Model) -> Result<()> {
     assert_eq!(compare(stack, model, 1..=ARTICLES).await?, []);
     let articles: Vec<i64> = (1..=ARTICLES).collect();
@@ -140,6 +156,7 @@ async fn holds(stack: &Stack, api: &Api, model: &Model) -> Result<()> {
         }
     }
     for kind in Kind::ALL.iter().copied() {
+        lists(api, model, kind).await?;
         assert_eq!(ranking(api, kind).await?, ranked(model, kind), "{kind}");
     }
     Ok(())
@@ -155,6 +172,19 @@ async fn on_a_cluster_every_acknowledged_change_is_in_every_store_once() -> Resu
     whole_path(Options::default().clustered()).await
 }
 
+/// With what other clients of a server that is shared may want.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_mysql_of_other_defaults_every_acknowledged_change_is_in_every_store_once() -> Result<()> {
+    let options = Options::default()
+        .mysql("autocommit", 0)
+        .mysql("transaction-isolation", "SERIALIZABLE")
+        .mysql("sql-mode", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,ONLY_FULL_GROUP_BY,PIPES_AS_CONCAT")
+        .mysql("default-time-zone", "+05:30")
+        .mysql("group-concat-max-len", 4)
+        .mysql("init-connect", "SET NAMES latin1, sql_safe_updates = 1");
+    whole_path(options).await
+}
+
 fn segment(of: i64) -> String {
     site::segment(&article(of).to_string())
 }
@@ -165,7 +195,7 @@ async fn whole_path(options: Options) -> Result<()> {
     println!("seed {seed} (E2E_SEED={seed} repeats it)");
     let stack = Stack::start(options.wide_limits()).await?;
     let api = Api::new(stack.http_url());
-    let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
+    let mysql = tests::mysql(&stack.mysql_url()).await?;
 
     let (stop, next) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(FIRST_PROBE)));
     let mut probes = JoinSet::new();
@@ -206,6 +236,8 @@ async fn whole_path(options: Options) -> Result<()> {
     drained(&stack, &topic, PATIENCE).await?;
     holds(&stack, &api, &model).await?;
 
+    let status = stack.persister.command(&["status"])?.output().await?;
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stdout));
     println!(
         "{} requests in {took:.1?}, {} events, {} states of kind, user and article compared, twice; on {}",
         OF_REDIS + OF_MYSQL + i64::try_from(lags.len())?,

@@ -21,11 +21,11 @@ pub struct MariaDb {
 impl MariaDb {
     /// A server with its data and log below `folder`, not started yet.
     pub fn new(folder: &Path) -> Result<Self> {
-        Self::with_tls(folder, None)
+        Self::with(folder, None, &[])
     }
 
-    /// The same that, with `tls`, takes nothing else.
-    pub(crate) fn with_tls(folder: &Path, tls: Option<&Tls>) -> Result<Self> {
+    /// The same with further arguments that, with `tls`, takes nothing else.
+    pub(crate) fn with(folder: &Path, tls: Option<&Tls>, arguments: &[String]) -> Result<Self> {
         let (data, socket, port) = (folder.join("mysql"), folder.join("mysql.sock"), ports::free()?);
         let server = match env::var_os("INTERACTION_MYSQLD") {
             Some(program) => program.into(),
@@ -43,7 +43,8 @@ impl MariaDb {
             // A commit is on disk before it is acknowledged; nobody replicates from here.
             .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--skip-name-resolve"])
             .args(["--max-connections=400", "--innodb-buffer-pool-size=256M"])
-            .args(tls.map(tls_arguments).unwrap_or_default());
+            .args(tls.map(tls_arguments).unwrap_or_default())
+            .args(arguments);
         Ok(Self { service, port, ca })
     }
 

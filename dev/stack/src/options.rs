@@ -15,6 +15,7 @@ pub(crate) enum Part {
 pub struct Options {
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) persister_env: BTreeMap<String, String>,
+    pub(crate) mysql: Vec<String>,
     pub(crate) left_out: Vec<Part>,
     pub(crate) quiet: bool,
     pub(crate) compose: bool,
@@ -47,6 +48,13 @@ impl Options {
     #[must_use]
     pub fn persister_env(mut self, name: &str, value: impl Display) -> Self {
         self.persister_env.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Sets a variable of MySQL, which every session begins with.
+    #[must_use]
+    pub fn mysql(mut self, name: &str, value: impl Display) -> Self {
+        self.mysql.push(format!("--{name}={value}"));
         self
     }
 

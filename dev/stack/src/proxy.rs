@@ -97,6 +97,16 @@ impl Proxy {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).windows(bytes.len()).any(|held| held == bytes)
     }
 
+    /// How many connections its clients have to it, of which it may have accepted none yet.
+    pub fn clients(&self) -> Result<usize> {
+        /// ESTABLISHED, in <https://docs.kernel.org/networking/proc_net_tcp.html>.
+        const OPEN: &str = "01";
+        let here = format!(":{:04X}", self.port);
+        let sockets = std::fs::read_to_string("/proc/net/tcp")?;
+        let columns = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        Ok(columns.filter(|of| matches!(of[..], [_, _, to, OPEN, ..] if to.ends_with(&here))).count())
+    }
+
     /// Everything passes, first what was held.
     pub fn release(&self) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -244,7 +244,9 @@ async fn stores(
     let proxy = if options.breakable { Some(Proxy::to(listener)?) } else { None };
     let behind = proxy.as_ref().map(Proxy::port);
     let (for_mariadb, for_kafka) = ((folder.to_owned(), tls.cloned()), (folder.to_owned(), tls.cloned()));
-    let mariadb = tokio::task::spawn_blocking(move || MariaDb::with_tls(&for_mariadb.0, for_mariadb.1.as_ref()));
+    let arguments = options.mysql.clone();
+    let mariadb =
+        tokio::task::spawn_blocking(move || MariaDb::with(&for_mariadb.0, for_mariadb.1.as_ref(), &arguments));
     let kafka = tokio::task::spawn_blocking(move || match (behind, &for_kafka.1) {
         (Some(proxy), _) => Kafka::behind_proxy(&for_kafka.0, listener, proxy),
         (None, Some(tls)) => Kafka::secured(&for_kafka.0, tls),

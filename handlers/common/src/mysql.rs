@@ -2,10 +2,17 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+    task::{Poll, Waker},
     time::{Duration, Instant},
 };
 
-use spin_sdk::mysql::{Connection, DbValue, Decode, Error, ParameterValue, Row};
+use contract::SESSION;
+use spin_sdk::{
+    mysql::{Connection, DbValue, Decode, Error, MysqlError, ParameterValue, Row},
+    wasip3::wit_bindgen,
+};
 
 use crate::{Deadline, Problem, log::without_url};
 
@@ -15,24 +22,47 @@ struct Mysql {
     /// The server's clock, in ms, at `learned`.
     store_ms: i64,
     learned: Instant,
+    /// None while it is idle.
+    place: Option<Place>,
+}
+
+type Answer = Result<(Box<Mysql>, Vec<Row>), Error>;
+
+/// Where a call's answer is waited for.
+enum Slot {
+    New,
+    Waits(Waker),
+    Answered(Answer),
 }
 
 /// Connections of one instance at most: a platform may run hundreds of instances, and MySQL takes hundreds of
 /// connections.
 const MAX_CONNECTIONS: usize = 4;
 
+/// How long a call that does not end keeps its place. A slow server ends it sooner, see [`LIMITS`]. A server that vanished
+/// never does, and the one that replaces it must be reached.
+const KEPT: Duration = Duration::from_secs(30);
+
 thread_local! {
-    static IN_USE: Cell<usize> = const { Cell::new(0) };
+    /// When each call began that has not ended, whether or not its request still waits.
+    static PLACES: RefCell<Vec<Instant>> = const { RefCell::new(vec![]) };
 
     /// Connections that no request is using. One belongs to one request at a time, so no transaction ever interleaves
     /// with another request's statements.
-    static IDLE: RefCell<Vec<Mysql>> = const { RefCell::new(vec![]) };
+    #[expect(clippy::vec_box, reason = "a call takes and returns a pointer, which is less code")]
+    static IDLE: RefCell<Vec<Box<Mysql>>> = const { RefCell::new(vec![]) };
 }
 
 /// Characters of the longest text that a query may make of many rows, for `CAST(… AS CHAR(…))`. Without this `MySQL` cuts
 /// them at 1,024. A longer one, or one that is not cast, is of a type that Spin does not convert: MEDIUMTEXT begins past
 /// 65,535 bytes, and a character has up to four.
 pub const LONGEST_TEXT: usize = 16_000;
+
+/// What a session sets besides [`SESSION`]. A call that its request has given up goes on, so the server ends it soon after:
+/// both servers bound the wait for a lock, of a row or of a table that is being changed, `MySQL` bounds each SELECT, and
+/// `MariaDB` each statement. Texts may be as long as their type allows; a query bounds its own.
+const LIMITS: &str = ", innodb_lock_wait_timeout = 2, lock_wait_timeout = 2, group_concat_max_len = 65535
+                      /*!80000 , max_execution_time = 2000 */ /*M! , max_statement_time = 2 */";
 
 /// How often a statement is tried: a kept connection may be stale, and a transaction may be the victim of a deadlock.
 const ATTEMPTS: usize = 3;
@@ -50,56 +80,66 @@ pub async fn query(
 ) -> Result<Vec<Row>, Problem> {
     for _ in 0..ATTEMPTS {
         let attempt = async {
-            let _place = Place::take().await;
+            let place = Place::take().await;
             let idle = IDLE.with_borrow_mut(Vec::pop);
             let mysql = match idle {
-                Some(mysql) => mysql,
-                None => Mysql::open(url).await?,
+                Some(mut mysql) => {
+                    mysql.place = Some(place);
+                    mysql
+                }
+                None => Mysql::open(url, place).await?,
             };
-            let deadline_ms = deadline.by_clock(mysql.learned, mysql.store_ms);
-            let rows = mysql.connection.query(sql, parameters(deadline_ms)).await?.collect().await?;
+            let parameters = parameters(deadline.by_clock(mysql.learned, mysql.store_ms));
+            let (mut mysql, rows) = mysql.ask(sql, parameters).await?;
             // Only one whose call has ended well goes back; any other is dropped, and with it closed.
+            mysql.place = None;
             IDLE.with_borrow_mut(|idle| idle.push(mysql));
             Ok::<_, Error>(rows)
         };
-        match deadline.race(attempt).await {
-            Some(Ok(rows)) => return Ok(rows),
-            Some(Err(error)) => {
-                eprintln!("mysql: {}", without_url(&error, url));
-                // If the server was restarted, the idle ones are as broken.
-                IDLE.with_borrow_mut(Vec::clear);
-            }
-            None => {
-                eprintln!("mysql: no answer in time");
-                break;
-            }
+        let outcome = deadline.race(attempt).await;
+        if let Some(Ok(rows)) = outcome {
+            return Ok(rows);
         }
+        // If the server was restarted, the idle ones are broken too. If it stalls, they only burden it.
+        forget_idle();
+        let Some(Err(error)) = outcome else {
+            eprintln!("mysql: no answer in time");
+            break;
+        };
+        eprintln!("mysql: {}", without_url(&error, url));
     }
     Err(Problem::StoreUnavailable)
 }
 
-/// Forgets the idle connections: what they know of their server's clock has turned out to be wrong.
+/// Forgets the idle connections: what they know of their server's clock has turned out to be wrong, or they are of no use.
 pub fn forget_idle() {
     IDLE.with_borrow_mut(Vec::clear);
 }
 
 /// The right to use one of an instance's connections, given back when dropped.
-struct Place;
+struct Place(Instant);
 
 impl Place {
     async fn take() -> Self {
-        // Requests of one instance cannot wake each other, so they look again; the caller's deadline bounds the wait.
-        while IN_USE.get() >= MAX_CONNECTIONS {
+        // Requests of one instance cannot wake each other, so they look again; the caller's deadline bounds the wait. While
+        // all calls hang, that slows clients down. Refused at once, they would use up instance after instance (Spin gives
+        // each 128 requests), and each new one opens connections.
+        while PLACES.with_borrow(|places| places.iter().filter(|at| at.elapsed() < KEPT).count()) >= MAX_CONNECTIONS {
             spin_sdk::time::sleep(Duration::from_millis(2)).await;
         }
-        IN_USE.set(IN_USE.get() + 1);
-        Self
+        let now = Instant::now();
+        PLACES.with_borrow_mut(|places| places.push(now));
+        Self(now)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        IN_USE.set(IN_USE.get() - 1);
+        PLACES.with_borrow_mut(|places| {
+            if let Some(place) = places.iter().position(|at| *at == self.0) {
+                places.swap_remove(place);
+            }
+        });
     }
 }
 
@@ -151,25 +191,45 @@ impl Decode for Text {
     }
 }
 
+fn other(reason: &str) -> Error {
+    Error::MysqlError(MysqlError::Other(reason.to_owned()))
+}
+
 impl Mysql {
-    async fn open(url: &str) -> Result<Self, Error> {
+    async fn open(url: &str, place: Place) -> Result<Box<Self>, Error> {
         let connection = Connection::open(url).await?;
-        // A call that we stopped waiting for goes on in the host; it shall not wait for a lock, of a row or of a table
-        // that is being changed, much longer than we did. And UTC, since a zone with summer time has an hour that its
-        // clock shows twice. Texts may be as long as their type allows; a query bounds its own.
-        let session = "SET SESSION innodb_lock_wait_timeout = 2, SESSION lock_wait_timeout = 2,
-                       SESSION time_zone = '+00:00', SESSION group_concat_max_len = 65535";
-        connection.execute(session, vec![]).await?;
-        let rows = connection
-            .query("SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms", vec![])
-            .await?
-            .collect()
-            .await?;
-        let learned = Instant::now();
-        let store_ms = rows.first().and_then(|row| integer(row, "now_ms").ok());
-        match store_ms {
-            Some(store_ms) => Ok(Self { connection, store_ms, learned }),
-            None => Err(Error::MysqlError(spin_sdk::mysql::MysqlError::Other("no clock".to_owned()))),
-        }
+        connection.execute([SESSION, LIMITS].concat(), vec![]).await?;
+        let mysql = Box::new(Self { connection, store_ms: 0, learned: Instant::now(), place: Some(place) });
+        let clock = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms";
+        let (mut mysql, rows) = mysql.ask(clock, vec![]).await?;
+        mysql.learned = Instant::now();
+        let now_ms = rows.first().and_then(|row| integer(row, "now_ms").ok());
+        mysql.store_ms = now_ms.ok_or_else(|| other("no clock"))?;
+        Ok(mysql)
+    }
+
+    /// Makes a call, in a task that outlives the request: Spin holds the connection until the call ends, whether or not
+    /// anybody waits, so the place is given back no sooner. An instance with such a task is not dropped as idle. The
+    /// connection comes back with the answer; where nobody waits any more, it is closed.
+    async fn ask(self: Box<Self>, sql: &str, parameters: Vec<ParameterValue>) -> Answer {
+        let slot = Rc::new(Cell::new(Slot::New));
+        let (sql, to) = (sql.to_owned(), Rc::clone(&slot));
+        wit_bindgen::spawn(async move {
+            let rows = async { self.connection.query(sql, parameters).await?.collect().await };
+            let answer = rows.await.map(|rows| (self, rows));
+            if let Slot::Waits(waker) = to.replace(Slot::Answered(answer)) {
+                waker.wake();
+            }
+        });
+        poll_fn(|context| match slot.replace(Slot::Waits(context.waker().clone())) {
+            Slot::Answered(answer) => Poll::Ready(answer),
+            Slot::Waits(_) => Poll::Pending,
+            // What is spawned begins when this task is polled next.
+            Slot::New => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{str::FromStr as _, time::Duration};
 
+use contract::SESSION;
 use futures::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Either, Executor as _, MySqlConnection, MySqlPool,
@@ -17,12 +18,19 @@ const CONNECTIONS: u32 = 16;
 /// How often work is tried that may be repeated.
 const TRIES: u32 = 5;
 
-/// A pool that connects when it is used. READ COMMITTED takes no gap locks, so that writers of neighbouring rows and
-/// the collect procedure's inserts never wait for each other
-/// (<https://dev.mysql.com/doc/refman/8.4/en/innodb-transaction-isolation-levels.html>).
+/// Without a FIN, MySQL would hold a vanished machine's locks for hours.
+const ENDS_WHEN_IDLE: &str = ", wait_timeout = 30";
+
+/// A pool that connects when it is used. Migrations run on it too, and the procedures that they create keep its mode.
 pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
     // sqlx logs statements whole, slow ones by default: a batch's is hundreds of kilobytes, and tells who likes what.
-    let options = MySqlConnectOptions::from_str(url)?.disable_statement_logging();
+    // What it would set itself is in SESSION.
+    let options = MySqlConnectOptions::from_str(url)?
+        .disable_statement_logging()
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(None)
+        .set_names(false);
     let pool = MySqlPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(Duration::from_secs(5))
@@ -30,9 +38,7 @@ pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
         .idle_timeout(Duration::from_secs(10))
         .after_connect(|connection, _| {
             Box::pin(async move {
-                connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
-                // Without a FIN, MySQL would hold a vanished machine's locks for hours.
-                connection.execute("SET SESSION wait_timeout = 30").await?;
+                connection.execute(AssertSqlSafe([SESSION, ENDS_WHEN_IDLE].concat())).await?;
                 Ok(())
             })
         })

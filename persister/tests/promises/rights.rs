@@ -1,6 +1,6 @@
 //! What each database user may do, and that it may do nothing else.
 
-use contract::{Kind, Truth};
+use contract::{Kind, SESSION, Truth};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, Row as _, mysql::MySqlDatabaseError, raw_sql};
 
 use crate::world::{World, any_of};
@@ -47,7 +47,7 @@ async fn the_components_user_may_do_what_they_need_and_nothing_else() {
     let world = World::new().await;
     let mut handlers = MySqlConnection::connect(&world.mariadb.handlers_url()).await.unwrap();
 
-    for sql in READ.into_iter().chain(["SET SESSION innodb_lock_wait_timeout = 2, SESSION time_zone = '+00:00'"]) {
+    for sql in READ.into_iter().chain([SESSION]) {
         assert_eq!(run(&mut handlers, sql).await, None, "{sql}");
     }
     let row = sqlx::query(AssertSqlSafe(toggle())).fetch_one(&mut handlers).await.unwrap();
@@ -144,6 +144,21 @@ async fn the_procedure_has_its_owners_rights_and_the_reader_only_reads() {
         denied(&mut reader, &format!("DELETE FROM {table}")).await;
     }
     denied(&mut reader, &toggle()).await;
+}
+
+/// It keeps the mode of the session that created it, whatever its caller's is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_procedure_has_the_mode_of_our_sessions_and_not_the_servers() {
+    let world = World::new().await;
+    let mut session = MySqlConnection::connect(&world.mariadb.owner_url()).await.unwrap();
+    assert_eq!(run(&mut session, SESSION).await, None);
+    let sql = "SELECT CAST(sql_mode AS CHAR), CAST(@@sql_mode AS CHAR) FROM information_schema.routines
+               WHERE routine_schema = DATABASE()";
+    let modes: Vec<(String, String)> = sqlx::query_as(sql).fetch_all(&mut session).await.unwrap();
+    assert!(!modes.is_empty());
+    for (procedure, ours) in modes {
+        assert_eq!(procedure, ours);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

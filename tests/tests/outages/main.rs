@@ -2,6 +2,7 @@
 //! and that nothing is lost by it. All tests share one running system, one after the other, and each leaves it whole.
 
 mod clock;
+mod connections;
 mod cost;
 mod down;
 mod full;

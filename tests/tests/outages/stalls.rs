@@ -1,10 +1,11 @@
 //! A store is there and says nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use contract::{Kind, Truth};
 use reqwest::Method;
+use sqlx::MySqlPool;
 use stack::{Service, wait_for};
 use tests::{Api, Model};
 
@@ -129,20 +130,49 @@ fn a_network_that_stalls_delays_no_request_past_its_deadline() -> Result<()> {
     })
 }
 
+/// How many statements the server is at. The question itself is one.
+async fn running(mysql: &MySqlPool) -> Result<u32> {
+    let row: (String, String) = sqlx::query_as("SHOW GLOBAL STATUS LIKE 'Threads_running'").fetch_one(mysql).await?;
+    Ok(row.1.parse()?)
+}
+
+#[test]
+fn a_query_that_takes_long_is_ended_soon_after_its_request() -> Result<()> {
+    // Longer than the test has patience. The other table has a row.
+    const SLOW: &str = "CREATE VIEW trends AS
+        SELECT * FROM quick UNION ALL SELECT 0, NULL, '' FROM projector WHERE SLEEP(90) = 0";
+    alone(async |system, api| {
+        system.drained().await?;
+        system.stack.persister.terminate().await?;
+        let mysql = MySqlPool::connect(&system.stack.mysql_owner_url()).await?;
+        for sql in ["RENAME TABLE trends TO quick", SLOW] {
+            sqlx::raw_sql(sql).execute(&mysql).await?;
+        }
+        let top = format!("/v1/top/{}", Kind::ALL[0].count());
+        let answers = futures::future::try_join_all((1..=8).map(|user| in_time(&api, Method::GET, &top, user))).await;
+        let began = Instant::now();
+        let ended =
+            wait_for("the statements to end", PATIENCE, async || Ok((running(&mysql).await? <= 2).then_some(()))).await;
+        println!("the statements ended {:.1?} after their requests", began.elapsed());
+        for sql in ["DROP VIEW trends", "RENAME TABLE quick TO trends"] {
+            sqlx::raw_sql(sql).execute(&mysql).await?;
+        }
+        for (answer, _) in answers? {
+            assert_refused(&answer);
+        }
+        ended
+    })
+}
+
 #[test]
 fn a_table_that_is_locked_holds_no_statement_for_longer_than_a_request_waits() -> Result<()> {
     alone(async |system, api| {
         system.drained().await?;
         system.stack.persister.terminate().await?;
-        let mysql = sqlx::MySqlPool::connect(&system.stack.mysql_owner_url()).await?;
+        let mysql = MySqlPool::connect(&system.stack.mysql_owner_url()).await?;
         let mut locker = mysql.acquire().await?;
         sqlx::raw_sql("LOCK TABLES interaction WRITE").execute(&mut *locker).await?;
-        // The question itself is one.
-        let running = async || -> Result<u32> {
-            let row: (String, String) =
-                sqlx::query_as("SHOW GLOBAL STATUS LIKE 'Threads_running'").fetch_one(&mysql).await?;
-            Ok(row.1.parse()?)
-        };
+        let running = async || running(&mysql).await;
         let list = format!("/v1/me/{}", Kind::ALL[0].count());
         let asked = (1..=8).map(|user| in_time(&api, Method::GET, &list, user));
         let (answers, stuck) = tokio::join!(
