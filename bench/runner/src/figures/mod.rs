@@ -2,13 +2,16 @@
 
 mod batch;
 mod consume;
+mod drive;
 mod growth;
 mod lag;
 mod like;
 mod memory;
 mod pace;
+mod read;
 mod rebuild;
 mod relay;
+mod requests;
 mod script;
 mod waiting;
 
@@ -20,8 +23,10 @@ use crate::{bench::Bench, report::Figure};
 type Measure = for<'a> fn(&'a Bench) -> LocalBoxFuture<'a, Result<Vec<Figure>>>;
 
 /// By the first part of their figures' names.
-pub(crate) const EXPERIMENTS: [(&str, Measure); 10] = [
+pub(crate) const EXPERIMENTS: [(&str, Measure); 12] = [
     ("like", |bench| like::measure(bench).boxed_local()),
+    ("read", |bench| read::measure(bench, read::READS).boxed_local()),
+    ("mixed", |bench| read::measure(bench, read::MIXED).boxed_local()),
     ("script", |bench| script::measure(bench).boxed_local()),
     ("growth", |bench| growth::measure(bench).boxed_local()),
     ("memory", |bench| memory::measure(bench).boxed_local()),
