@@ -4,6 +4,8 @@ mod batch;
 mod consume;
 mod drive;
 mod growth;
+mod half;
+mod in_redis;
 mod lag;
 mod like;
 mod memory;
@@ -23,10 +25,12 @@ use crate::{bench::Bench, report::Figure};
 type Measure = for<'a> fn(&'a Bench) -> LocalBoxFuture<'a, Result<Vec<Figure>>>;
 
 /// By the first part of their figures' names.
-pub(crate) const EXPERIMENTS: [(&str, Measure); 12] = [
+pub(crate) const EXPERIMENTS: [(&str, Measure); 14] = [
     ("like", |bench| like::measure(bench).boxed_local()),
     ("read", |bench| read::measure(bench, read::READS).boxed_local()),
     ("mixed", |bench| read::measure(bench, read::MIXED).boxed_local()),
+    ("half", |bench| half::measure(bench).boxed_local()),
+    ("redis", |bench| in_redis::measure(bench).boxed_local()),
     ("script", |bench| script::measure(bench).boxed_local()),
     ("growth", |bench| growth::measure(bench).boxed_local()),
     ("memory", |bench| memory::measure(bench).boxed_local()),
