@@ -7,6 +7,7 @@ mod growth;
 mod half;
 mod in_redis;
 mod lag;
+mod large;
 mod like;
 mod memory;
 mod pace;
@@ -15,6 +16,7 @@ mod rebuild;
 mod relay;
 mod requests;
 mod script;
+mod seed_consumer;
 mod waiting;
 
 use anyhow::Result;
@@ -25,7 +27,7 @@ use crate::{bench::Bench, report::Figure};
 type Measure = for<'a> fn(&'a Bench) -> LocalBoxFuture<'a, Result<Vec<Figure>>>;
 
 /// By the first part of their figures' names.
-pub(crate) const EXPERIMENTS: [(&str, Measure); 14] = [
+pub(crate) const EXPERIMENTS: [(&str, Measure); 15] = [
     ("like", |bench| like::measure(bench).boxed_local()),
     ("read", |bench| read::measure(bench, read::READS).boxed_local()),
     ("mixed", |bench| read::measure(bench, read::MIXED).boxed_local()),
@@ -39,6 +41,7 @@ pub(crate) const EXPERIMENTS: [(&str, Measure); 14] = [
     ("relay", |bench| relay::measure(bench).boxed_local()),
     ("waiting", |bench| waiting::measure(bench).boxed_local()),
     ("consume", |bench| consume::measure(bench).boxed_local()),
+    ("consume/large", |bench| large::measure(bench).boxed_local()),
     ("rebuild", |bench| rebuild::measure(bench).boxed_local()),
 ];
 
