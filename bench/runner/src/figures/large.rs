@@ -21,7 +21,7 @@ const TIMES: u64 = 4;
 const MIB: u64 = 1 << 20;
 const USERS: u64 = 100_000;
 /// Of one statement that fills a table.
-const ROWS_AT_ONCE: u64 = 250_000;
+const ROWS_AT_ONCE: u64 = 50_000;
 const NAME: &str = "consume/large";
 const WHAT: &str = "events from Kafka into MySQL whose tables are four times its buffer pool";
 
@@ -87,15 +87,17 @@ async fn fill_tables(bench: &Bench, world: &World, articles: u64, bytes: u64) ->
     );
     let mut rows = [0; 2];
     for ((table, insert), rows) in [("interaction", ours), ("seed_like", theirs)].into_iter().zip(&mut rows) {
+        let bar = bench.progress.bar(usize::try_from(bytes / MIB)?).with_message(table);
         for layer in 0_u64.. {
             let size = table_bytes(world, table).await?;
-            bench.progress.say(format_args!("{table}: {} of {} MiB", size / MIB, bytes / MIB));
+            bar.set_position(size / MIB);
             if size >= bytes {
                 break;
             }
             let insert = sqlx::query(AssertSqlSafe(insert.clone())).bind(layer);
             *rows += insert.execute(&world.mysql).await?.rows_affected();
         }
+        bar.finish_and_clear();
     }
     Ok(rows)
 }
