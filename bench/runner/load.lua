@@ -1,4 +1,4 @@
--- What wrk sends: the requests of a file, over and over. A line is a method, a path and a token.
+-- What wrk sends: the requests of a file, over and over. A line is a method, a path and a token, or - for none.
 --
 -- wrk … -s load.lua <url> -- <file> [<requests a second>]
 --
@@ -23,8 +23,11 @@ end
 function init(args)
   for line in io.lines(args[1]) do
     local method, path, token = line:match('^(%S+) (%S+) (%S+)$')
-    local headers = { Authorization = 'Bearer ' .. token }
-    if method == 'PUT' then
+    local headers = {}
+    if token ~= '-' then
+      headers['Authorization'] = 'Bearer ' .. token
+    end
+    if method == 'PUT' or method == 'POST' then
       -- As browsers do.
       headers['Content-Length'] = '0'
     end

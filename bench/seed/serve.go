@@ -45,21 +45,28 @@ func serve() error {
 	gin.SetMode(gin.ReleaseMode)
 	router := gin.New()
 	router.Use(gin.Recovery())
-	signedIn := router.Group("/v1/articles", identify(setting("SEED_JWT_KEY"), setting("SEED_JWT_ISSUER"), setting("SEED_JWT_AUDIENCE")))
+	identified := router.Group("/v1", identify(setting("SEED_JWT_KEY"), setting("SEED_JWT_ISSUER"), setting("SEED_JWT_AUDIENCE")))
+	identified.GET("/articles/:id/interactions", s.one)
+	identified.GET("/interactions", s.batch)
+	signedIn := identified.Group("/articles", requireUser)
 	signedIn.PUT("/:id/like", s.like(1))
 	signedIn.DELETE("/:id/like", s.like(0))
+	signedIn.POST("/:id/views", s.view)
 	router.GET("/healthz", func(c *gin.Context) { c.Status(http.StatusOK) })
 	return router.Run(setting("SEED_LISTEN"))
 }
 
-// identify is the middleware that the article's handlers take userID from.
+// identify is the middleware that the article's handlers take userID from: there is none without a token.
 func identify(key, issuer, audience string) gin.HandlerFunc {
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
 		jwt.WithExpirationRequired())
 	keyFunc := func(*jwt.Token) (any, error) { return []byte(key), nil }
 	return func(c *gin.Context) {
-		var claims jwt.RegisteredClaims
 		token := strings.TrimPrefix(c.GetHeader("Authorization"), "Bearer ")
+		if token == "" {
+			return
+		}
+		var claims jwt.RegisteredClaims
 		if _, err := parser.ParseWithClaims(token, &claims, keyFunc); err != nil {
 			c.AbortWithStatusJSON(http.StatusUnauthorized, gin.H{"msg": "unauthorized"})
 			return
@@ -70,6 +77,12 @@ func identify(key, issuer, audience string) gin.HandlerFunc {
 			return
 		}
 		c.Set("userID", user)
+	}
+}
+
+func requireUser(c *gin.Context) {
+	if _, signedIn := c.Get("userID"); !signedIn {
+		c.AbortWithStatusJSON(http.StatusUnauthorized, gin.H{"msg": "unauthorized"})
 	}
 }
 
@@ -96,7 +109,7 @@ func (s service) like(action int) gin.HandlerFunc {
 }
 
 func fail(c *gin.Context, err error) {
-	log.Printf("like: %v", err)
+	log.Printf("%s: %v", c.FullPath(), err)
 	c.JSON(http.StatusInternalServerError, gin.H{"msg": "fail"})
 }
 

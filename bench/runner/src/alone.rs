@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use contract::{
     ArticleId, ArticleNumber, Kind, Partition, UserId, keys,
     scripts::{At, Call as _, Limit, Toggle, send},
@@ -10,7 +10,7 @@ use contract::{
 
 use stack::Redis;
 
-use crate::world::server_name;
+use crate::world::{info, server_name};
 
 const CALLS_AT_ONCE: usize = 1000;
 const EXPIRY: Duration = Duration::from_mins(1);
@@ -54,7 +54,7 @@ impl Alone {
             Ok(limits.is_empty().then_some(()))
         })
         .await?;
-        self.info("memory", "used_memory").await
+        info(&mut self.connection, "memory", "used_memory").await
     }
 
     /// The arguments of EVALSHA for a like, or an unlike, without a deadline.
@@ -102,15 +102,5 @@ impl Alone {
             trim.cmd("XTRIM").arg(keys::outbox(partition)).arg("MAXLEN").arg(0).ignore();
         }
         Ok(trim.exec_async(&mut self.connection).await?)
-    }
-
-    /// A number out of INFO.
-    pub(crate) async fn info(&mut self, section: &str, name: &str) -> Result<f64> {
-        let info: String = redis::cmd("INFO").arg(section).query_async(&mut self.connection).await?;
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let value = line.with_context(|| format!("INFO {section} tells no {name}"))?;
-        // Either a number, or several as name=number.
-        let value = value.split(',').find_map(|part| part.strip_prefix("usec_per_call=")).unwrap_or(value);
-        Ok(value.trim().parse()?)
     }
 }

@@ -23,8 +23,32 @@ pub(crate) fn article(run: u64, number: u64) -> ArticleId {
     snowflake(run * ARTICLES_A_RUN + number).to_string().parse().expect("an id")
 }
 
+/// A number far from that of the number before, the same each time: draws articles or users, of which there are fewer.
+pub(crate) fn scattered(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
+}
+
 pub(crate) fn token(number: u64) -> String {
     stack::token(&user(number).to_string())
+}
+
+/// Users of whom no store knows anything yet.
+pub(crate) struct Strangers {
+    next: u64,
+}
+
+impl Strangers {
+    /// All after these.
+    pub(crate) fn after(known: u64) -> Self {
+        Self { next: known }
+    }
+
+    /// Of so many.
+    pub(crate) fn tokens(&mut self, count: u64) -> Vec<String> {
+        let first = self.next;
+        self.next += count;
+        (first..self.next).map(token).collect()
+    }
 }
 
 /// The same user on a site whose ids are names.

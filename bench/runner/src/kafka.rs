@@ -1,6 +1,6 @@
 //! Topics, filled before anything reads them.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use anyhow::{Result, anyhow};
 use contract::{Cause, Change, Event, Kind, Partition, Version};
@@ -12,7 +12,7 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer},
 };
 
-use crate::ids::{article, user};
+use crate::ids::{article, scattered, user};
 
 const PARTITIONS: u8 = 16;
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -30,34 +30,41 @@ pub(crate) async fn create_topic(brokers: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The like number `number` of a full topic: every one of another pair, so that each becomes a row, in no order of users
-/// or articles.
-fn like(number: u64, articles: u64) -> Event {
-    let number_of_article = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+/// Whose likes fill a topic.
+#[derive(Clone, Copy)]
+pub(crate) struct Pairs {
+    pub(crate) articles: u64,
+    /// Drawn from so many; without, each like is by a user of its own, so that each becomes a row.
+    pub(crate) users: Option<u64>,
+}
+
+/// The like number `number` of a full topic, in no order of articles.
+fn like(number: u64, pairs: Pairs) -> Event {
+    let drawn = scattered(number);
     Event {
         version: Version { ms: FIRST_MS + number / 50, seq: number % 50 },
-        user: Some(user(number)),
-        article: article(0, number_of_article % articles),
+        user: Some(user(pairs.users.map_or(number, |users| scattered(drawn) % users))),
+        article: article(0, drawn % pairs.articles),
         change: Change::Switch(Kind::Like, true),
         cause: Cause::User,
         occurred_at: jiff::Timestamp::UNIX_EPOCH + Duration::from_millis(FIRST_MS + number / 50),
         request_id: format!("{number:032x}"),
-        ip_hash: format!("{number_of_article:032x}"),
+        ip_hash: format!("{drawn:032x}"),
     }
 }
 
-/// Fills the topic of events as the relay would.
-pub(crate) fn publish_events(brokers: &str, count: u64, articles: u64) -> Result<()> {
-    publish(brokers, "interaction.events", (0..count).map(|number| like(number, articles)), Event::to_json)
+/// Adds likes to the topic of events as the relay would.
+pub(crate) fn publish_events(brokers: &str, numbers: Range<u64>, pairs: Pairs) -> Result<()> {
+    publish(brokers, "interaction.events", numbers.map(|number| like(number, pairs)), Event::to_json)
 }
 
 /// The same likes as the Go design's service sends them.
-pub(crate) fn publish_seed(brokers: &str, topic: &str, count: u64, articles: u64) -> Result<()> {
+pub(crate) fn publish_seed(brokers: &str, topic: &str, numbers: Range<u64>, pairs: Pairs) -> Result<()> {
     let message = |event: &Event| {
         let (user, article) = (event.user.as_ref().map_or(0, |user| user.number().get()), event.article.number().get());
         serde_json::json!({"user_id": user, "article_id": article, "action": 1}).to_string().into_bytes()
     };
-    publish(brokers, topic, (0..count).map(|number| like(number, articles)), message)
+    publish(brokers, topic, numbers.map(|number| like(number, pairs)), message)
 }
 
 fn publish(

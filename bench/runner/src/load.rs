@@ -22,6 +22,12 @@ impl Outcome {
         self.requests / self.seconds
     }
 
+    /// Half as many, as wrk takes a rate.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "thousands")]
+    pub(crate) fn half_per_second(&self) -> u64 {
+        (self.per_second() / 2.0) as u64
+    }
+
     pub(crate) fn requests(&self) -> f64 {
         self.requests
     }
@@ -38,7 +44,7 @@ impl Outcome {
 /// How wrk is to send the requests of a file.
 pub(crate) struct Wrk<'a> {
     pub(crate) url: &'a str,
-    /// A line is a method, a path and a token.
+    /// A line is a method, a path and a token, or - for none.
     pub(crate) requests: &'a Path,
     /// Keep-alive connections, each with one request at a time.
     pub(crate) clients: usize,

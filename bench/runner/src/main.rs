@@ -7,6 +7,7 @@ mod ids;
 mod kafka;
 mod load;
 mod machine;
+mod mysql;
 mod plots;
 mod progress;
 mod report;

@@ -9,7 +9,7 @@ use crate::report::{Figure, Report, short};
 
 const WIDTH: u32 = 900;
 /// For the names at the left.
-const LABELS: u32 = 170;
+const LABELS: u32 = 200;
 const OURS: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
 const THEIRS: RGBColor = RGBColor(0xc7, 0xc7, 0xc7);
 const TARGET: RGBColor = RGBColor(0xd6, 0x27, 0x28);
@@ -21,18 +21,68 @@ struct Bar {
     color: RGBColor,
 }
 
+/// A picture of the figures whose names begin and end so, and that have one of these units.
+struct Plot {
+    file: &'static str,
+    title: &'static str,
+    prefixes: &'static [&'static str],
+    suffix: &'static str,
+    units: &'static [&'static str],
+}
+
+const REQUESTS: &[&str] = &["like/", "read/", "mixed"];
+const PER_SECOND: &[&str] = &["likes/s", "reads/s", "requests/s"];
+
+const PLOTS: [Plot; 8] = [
+    plot("throughput.svg", "Likes a second, beside hello, reopening and the Go design", &["like/"], &["likes/s"]),
+    plot("reads.svg", "Reads a second, beside hello and the Go design", &["read/", "mixed"], PER_SECOND),
+    Plot {
+        suffix: "/seed",
+        ..plot("requests.svg", "Likes and reads a second, ours and the Go design's", REQUESTS, PER_SECOND)
+    },
+    plot("cpu.svg", "Processor time a like and a read, ours and the Go design's", REQUESTS, &["µs"]),
+    plot("half.svg", "Time of a like and a read at half of the server's capacity, and when full", &["half/"], &["ms"]),
+    plot("redis.svg", "Redis's own time a call of a script", &["redis/"], &["µs"]),
+    plot("consume.svg", "Events a second into MySQL, ours and the Go design's", &["consume"], &["events/s"]),
+    plot("memory.svg", "Redis bytes a like, ours and the Go design's", &["memory/"], &["bytes"]),
+];
+
+const fn plot(
+    file: &'static str,
+    title: &'static str,
+    prefixes: &'static [&'static str],
+    units: &'static [&'static str],
+) -> Plot {
+    Plot { file, title, prefixes, suffix: "", units }
+}
+
+impl Plot {
+    fn shows(&self, figure: &Figure) -> bool {
+        let begins = self.prefixes.iter().any(|prefix| figure.name.starts_with(prefix));
+        begins && figure.name.ends_with(self.suffix) && self.units.contains(&figure.unit)
+    }
+
+    /// The figure's own, and its baseline's.
+    fn bars(&self, figure: &Figure) -> Vec<Bar> {
+        let Some(value) = figure.value else { return vec![] };
+        // What is compared, without what it is compared by; all of it where there is more than likes or reads.
+        let name = ["/seed", "/cpu", "/reopening"].iter().find_map(|part| figure.name.strip_suffix(part));
+        let name = name.unwrap_or(&figure.name);
+        let name = if self.prefixes.len() > 1 { name } else { name.split_once('/').map_or(name, |(_, rest)| rest) };
+        let spread = (figure.min.unwrap_or(value), figure.max.unwrap_or(value));
+        let mut bars = vec![Bar { label: name.to_owned(), value, spread, color: OURS }];
+        if let (Some(value), Some(is)) = (figure.baseline, figure.baseline_is) {
+            bars.push(Bar { label: format!("{name} {is}"), value, spread: (value, value), color: THEIRS });
+        }
+        bars
+    }
+}
+
 /// The plots whose figures are there.
 pub(crate) fn draw(report: &Report, folder: &Path) -> Result<()> {
-    let plots = [
-        ("throughput.svg", "Likes a second, beside hello, reopening and the Go design", "like/", "likes/s"),
-        ("cpu.svg", "Processor time a like, ours and the Go design's", "like/", "µs"),
-        ("consume.svg", "Events a second into MySQL, ours and the Go design's", "consume", "events/s"),
-        ("memory.svg", "Redis bytes a like, ours and the Go design's", "memory/", "bytes"),
-    ];
-    for (file, title, prefix, unit) in plots {
-        let chosen = report.figures.iter().filter(|figure| figure.name.starts_with(prefix) && figure.unit == unit);
+    for plot in PLOTS {
         let mut drawn = vec![];
-        for bar in chosen.flat_map(bars) {
+        for bar in report.figures.iter().filter(|figure| plot.shows(figure)).flat_map(|figure| plot.bars(figure)) {
             // Several figures share a baseline, or their own side.
             if !drawn.iter().any(|other: &Bar| other.value.total_cmp(&bar.value).is_eq()) {
                 drawn.push(bar);
@@ -41,7 +91,7 @@ pub(crate) fn draw(report: &Report, folder: &Path) -> Result<()> {
         // The axis counts upwards.
         drawn.reverse();
         if !drawn.is_empty() {
-            bar_chart(&folder.join(file), title, unit, &drawn).context(file)?;
+            bar_chart(&folder.join(plot.file), plot.title, &plot.units.join(", "), &drawn).context(plot.file)?;
         }
     }
     let ratios: Vec<&Figure> = report.figures.iter().rev().filter(|figure| figure.headroom().is_some()).collect();
@@ -49,23 +99,6 @@ pub(crate) fn draw(report: &Report, folder: &Path) -> Result<()> {
         targets(&folder.join("targets.svg"), &ratios).context("targets.svg")?;
     }
     Ok(())
-}
-
-/// The figure's own, and its baseline's.
-fn bars(figure: &Figure) -> Vec<Bar> {
-    let name = figure.name.split_once('/').map_or(figure.name.as_str(), |(_, rest)| rest);
-    let Some(value) = figure.value else { return vec![] };
-    let spread = (figure.min.unwrap_or(value), figure.max.unwrap_or(value));
-    let mut bars = vec![Bar { label: name.to_owned(), value, spread, color: OURS }];
-    if let (Some(value), Some(is)) = (figure.baseline, figure.baseline_is) {
-        bars.push(Bar {
-            label: format!("{} {is}", name.split('/').next().unwrap_or_default()),
-            value,
-            spread: (value, value),
-            color: THEIRS,
-        });
-    }
-    bars
 }
 
 /// Lying, so that names have room.

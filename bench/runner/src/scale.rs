@@ -13,6 +13,11 @@ pub(crate) struct Scale {
     pub(crate) events: u64,
     /// The same for the Go design's, which takes longer for each.
     pub(crate) seed_events: u64,
+    /// MySQL's buffer pool while its tables are larger, in MiB.
+    pub(crate) pool_mib: u64,
+    /// Events of a round then, and the Go design's.
+    pub(crate) large_events: u64,
+    pub(crate) large_seed_events: u64,
     /// Entries that wait in the outboxes for the relay.
     pub(crate) entries: u64,
     /// Entries waiting while the persister's memory is looked at.
@@ -37,6 +42,9 @@ impl Scale {
             commands: 200_000,
             events: 1_000_000,
             seed_events: 20_000,
+            pool_mib: 32,
+            large_events: 100_000,
+            large_seed_events: 10_000,
             entries: 500_000,
             backlog: 1_000_000,
             hot_likes: 1_000_000,
@@ -55,6 +63,9 @@ impl Scale {
             commands: 10_000,
             events: 50_000,
             seed_events: 2000,
+            pool_mib: 16,
+            large_events: 20_000,
+            large_seed_events: 2000,
             entries: 50_000,
             backlog: 50_000,
             hot_likes: 20_000,

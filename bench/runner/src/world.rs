@@ -159,6 +159,8 @@ impl World {
             ("outbox_max_length", "100000000"),
             ("toggle_user_limit", wide),
             ("toggle_address_limit", wide),
+            ("view_visitor_limit", wide),
+            ("view_address_limit", wide),
         ]
         .map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value.to_owned()))
         .into()
@@ -199,6 +201,15 @@ pub(crate) async fn server_name(redis: &mut Redis) -> Result<String> {
         word.map(|word| word.trim().to_owned()).with_context(|| format!("INFO tells {name}"))
     };
     Ok(format!("{}:{}", word("run_id")?, word("master_replid")?))
+}
+
+/// A number out of INFO: of several as name=number, the microseconds a call.
+pub(crate) async fn info(redis: &mut Redis, section: &str, name: &str) -> Result<f64> {
+    let info: String = redis::cmd("INFO").arg(section).query_async(redis).await?;
+    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let value = line.with_context(|| format!("INFO {section} tells no {name}"))?;
+    let value = value.split(',').find_map(|part| part.strip_prefix("usec_per_call=")).unwrap_or(value);
+    Ok(value.trim().parse()?)
 }
 
 /// A file of this run, in the stack's folder, which goes with it.

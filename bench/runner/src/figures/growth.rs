@@ -8,6 +8,7 @@ use crate::{
     ids,
     report::{Figure, Goal},
     samples::Samples,
+    world::info,
 };
 
 const FEW: u64 = 1000;
@@ -35,7 +36,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
                     alone.send(users, liked, |_| {}).await?;
                 }
             }
-            samples.push(alone.info("commandstats", "cmdstat_evalsha").await?);
+            samples.push(info(&mut alone.connection, "commandstats", "cmdstat_evalsha").await?);
         }
     }
     let figure = Figure::new("growth", format!("a like of an article with {many} likes"), "µs", &at_many)

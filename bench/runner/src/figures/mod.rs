@@ -2,14 +2,21 @@
 
 mod batch;
 mod consume;
+mod drive;
 mod growth;
+mod half;
+mod in_redis;
 mod lag;
+mod large;
 mod like;
 mod memory;
 mod pace;
+mod read;
 mod rebuild;
 mod relay;
+mod requests;
 mod script;
+mod seed_consumer;
 mod waiting;
 
 use anyhow::Result;
@@ -20,8 +27,12 @@ use crate::{bench::Bench, report::Figure};
 type Measure = for<'a> fn(&'a Bench) -> LocalBoxFuture<'a, Result<Vec<Figure>>>;
 
 /// By the first part of their figures' names.
-pub(crate) const EXPERIMENTS: [(&str, Measure); 10] = [
+pub(crate) const EXPERIMENTS: [(&str, Measure); 15] = [
     ("like", |bench| like::measure(bench).boxed_local()),
+    ("read", |bench| read::measure(bench, read::READS).boxed_local()),
+    ("mixed", |bench| read::measure(bench, read::MIXED).boxed_local()),
+    ("half", |bench| half::measure(bench).boxed_local()),
+    ("redis", |bench| in_redis::measure(bench).boxed_local()),
     ("script", |bench| script::measure(bench).boxed_local()),
     ("growth", |bench| growth::measure(bench).boxed_local()),
     ("memory", |bench| memory::measure(bench).boxed_local()),
@@ -30,6 +41,7 @@ pub(crate) const EXPERIMENTS: [(&str, Measure); 10] = [
     ("relay", |bench| relay::measure(bench).boxed_local()),
     ("waiting", |bench| waiting::measure(bench).boxed_local()),
     ("consume", |bench| consume::measure(bench).boxed_local()),
+    ("consume/large", |bench| large::measure(bench).boxed_local()),
     ("rebuild", |bench| rebuild::measure(bench).boxed_local()),
 ];
 

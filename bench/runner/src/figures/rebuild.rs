@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::{consume, pace::float};
 use crate::{
     bench::Bench,
+    kafka::Pairs,
     report::{Figure, Goal},
     samples::Samples,
     world::World,
@@ -17,7 +18,7 @@ const PER_SECOND: f64 = 100_000.0;
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let (likes, articles) = (bench.scale.rebuilt, bench.scale.articles);
     let world = World::start().await?;
-    consume::fill(&world, likes, articles).await?;
+    consume::fill(&world, 0..likes, Pairs { articles, users: None }).await?;
     consume::consume(&world, "consume", likes).await?;
 
     let mut rate = Samples::default();

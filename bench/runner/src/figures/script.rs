@@ -12,8 +12,8 @@ use crate::{
     samples::Samples,
 };
 
-/// Likes a second of one article, what the design in Go was made for.
-const PER_SECOND: f64 = 20_000.0;
+/// Likes a second of one article.
+const PER_SECOND: f64 = 25_000.0;
 /// Users to draw from: nearly every like is a new one.
 const USERS: u64 = 100_000_000_000;
 /// Stands for a user to draw; no other argument has these digits.
