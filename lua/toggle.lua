@@ -3,11 +3,11 @@
 --
 -- KEYS  1 warm   2 barred   3 outbox   4 held   5 limit of the user   6 limit of the address
 --       7 count   8 members, then for each excluded kind: count, members
--- ARGS  1 name of the server   2 deadline, ms by the server's clock
---       3 kind   4 number of the user   5 number of the article   6 status: 1 on, 0 off
---       7 outbox length at which changes are refused
---       8 burst, 9 interval in us of the user's limit   10 burst, 11 interval of the address's
---       12 user id   13 article id   14 request id   15 ip hash, then the name of each excluded kind
+-- ARGS  1 name of the server   2 kind   3 number of the user   4 number of the article   5 status: 1 on, 0 off
+--       6 user id   7 article id   8 request id   9 ip hash
+--       10 deadline, ms by the server's clock   11 outbox length at which changes are refused
+--       12 burst, 13 interval in us of the user's limit   14 burst, 15 interval of the address's
+--       then the name of each excluded kind
 -- ARGV  1 ARGS, packed
 --
 -- Returns OK, 1 if it changed anything else 0, count, requests left, ms until the burst is whole
@@ -25,11 +25,11 @@
 
 local warm, barred, outbox, held, user_limit, address_limit, total, members = unpack(KEYS, 1, 8)
 local ARGS = { cmsgpack.unpack(ARGV[1]) }
-local kind, user, article, status = ARGS[3], ARGS[4], ARGS[5], ARGS[6]
+local server, kind, user, article, status = unpack(ARGS, 1, 5)
 local FIRST_KEY, FIRST_NAME = 9, 16
 
 local now = now_us()
-local refused = refusal(warm, ARGS[1], now, ARGS[2])
+local refused = refusal(warm, server, now, ARGS[10])
 if refused then
   return { refused }
 end
@@ -45,7 +45,7 @@ end
 if is_held(kind) then
   return { 'HELD' }
 end
-if redis.call('XLEN', outbox) >= ARGS[7] then
+if redis.call('XLEN', outbox) >= ARGS[11] then
   return { 'FULL' }
 end
 
@@ -69,7 +69,7 @@ for i = 4, #wanted, 2 do
   end
 end
 
-local limits = { { user_limit, ARGS[8], ARGS[9] }, { address_limit, ARGS[10], ARGS[11] } }
+local limits = { { user_limit, ARGS[12], ARGS[13] }, { address_limit, ARGS[14], ARGS[15] } }
 local allowed, first, second = take(limits, { found[1], found[2] }, now)
 if not allowed then
   return { 'LIMITED', first, second }
@@ -89,7 +89,7 @@ if changed == 0 then
   return { 'OK', 0, tonumber(redis.call('GET', total) or 0), first, second }
 end
 local function say(name, to)
-  append(outbox, name, ARGS[12], ARGS[13], to, '', 'user', now, ARGS[14], ARGS[15])
+  append(outbox, name, ARGS[6], ARGS[7], to, '', 'user', now, ARGS[8], ARGS[9])
 end
 for _, other in ipairs(excluded) do
   local name, other_total, other_members, other_n = unpack(other)

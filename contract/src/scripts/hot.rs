@@ -61,8 +61,8 @@ script! {
         Each(call.kind.excludes().iter().map(|other| of_kind(*other, call.article.number()))),
     ),
     packed(
-        at.server, at.deadline_ms, call.kind, call.user.number(), call.article.number(), call.on, call.outbox_max,
-        &call.limits[..], &call.user, &call.article, call.request_id, call.ip_hash, call.kind.excludes(),
+        at.server, call.kind, call.user.number(), call.article.number(), call.on, &call.user, &call.article,
+        call.request_id, call.ip_hash, at.deadline_ms, call.outbox_max, &call.limits[..], call.kind.excludes(),
     ),
     limits(&call.limits)
 }

@@ -16,8 +16,10 @@ use crate::{
 const PER_SECOND: f64 = 25_000.0;
 /// Users to draw from: nearly every like is a new one.
 const USERS: u64 = 100_000_000_000;
-/// Stands for a user to draw; no other argument has these digits.
-const ANYBODY: i64 = 8_765_432_109_876_543_210;
+/// Stands for a user to draw; no other argument has these digits. As long as what it is replaced by, since lengths are part of
+/// an argument.
+const ANYBODY: &str = "8765432109876";
+const DRAWN: &str = "1__rand_int__";
 const SEED: &str = include_str!("../../../seed/like.lua");
 
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
@@ -37,13 +39,10 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
             let article = ids::article(round as u64 * 10 + number, 0);
             redis::cmd("CONFIG").arg("SET").arg("appendfsync").arg(fsync).exec_async(&mut alone.connection).await?;
             // A digit before the random ones, so that it is a number and not a text that begins with zeros.
-            let arguments =
-                alone.like(ANYBODY.to_string().parse()?, article.clone(), true).into_iter().map(String::from_utf8);
-            let anybody = ANYBODY.to_string();
-            let like = arguments.map(|argument| Ok(argument?.replace(&anybody, "1__rand_int__")));
-            let like = std::iter::once(Ok("EVALSHA".to_owned())).chain(like).collect::<Result<Vec<_>>>()?;
-            let keys = [format!("article:like:{article}"), format!("user:like:1__rand_int__:{article}")];
-            let seed = ["EVALSHA", &seed, "2", &keys[0], &keys[1], "1"].map(str::to_owned);
+            let arguments = alone.like(ANYBODY.parse()?, article.clone(), true);
+            let like: Vec<_> = arguments.into_iter().map(drawn).collect();
+            let keys = [format!("article:like:{article}"), format!("user:like:{DRAWN}:{article}")];
+            let seed = [&seed, "2", &keys[0], &keys[1], "1"].map(|argument| argument.as_bytes().to_vec());
             let (port, count, cores) = (alone.server.port(), bench.scale.commands, bench.cores.rest());
             ours.push(redis_benchmark(port, clients, count, USERS, &cores, &like).await?);
             theirs.push(redis_benchmark(port, clients, count, USERS, &cores, &seed).await?);
@@ -64,4 +63,13 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
         ))
     };
     Ok(cases.into_iter().zip(&rounds).map(figure).collect())
+}
+
+/// The argument with any user in the place of [`ANYBODY`].
+fn drawn(mut argument: Vec<u8>) -> Vec<u8> {
+    let length = ANYBODY.len();
+    while let Some(at) = argument.windows(length).position(|part| part == ANYBODY.as_bytes()) {
+        argument[at..at + length].copy_from_slice(DRAWN.as_bytes());
+    }
+    argument
 }
