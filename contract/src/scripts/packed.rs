@@ -28,12 +28,11 @@ impl Packed {
 
     /// A number, which Lua has as a double.
     pub(super) fn push_number(&mut self, number: i64) {
-        match u8::try_from(number) {
-            Ok(small @ 0..128) => self.0.push(small),
-            _ => {
-                self.0.push(0xd3);
-                self.0.extend(number.to_be_bytes());
-            }
+        if let Ok(small @ 0..128) = u8::try_from(number) {
+            self.0.push(small);
+        } else {
+            self.0.push(0xd3);
+            self.0.extend(number.to_be_bytes());
         }
     }
 }
