@@ -34,7 +34,7 @@ const TOKEN: u64 = 7;
 const PER_SET: i64 = 192;
 
 struct Server {
-    _folder: TempDir,
+    folder: TempDir,
     _redis: Redis,
     connection: tests::Redis,
 }
@@ -96,7 +96,7 @@ impl Server {
         let folder = tempfile::tempdir()?;
         let redis = Redis::start_in(folder.path()).await?;
         let connection = tests::redis(&redis.url()).await?;
-        Ok(Self { _folder: folder, _redis: redis, connection })
+        Ok(Self { folder, _redis: redis, connection })
     }
 
     /// One that was rebuilt from nothing.

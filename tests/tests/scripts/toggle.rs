@@ -1,6 +1,6 @@
 //! The script that every change of a kind is whose truth is Redis.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Result;
 use contract::{
@@ -120,6 +120,35 @@ async fn a_used_up_limit_says_whose_it_is_and_for_how_long() -> Result<()> {
             assert!((3_500_000..=3_600_000).contains(&wait_ms), "{wait_ms} ms");
             assert!(!server.members(kind).await?.contains(&user));
         }
+    }
+    Ok(())
+}
+
+/// What every file below a folder holds.
+fn whole(folder: &Path) -> Result<String> {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            text.push_str(&whole(&path)?);
+        } else {
+            text.push_str(&String::from_utf8_lossy(&fs::read(path)?));
+        }
+    }
+    Ok(text)
+}
+
+/// The disk is what bounds likes, and a limit that a restart forgets costs one burst.
+#[tokio::test]
+async fn a_limit_is_no_part_of_the_log() -> Result<()> {
+    for kind in Kind::of(Truth::Redis) {
+        let mut server = Server::warm().await?;
+        assert_eq!(server.toggled(kind, 7, true).await?, (true, 1));
+        let limit = keys::limit(article(), kind.name(), Subject::User(tests::id(7)));
+        assert!(server.connection.get::<_, Option<String>>(&limit).await?.is_none_or(|arrival| arrival.len() == 16));
+        let log = whole(server.folder.path())?;
+        assert!(log.contains(&keys::members(kind, article())) && log.contains(&keys::outbox(partition())));
+        assert!(!log.contains(&limit));
     }
     Ok(())
 }
