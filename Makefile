@@ -71,7 +71,7 @@ fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (each)
 rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
 	@REBUILD_LIKES=$(LIKES) cargo test $(CARGO_FLAGS) --test promises a_rebuild -- --nocapture
 
-bench: setup components natives ## figures beside their baselines; ONLY=like/hot-32 for some, SMOKE=1 for a short form
+bench: setup components natives ## figures beside their baselines; ONLY=like/hot-32,read for some, SMOKE=1 for a short form
 	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)
 
 k8s-check: ## k8s/ against the schemas, spin.toml and what the persister exports

@@ -7,12 +7,12 @@ pub(crate) struct Bench {
     pub(crate) scale: Scale,
     pub(crate) cores: Cores,
     pub(crate) progress: Progress,
-    pub(crate) only: Option<String>,
+    pub(crate) only: Vec<String>,
 }
 
 impl Bench {
     /// Whether a figure of that name, or any below it, was asked for.
     pub(crate) fn wants(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()) || only.starts_with(name))
+        self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()) || only.starts_with(name))
     }
 }

@@ -26,9 +26,9 @@ use crate::{bench::Bench, figures::EXPERIMENTS, machine::Cores, progress::Progre
 /// Measures the service beside its baselines.
 #[derive(Parser)]
 struct Arguments {
-    /// Only the figures whose names begin with this: `like`, `like/hot-32`, `consume`…
-    #[arg(long)]
-    only: Option<String>,
+    /// Only the figures whose names begin with one of these, with commas between them: `like/hot-32,read`…
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Small sizes and two rounds, to see that the bench works; its figures say little.
     #[arg(long)]
     smoke: bool,
@@ -49,7 +49,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let scale = if arguments.smoke { Scale::smoke() } else { Scale::full() };
     let bench = Bench { scale, cores: Cores::of_machine()?, progress: Progress::new(), only: arguments.only };
     let wanted: Vec<_> = EXPERIMENTS.iter().filter(|(name, _)| bench.wants(name)).collect();
-    ensure!(!wanted.is_empty(), "no figure is called {:?}; there are {}", bench.only, figures::names());
+    ensure!(!wanted.is_empty(), "no figure is called {}; there are {}", bench.only.join(" or "), figures::names());
 
     let mut report = Report {
         at: jiff::Timestamp::now().to_string(),
