@@ -141,7 +141,9 @@ mod tests {
         if let Value::Array(parts) = &mut entry
             && let Value::Array(fields) = &mut parts[1]
         {
-            fields[1] = Value::BulkString(vec![0xff]);
+            let Value::BulkString(event) = &mut fields[1] else { panic!("{fields:?}") };
+            let request_id = event.iter().rposition(|byte| *byte == b'r').expect("it has one");
+            event[request_id] = 0xff;
         }
         let entry = of_entry(entry).expect("an entry");
         assert_eq!(entry.event.expect_err("no event").reason, "outbox entry: not UTF-8");
