@@ -75,11 +75,13 @@ async fn query(
         articles.iter().map(|article| (Partition::of(article.number()), article.number())).collect();
     let (queries, calls) = (OnceCell::<Vec<Query>>::new(), OnceCell::<Calls<'_, Query>>::new());
     let redis = async {
-        let servers = by_server(&settings.redis_url, call.deadline, &numbers).await;
+        // `redis_first` sets the first timer.
+        let deadline = call.deadline.after_another();
+        let servers = by_server(&settings.redis_url, deadline, &numbers).await;
         let of_server = |articles| Query { articles, user };
         let queries = queries.get_or_init(|| servers.into_iter().map(of_server).collect());
         let calls = calls.get_or_init(|| Calls::new(queries));
-        calls.send(&settings.redis_url, call.deadline, Resend::Once).await;
+        calls.send(&settings.redis_url, deadline, Resend::Once).await;
     };
     let answered = || counters(calls.get(), &numbers);
     let stored = redis_first(
