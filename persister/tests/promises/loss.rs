@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{ArticleNumber, Kind, Partition, Truth, keys};
+use contract::{ArticleId, ArticleNumber, Kind, Partition, Truth, UserId, keys};
 use sqlx::{AssertSqlSafe, raw_sql};
 use stack::wait_for;
 
@@ -141,16 +141,21 @@ async fn a_rebuild_brings_back_every_user_and_says_how_fast() {
     let world = World::new().await;
     let _persister = world.start("run");
     world.warm().await;
+    // Half of the ids are names.
+    let article = |n: i64| {
+        if n % 2 == 0 { 1000 + n } else { format!("article-{n}").parse::<ArticleId>().unwrap().number().get() }
+    };
+    let user = |n: i64| if n % 4 < 2 { n + 1 } else { format!("user-{n}").parse::<UserId>().unwrap().number().get() };
     let of = |n: i64| {
         let kind = Kind::ALL[usize::try_from(n / 20).unwrap() % Kind::ALL.len()];
-        if n % 2 == 0 { (Kind::ALL[0], hot) } else { (kind, 1000 + n / 20) }
+        if n % 2 == 0 { (Kind::ALL[0], hot) } else { (kind, article(n / 20)) }
     };
     for first in (0..wanted).step_by(10_000) {
         let mut rows = String::new();
         for n in first..(first + 10_000).min(wanted) {
             let (separator, (kind, article)) = (if rows.is_empty() { "" } else { "," }, of(n));
             let p = Partition::of(article.try_into().unwrap());
-            write!(rows, "{separator}({p},{article},{},{},1,{n},0,UTC_TIMESTAMP(3))", kind.code(), n + 1).unwrap();
+            write!(rows, "{separator}({p},{article},{},{},1,{n},0,UTC_TIMESTAMP(3))", kind.code(), user(n)).unwrap();
         }
         let insert = format!(
             "INSERT INTO interaction (p, article_id, kind, user_id, status, version_ms, version_seq, updated_at)
