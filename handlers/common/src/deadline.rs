@@ -77,20 +77,26 @@ impl Deadline {
         store_ms.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX))
     }
 
-    /// Waits for `work` until the deadline; `None` if it passed first.
-    pub async fn race<T>(self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    /// As [`Self::race`], for the calls of a request. Apart from it, since each kind of work has a copy of that.
+    pub(crate) async fn race_calls<T>(self, work: impl Future<Output = T> + Unpin) -> Option<T> {
+        let mut work = work;
         if self.second {
-            let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
-            if let Poll::Ready(done) = first {
+            if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(pin!(&mut work).poll(context))).await {
                 return Some(done);
             }
             let mut again = false;
             poll_fn(|_| if mem::replace(&mut again, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+            if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(pin!(&mut work).poll(context))).await {
+                return Some(done);
+            }
         }
-        // Work that is done by then sets no timer.
-        let timer = async { spin_sdk::time::sleep(self.left()).await };
-        match select(work, pin!(timer)).await {
+        self.race(work).await
+    }
+
+    /// Waits for `work` until the deadline; `None` if it passed first.
+    pub async fn race<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        let (work, timer) = (pin!(work), pin!(spin_sdk::time::sleep(self.left())));
+        match select(work, timer).await {
             Either::Left((done, _)) => Some(done),
             Either::Right(_) => None,
         }

@@ -30,7 +30,7 @@ pub(super) async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[
     for _ in 0..ROUNDS {
         let servers = by_server(calls);
         // Each by itself: a server that stalls hides nothing of what others say.
-        deadline.race(all(servers.iter().map(|(server, calls)| request.ask(server.as_ref(), calls)))).await;
+        deadline.race_calls(all(servers.iter().map(|(server, calls)| request.ask(server.as_ref(), calls)))).await;
         if !calls.iter().any(|call| call.state().get().is_open()) || deadline.left().is_zero() {
             break;
         }
@@ -38,7 +38,7 @@ pub(super) async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[
 }
 
 /// Boxed, so that waiting for many is compiled once.
-fn all<'a>(many: impl Iterator<Item = impl Future<Output = ()> + 'a>) -> impl Future<Output = Vec<()>> {
+fn all<'a>(many: impl Iterator<Item = impl Future<Output = ()> + 'a>) -> impl Future<Output = Vec<()>> + Unpin {
     join_all(many.map(FutureExt::boxed_local))
 }
 
