@@ -126,6 +126,11 @@ impl World {
 
     /// The service, or another application that takes the same variables, on the core of the server under test.
     pub(crate) async fn app(&self, name: &str, manifest: &str, cores: &str) -> Result<Server> {
+        self.app_under(&[], name, manifest, cores).await
+    }
+
+    /// The same, run by a command that takes a program and its arguments.
+    pub(crate) async fn app_under(&self, by: &[&str], name: &str, manifest: &str, cores: &str) -> Result<Server> {
         let manifest = stack::root().join(manifest);
         ensure!(manifest.is_file(), "{} is missing", manifest.display());
         let arguments = ["up", "-f"].map(str::to_owned).into_iter().chain([manifest.display().to_string()]);
@@ -135,7 +140,9 @@ impl World {
             "host" => stack::binary("host")?,
             _ => PathBuf::from("spin"),
         };
-        let server = Server::new(name, &program, &self.stack.data().join(format!("{name}.log")), cores)?;
+        let mut words = by.iter().map(PathBuf::from).chain([program]);
+        let first = words.next().context("the program at least")?;
+        let server = Server::new(name, &first, &self.stack.data().join(format!("{name}.log")), cores)?.arguments(words);
         let listen = ["--listen".to_owned(), server.address().to_owned()];
         let server = server.arguments(arguments.chain(listen).chain(config)).environment(self.variables());
         server.start("/healthz/toggle").await

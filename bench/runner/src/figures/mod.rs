@@ -6,6 +6,7 @@ mod drive;
 mod growth;
 mod half;
 mod in_redis;
+mod instructions;
 mod lag;
 mod large;
 mod like;
@@ -27,12 +28,13 @@ use crate::{bench::Bench, report::Figure};
 type Measure = for<'a> fn(&'a Bench) -> LocalBoxFuture<'a, Result<Vec<Figure>>>;
 
 /// By the first part of their figures' names.
-pub(crate) const EXPERIMENTS: [(&str, Measure); 15] = [
+pub(crate) const EXPERIMENTS: [(&str, Measure); 16] = [
     ("like", |bench| like::measure(bench).boxed_local()),
     ("read", |bench| read::measure(bench, read::READS).boxed_local()),
     ("mixed", |bench| read::measure(bench, read::MIXED).boxed_local()),
     ("half", |bench| half::measure(bench).boxed_local()),
     ("redis", |bench| in_redis::measure(bench).boxed_local()),
+    ("instructions", |bench| instructions::measure(bench).boxed_local()),
     ("script", |bench| script::measure(bench).boxed_local()),
     ("growth", |bench| growth::measure(bench).boxed_local()),
     ("memory", |bench| memory::measure(bench).boxed_local()),
