@@ -8,7 +8,7 @@ pub trait Parts {
     /// A text. Ids are texts too: Lua's numbers are doubles.
     fn text(&mut self, text: &[u8]);
 
-    /// A number that the script reckons with.
+    /// A number that the script computes with.
     fn number(&mut self, number: i64);
 }
 
@@ -46,8 +46,8 @@ pub(super) fn appended<P: Parts>(mut to: P, part: impl Part) -> P {
     to
 }
 
-/// Numbers that a script reckons with.
-macro_rules! reckoned {
+/// Numbers that a script computes with.
+macro_rules! computed {
     ($($type:ty),*) => {
         $(impl Part for $type {
             fn append(self, to: &mut impl Parts) {
@@ -57,9 +57,9 @@ macro_rules! reckoned {
     };
 }
 
-reckoned!(i64, u64, usize);
+computed!(i64, u64, usize);
 
-/// Numbers that are but compared, or part of a key.
+/// Numbers that are only compared, or part of a key.
 macro_rules! named {
     ($($type:ty),*) => {
         $(impl Part for $type {

@@ -33,9 +33,9 @@ impl From<Parts> for Call {
 }
 
 impl Call {
-    /// Of a request as the platform has it. Not as the SDK's `Request`, which fetches every header and checks it again.
+    /// Of a request as the platform has it: the SDK's `Request` fetches every header. TRACE is allowed nowhere.
     pub(crate) fn new(request: Request) -> Self {
-        let method = Method::try_from(request.get_method()).unwrap_or_default();
+        let method = Method::try_from(request.get_method()).unwrap_or(Method::TRACE);
         let target = request.get_path_with_query().unwrap_or_default();
         Self::of(method, target, Box::new(request.get_headers()), Some(request))
     }
@@ -47,8 +47,8 @@ impl Call {
             .filter(|id| is_request_id(id))
             .unwrap_or_else(|| crate::seal::hex(&crate::seal::random::<16>()));
         let method = if method == Method::HEAD { Method::GET } else { method };
-        let (caller, body) = (Err(Problem::Misconfigured), Ok(vec![]));
-        Self { method, deadline: Deadline::of_request(), request_id, caller, target, headers, incoming, body }
+        let (deadline, caller, body) = (Deadline::of_request(), Err(Problem::Misconfigured), Ok(vec![]));
+        Self { method, deadline, request_id, caller, target, headers, incoming, body }
     }
 
     /// The path, without the query.

@@ -143,9 +143,10 @@ fn whole(folder: &Path) -> Result<String> {
 async fn a_limit_is_no_part_of_the_log() -> Result<()> {
     for kind in Kind::of(Truth::Redis) {
         let mut server = Server::warm().await?;
-        assert_eq!(server.toggled(kind, 7, true).await?, (true, 1));
+        let narrow = Toggle { limits: [NARROW; 2], ..toggle(kind, 7, true) };
+        assert!(server.call(&narrow).await??.changed);
         let limit = keys::limit(article(), kind.name(), Subject::User(tests::id(7)));
-        assert!(server.connection.get::<_, Option<String>>(&limit).await?.is_none_or(|arrival| arrival.len() == 16));
+        assert!(server.connection.exists::<_, bool>(&limit).await?, "it is in memory");
         let log = whole(server.folder.path())?;
         assert!(log.contains(&keys::members(kind, article())) && log.contains(&keys::outbox(partition())));
         assert!(!log.contains(&limit));
