@@ -4,10 +4,7 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use tokio::{
-    io::AsyncWriteExt as _,
-    process::{Child, Command},
-};
+use tokio::process::{Child, Command};
 
 /// What wrk says at its end (see `load.lua`).
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -83,8 +80,8 @@ pub(crate) async fn outcome(wrk: Child) -> Result<Outcome> {
     Ok(serde_json::from_str(result)?)
 }
 
-/// Calls of a script a second by `redis-benchmark`. `__rand_int__` stands for a number below `random` in an argument, up to its
-/// first zero byte.
+/// Calls of a script a second by `redis-benchmark`. `__rand_int__` stands for a number below `random` in an argument. No argument
+/// may have a zero byte, which no argument of a program can have.
 pub(crate) async fn redis_benchmark(
     port: u16,
     clients: usize,
@@ -93,16 +90,11 @@ pub(crate) async fn redis_benchmark(
     cores: &str,
     arguments: &[Vec<u8>],
 ) -> Result<f64> {
-    let (last, first) = arguments.split_last().context("a script has arguments")?;
     let mut command = Command::new("taskset");
-    command.args(["-c", cores, "redis-benchmark", "--csv", "-x", "-p", &port.to_string(), "-c", &clients.to_string()]);
+    command.args(["-c", cores, "redis-benchmark", "--csv", "-p", &port.to_string(), "-c", &clients.to_string()]);
     command.args(["-n", &count.to_string(), "-r", &random.to_string(), "EVALSHA"]);
-    command.args(first.iter().map(|argument| OsStr::from_bytes(argument)));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = command.kill_on_drop(true).spawn()?;
-    // The last one from there, since an argument of a program can have no zero byte.
-    running.stdin.take().context("it is piped")?.write_all(last).await?;
-    let output = running.wait_with_output().await?;
+    command.args(arguments.iter().map(|argument| OsStr::from_bytes(argument)));
+    let output = command.kill_on_drop(true).output().await?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "redis-benchmark: {text}{}", String::from_utf8_lossy(&output.stderr));
     // "EVALSHA …","<per second>","<mean>",<five more>: the first field holds the arguments.

@@ -1,7 +1,7 @@
 //! Arguments of a script in one value, as `cmsgpack.unpack` reads them: Redis and whatever is between handle one value once,
 //! however much is in it (<https://redis.io/docs/latest/develop/programmability/lua-api/#cmsgpack-library>).
 //!
-//! By hand, since two of `MessagePack`'s forms are all it takes (<https://github.com/msgpack/msgpack/blob/master/spec.md>).
+//! By hand, since three of `MessagePack`'s forms are all it takes (<https://github.com/msgpack/msgpack/blob/master/spec.md>).
 
 /// The value so far.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -30,6 +30,9 @@ impl Packed {
     pub(super) fn push_number(&mut self, number: i64) {
         if let Ok(small @ 0..128) = u8::try_from(number) {
             self.0.push(small);
+        } else if let Ok(middle) = u32::try_from(number) {
+            self.0.push(0xce);
+            self.0.extend(middle.to_be_bytes());
         } else {
             self.0.push(0xd3);
             self.0.extend(number.to_be_bytes());
