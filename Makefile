@@ -14,7 +14,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test test-mysql test-web fuzz lint chaos rebuild schemathesis bench k8s-check k8s-test k8s-observe
+.PHONY: help setup components natives up down env token test test-mysql test-web fuzz lint chaos masters rebuild schemathesis bench k8s-check k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
@@ -60,6 +60,9 @@ test-web: setup components natives ## the front end alone, in Chromium
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
 	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
+
+masters: setup components natives ## many masters of a cluster, all cold at once: make masters MASTERS=48 (128 if not said)
+	@INTERACTION_MASTERS=$(or $(MASTERS),128) cargo test $(CARGO_FLAGS) --test cluster many -- --nocapture
 
 schemathesis: setup components natives ## requests at random after docs/openapi.yaml: make schemathesis REQUESTS=100000 SEED=7
 	@SCHEMATHESIS_REQUESTS=$(REQUESTS) SCHEMATHESIS_SEED=$(SEED) \

@@ -1,4 +1,4 @@
-//! A Redis Cluster: three masters, each with a replica.
+//! A Redis Cluster.
 
 use crate::redis::patient;
 use crate::{Redis, wait_for};
@@ -8,30 +8,48 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-const MASTERS: usize = 3;
-const SLOTS: usize = 16_384;
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The servers of a cluster. The first three are masters until a failover, each the master of the one three further on.
-pub struct Cluster(Vec<Arc<Redis>>);
+/// Which masters a cluster has.
+#[derive(Clone)]
+pub(crate) struct Masters {
+    /// The last slot of each, in order; the next begins after it.
+    pub(crate) last_slots: Vec<u16>,
+    /// Whether each has a replica.
+    pub(crate) replicated: bool,
+}
+
+impl Masters {
+    /// Three, with as many slots each, and a replica each.
+    pub(crate) fn three() -> Self {
+        Self { last_slots: vec![5_460, 10_922, 16_383], replicated: true }
+    }
+}
+
+/// The servers of a cluster: first its masters, as they are until a failover, then the replica of each in the same order.
+pub struct Cluster {
+    nodes: Vec<Arc<Redis>>,
+    last_slots: Vec<u16>,
+}
 
 impl Cluster {
     /// Its data and logs are below `folder`; not started yet.
-    pub(crate) fn new(folder: &Path) -> Result<Self> {
-        let node = |at: usize| Redis::of_cluster(&folder.join(format!("redis-{at}"))).map(Arc::new);
-        Ok(Self((0..2 * MASTERS).map(node).collect::<Result<_>>()?))
+    pub(crate) fn new(folder: &Path, Masters { last_slots, replicated }: Masters) -> Result<Self> {
+        let node = |at: usize| Redis::of_cluster(&folder.join(format!("redis-{at}")), replicated).map(Arc::new);
+        let count = last_slots.len() * if replicated { 2 } else { 1 };
+        Ok(Self { nodes: (0..count).map(node).collect::<Result<_>>()?, last_slots })
     }
 
     /// Its servers.
     #[must_use]
     pub fn nodes(&self) -> &[Arc<Redis>] {
-        &self.0
+        &self.nodes
     }
 
     /// The server that has these slots now.
     pub async fn master_of(&self, slot: u16) -> Result<&Redis> {
         let mut last = None;
-        for node in &self.0 {
+        for node in &self.nodes {
             if !node.is_running() {
                 continue;
             }
@@ -53,7 +71,7 @@ impl Cluster {
     /// A replica of that server.
     pub async fn replica_of(&self, master: &Redis) -> Result<&Redis> {
         let id = ask(master, &["CLUSTER", "MYID"]).await?;
-        for node in &self.0 {
+        for node in &self.nodes {
             if node.is_running() {
                 let nodes = ask(node, &["CLUSTER", "NODES"]).await?;
                 let myself = nodes.lines().find(|line| line.contains("myself,slave")).unwrap_or_default();
@@ -67,15 +85,15 @@ impl Cluster {
 
     /// Starts all servers and makes them one cluster; nothing but the start happens if they are one.
     pub(crate) async fn start(&self) -> Result<()> {
-        for node in &self.0 {
+        for node in &self.nodes {
             node.start().await?;
         }
-        let first = self.0.first().context("a cluster has servers")?;
+        let first = self.nodes.first().context("a cluster has servers")?;
         if ask(first, &["CLUSTER", "INFO"]).await?.contains("cluster_known_nodes:1\r") {
             self.join(first).await?;
         }
         wait_for("the cluster", PATIENCE, async || {
-            for node in &self.0 {
+            for node in &self.nodes {
                 let replicated = ask(node, &["INFO", "replication"]).await?;
                 let linked = replicated.contains("role:master") || replicated.contains("master_link_status:up");
                 if !linked || !ask(node, &["CLUSTER", "INFO"]).await?.contains("cluster_state:ok") {
@@ -88,15 +106,16 @@ impl Cluster {
     }
 
     async fn join(&self, first: &Redis) -> Result<()> {
-        for (at, node) in self.0.iter().enumerate() {
+        for node in &self.nodes {
             let (port, bus) = (node.port().to_string(), node.cluster_port().to_string());
             ask(first, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await?;
-            if at < MASTERS {
-                let (from, to) = (at * SLOTS / MASTERS, (at + 1) * SLOTS / MASTERS - 1);
-                ask(node, &["CLUSTER", "ADDSLOTSRANGE", &from.to_string(), &to.to_string()]).await?;
-            }
         }
-        for (master, replica) in self.0.iter().zip(&self.0[MASTERS..]) {
+        let mut from = 0;
+        for (node, last) in self.nodes.iter().zip(&self.last_slots) {
+            ask(node, &["CLUSTER", "ADDSLOTSRANGE", &from.to_string(), &last.to_string()]).await?;
+            from = last + 1;
+        }
+        for (master, replica) in self.nodes.iter().zip(&self.nodes[self.last_slots.len()..]) {
             let id = ask(master, &["CLUSTER", "MYID"]).await?;
             // Until the two have heard of each other.
             wait_for("a replica", PATIENCE, async || {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use crate::cluster::Masters;
+
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Part {
     App,
@@ -21,7 +23,7 @@ pub struct Options {
     pub(crate) compose: bool,
     pub(crate) breakable: bool,
     pub(crate) secured: bool,
-    pub(crate) clustered: bool,
+    pub(crate) clustered: Option<Masters>,
 }
 
 impl Options {
@@ -97,7 +99,14 @@ impl Options {
     /// Redis is a cluster of three masters, each with a replica: `stack.cluster`.
     #[must_use]
     pub fn clustered(mut self) -> Self {
-        self.clustered = true;
+        self.clustered = Some(Masters::three());
+        self
+    }
+
+    /// Redis is a cluster of masters alone, given by the last slot of each, in order.
+    #[must_use]
+    pub fn masters(mut self, last_slots: Vec<u16>) -> Self {
+        self.clustered = Some(Masters { last_slots, replicated: false });
         self
     }
 

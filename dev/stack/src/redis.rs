@@ -31,9 +31,10 @@ impl Redis {
         Ok(Self { service, port, cluster_port: 0, url, client, clock: None })
     }
 
-    /// One that can be made part of a cluster, not started yet. A master that nobody hears of is replaced after 2 s, and
-    /// its partitions alone are not served meanwhile.
-    pub(crate) fn of_cluster(folder: &Path) -> Result<Self> {
+    /// One that can be made part of a cluster, not started yet. A master that nobody hears of is replaced after 2 s if each has a
+    /// replica, and its partitions alone are not served meanwhile. Where nobody can take over, more servers than the machine has
+    /// cores may be silent for longer.
+    pub(crate) fn of_cluster(folder: &Path, replicated: bool) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let mut redis = Self::new(folder)?;
         redis.cluster_port = ports::free()?;
@@ -42,7 +43,8 @@ impl Redis {
             .args(["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"])
             // Any replica may take over, however long it has heard nothing: what it lacks is told by the warm rule.
             .args(["--cluster-replica-validity-factor", "0"])
-            .args(["--cluster-node-timeout", "2000", "--cluster-port", &redis.cluster_port.to_string()]);
+            .args(["--cluster-node-timeout", if replicated { "2000" } else { "30000" }])
+            .args(["--cluster-port", &redis.cluster_port.to_string()]);
         Ok(redis)
     }
 

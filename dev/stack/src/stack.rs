@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const READY_LIMIT: Duration = Duration::from_mins(1);
+const READY_LIMIT: Duration = Duration::from_mins(3);
 
 /// The running system. Parts stop in this order when it is dropped, the folder last.
 pub struct Stack {
@@ -42,7 +42,7 @@ impl Stack {
 
         let tls = if options.secured { Some(Tls::new(&path.join("tls"))?) } else { None };
         let (redis, mariadb, kafka, network) = stores(path, &options, tls.as_ref()).await?;
-        let cluster = if options.clustered { Some(Cluster::new(path)?) } else { None };
+        let cluster = options.clustered.clone().map(|masters| Cluster::new(path, masters)).transpose()?;
         let redis = cluster.as_ref().map_or_else(|| Arc::new(redis), |cluster| Arc::clone(&cluster.nodes()[0]));
         let to = Addresses::of(&redis, &mariadb, &kafka, network.as_ref());
         let mut variables = options.variables.clone();

@@ -55,13 +55,11 @@ impl Collapsed {
 
     fn add(&mut self, event: &Event, erased: &Erased) {
         let version = event.version;
-        if let Change::Switch(kind, _) = event.change
-            && kind.truth() == Truth::Mysql
-        {
-            // MySQL had it before Kafka; and its version is of MySQL's clock, which says nothing about the outboxes.
+        let Some(partition) = outbox_of(event) else {
+            // MySQL had it before Kafka.
             return;
-        }
-        let seen = self.seen.entry(Partition::of(event.article.number())).or_default();
+        };
+        let seen = self.seen.entry(partition).or_default();
         *seen = version.max(*seen);
         // A view token from before an erasure may still be handed in, for as long as it lives.
         let grace = if let Change::Read(_) = event.change { VIEW_LIFETIME } else { SignedDuration::ZERO };
@@ -110,6 +108,15 @@ impl Collapsed {
         }
         deltas.retain(|_, delta| *delta != 0);
         (newer, deltas)
+    }
+}
+
+/// The partition whose outbox in Redis gave the event its version; none where MySQL's outbox did, whose clock says nothing about
+/// the others.
+pub(crate) fn outbox_of(event: &Event) -> Option<Partition> {
+    match event.change {
+        Change::Switch(kind, _) if kind.truth() == Truth::Mysql => None,
+        Change::Switch(..) | Change::Read(_) => Some(Partition::of(event.article.number())),
     }
 }
 

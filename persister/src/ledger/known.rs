@@ -1,19 +1,21 @@
-//! What MySQL knows of each partition.
+//! What is known of each partition outside Redis.
 
 use std::collections::HashMap;
 
-use contract::{Partition, Version};
+use contract::{Event, Partition, Version};
+use rdkafka::Message as _;
 use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
 
-use crate::store::{Store, StoreError};
+use super::batch::outbox_of;
+use crate::store::{Store, StoreError, log::Log};
 
 /// What is known of one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Knowledge {
     /// The highest epoch given out.
     pub(crate) epoch: u64,
-    /// The highest version that MySQL has applied, or that `warm` has seen acknowledged and perhaps not yet relayed: a
-    /// Redis whose outbox ends before it has lost something.
+    /// The highest version that MySQL has applied, that Kafka has, or that `warm` has seen acknowledged and perhaps not yet
+    /// relayed: a Redis whose outbox ends before it has lost something.
     pub(crate) version: Version,
     /// How many writes of projections Redis has had: one that has had fewer has lost some.
     pub(crate) writes: u64,
@@ -23,7 +25,37 @@ pub(crate) struct Knowledge {
 #[derive(Debug)]
 pub(crate) struct Known(HashMap<Partition, Knowledge>);
 
+/// The highest version of each partition in what Kafka has and MySQL has not applied.
+#[derive(Debug, Default)]
+pub(crate) struct Unapplied(HashMap<Partition, Version>);
+
+impl Unapplied {
+    /// Reads the log to its end. A record that is no event has no version: the consumer puts it into the dead-letter queue.
+    pub(crate) async fn read(mut log: Log) -> Result<Self, StoreError> {
+        let mut latest = Self::default();
+        while let Some(message) = log.next().await? {
+            if let Ok(event) = Event::from_json(message.payload().unwrap_or_default())
+                && let Some(partition) = outbox_of(&event)
+            {
+                let version = latest.0.entry(partition).or_default();
+                *version = event.version.max(*version);
+            }
+        }
+        Ok(latest)
+    }
+}
+
 impl Known {
+    /// Adds what Kafka has.
+    pub(crate) fn with(mut self, unapplied: &Unapplied) -> Self {
+        for (partition, version) in &unapplied.0 {
+            let known = self.0.entry(*partition).or_default();
+            known.version = known.version.max(*version);
+        }
+        self
+    }
+
+    /// What MySQL knows.
     pub(crate) async fn read(mysql: &MySqlPool) -> Result<Self, StoreError> {
         let rows: Vec<Row> = query_as(
             "SELECT k.p, k.epoch, COALESCE(j.writes, 0), k.version_ms, k.version_seq,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection as _, MySql, MySqlPool, pool::PoolConnection, query_scalar};
+use sqlx::{Connection as _, MySqlConnection, MySqlPool, query_scalar};
 
 use crate::store::{Store, StoreError, within};
 
@@ -11,7 +11,9 @@ const PING: Duration = Duration::from_secs(5);
 
 /// A lock that ends with its connection, however the process ends, and at the latest when the server has heard nothing for
 /// as long as it waits for any connection of the pool.
-pub(crate) struct Lock(Option<PoolConnection<MySql>>);
+///
+/// Its connection is none of the pool's: a lock is kept for as long as the work takes, and the work needs the pool.
+pub(crate) struct Lock(Option<MySqlConnection>);
 
 impl Lock {
     /// Takes the lock of that name in this database; none while another process has it.
@@ -24,9 +26,7 @@ impl Lock {
         if got != Some(1) {
             return Ok(None);
         }
-        // However this ends, the lock ends with it.
-        connection.close_on_drop();
-        Ok(Some(Self(Some(connection))))
+        Ok(Some(Self(Some(connection.detach()))))
     }
 
     /// Uses the connection now and then, so that it stays; ends only when MySQL does not answer.
@@ -48,7 +48,7 @@ impl Lock {
             let release = "SELECT CAST(RELEASE_ALL_LOCKS() AS SIGNED)";
             // If it fails, the lock ends with the connection all the same.
             let _ =
-                tokio::time::timeout(PING, query_scalar::<_, Option<i64>>(release).fetch_one(&mut *connection)).await;
+                tokio::time::timeout(PING, query_scalar::<_, Option<i64>>(release).fetch_one(&mut connection)).await;
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Kafka: where it is, and the settings of every client.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::ensure;
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, consumer::BaseConsumer};
 use secrecy::ExposeSecret as _;
 
 use super::secret::secret;
@@ -26,6 +29,8 @@ pub(crate) struct Kafka {
     client: ClientConfig,
     pub(crate) topic: String,
     pub(crate) dlq_topic: String,
+    /// One for the whole process.
+    pub(super) observer: Arc<OnceLock<Arc<BaseConsumer>>>,
 }
 
 impl Kafka {
@@ -39,7 +44,7 @@ impl Kafka {
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.keepalive.enable", "true");
         secure(&mut client, config)?;
-        Ok(Self { client, topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone() })
+        Ok(Self { client, topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone(), observer: Arc::default() })
     }
 
     /// The settings that every client starts from.

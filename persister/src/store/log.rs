@@ -15,6 +15,7 @@ use tracing::warn;
 use super::{
     error::{Store, StoreError},
     kafka::Kafka,
+    progress::Progress,
 };
 
 /// Kafka is asked again and again meanwhile; past it, it is down.
@@ -36,15 +37,6 @@ impl Kafka {
         since: Option<Timestamp>,
         stop: &CancellationToken,
     ) -> Result<Log, StoreError> {
-        let consumer: StreamConsumer = self
-            .client()
-            .set("group.id", "interaction.log")
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "true")
-            // Where the records that come next were dropped meanwhile, with those that are left.
-            .set("auto.offset.reset", "earliest")
-            .set("queued.max.messages.kbytes", "16384")
-            .create()?;
         let observer = self.observer()?;
         let ends = observer.ends(topic).await?;
         let mut left: BTreeMap<i32, (i64, i64)> = ends.into_iter().filter(|(_, (first, next))| first < next).collect();
@@ -56,6 +48,31 @@ impl Kafka {
                 }
             }
         }
+        self.read(topic, left, stop)
+    }
+
+    /// Opens the event topic at the first record that the group has not applied.
+    pub(crate) async fn unapplied(&self, stop: &CancellationToken) -> Result<Log, StoreError> {
+        let Progress(ends) = self.observer()?.progress().await?;
+        let left = ends.into_iter().map(|(partition, end)| (partition, (end.committed, end.next))).collect();
+        self.read(&self.topic, left, stop)
+    }
+
+    fn read(
+        &self,
+        topic: &str,
+        mut left: BTreeMap<i32, (i64, i64)>,
+        stop: &CancellationToken,
+    ) -> Result<Log, StoreError> {
+        let consumer: StreamConsumer = self
+            .client()
+            .set("group.id", "interaction.log")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            // Where the records that come next were dropped meanwhile, with those that are left.
+            .set("auto.offset.reset", "earliest")
+            .set("queued.max.messages.kbytes", "16384")
+            .create()?;
         left.retain(|_, (next, end)| next < end);
         let mut assigned = TopicPartitionList::new();
         for (partition, (next, _)) in &left {

@@ -1,6 +1,6 @@
 //! Questions to Kafka: what has been written, and what the group has applied.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rdkafka::{
@@ -23,8 +23,14 @@ pub(crate) type Ends = BTreeMap<i32, (i64, i64)>;
 impl Kafka {
     /// A client that asks what has been written and how far the group is, without being a member of it.
     pub(crate) fn observer(&self) -> Result<Observer, StoreError> {
-        let consumer: BaseConsumer = self.client().set("group.id", GROUP).create()?;
-        Ok(Observer { consumer: Arc::new(consumer), kafka: self.clone() })
+        let consumer = if let Some(consumer) = self.observer.get() {
+            consumer
+        } else {
+            let consumer: BaseConsumer = self.client().set("group.id", GROUP).create()?;
+            // Of two that are made at once, one is kept.
+            self.observer.get_or_init(|| Arc::new(consumer))
+        };
+        Ok(Observer { consumer: Arc::clone(consumer), kafka: self.clone() })
     }
 }
 
@@ -37,20 +43,19 @@ pub(crate) struct Observer {
 impl Observer {
     /// What has been written to the event topic and what the group has committed.
     pub(crate) async fn progress(&self) -> Result<Progress, StoreError> {
-        let (consumer, topic) = (self.consumer.clone(), self.kafka.topic.clone());
-        blocking(move || progress(&consumer, &topic)).await
+        let topic = self.kafka.topic.clone();
+        self.ask(move |consumer| progress(consumer, &topic)).await
     }
 
     /// The ends of each partition of a topic.
     pub(crate) async fn ends(&self, topic: &str) -> Result<Ends, StoreError> {
-        let (consumer, topic) = (self.consumer.clone(), topic.to_owned());
-        blocking(move || ends(&consumer, &topic)).await
+        let topic = topic.to_owned();
+        self.ask(move |consumer| ends(consumer, &topic)).await
     }
 
     /// How many brokers there are, and how many consumers the group has.
     pub(crate) async fn members(&self) -> Result<(usize, usize), StoreError> {
-        let consumer = self.consumer.clone();
-        blocking(move || {
+        self.ask(|consumer| {
             let metadata = consumer.fetch_metadata(None, METADATA)?;
             let groups = consumer.fetch_group_list(Some(GROUP), METADATA)?;
             let members = groups.groups().iter().map(|group| group.members().len()).sum();
@@ -72,16 +77,26 @@ impl Observer {
         partitions: &[i32],
         since: Timestamp,
     ) -> Result<Vec<(i32, i64)>, StoreError> {
-        let (consumer, topic, partitions) = (self.consumer.clone(), topic.to_owned(), partitions.to_vec());
-        blocking(move || begin_at(&consumer, &topic, &partitions, since)).await
+        let (topic, partitions) = (topic.to_owned(), partitions.to_vec());
+        self.ask(move |consumer| begin_at(consumer, &topic, &partitions, since)).await
     }
-}
 
-/// librdkafka's queries block their thread.
-async fn blocking<T: Send + 'static>(
-    query: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(query).await.map_err(|_| StoreError::Other("a query of Kafka panicked".to_owned()))?
+    /// librdkafka's queries block their thread.
+    async fn ask<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&BaseConsumer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let consumer = Arc::clone(&self.consumer);
+        let asking = move || {
+            let answer = query(&consumer);
+            // It reads nothing: only errors wait there, and would pile up.
+            let _ = consumer.poll(Duration::ZERO);
+            answer
+        };
+        tokio::task::spawn_blocking(asking)
+            .await
+            .map_err(|_| StoreError::Other("a query of Kafka panicked".to_owned()))?
+    }
 }
 
 fn ends(consumer: &BaseConsumer, topic: &str) -> Result<Ends, StoreError> {

@@ -1,7 +1,9 @@
 //! On a Redis Cluster of three masters, each with a replica: everything works as on one server, a failover loses nothing
-//! that was acknowledged, and a master that is lost with what it had not passed on is fenced, rebuilt, and its loss told.
+//! that was acknowledged, and a master that is lost with what it had not passed on is fenced, rebuilt, and its loss told. And
+//! on a cluster of many masters, all of them are warm again after all were cold.
 
 mod lost;
+mod many;
 mod split;
 
 use std::{

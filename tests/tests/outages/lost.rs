@@ -1,6 +1,6 @@
 //! Redis loses its data.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use contract::{Kind, Truth, keys};
 use redis::AsyncCommands;
 use reqwest::{Method, StatusCode};
@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use stack::wait_for;
 use tests::{Api, Model, partition_of, redis, rows};
 
-use crate::{PATIENCE, System, alone, assert_refused, counters, in_time, path, switch_all, until_switched};
+use crate::{
+    PATIENCE, System, alone, assert_refused, counters, in_time, of_redis, path, relayed, switch_all, until_switched,
+};
 
 /// So many users switch each kind on, and the first of them off again.
 const USERS: i64 = 40;
@@ -234,5 +236,45 @@ fn an_older_append_only_file_that_lacks_a_projection_alone_is_noticed_too() -> R
         system.warm().await?;
         assert!(epoch(system, 3350).await? > Some(before), "it was rebuilt");
         system.holds(&model, 3350..=3350).await
+    })
+}
+
+/// Nobody looked at Redis meanwhile, and no consumer has told MySQL.
+#[test]
+fn an_older_append_only_file_is_noticed_by_what_kafka_alone_has() -> Result<()> {
+    alone(async |system, api| {
+        let (stack, mut model) = (&system.stack, Model::default());
+        let data = stack.data().join("redis");
+        let old = stack.data().join("redis.old");
+        stack.redis.terminate().await?;
+        let copied = std::process::Command::new("cp").arg("-a").args([&data, &old]).status()?;
+        assert!(copied.success());
+        stack.redis.start().await?;
+        system.warm().await?;
+        let before = epoch(system, 3380).await?;
+        stack.persister.terminate().await?;
+        let relay = stack.persister.another("only-relay", "relay")?;
+        relay.start().await?;
+        switch_all(&api, &mut model, of_redis(), (1..=USERS).map(|user| (user, 3380))).await?;
+        relayed(system, 3380).await?;
+
+        stack.redis.kill().await?;
+        std::fs::remove_dir_all(&data)?;
+        std::fs::rename(&old, &data)?;
+        stack.redis.start().await?;
+        let warm = stack.persister.another("only-warm", "warm")?;
+        warm.start().await?;
+        wait_for("its decision", PATIENCE, async || {
+            let answer = api.get(&path(3380, "interactions")).good().await?;
+            ensure!(answer["stale"] == true, "it is served, and lacks what was acknowledged: {answer}");
+            Ok(warm.log_tail(100).contains("rebuilding from MySQL, since later changes are known").then_some(()))
+        })
+        .await?;
+        stack.persister.start().await?;
+        system.warm().await?;
+        relay.terminate().await?;
+        warm.terminate().await?;
+        assert!(epoch(system, 3380).await? > before, "it was rebuilt");
+        system.holds(&model, 3380..=3380).await
     })
 }

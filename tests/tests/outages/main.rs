@@ -22,8 +22,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use contract::{Kind, Truth};
+use contract::{Kind, Truth, keys};
 use futures::{StreamExt, stream};
+use redis::AsyncCommands;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
@@ -108,6 +109,16 @@ impl System {
         self.stack.wait_answers(true).await?;
         Ok(began.elapsed())
     }
+}
+
+/// Until the relay has passed on all of the article's partition.
+async fn relayed(system: &System, article: i64) -> Result<()> {
+    let mut redis = tests::redis(&system.stack.redis_url()).await?;
+    let outbox = keys::outbox(tests::partition_of(article));
+    stack::wait_for("the outbox to be empty", PATIENCE, async || {
+        Ok((redis.xlen::<_, u64>(&outbox).await? == 0).then_some(()))
+    })
+    .await
 }
 
 /// A kind that Redis decides, where one stands for all of them.

@@ -8,7 +8,10 @@ use redis::AsyncCommands;
 use reqwest::Method;
 use tests::{Model, partition_of, redis};
 
-use crate::{alone, assert_refused, counters, in_time, kinds, of_redis, path, shown, switch_all, until_switched};
+use crate::{
+    alone, assert_refused, counters, in_time, kinds, lost::epoch, of_redis, path, relayed, shown, switch_all,
+    until_switched,
+};
 
 #[test]
 fn redis_killed_and_restarted_is_warm_within_seconds_and_has_lost_nothing() -> Result<()> {
@@ -64,5 +67,34 @@ fn persister_and_redis_down_a_restarted_redis_stays_fenced_until_the_persister_i
             model.switch(kind, (2, article), true);
         }
         system.holds(&model, 1600..=1649).await
+    })
+}
+
+/// Kafka tells whether anything was lost: nobody waits until MySQL has heard of it, which takes as long as consumers lag.
+#[test]
+fn a_restarted_redis_is_warm_before_consumers_have_caught_up() -> Result<()> {
+    alone(async |system, api| {
+        let (stack, mut model) = (&system.stack, Model::default());
+        system.drained().await?;
+        stack.persister.terminate().await?;
+        let (relay, warm) =
+            (stack.persister.another("only-relay", "relay")?, stack.persister.another("only-warm", "warm")?);
+        relay.start().await?;
+        warm.start().await?;
+        switch_all(&api, &mut model, of_redis(), (1..=200).map(|user| (user, 1700))).await?;
+        relayed(system, 1700).await?;
+        let mysql = sqlx::MySqlPool::connect(&stack.mysql_url()).await?;
+        let sql = "SELECT COUNT(*) FROM interaction WHERE article_id = 1700";
+        assert_eq!(sqlx::query_scalar::<_, i64>(sql).fetch_one(&mysql).await?, 0, "nobody consumes");
+        let before = epoch(system, 1700).await?;
+        stack.redis.kill().await?;
+        stack.redis.start().await?;
+        let took = system.warm().await?;
+        println!("warm {took:.1?} after Redis answered, without a consumer");
+        assert_eq!(epoch(system, 1700).await?, before, "nothing was rebuilt");
+        relay.terminate().await?;
+        warm.terminate().await?;
+        stack.persister.start().await?;
+        system.holds(&model, 1700..=1700).await
     })
 }

@@ -1,4 +1,4 @@
-//! Waiting until what Redis had given away has arrived in MySQL.
+//! Waiting until what Redis had given away is known: it is in Kafka, or has arrived in MySQL.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use crate::{
     backoff::pause,
     ledger::{
         clock::mysql_time,
+        known::Unapplied,
         markers::markers,
         relay_session::{self, TAKEN_TO_SENT},
     },
@@ -46,6 +47,19 @@ impl<'a> Barrier<'a> {
     pub(crate) async fn all_that_was_taken_is_applied(&self) -> anyhow::Result<()> {
         self.relays_hold_nothing_from_before().await?;
         self.consumers_have_caught_up().await
+    }
+
+    /// All that relays had taken before now is in Kafka. Waits for the consumers too, but no longer than Kafka takes to be read:
+    /// what it has and MySQL does not yet.
+    pub(crate) async fn all_that_was_taken_is_known(&self) -> anyhow::Result<Unapplied> {
+        self.relays_hold_nothing_from_before().await?;
+        let reading = async { Ok(Unapplied::read(self.stores.kafka.unapplied(self.stop).await?).await?) };
+        tokio::select! {
+            // Most often there is nothing to wait for.
+            biased;
+            applied = self.consumers_have_caught_up() => applied.map(|()| Unapplied::default()),
+            read = reading => read,
+        }
     }
 
     /// The partitions' outboxes are empty: the entries that a server came back with are no loss, they go the usual way.

@@ -11,12 +11,15 @@ mod rebuild;
 mod report;
 mod warm_up;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use tokio_util::sync::CancellationToken;
 
-use self::{looks::Looks, warm_up::warm_up};
+use self::{
+    looks::Looks,
+    warm_up::{Turns, warm_up},
+};
 use super::{for_each_server::for_each_server, supervise::supervise};
 use crate::{
     backoff::pause,
@@ -30,8 +33,11 @@ const POLL: Duration = Duration::from_millis(250);
 pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
     let redis = stores.redis.clone();
     let working = stop.child_token();
+    let turns = Arc::new(Turns::new());
     let work = async {
-        let outcome = for_each_server(&redis, &stop, |place, stop| keep_warm(stores.clone(), place, stop)).await;
+        let outcome =
+            for_each_server(&redis, &stop, |place, stop| keep_warm(stores.clone(), place, Arc::clone(&turns), stop))
+                .await;
         // A job that died does not say that it lives.
         working.cancel();
         outcome
@@ -39,13 +45,13 @@ pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Resu
     tokio::join!(work, alive::run(&stores.mysql, &working)).0
 }
 
-async fn keep_warm(stores: Stores, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
-    supervise("warm", &stop, || watch(&stores, &place, &stop)).await;
+async fn keep_warm(stores: Stores, place: Place, turns: Arc<Turns>, stop: CancellationToken) -> anyhow::Result<()> {
+    supervise("warm", &stop, || watch(&stores, &place, &turns, &stop)).await;
     Ok(())
 }
 
 /// Looks at a server's partitions again and again, and warms those that are cold. If that fails they stay fenced.
-async fn watch(stores: &Stores, place: &Place, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn watch(stores: &Stores, place: &Place, turns: &Turns, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut redis = stores.redis.connect_to(place).await?;
     let server = redis.name(place.partitions[0])?.to_owned();
     let mut looks = Looks::new();
@@ -57,7 +63,7 @@ async fn watch(stores: &Stores, place: &Place, stop: &CancellationToken) -> anyh
             looks.remember(&stores.mysql, &server, at, &markers).await;
         }
         if markers.iter().any(|(_, marker)| marker.server != server) {
-            warm_up(stores, &mut redis, place, &server, stop).await?;
+            warm_up(stores, &mut redis, place, &server, turns, stop).await?;
         }
         pause(POLL, stop).await;
     }
