@@ -8,6 +8,7 @@ mod caller;
 mod consume;
 mod dlq;
 mod erase;
+mod grow;
 mod loss;
 mod names;
 mod operate;
