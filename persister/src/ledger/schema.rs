@@ -2,7 +2,11 @@
 
 use anyhow::{Context as _, ensure};
 use contract::Kind;
-use sqlx::{AssertSqlSafe, MySqlPool, QueryBuilder, migrate::Migrator, query_scalar, raw_sql};
+use sqlx::{
+    AssertSqlSafe, MySqlConnection, MySqlPool, QueryBuilder,
+    migrate::{Migrate as _, MigrateError, Migrator},
+    query, query_scalar, raw_sql,
+};
 use tracing::info;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -18,12 +22,30 @@ const READ_BY_HANDLERS: [(&str, &str); 6] = [
     ("trends", "kind, as_of"),
 ];
 
-/// Brings the tables to what this release needs.
+/// Brings the tables to what this release needs. May be repeated, whatever interrupted it.
 pub(crate) async fn migrate(mysql: &MySqlPool) -> anyhow::Result<()> {
-    MIGRATIONS.run(mysql).await.context("the schema could not be brought up to date")?;
+    let mut connection = mysql.acquire().await?;
+    // Its lock ends with it, however this ends.
+    connection.close_on_drop();
+    up_to_date(&mut connection).await.context("the schema could not be brought up to date; migrate may be repeated")?;
+    drop(connection);
     name_kinds(mysql).await.context("the names of the kinds could not be written")?;
     info!(migrations = MIGRATIONS.iter().count(), "MySQL is up to date");
     Ok(())
+}
+
+/// MySQL commits at each change of a table, so an interrupted migration is there in part
+/// (<https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html>), and sqlx asks a person to look. Each of ours may be
+/// repeated: what is there stays. So its mark is removed, under the lock of whoever migrates.
+async fn up_to_date(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
+    connection.lock().await?;
+    connection.ensure_migrations_table(&MIGRATIONS.table_name).await?;
+    let begun = query("DELETE FROM _sqlx_migrations WHERE NOT success").execute(&mut *connection).await?;
+    if begun.rows_affected() > 0 {
+        info!("a migration was interrupted; it is run again");
+    }
+    // The lock is this session's, which may take it twice.
+    MIGRATIONS.run(connection).await
 }
 
 /// Writes what the numbers in columns `kind` mean, for people's queries.

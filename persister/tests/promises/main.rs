@@ -10,6 +10,7 @@ mod dlq;
 mod erase;
 mod grow;
 mod loss;
+mod migrate;
 mod names;
 mod operate;
 mod personal;
