@@ -1,11 +1,13 @@
 //! The schema of MySQL, and the rights of the components.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, ensure};
 use contract::Kind;
 use sqlx::{
     AssertSqlSafe, MySqlConnection, MySqlPool, QueryBuilder,
     migrate::{Migrate as _, MigrateError, Migrator},
-    query, query_scalar, raw_sql,
+    query, query_as, query_scalar, raw_sql,
 };
 use tracing::info;
 
@@ -21,6 +23,27 @@ const READ_BY_HANDLERS: [(&str, &str); 6] = [
     ("ranking", "span, kind, place, article_id, gained"),
     ("trends", "kind, as_of"),
 ];
+
+/// Refuses a server that cannot run the service, so that nothing is begun on it.
+///
+/// Sessions of READ COMMITTED, which all of ours are, cannot write where the binary log takes statements alone: error 1665
+/// (<https://dev.mysql.com/doc/refman/8.4/en/binary-log-setting.html>).
+pub(crate) async fn will_do(mysql: &MySqlPool) -> anyhow::Result<()> {
+    let settings = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format')";
+    let settings: HashMap<String, String> = query_as(settings)
+        .fetch_all(mysql)
+        .await
+        .context("the server does not say its settings")?
+        .into_iter()
+        .collect();
+    let is = |name: &str, value: &str| settings.get(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
+    ensure!(
+        !(is("log_bin", "ON") && is("binlog_format", "STATEMENT")),
+        "binlog_format is STATEMENT, with which the server refuses all writes of the service (error 1665): set it to ROW or \
+         MIXED, in its configuration and by SET GLOBAL, and on replicas that write a binary log too; nothing was changed"
+    );
+    Ok(())
+}
 
 /// Brings the tables to what this release needs. May be repeated, whatever interrupted it.
 pub(crate) async fn migrate(mysql: &MySqlPool) -> anyhow::Result<()> {

@@ -116,3 +116,20 @@ async fn a_migration_that_was_killed_or_whose_server_died_goes_on_after() {
         world.migrated().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_log_takes_statements_alone_is_refused_before_anything_is_changed() {
+    let world = World::empty(async |folder| MariaDb::start_with_binlog(folder, "STATEMENT").await).await;
+    let refused = world.migrate(&world.mariadb.owner_url()).await;
+    let said = said(&refused);
+    assert!(!refused.status.success() && said.contains("nothing was changed"), "{said}");
+    assert!(said.contains("binlog_format") && said.contains("ROW") && said.contains("MIXED"), "{said}");
+    assert_eq!(world.count_tables().await.unwrap(), 0);
+    assert!(!world.has_topic("interaction.events"), "Kafka neither");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_log_takes_rows_where_they_are_needed_will_do() {
+    let world = World::empty(async |folder| MariaDb::start_with_binlog(folder, "MIXED").await).await;
+    world.migrated().await;
+}

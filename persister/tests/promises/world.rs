@@ -95,6 +95,13 @@ impl World {
         client
     }
 
+    pub(crate) fn has_topic(&self, name: &str) -> bool {
+        let consumer: BaseConsumer = self.kafka_client().create().unwrap();
+        // All topics: a broker may create one that is asked for.
+        let metadata = consumer.fetch_metadata(None, LIMIT).unwrap();
+        metadata.topics().iter().any(|topic| topic.name() == name)
+    }
+
     pub(crate) fn kafka_producer(&self) -> FutureProducer {
         self.kafka_client().create().unwrap()
     }
