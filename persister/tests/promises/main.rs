@@ -18,6 +18,7 @@ mod reconcile;
 mod relay;
 mod revoke;
 mod rights;
+mod settings;
 mod tables;
 mod trends;
 mod warm;
