@@ -9,14 +9,14 @@
 -- projection, outbox, interaction_count by ascending article and kind, article_stats by ascending article.
 
 -- The kinds' numbers, for people's queries: `persister migrate` writes them from the one table in contract/src/kind.rs.
-CREATE TABLE kind (
+CREATE TABLE IF NOT EXISTS kind (
     code TINYINT UNSIGNED NOT NULL PRIMARY KEY,
     name VARCHAR(32)      NOT NULL UNIQUE
 );
 
 -- The texts of the ids that are names, written in the transaction of the first row that has the number. A text never
 -- changes; the name of a user goes when the user is erased.
-CREATE TABLE name (
+CREATE TABLE IF NOT EXISTS name (
     kind   ENUM('user', 'article') NOT NULL,
     number BIGINT                  NOT NULL,
     text   VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE name (
 -- Who has which kind on for what, and since when not any more: a row stays when its status becomes 0, for its version.
 --
 -- Clustered by article, so that the events of a hot article touch few pages.
-CREATE TABLE interaction (
+CREATE TABLE IF NOT EXISTS interaction (
     article_id  BIGINT           NOT NULL,
     kind        TINYINT UNSIGNED NOT NULL,
     user_id     BIGINT           NOT NULL,
@@ -44,7 +44,7 @@ CREATE TABLE interaction (
 );
 
 -- How many users have a kind on for an article: Σ status of `interaction`, changed in the same transaction.
-CREATE TABLE interaction_count (
+CREATE TABLE IF NOT EXISTS interaction_count (
     article_id BIGINT           NOT NULL,
     kind       TINYINT UNSIGNED NOT NULL,
     count      BIGINT           NOT NULL DEFAULT 0,
@@ -52,7 +52,7 @@ CREATE TABLE interaction_count (
     CONSTRAINT no_negative_count CHECK (count >= 0)
 );
 
-CREATE TABLE article_stats (
+CREATE TABLE IF NOT EXISTS article_stats (
     article_id       BIGINT           NOT NULL PRIMARY KEY,
     pv               BIGINT           NOT NULL DEFAULT 0,
     uv               BIGINT           NOT NULL DEFAULT 0,
@@ -66,7 +66,7 @@ CREATE TABLE article_stats (
 );
 
 -- The last read of each signed-in user.
-CREATE TABLE user_read (
+CREATE TABLE IF NOT EXISTS user_read (
     user_id      BIGINT      NOT NULL,
     article_id   BIGINT      NOT NULL,
     last_read_at DATETIME(3) NOT NULL,
@@ -82,7 +82,7 @@ CREATE TABLE user_read (
 --
 -- The rows of one user and article have ids in the order of their changes: each is written under the lock of its row in
 -- `interaction`.
-CREATE TABLE outbox (
+CREATE TABLE IF NOT EXISTS outbox (
     id         BIGINT           NOT NULL AUTO_INCREMENT PRIMARY KEY,
     p          TINYINT UNSIGNED NOT NULL,
     kind       TINYINT UNSIGNED NOT NULL,
@@ -105,35 +105,35 @@ CREATE TABLE outbox (
 );
 
 -- The last token given to a process that writes projections. One row.
-CREATE TABLE projector (
+CREATE TABLE IF NOT EXISTS projector (
     one   TINYINT NOT NULL PRIMARY KEY DEFAULT 1,
     token BIGINT  NOT NULL
 );
 
-INSERT INTO projector (token) VALUES (0);
+INSERT IGNORE INTO projector (token) VALUES (0);
 
 -- The projection of each partition: the token of the only process that may record its work there, and how many writes Redis
 -- has had, as far as MySQL knows. A server that has had fewer lost some. This is a table of its own, since consumers lock the
 -- rows of partition_state for as long as a batch takes.
-CREATE TABLE projection (
+CREATE TABLE IF NOT EXISTS projection (
     p      TINYINT UNSIGNED NOT NULL PRIMARY KEY,
     token  BIGINT           NOT NULL DEFAULT 0,
     writes BIGINT           NOT NULL DEFAULT 0
 );
 
-INSERT INTO projection (p)
+INSERT IGNORE INTO projection (p)
 WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 127)
 SELECT n FROM numbers;
 
 -- Users who may switch no kind on or off. Redis has a copy in each partition.
-CREATE TABLE user_bar (
+CREATE TABLE IF NOT EXISTS user_bar (
     user_id BIGINT       NOT NULL PRIMARY KEY,
     at      DATETIME(3)  NOT NULL,
     reason  VARCHAR(255) NOT NULL
 );
 
 -- Users who asked to be forgotten: consume, replay and rebuild skip what they did before.
-CREATE TABLE erased_user (
+CREATE TABLE IF NOT EXISTS erased_user (
     user_id BIGINT      NOT NULL PRIMARY KEY,
     at      DATETIME(3) NOT NULL
 );

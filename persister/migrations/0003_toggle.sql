@@ -11,7 +11,7 @@
 -- in_cause         'user', or 'revoke', which no bar stops, or 'reconcile', which changes nothing: it writes what the row
 --                  says into the outbox once more, so that the projection follows, whatever in_status is.
 -- in_version_ms, in_version_seq   change only a row of this very version; NULL for any.
-CREATE PROCEDURE toggle (
+CREATE PROCEDURE IF NOT EXISTS toggle (
     IN in_kind TINYINT UNSIGNED, IN in_p TINYINT UNSIGNED, IN in_user BIGINT, IN in_article BIGINT, IN in_status TINYINT,
     IN in_deadline_ms BIGINT, IN in_cause VARCHAR(16), IN in_version_ms BIGINT, IN in_version_seq BIGINT,
     IN in_request_id VARCHAR(128), IN in_ip_hash VARCHAR(64),

@@ -127,6 +127,8 @@ table! {
         "Memory that Redis uses, of all its servers together.";
     REDIS_MAXMEMORY: Gauge = "interaction_redis_maxmemory_bytes",
         "Memory that Redis may use, of all its servers together; 0 where it has no limit.";
+    REDIS_UNSAFE: Gauge = "interaction_redis_unsafe_setting",
+        "1 if a server of Redis has another value than the service needs, else 0; absent where none is known; setting.";
     MYSQL_OUTBOX: Gauge = "interaction_mysql_outbox_entries",
         "Rows of MySQL's outbox that wait; waiting_for=kafka or redis (the projection).";
     RELAYS: Gauge = "interaction_relays",

@@ -55,6 +55,14 @@ impl MariaDb {
         Ok(mariadb)
     }
 
+    /// The same with a binary log in that format.
+    pub async fn start_with_binlog(folder: &Path, format: &str) -> Result<Self> {
+        let arguments = ["--log-bin=binlog".to_owned(), format!("--binlog-format={format}")];
+        let mariadb = Self::with(folder, None, &arguments)?;
+        mariadb.start().await?;
+        Ok(mariadb)
+    }
+
     /// One that Docker Compose runs.
     pub(crate) fn in_compose(folder: &Path) -> Result<Self> {
         let port = ports::free()?;

@@ -59,6 +59,9 @@ fn redis(status: &RedisStatus) {
     }
     metrics::REDIS_MEMORY.set(number(status.used_memory_bytes), &[]);
     metrics::REDIS_MAXMEMORY.set(number(status.maxmemory_bytes), &[]);
+    for setting in status.settings.iter().filter(|setting| setting.is_wrong() || setting.is_known()) {
+        metrics::REDIS_UNSAFE.set(i64::from(setting.is_wrong()), &[("setting", setting.name)]);
+    }
     metrics::OUTBOX_ENTRIES.set(number(status.outbox_entries), &[]);
     metrics::OUTBOX_LONGEST.set(number(status.outbox_longest), &[]);
     metrics::OUTBOX_OLDEST.set_seconds(status.outbox_oldest_seconds);

@@ -27,21 +27,53 @@ const GONE: Duration = Duration::from_hours(1);
 /// Entries by outbox; no outbox without any.
 pub(crate) type Entries = Vec<(Partition, Vec<Entry>)>;
 
-/// Makes the relay's group wherever it is missing, from the stream's beginning.
-pub(crate) async fn make_groups(servers: &mut Servers) -> Result<(), StoreError> {
+/// The outboxes that can be read: those with the relay's group, which is made, from the stream's beginning, where it is
+/// missing. Making one needs memory
+/// (<https://redis.io/docs/latest/commands/xgroup-create/>), so a full Redis is read where the groups are there: reading is
+/// what empties it.
+pub(crate) async fn with_groups(servers: &mut Servers, partitions: &[Partition]) -> Result<Vec<Partition>, StoreError> {
+    let mut ask = redis::pipe();
+    ask.ignore_errors();
+    for partition in partitions {
+        ask.cmd("XINFO").arg("GROUPS").arg(keys::outbox(*partition));
+    }
+    // Whatever the reason why a server does not say that a group is there, making it tells.
+    let known: Vec<RedisResult<Value>> = ask.query_async(servers).await?;
+    let is_there = |answer: &RedisResult<Value>| {
+        let groups = answer.as_ref().ok().and_then(|groups| redis::from_redis_value_ref::<Groups>(groups).ok());
+        groups.is_some_and(|groups| groups.iter().any(|group| group.get("name").is_some_and(is_ours)))
+    };
+    let missing: Vec<Partition> = partitions
+        .iter()
+        .zip(&known)
+        .filter(|(_, answer)| !is_there(answer))
+        .map(|(partition, _)| *partition)
+        .collect();
+    if missing.is_empty() {
+        return Ok(partitions.to_vec());
+    }
     let mut create = redis::pipe();
     create.ignore_errors();
-    for partition in servers.partitions() {
-        create.cmd("XGROUP").arg("CREATE").arg(keys::outbox(partition)).arg(RELAY_GROUP).arg(0).arg("MKSTREAM");
+    for partition in &missing {
+        create.cmd("XGROUP").arg("CREATE").arg(keys::outbox(*partition)).arg(RELAY_GROUP).arg(0).arg("MKSTREAM");
     }
+    let mut full = Vec::new();
     let answers: Vec<RedisResult<Value>> = create.query_async(servers).await?;
-    for answer in answers {
+    for (partition, answer) in missing.into_iter().zip(answers) {
         match answer {
+            Err(error) if error.code() == Some("OOM") => full.push(partition),
             Err(error) if error.code() != Some("BUSYGROUP") => return Err(error.into()),
             _ => (),
         }
     }
-    Ok(())
+    Ok(partitions.iter().filter(|partition| !full.contains(partition)).copied().collect())
+}
+
+/// The answer of `XINFO GROUPS`.
+type Groups = Vec<HashMap<String, Value>>;
+
+fn is_ours(name: &Value) -> bool {
+    matches!(name, Value::BulkString(name) if name == RELAY_GROUP.as_bytes())
 }
 
 /// Reads new entries for a relay; or after the given ids, those that it has already taken

@@ -1,8 +1,14 @@
 //! The schema of MySQL, and the rights of the components.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, ensure};
 use contract::Kind;
-use sqlx::{AssertSqlSafe, MySqlPool, QueryBuilder, migrate::Migrator, query_scalar, raw_sql};
+use sqlx::{
+    AssertSqlSafe, MySqlConnection, MySqlPool, QueryBuilder,
+    migrate::{Migrate as _, MigrateError, Migrator},
+    query, query_as, query_scalar, raw_sql,
+};
 use tracing::info;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -18,12 +24,51 @@ const READ_BY_HANDLERS: [(&str, &str); 6] = [
     ("trends", "kind, as_of"),
 ];
 
-/// Brings the tables to what this release needs.
+/// Refuses a server that cannot run the service, so that nothing is begun on it.
+///
+/// Sessions of READ COMMITTED, which all of ours are, cannot write where the binary log takes statements alone: error 1665
+/// (<https://dev.mysql.com/doc/refman/8.4/en/binary-log-setting.html>).
+pub(crate) async fn will_do(mysql: &MySqlPool) -> anyhow::Result<()> {
+    let settings = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format')";
+    let settings: HashMap<String, String> = query_as(settings)
+        .fetch_all(mysql)
+        .await
+        .context("the server does not say its settings")?
+        .into_iter()
+        .collect();
+    let is = |name: &str, value: &str| settings.get(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
+    ensure!(
+        !(is("log_bin", "ON") && is("binlog_format", "STATEMENT")),
+        "binlog_format is STATEMENT, with which the server refuses all writes of the service (error 1665): set it to ROW or \
+         MIXED, in its configuration and by SET GLOBAL, and on replicas that write a binary log too; nothing was changed"
+    );
+    Ok(())
+}
+
+/// Brings the tables to what this release needs. May be repeated, whatever interrupted it.
 pub(crate) async fn migrate(mysql: &MySqlPool) -> anyhow::Result<()> {
-    MIGRATIONS.run(mysql).await.context("the schema could not be brought up to date")?;
+    let mut connection = mysql.acquire().await?;
+    // Its lock ends with it, however this ends.
+    connection.close_on_drop();
+    up_to_date(&mut connection).await.context("the schema could not be brought up to date; migrate may be repeated")?;
+    drop(connection);
     name_kinds(mysql).await.context("the names of the kinds could not be written")?;
     info!(migrations = MIGRATIONS.iter().count(), "MySQL is up to date");
     Ok(())
+}
+
+/// MySQL commits at each change of a table, so an interrupted migration is there in part
+/// (<https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html>), and sqlx asks a person to look. Each of ours may be
+/// repeated: what is there stays. So its mark is removed, under the lock of whoever migrates.
+async fn up_to_date(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
+    connection.lock().await?;
+    connection.ensure_migrations_table(&MIGRATIONS.table_name).await?;
+    let begun = query("DELETE FROM _sqlx_migrations WHERE NOT success").execute(&mut *connection).await?;
+    if begun.rows_affected() > 0 {
+        info!("a migration was interrupted; it is run again");
+    }
+    // The lock is this session's, which may take it twice.
+    MIGRATIONS.run(connection).await
 }
 
 /// Writes what the numbers in columns `kind` mean, for people's queries.

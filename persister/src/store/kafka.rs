@@ -22,6 +22,10 @@ pub(crate) const DELIVERY: Duration = Duration::from_secs(8);
 /// How long a question to Kafka may take.
 pub(crate) const METADATA: Duration = Duration::from_secs(5);
 
+/// How often producers and consumers look whether the topic has got more partitions. A group needs some seconds more to share
+/// them.
+pub(super) const LOOK: Duration = Duration::from_secs(3);
+
 /// Where Kafka is and how it is spoken to, and the topics' names.
 #[derive(Clone)]
 pub(crate) struct Kafka {
@@ -42,7 +46,9 @@ impl Kafka {
             .set("client.id", "interaction-persister")
             // A broker that restarts is found again within a second or so, not within ten.
             .set("reconnect.backoff.max.ms", "1000")
-            .set("socket.keepalive.enable", "true");
+            .set("socket.keepalive.enable", "true")
+            // A topic that gets partitions: librdkafka looks every five minutes by default.
+            .set("topic.metadata.refresh.interval.ms", LOOK.as_millis().to_string());
         secure(&mut client, config)?;
         Ok(Self { client, topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone(), observer: Arc::default() })
     }

@@ -6,6 +6,7 @@ pub(crate) mod kafka;
 pub(crate) mod log;
 pub(crate) mod mysql;
 pub(crate) mod observer;
+mod partitions;
 pub(crate) mod place;
 pub(crate) mod producer;
 pub(crate) mod progress;

@@ -1,6 +1,6 @@
 //! Writing to Kafka with the contract's guarantees.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use contract::Partition;
 use rdkafka::{
@@ -12,6 +12,7 @@ use rdkafka::{
 use super::{
     error::{Store, StoreError},
     kafka::{DELIVERY, Kafka},
+    partitions::Partitions,
 };
 
 impl Kafka {
@@ -29,10 +30,11 @@ impl Kafka {
             .set("compression.type", "lz4")
             .set("message.timeout.ms", DELIVERY.as_millis().to_string())
             .create()?;
+        let partitions = i32::try_from(partitions)
+            .map_err(|_| StoreError::Answer(Store::Kafka, "more partitions than it can have".to_owned()))?;
         Ok(Producer {
             client: producer,
-            partitions: i32::try_from(partitions)
-                .map_err(|_| StoreError::Answer(Store::Kafka, "more partitions than it can have".to_owned()))?,
+            partitions: Arc::new(Partitions::new(partitions)),
             topic: self.topic.clone(),
             dlq_topic: self.dlq_topic.clone(),
         })
@@ -43,7 +45,7 @@ impl Kafka {
 #[derive(Clone)]
 pub(crate) struct Producer {
     client: FutureProducer,
-    partitions: i32,
+    partitions: Arc<Partitions>,
     topic: String,
     dlq_topic: String,
 }
@@ -60,7 +62,7 @@ impl Producer {
         key: &str,
         event: &[u8],
     ) -> Result<DeliveryFuture, StoreError> {
-        let to = i32::from(partition.get()) % self.partitions;
+        let to = i32::from(partition.get()) % self.partitions.now(&self.client, &self.topic);
         self.queue(FutureRecord::to(&self.topic).partition(to).key(key).payload(event)).await
     }
 

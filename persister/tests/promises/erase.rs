@@ -152,6 +152,44 @@ async fn a_bar_that_is_set_while_its_user_is_erased_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_bar_of_an_erased_user_stays_is_listed_and_can_be_lifted() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let (mut caller, kind) = (world.caller().await, any_of(Truth::Redis));
+    // One whose id is a name, of which the erasure leaves the number alone; one lifted by the id, one as it is listed.
+    let users = ["7", "auth0|507f", "auth0|5080"];
+    for user in users {
+        let (user_id, article) = (user.parse().unwrap(), "42".parse().unwrap());
+        assert_eq!(caller.toggle_of(kind, &user_id, &article, true, "bad").await, Ok(()));
+        assert_eq!(world.ask(&["bars", "add", "--user", user, "--reason", "a ring"]).await.0, 0);
+    }
+    world.settled().await;
+    let listed = async || {
+        let bars = world.ask_json(&["bars", "list", "--json"]).await;
+        assert!(bars.iter().all(|bar| bar["reason"] == "a ring"), "{bars:?}");
+        bars.iter().map(|bar| bar["user_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for user in users {
+        let erased = &world.ask_json(&["erase", "--user", user, "--json"]).await[0];
+        let remains = erased["remains"].as_array().unwrap();
+        let bar = remains.iter().find(|place| place["where"].as_str().unwrap().contains("user_bar")).unwrap();
+        assert!(bar["what"].as_str().unwrap().contains("a ring"), "{bar}");
+        assert_eq!(bar["until"], format!("until `persister bars lift --user {user}`"));
+    }
+    assert_eq!(listed().await.len(), users.len());
+    assert_eq!(world.ask(&["bars", "lift", "--user", users[0], "--user", users[1]]).await.0, 0);
+    let left = listed().await;
+    assert!(left.len() == 1 && left[0].starts_with('#'), "{left:?}");
+    assert_eq!(world.ask(&["bars", "lift", "--user", &left[0]]).await.0, 0);
+    assert!(listed().await.is_empty());
+    for user in users {
+        let (user_id, article) = (user.parse().unwrap(), "43".parse().unwrap());
+        assert_eq!(caller.toggle_of(kind, &user_id, &article, true, "elsewhere").await, Ok(()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_erased_while_a_partition_is_cold() {
     let world = World::new().await;
     let mut persister = world.start("run");

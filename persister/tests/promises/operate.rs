@@ -37,7 +37,7 @@ async fn get(address: &str, path: &str) -> anyhow::Result<String> {
 }
 
 /// Until the series have these values.
-async fn measured(address: &str, expected: &[(&str, f64)]) -> String {
+pub(crate) async fn measured(address: &str, expected: &[(&str, f64)]) -> String {
     let mut last = String::new();
     let waited = wait_for("the metrics", LIMIT, async || {
         last = get(address, "/metrics").await?;

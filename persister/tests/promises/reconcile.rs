@@ -6,7 +6,10 @@ use contract::{ArticleNumber, Kind, Partition, Truth, keys};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
 
-use crate::world::{World, place_of};
+use crate::{
+    tables::On,
+    world::{World, any_of, place_of},
+};
 
 /// The first of a kind's five articles.
 fn first_of(kind: Kind) -> i64 {
@@ -151,4 +154,34 @@ async fn what_is_on_its_way_or_not_warm_is_never_called_a_difference() {
     let (code, out) = world.ask(&["reconcile", "--article", "42", "--json", "--wait-seconds", "1"]).await;
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &report["not_warm"], &report["remaining"]), (3, &json!(["42"]), &0.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn likes_that_redis_has_evicted_are_not_repaired_out_of_mysql_unless_there_are_few() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let (mut caller, kind) = (world.caller().await, any_of(Truth::Redis));
+    let liked: On = [(kind, 7, 41), (kind, 7, 42), (kind, 8, 42)].into();
+    for (kind, user, article) in liked.iter().copied() {
+        caller.toggled(kind, user, article, true).await;
+    }
+    world.settled().await;
+    let mut evict = redis::pipe();
+    for (kind, _, article) in liked.iter().copied() {
+        let article = article.try_into().unwrap();
+        evict.del(keys::members(kind, article)).del(keys::count(kind, article));
+    }
+    evict.exec_async(&mut world.redis().await).await.unwrap();
+
+    let repair = async |limit: &[&str]| {
+        let (code, out) = world.ask(&[&["reconcile", "--repair", "--json"], limit].concat()).await;
+        let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+        (code, report["differences"].as_array().unwrap().len(), report["remaining"].clone())
+    };
+    assert_eq!(repair(&["--max-differences", "2"]).await, (3, 3, 3.into()));
+    world.settled().await;
+    assert_eq!(world.standing().await, liked, "nothing was changed");
+    assert_eq!(repair(&["--max-differences", "3"]).await, (0, 3, 0.into()));
+    assert!(world.standing().await.is_empty());
 }

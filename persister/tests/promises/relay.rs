@@ -34,6 +34,37 @@ async fn a_killed_relay_is_replaced_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_starts_while_redis_is_full_empties_it() {
+    let world = World::new().await;
+    let mut redis = world.redis().await;
+    world.append(&[event(1)]).await;
+    let mut relay = world.start("relay");
+    world.outboxes_empty().await;
+    relay.kill().await.unwrap();
+    let switches: Vec<Event> =
+        (0..1000).map(event).filter(|event| matches!(event.change, Change::Switch(..))).collect();
+    world.append(&switches).await;
+    // Where nobody has written yet there is no outbox, and a full Redis takes none.
+    let empty =
+        Partition::all().find(|empty| (1..=30).all(|id| Partition::of(id.try_into().unwrap()) != *empty)).unwrap();
+    redis::cmd("DEL").arg(keys::outbox(empty)).exec_async(&mut redis).await.unwrap();
+    let maxmemory = async |bytes: u32| {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("maxmemory").arg(bytes).exec_async(&mut world.redis().await).await.unwrap();
+    };
+    maxmemory(1).await;
+    let refused = redis::cmd("SET").arg("more").arg(1).exec_async(&mut redis).await.unwrap_err();
+    assert_eq!(refused.code(), Some("OOM"));
+
+    let _relay = world.start("relay");
+    world.outboxes_empty().await;
+    maxmemory(0).await;
+    let add = |entry: &str| redis::cmd("XADD").arg(keys::outbox(empty)).arg("*").arg("type").arg(entry).to_owned();
+    add("dance").exec_async(&mut redis).await.unwrap();
+    world.outboxes_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_is_no_event_goes_to_the_dead_letter_queue() {
     let world = World::new().await;
     let stream = keys::outbox(Partition::from_number(5).unwrap());

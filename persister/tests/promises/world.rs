@@ -1,6 +1,6 @@
 //! Three stores of a test's own, and the persister's commands on them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use contract::{ArticleId, Cause, Change, Event, Kind, OutboxEntry, Partition, Truth, Version, keys};
 use jiff::Timestamp;
@@ -34,18 +34,21 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        let world = Self::empty(async |folder| MariaDb::start_in(folder).await).await;
+        world.persister.migrate(&world.mariadb.owner_url()).await.unwrap();
+        world
+    }
+
+    /// Stores that `migrate` has not seen.
+    pub(crate) async fn empty(mysql: impl AsyncFnOnce(&Path) -> anyhow::Result<MariaDb>) -> Self {
         let turn = TURN.lock().await;
         let folder = tempfile::tempdir().unwrap();
-        let (redis, mariadb, kafka) = tokio::try_join!(
-            Redis::start_in(folder.path()),
-            MariaDb::start_in(folder.path()),
-            Kafka::start_in(folder.path()),
-        )
-        .unwrap();
+        let (redis, mariadb, kafka) =
+            tokio::try_join!(Redis::start_in(folder.path()), mysql(folder.path()), Kafka::start_in(folder.path()))
+                .unwrap();
         let persister =
             Persister::new(folder.path(), &redis.url(), &mariadb.persister_url(), &kafka.brokers(), &BTreeMap::new())
                 .unwrap();
-        persister.migrate(&mariadb.owner_url()).await.unwrap();
         let mysql = MySqlPool::connect(&mariadb.owner_url()).await.unwrap();
         Self { redis, mysql, kafka, persister, mariadb, _folder: folder, _turn: turn }
     }
@@ -90,6 +93,13 @@ impl World {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", self.kafka.brokers());
         client
+    }
+
+    pub(crate) fn has_topic(&self, name: &str) -> bool {
+        let consumer: BaseConsumer = self.kafka_client().create().unwrap();
+        // All topics: a broker may create one that is asked for.
+        let metadata = consumer.fetch_metadata(None, LIMIT).unwrap();
+        metadata.topics().iter().any(|topic| topic.name() == name)
     }
 
     pub(crate) fn kafka_producer(&self) -> FutureProducer {

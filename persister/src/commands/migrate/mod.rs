@@ -16,6 +16,7 @@ use crate::{backoff::Backoff, ledger::schema, store::Stores};
 pub(crate) async fn run(stores: &Stores, options: &MigrateOptions, stop: CancellationToken) -> anyhow::Result<()> {
     let until = Instant::now() + Duration::from_secs(options.wait_seconds);
     wait_for_mysql(&stores.mysql, until, &stop).await?;
+    schema::will_do(&stores.mysql).await?;
     schema::migrate(&stores.mysql).await?;
     if let Some(user) = &options.handlers_db_user {
         schema::grant(&stores.mysql, user).await?;

@@ -12,6 +12,7 @@ use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 use clap::Args;
 use contract::{ArticleId, ArticleNumber};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use self::{
     findings::{Difference, Findings},
@@ -20,6 +21,7 @@ use self::{
 use super::kinds::Kinds;
 use crate::{
     ledger::{articles, names::Names},
+    output::counted,
     store::Stores,
 };
 
@@ -40,6 +42,10 @@ pub(crate) struct ReconcileOptions {
     /// event with cause `reconcile`, and each store's counts are computed again from its users.
     #[arg(long)]
     repair: bool,
+    /// Repair nothing where more than so many differences are found: the store that decides may be the one that lost
+    /// something.
+    #[arg(long, requires = "repair", default_value_t = 1000)]
+    max_differences: usize,
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -58,7 +64,8 @@ pub(crate) async fn run(
     let mut work = Work { stores, redis, kinds: options.kinds.iter().collect(), wait, stop };
     let articles = choose(&mut work, options).await?;
     let mut findings = compare(&mut work, &articles).await?;
-    if options.repair && !findings.differences.is_empty() {
+    let too_many = options.repair && findings.differences.len() > options.max_differences;
+    if options.repair && !too_many && !findings.differences.is_empty() {
         let repaired = repair::repair(&mut work, &findings.differences).await?;
         let after = compare(&mut work, &repaired).await?;
         let keys = |of: &Findings| of.differences.iter().map(Difference::key).collect::<BTreeSet<_>>();
@@ -74,6 +81,14 @@ pub(crate) async fn run(
         findings.differences.iter().map(|difference| difference.article_id).chain(findings.cold.iter().copied());
     let names = Names::of(&stores.mysql, users, articles_of).await?;
     report::print(&findings, articles.len(), &names, options.json)?;
+    if too_many {
+        warn!(
+            "nothing was repaired: {}, more than --max-differences {}. The store that decides may have lost them, and a repair \
+             would take them out of the other too: look for the cause first",
+            counted(findings.differences.len(), "difference"),
+            options.max_differences
+        );
+    }
     let remain = findings.differences.iter().any(|difference| !difference.repaired);
     Ok(if remain || !findings.cold.is_empty() { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS })
 }

@@ -6,8 +6,12 @@ use indicatif::HumanBytes;
 
 use super::rates::Rates;
 use crate::{
-    ledger::status::{
-        Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, STALE_PROJECTION, STALE_RANKING, STALE_SNAPSHOT, Status,
+    ledger::{
+        redis_settings::Setting,
+        status::{
+            Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, STALE_PROJECTION, STALE_RANKING, STALE_SNAPSHOT,
+            Status,
+        },
     },
     output::{counted, table},
 };
@@ -67,6 +71,8 @@ fn redis(add: Add<'_>, status: &RedisStatus) {
     };
     let memory = HumanBytes(status.used_memory_bytes);
     add("redis", "ok", format!("{}, {memory} used, {limit}", status.version));
+    let settings: Vec<String> = status.settings.iter().map(ToString::to_string).collect();
+    add("settings", well(!status.settings.iter().any(Setting::is_wrong)), settings.join(", "));
     let fenced = status.cold + status.rebuilding;
     let RedisStatus { warm, cold, rebuilding, .. } = status;
     add("partitions", well(fenced == 0), format!("{warm} warm, {cold} cold, {rebuilding} rebuilding"));

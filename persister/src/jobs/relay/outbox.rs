@@ -67,9 +67,8 @@ async fn session(relay: &Relay<'_>, left: &Arc<Unacknowledged>, stop: &Cancellat
     taken.reads_from(&server);
     // Without MySQL nothing is warmed either, so its absence stops no relay.
     let _ = tokio::time::timeout(Duration::from_secs(1), heartbeat::beat(&stores.mysql, name, place, taken)).await;
-    outbox::make_groups(&mut control).await?;
-    let mut source = Source::new(name, control.clone());
-    outbox::forget_gone(&mut control, &place.partitions).await?;
+    let mut source = Source::open(name, control.clone()).await?;
+    outbox::forget_gone(&mut control, source.partitions()).await?;
     let late = std::mem::take(&mut *left.lock().unwrap_or_else(PoisonError::into_inner));
     outbox::acknowledge(&mut control, &late).await?;
     info!(server, partitions = place.partitions.len(), "reading the outboxes");

@@ -9,7 +9,7 @@ use std::{
 
 use contract::{Partition, Version};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     backoff::pause,
@@ -32,6 +32,7 @@ const SWEEP: Duration = Duration::from_secs(3);
 pub(crate) struct Source<'a> {
     relay: &'a str,
     servers: Servers,
+    /// Those that can be read: all, except where Redis was too full to begin.
     partitions: Vec<Partition>,
     /// While reading what this relay had taken: the last id seen of each outbox. Then none.
     own: Option<HashMap<Partition, Version>>,
@@ -40,15 +41,28 @@ pub(crate) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(crate) fn new(relay: &'a str, servers: Servers) -> Self {
-        let partitions = servers.partitions();
-        Self { relay, servers, partitions, own: Some(HashMap::new()), swept: Instant::now(), rest: SHORTEST }
+    pub(crate) async fn open(relay: &'a str, mut servers: Servers) -> Result<Self, StoreError> {
+        let all = servers.partitions();
+        let partitions = outbox::with_groups(&mut servers, &all).await?;
+        if partitions.len() < all.len() {
+            warn!(of = partitions.len(), "Redis is full: only the outboxes that were read before can be read");
+        }
+        Ok(Self { relay, servers, partitions, own: Some(HashMap::new()), swept: Instant::now(), rest: SHORTEST })
+    }
+
+    /// The outboxes that it reads.
+    pub(crate) fn partitions(&self) -> &[Partition] {
+        &self.partitions
     }
 
     /// The next entries, none of them if there are none for a moment.
     pub(crate) async fn next(&mut self, stop: &CancellationToken) -> Result<Entries, StoreError> {
         if self.swept.elapsed() > SWEEP {
             self.swept = Instant::now();
+            let all = self.servers.partitions();
+            if self.partitions.len() < all.len() {
+                self.partitions = outbox::with_groups(&mut self.servers, &all).await?;
+            }
             let abandoned = self.abandoned().await?;
             if !abandoned.is_empty() {
                 return Ok(abandoned);

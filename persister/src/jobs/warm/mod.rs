@@ -15,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use self::{
     looks::Looks,
@@ -23,7 +24,11 @@ use self::{
 use super::{for_each_server::for_each_server, supervise::supervise};
 use crate::{
     backoff::pause,
-    ledger::{clock::time, markers::markers},
+    ledger::{
+        clock::time,
+        markers::markers,
+        redis_settings::{settings, wrong},
+    },
     store::{Stores, place::Place},
 };
 
@@ -54,6 +59,9 @@ async fn keep_warm(stores: Stores, place: Place, turns: Arc<Turns>, stop: Cancel
 async fn watch(stores: &Stores, place: &Place, turns: &Turns, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut redis = stores.redis.connect_to(place).await?;
     let server = redis.name(place.partitions[0])?.to_owned();
+    for wrong in wrong(&settings(&mut redis).await?) {
+        warn!(server, "Redis may lose what it has acknowledged: {wrong}");
+    }
     let mut looks = Looks::new();
     while !stop.is_cancelled() {
         ensure!(redis.are_the_same().await?, "Redis was promoted, or demoted");

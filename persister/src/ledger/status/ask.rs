@@ -12,7 +12,7 @@ use super::{
         dead_letters,
         markers::{Marker, markers},
         mysql_outbox::{Work, waiting},
-        rebuilds, snapshot, trends,
+        rebuilds, redis_settings, snapshot, trends,
     },
     down::what_is_down,
     model::{Asked, KafkaStatus, MysqlStatus, Rebuild, RedisStatus, Snapshot, Status},
@@ -53,6 +53,7 @@ async fn redis(stores: &Stores) -> Result<RedisStatus, StoreError> {
         infos.push(redis::cmd("INFO").query_async::<String>(server).await?);
     }
     let sum = |name| infos.iter().map(|info| number_of(info, name)).sum();
+    let settings = redis_settings::settings(&mut redis).await?;
     let partitions = redis.partitions();
     let markers = markers(&mut redis, &partitions).await?;
     let now_ms = u64::try_from(time(&mut redis).await?.as_millisecond()).unwrap_or_default();
@@ -68,6 +69,7 @@ async fn redis(stores: &Stores) -> Result<RedisStatus, StoreError> {
         servers: infos.len(),
         used_memory_bytes: sum("used_memory"),
         maxmemory_bytes: sum("maxmemory"),
+        settings,
         warm,
         cold: usize::from(Partition::COUNT).saturating_sub(warm + rebuilding),
         rebuilding,

@@ -1,6 +1,9 @@
 //! What is down, in words.
 
-use super::model::{Asked, Status};
+use super::{
+    super::redis_settings::wrong,
+    model::{Asked, Status},
+};
 use crate::output::counted;
 
 /// A snapshot that is older, in seconds, is missing.
@@ -26,6 +29,9 @@ pub(super) fn what_is_down(status: &Status) -> Vec<String> {
         && redis.cold + redis.rebuilding > 0
     {
         down.push(format!("not served by Redis: {}", counted(redis.cold + redis.rebuilding, "partition")));
+    }
+    if let Some(redis) = status.redis.up() {
+        down.extend(wrong(&redis.settings).map(|wrong| format!("not safe in Redis: {wrong}")));
     }
     if let Some(mysql) = status.mysql.up() {
         let is_warm = status.redis.up().is_some_and(|redis| redis.cold + redis.rebuilding == 0);

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::super::redis_settings::Setting;
+
 /// All that can be seen from outside the processes.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
@@ -39,6 +41,7 @@ pub(crate) struct RedisStatus {
     pub(crate) used_memory_bytes: u64,
     /// 0 for no limit.
     pub(crate) maxmemory_bytes: u64,
+    pub(crate) settings: Vec<Setting>,
     /// Served.
     pub(crate) warm: usize,
     /// Fenced, and nobody rebuilds it yet.

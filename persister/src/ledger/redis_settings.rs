@@ -1,0 +1,103 @@
+//! The settings of Redis on which the promises rest: what was acknowledged is on its disk, and stays in its memory.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
+
+use redis::aio::MultiplexedConnection;
+use serde::Serialize;
+
+use crate::store::{StoreError, info::word_of, servers::Servers};
+
+/// Each with the only value that will do, and what INFO calls it.
+const NEEDED: [(&str, &str, Option<&str>); 3] = [
+    // With any other Redis drops keys when it is full: likes with `allkeys-…`, used view tokens with `volatile-…` too.
+    ("maxmemory-policy", "noeviction", Some("maxmemory_policy")),
+    ("appendonly", "yes", Some("aof_enabled")),
+    ("appendfsync", "always", None),
+];
+
+/// One of them.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    needed: &'static str,
+    /// What the servers have, each value once; null of a server that does not say.
+    found: BTreeSet<Option<String>>,
+}
+
+impl Setting {
+    /// Whether a server has another value. What is not known is not wrong.
+    pub(crate) fn is_wrong(&self) -> bool {
+        self.found.iter().flatten().any(|found| found != self.needed)
+    }
+
+    /// Whether all servers say.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.found.contains(&None)
+    }
+}
+
+impl fmt::Display for Setting {
+    /// `appendfsync everysec`, or `appendfsync not known`; of servers that differ, each value.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found: Vec<&str> = self.found.iter().map(|found| found.as_deref().unwrap_or("not known")).collect();
+        write!(out, "{} {}", self.name, found.join(" or "))
+    }
+}
+
+/// What is wrong and what would be right, in words.
+pub(crate) fn wrong(settings: &[Setting]) -> impl Iterator<Item = String> {
+    settings.iter().filter(|setting| setting.is_wrong()).map(|setting| format!("{setting}, not {}", setting.needed))
+}
+
+/// Asks every server.
+pub(crate) async fn settings(redis: &mut Servers) -> Result<Vec<Setting>, StoreError> {
+    let mut said = Vec::new();
+    for server in redis.each() {
+        said.push(of(server).await?);
+    }
+    Ok(NEEDED
+        .iter()
+        .enumerate()
+        .map(|(at, (name, needed, _))| Setting { name, needed, found: said.iter().map(|of| of[at].clone()).collect() })
+        .collect())
+}
+
+/// Where CONFIG is refused, as many managed services do, INFO is what is left, which has no `appendfsync`
+/// (<https://redis.io/docs/latest/commands/info/>).
+async fn of(server: &mut MultiplexedConnection) -> Result<[Option<String>; 3], StoreError> {
+    let info: String = redis::cmd("INFO").query_async(server).await?;
+    let names = NEEDED.map(|(name, ..)| name);
+    let config: HashMap<String, String> =
+        redis::cmd("CONFIG").arg("GET").arg(&names).query_async(server).await.unwrap_or_default();
+    Ok(NEEDED.map(|(name, _, in_info)| {
+        let by_info = || match word_of(&info, in_info?)? {
+            "0" => Some("no".to_owned()),
+            "1" => Some("yes".to_owned()),
+            other => Some(other.to_owned()),
+        };
+        config.get(name).cloned().or_else(by_info)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(found: &[Option<&str>]) -> Setting {
+        let found = found.iter().map(|found| found.map(str::to_owned)).collect();
+        Setting { name: "appendfsync", needed: "always", found }
+    }
+
+    #[test]
+    fn a_setting_is_wrong_where_one_server_has_another_value_and_not_where_none_says() {
+        assert!(setting(&[Some("always"), Some("everysec")]).is_wrong());
+        assert!(setting(&[None, Some("no")]).is_wrong());
+        assert!(!setting(&[Some("always")]).is_wrong());
+        assert!(!setting(&[None]).is_wrong() && !setting(&[None]).is_known());
+        assert_eq!(setting(&[None]).to_string(), "appendfsync not known");
+        assert_eq!(wrong(&[setting(&[Some("no")])]).collect::<Vec<_>>(), ["appendfsync no, not always"]);
+    }
+}

@@ -1,0 +1,77 @@
+//! A Redis whose settings let it forget.
+
+use std::net::TcpListener;
+
+use stack::wait_for;
+
+use crate::{
+    operate::measured,
+    world::{LIMIT, World},
+};
+
+impl World {
+    async fn in_redis(&self, command: &str) {
+        let mut words = command.split(' ');
+        let mut run = redis::cmd(words.next().unwrap());
+        run.arg(words.collect::<Vec<_>>()).exec_async(&mut self.redis().await).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_by_which_redis_may_forget_are_told_by_warm_status_and_metrics() {
+    let world = World::new().await;
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut persister = world.command(&["--metrics-address", &address, "run"]).spawn().unwrap();
+    world.warm().await;
+    let series = |setting: &str| format!("interaction_redis_unsafe_setting{{setting=\"{setting}\"}}");
+    let [policy, log, sync] = ["maxmemory-policy", "appendonly", "appendfsync"].map(series);
+    measured(&address, &[(&policy, 0.0), (&log, 0.0), (&sync, 0.0)]).await;
+    let healthy = world.ask(&["status"]).await.1;
+    assert!(healthy.contains("maxmemory-policy noeviction, appendonly yes, appendfsync always"), "{healthy}");
+
+    for set in ["maxmemory-policy allkeys-lru", "appendonly no", "appendfsync everysec"] {
+        world.in_redis(&format!("CONFIG SET {set}")).await;
+    }
+    let (code, status) = world.ask(&["status", "--json"]).await;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(code, 3);
+    let down = status["down"].to_string();
+    let told =
+        ["maxmemory-policy allkeys-lru, not noeviction", "appendonly no, not yes", "appendfsync everysec, not always"];
+    assert!(told.iter().all(|told| down.contains(&format!("not safe in Redis: {told}"))), "{down}");
+    measured(&address, &[(&policy, 1.0), (&log, 1.0), (&sync, 1.0)]).await;
+    persister.kill().await.unwrap();
+    let warm = world.another("warm");
+    warm.start().await.unwrap();
+    wait_for("the warnings", LIMIT, async || {
+        let log = warm.log_tail(50);
+        Ok(told.iter().all(|told| log.contains(told)).then_some(()))
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_refuses_config_is_judged_by_what_info_says() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let settings = async || {
+        let status = &world.ask(&["status", "--json"]).await.1;
+        let status: serde_json::Value = serde_json::from_str(status).unwrap();
+        let found = |at: usize| status["redis"]["up"]["settings"][at]["found"][0].clone();
+        ([found(0), found(1), found(2)], status["down"].to_string())
+    };
+    world.in_redis("ACL SETUSER default -config").await;
+    let (found, down) = settings().await;
+    assert_eq!(found, ["noeviction".into(), "yes".into(), serde_json::Value::Null]);
+    assert!(!down.contains("not safe"), "what is not known is not down: {down}");
+    let screen = world.ask(&["status"]).await.1;
+    assert!(screen.contains("appendonly yes, appendfsync not known"), "{screen}");
+
+    world.in_redis("ACL SETUSER default +config").await;
+    world.in_redis("CONFIG SET maxmemory-policy volatile-lru").await;
+    world.in_redis("ACL SETUSER default -config").await;
+    let (_, down) = settings().await;
+    assert!(down.contains("not safe in Redis: maxmemory-policy volatile-lru, not noeviction"), "{down}");
+}
