@@ -21,7 +21,14 @@ use std::{fs, process::ExitCode};
 use anyhow::{Result, ensure};
 use clap::Parser;
 
-use crate::{bench::Bench, figures::EXPERIMENTS, machine::Cores, progress::Progress, report::Report, scale::Scale};
+use crate::{
+    bench::Bench,
+    figures::EXPERIMENTS,
+    machine::Cores,
+    progress::Progress,
+    report::{Figure, Report},
+    scale::Scale,
+};
 
 /// Measures the service beside its baselines.
 #[derive(Parser)]
@@ -59,15 +66,22 @@ async fn run(arguments: Arguments) -> Result<()> {
     };
     let folder = stack::root().join("target/bench");
     fs::create_dir_all(&folder)?;
+    let mut failed = vec![];
     for (name, measure) in wanted {
         bench.progress.say(format_args!("{name}"));
-        report.figures.extend(measure(&bench).await.map_err(|error| error.context(*name))?);
-        // After each: what was measured is not lost with a later failure.
+        // An hour's figures are not lost with one of them.
+        report.figures.extend(measure(&bench).await.unwrap_or_else(|error| {
+            let why = format!("{error:#}");
+            bench.progress.say(format_args!("{name} failed: {why}"));
+            failed.push(*name);
+            vec![Figure::missing(*name, "an experiment that failed", &why)]
+        }));
         report.write(&folder.join("report.json"))?;
         plots::draw(&report, &folder)?;
     }
     println!("{}", report.table());
     println!("{}", report.notes());
     println!("report.json and plots are in {}", folder.display());
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     Ok(())
 }
