@@ -1,13 +1,14 @@
 //! Kafka: where it is, and the settings of every client.
 
+mod security;
+
 use std::time::Duration;
 
 use anyhow::ensure;
 use rdkafka::ClientConfig;
-use secrecy::ExposeSecret as _;
 
-use super::secret::secret;
-use crate::config::{Config, KafkaSecurity};
+use self::security::Security;
+use crate::config::Config;
 
 /// The group whose offsets tell what MySQL has.
 pub(crate) const GROUP: &str = "interaction.persister";
@@ -30,15 +31,16 @@ pub(crate) struct Kafka {
 
 impl Kafka {
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        ensure!(!config.kafka_brokers.is_empty(), "INTERACTION_KAFKA_BROKERS is not set; see `persister --help`");
+        let brokers = &config.kafka.brokers;
+        ensure!(!brokers.is_empty(), "INTERACTION_KAFKA_BROKERS is not set; see `persister --help`");
         let mut client = ClientConfig::new();
         client
-            .set("bootstrap.servers", &config.kafka_brokers)
+            .set("bootstrap.servers", brokers)
             .set("client.id", "interaction-persister")
             // A broker that restarts is found again within a second or so, not within ten.
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.keepalive.enable", "true");
-        secure(&mut client, config)?;
+        Security::of(&config.kafka)?.apply(&mut client)?;
         Ok(Self { client, topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone() })
     }
 
@@ -60,28 +62,4 @@ impl Kafka {
             .set("fetch.message.max.bytes", fetch_bytes.to_string());
         client
     }
-}
-
-/// TLS and user. The certificate has to be of the broker's host, which librdkafka checks unless told otherwise
-/// (<https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>, `ssl.endpoint.identification.algorithm`).
-fn secure(client: &mut ClientConfig, config: &Config) -> anyhow::Result<()> {
-    let user = &config.kafka_username;
-    if config.kafka_security != KafkaSecurity::SaslSsl {
-        ensure!(user.is_empty(), "INTERACTION_KAFKA_USERNAME needs INTERACTION_KAFKA_SECURITY=sasl_ssl");
-    }
-    match config.kafka_security {
-        KafkaSecurity::Plaintext => {}
-        KafkaSecurity::Ssl => {
-            client.set("security.protocol", "ssl");
-        }
-        KafkaSecurity::SaslSsl => {
-            ensure!(!user.is_empty(), "INTERACTION_KAFKA_SECURITY=sasl_ssl needs INTERACTION_KAFKA_USERNAME");
-            client
-                .set("security.protocol", "sasl_ssl")
-                .set("sasl.mechanism", "SCRAM-SHA-512")
-                .set("sasl.username", user)
-                .set("sasl.password", secret("INTERACTION_KAFKA_PASSWORD")?.expose_secret());
-        }
-    }
-    Ok(())
 }
