@@ -175,24 +175,24 @@ fn settings_that_do_not_go_together_are_refused_with_what_to_set() -> Result<()>
     secured(async |stack| {
         let provider = Provider::start().await?;
         let plain = || Way::new("PLAINTEXT", "plaintext");
-        let ssl = || Way::new("SSL", "ssl");
+        let only_tls = || Way::new("SSL", "ssl");
         let user = |mechanism| Way::sasl("SASL_SSL", mechanism, &provider, None);
         let token = || user("OAUTHBEARER");
         let key = || stack.tls().client_key().display().to_string();
-        let sasl = "needs INTERACTION_KAFKA_SECURITY=sasl_ssl or INTERACTION_KAFKA_SECURITY=sasl_plaintext";
-        let tls = "needs INTERACTION_KAFKA_SECURITY=ssl or INTERACTION_KAFKA_SECURITY=sasl_ssl";
+        let with_sasl = "needs INTERACTION_KAFKA_SECURITY=sasl_ssl or INTERACTION_KAFKA_SECURITY=sasl_plaintext";
+        let with_tls = "needs INTERACTION_KAFKA_SECURITY=ssl or INTERACTION_KAFKA_SECURITY=sasl_ssl";
         for (way, told) in [
-            (plain().with("USERNAME", "me"), format!("INTERACTION_KAFKA_USERNAME {sasl}")),
-            (ssl().with("PASSWORD", WRONG), format!("INTERACTION_KAFKA_PASSWORD {sasl}")),
-            (ssl().with("SASL_MECHANISM", "PLAIN"), format!("INTERACTION_KAFKA_SASL_MECHANISM {sasl}")),
-            (plain().with("SASL_OAUTHBEARER_SCOPE", "kafka"), format!("_SCOPE {sasl}")),
-            (plain().with("SSL_CA_LOCATION", key()), format!("INTERACTION_KAFKA_SSL_CA_LOCATION {tls}")),
-            (plain().with("SSL_KEY_PASSWORD", WRONG), format!("INTERACTION_KAFKA_SSL_KEY_PASSWORD {tls}")),
-            (ssl().with("SSL_KEY_LOCATION", key()), "needs INTERACTION_KAFKA_SSL_CERTIFICATE_LOCATION".to_owned()),
-            (ssl().with("SSL_CERTIFICATE_LOCATION", key()), "needs INTERACTION_KAFKA_SSL_KEY_LOCATION".to_owned()),
-            (ssl().with("SSL_KEY_PASSWORD", WRONG), "needs INTERACTION_KAFKA_SSL_KEY_LOCATION".to_owned()),
+            (plain().with("USERNAME", "me"), format!("INTERACTION_KAFKA_USERNAME {with_sasl}")),
+            (only_tls().with("PASSWORD", WRONG), format!("INTERACTION_KAFKA_PASSWORD {with_sasl}")),
+            (only_tls().with("SASL_MECHANISM", "PLAIN"), format!("INTERACTION_KAFKA_SASL_MECHANISM {with_sasl}")),
+            (plain().with("SASL_OAUTHBEARER_SCOPE", "kafka"), format!("_SCOPE {with_sasl}")),
+            (plain().with("SSL_CA_LOCATION", key()), format!("INTERACTION_KAFKA_SSL_CA_LOCATION {with_tls}")),
+            (plain().with("SSL_KEY_PASSWORD", WRONG), format!("INTERACTION_KAFKA_SSL_KEY_PASSWORD {with_tls}")),
+            (only_tls().with("SSL_KEY_LOCATION", key()), "needs INTERACTION_KAFKA_SSL_CERTIFICATE_LOCATION".to_owned()),
+            (only_tls().with("SSL_CERTIFICATE_LOCATION", key()), "needs INTERACTION_KAFKA_SSL_KEY_LOCATION".to_owned()),
+            (only_tls().with("SSL_KEY_PASSWORD", WRONG), "needs INTERACTION_KAFKA_SSL_KEY_LOCATION".to_owned()),
             (Way::mutual(stack).with("SSL_KEY_LOCATION", "/nowhere"), "cannot be used".to_owned()),
-            (ssl().with("SSL_CA_LOCATION", "/nowhere"), "cannot be used".to_owned()),
+            (only_tls().with("SSL_CA_LOCATION", "/nowhere"), "cannot be used".to_owned()),
             (user("PLAIN").with("PASSWORD", ""), "=PLAIN needs INTERACTION_KAFKA_PASSWORD".to_owned()),
             (user("PLAIN").with("USERNAME", ""), "=PLAIN needs INTERACTION_KAFKA_USERNAME".to_owned()),
             (user("PLAIN").with("SASL_OAUTHBEARER_CLIENT_ID", CLIENT), "_SASL_MECHANISM=OAUTHBEARER".to_owned()),

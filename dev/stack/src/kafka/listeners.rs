@@ -48,12 +48,13 @@ impl Listeners {
     /// The others, as the broker's setting lists them.
     pub(super) fn list(&self) -> String {
         let one = |((name, _), port): (&(&str, &str), &u16)| format!(",{name}://127.0.0.1:{port}");
-        OTHERS.iter().zip(&self.ports).map(one).collect()
+        OTHERS.iter().zip(&self.ports).map(one).collect::<Vec<_>>().concat()
     }
 
     /// Names that are no protocol of Kafka's.
     pub(super) fn protocols() -> String {
-        OTHERS.iter().filter(|(name, protocol)| name != protocol).map(|(name, by)| format!(",{name}:{by}")).collect()
+        let named = OTHERS.iter().filter(|(name, protocol)| name != protocol);
+        named.map(|(name, by)| format!(",{name}:{by}")).collect::<Vec<_>>().concat()
     }
 
     /// The users that are written when the data folder is made.
@@ -99,15 +100,15 @@ sasl.oauthbearer.expected.audience={TOKEN_AUDIENCE}
             ("scram-sha-512", format!("scram.ScramLoginModule {user}")),
             ("oauthbearer", "oauthbearer.OAuthBearerLoginModule required".to_owned()),
         ];
-        let mut all = common;
+        let mut all = vec![common];
         for listener in ["sasl_ssl", "sasl_plaintext"] {
             let of = format!("listener.name.{listener}");
             for (mechanism, module) in &modules {
-                all += &format!("{of}.{mechanism}.sasl.jaas.config={security}.{module};\n");
+                all.push(format!("{of}.{mechanism}.sasl.jaas.config={security}.{module};\n"));
             }
             let validator = format!("{security}.oauthbearer.OAuthBearerValidatorCallbackHandler");
-            all += &format!("{of}.oauthbearer.sasl.server.callback.handler.class={validator}\n");
+            all.push(format!("{of}.oauthbearer.sasl.server.callback.handler.class={validator}\n"));
         }
-        all
+        all.concat()
     }
 }
