@@ -2,12 +2,13 @@
 
 mod security;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use rdkafka::ClientConfig;
 
 use self::security::Security;
+use super::producer::Shared;
 use crate::config::Config;
 
 /// The group whose offsets tell what MySQL has.
@@ -27,6 +28,8 @@ pub(crate) struct Kafka {
     client: ClientConfig,
     pub(crate) topic: String,
     pub(crate) dlq_topic: String,
+    /// The process's one producer.
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Kafka {
@@ -41,7 +44,7 @@ impl Kafka {
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.keepalive.enable", "true");
         Security::of(&config.kafka)?.apply(&mut client)?;
-        Ok(Self { client, topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone() })
+        Ok(Self { client, topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone(), shared: Arc::default() })
     }
 
     /// The settings that every client starts from.

@@ -1,42 +1,100 @@
 //! Writing to Kafka with the contract's guarantees.
 
-use std::time::Duration;
+use std::{
+    error::Error as _,
+    time::{Duration, Instant},
+};
 
 use contract::Partition;
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
 };
+use tokio::sync::Mutex;
 
 use super::{
     error::{Store, StoreError},
     kafka::{DELIVERY, Kafka},
 };
 
+/// The topics are asked about again after so long: they may have got more partitions.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// The process's producer, once one was asked for.
+#[derive(Default)]
+pub(super) struct Shared(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    client: Option<FutureProducer>,
+    /// Of the event topic, and when Kafka said so.
+    partitions: Option<(i32, Instant)>,
+    /// Why Kafka last did not say it, and when.
+    failed: Option<(String, Instant)>,
+}
+
 impl Kafka {
-    /// A producer to the event topic and the dead-letter queue.
+    /// The producer to the event topic and the dead-letter queue. A process has one, however many servers it relays: each
+    /// would have threads, a queue and connections to all brokers of its own.
     pub(crate) async fn producer(&self) -> Result<Producer, StoreError> {
+        let asked = Instant::now();
+        let mut state = self.shared.0.lock().await;
+        let partitions = match state.partitions {
+            Some((partitions, at)) if at.elapsed() < FRESH => partitions,
+            _ => self.partitions(&mut state, asked).await?,
+        };
+        let client = match &state.client {
+            // After an error that is fatal librdkafka sends nothing more.
+            Some(client) if client.client().fatal_error().is_none() => client.clone(),
+            _ => state.client.insert(self.open()?).clone(),
+        };
+        Ok(Producer { client, partitions, topic: self.topic.clone(), dlq_topic: self.dlq_topic.clone() })
+    }
+
+    /// Asks Kafka, for all who wait for the answer since `asked`.
+    async fn partitions(&self, state: &mut State, asked: Instant) -> Result<i32, StoreError> {
+        if let Some((why, at)) = &state.failed
+            && *at > asked
+        {
+            return Err(StoreError::Answer(Store::Kafka, why.clone()));
+        }
+        match self.ask_for_topics().await {
+            Ok(partitions) => {
+                state.partitions = Some((partitions, Instant::now()));
+                Ok(partitions)
+            }
+            Err(error) => {
+                state.failed = Some((in_words(&error), Instant::now()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask_for_topics(&self) -> Result<i32, StoreError> {
         // Asked by a consumer: to a producer's question a broker may answer with a topic of its own making.
         let observer = self.observer()?;
         let partitions = observer.ends(&self.topic).await?.len();
         observer.ends(&self.dlq_topic).await?;
-        let producer: FutureProducer = self
+        i32::try_from(partitions)
+            .map_err(|_| StoreError::Answer(Store::Kafka, "more partitions than it can have".to_owned()))
+    }
+
+    fn open(&self) -> Result<FutureProducer, StoreError> {
+        Ok(self
             .client()
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", "2")
             .set("compression.type", "lz4")
             .set("message.timeout.ms", DELIVERY.as_millis().to_string())
-            .create()?;
-        Ok(Producer {
-            client: producer,
-            partitions: i32::try_from(partitions)
-                .map_err(|_| StoreError::Answer(Store::Kafka, "more partitions than it can have".to_owned()))?,
-            topic: self.topic.clone(),
-            dlq_topic: self.dlq_topic.clone(),
-        })
+            .create()?)
     }
+}
+
+/// What the client said.
+fn in_words(error: &StoreError) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Writes to Kafka with the contract's guarantees.

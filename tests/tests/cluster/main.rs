@@ -2,6 +2,7 @@
 //! that was acknowledged, and a master that is lost with what it had not passed on is fenced, rebuilt, and its loss told.
 
 mod lost;
+mod relays;
 mod split;
 
 use std::{
