@@ -8,7 +8,7 @@ use anyhow::ensure;
 use rdkafka::ClientConfig;
 
 use self::security::Security;
-use super::producer::Shared;
+use super::shared::Shared;
 use crate::config::Config;
 
 /// The group whose offsets tell what MySQL has.

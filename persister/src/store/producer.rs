@@ -11,28 +11,15 @@ use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
 };
-use tokio::sync::Mutex;
 
 use super::{
     error::{Store, StoreError},
     kafka::{DELIVERY, Kafka},
+    shared::State,
 };
 
 /// The topics are asked about again after so long: they may have got more partitions.
 const FRESH: Duration = Duration::from_secs(10);
-
-/// The process's producer, once one was asked for.
-#[derive(Default)]
-pub(super) struct Shared(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    client: Option<FutureProducer>,
-    /// Of the event topic, and when Kafka said so.
-    partitions: Option<(i32, Instant)>,
-    /// Why Kafka last did not say it, and when.
-    failed: Option<(String, Instant)>,
-}
 
 impl Kafka {
     /// The producer to the event topic and the dead-letter queue. A process has one, however many servers it relays: each
