@@ -171,6 +171,12 @@ var mistakes = []struct {
 	{"a variable that the persister does not read", "dev", change("ConfigMap", "persister", func(o object) {
 		o.in("data")["INTERACTION_BROKERS"] = "kafka:9092"
 	}), "reads no variable INTERACTION_BROKERS"},
+	{"a mechanism of Kafka without what it needs", "prod", change("ConfigMap", "persister", func(o object) {
+		o.in("data")["INTERACTION_KAFKA_SASL_MECHANISM"] = "OAUTHBEARER"
+	}), "INTERACTION_KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET_FILE is not set"},
+	{"a client's key that no Secret has", "prod", change("ConfigMap", "persister", func(o object) {
+		o.in("data")["INTERACTION_KAFKA_SSL_KEY_LOCATION"] = "/etc/interaction/secrets/kafka-client.key"
+	}), "is no key of a Secret that is mounted"},
 	{"a Job that keeps its name over releases", "prod", change("Job", "migrate", func(o object) {
 		o.in("spec", "template", "spec", "containers", 0)["image"] = "registry.example.com/interaction/persister:0.2.0"
 	}), "its name must carry the release"},

@@ -61,13 +61,20 @@ func checkPersister(w *world) []string {
 			if !w.repository.environment[name] {
 				refused("the persister reads no variable %s", name)
 			}
-			if strings.HasSuffix(name, "_FILE") && strings.HasPrefix(name, "INTERACTION_") && !w.mounted(pod, container, value) {
+			file := strings.HasSuffix(name, "_FILE") || strings.HasSuffix(name, "_CERTIFICATE_LOCATION") || strings.HasSuffix(name, "_KEY_LOCATION")
+			if file && strings.HasPrefix(name, "INTERACTION_") && !w.mounted(pod, container, value) {
 				refused("%s names %s, which is no key of a Secret that is mounted", name, value)
 			}
 		}
 		needed := []string{"INTERACTION_REDIS_URL_FILE", "INTERACTION_MYSQL_URL_FILE", "INTERACTION_KAFKA_BROKERS"}
-		if set["INTERACTION_KAFKA_SECURITY"] == "sasl_ssl" {
-			needed = append(needed, "INTERACTION_KAFKA_USERNAME", "INTERACTION_KAFKA_PASSWORD_FILE")
+		if strings.HasPrefix(set["INTERACTION_KAFKA_SECURITY"], "sasl_") {
+			if set["INTERACTION_KAFKA_SASL_MECHANISM"] == "OAUTHBEARER" {
+				for _, name := range []string{"TOKEN_ENDPOINT_URL", "CLIENT_ID", "CLIENT_SECRET_FILE"} {
+					needed = append(needed, "INTERACTION_KAFKA_SASL_OAUTHBEARER_"+name)
+				}
+			} else {
+				needed = append(needed, "INTERACTION_KAFKA_USERNAME", "INTERACTION_KAFKA_PASSWORD_FILE")
+			}
 		}
 		for _, name := range needed {
 			if set[name] == "" {

@@ -31,9 +31,12 @@ const SECRETS: &str =
 _FILE at its end names:
   INTERACTION_REDIS_URL       redis[s]://[user:password@]host:port[/db]; rediss is TLS
   INTERACTION_MYSQL_URL       mysql://user:password@host:port/database[?ssl-mode=VERIFY_IDENTITY]
-  INTERACTION_KAFKA_PASSWORD  with --kafka-security sasl_ssl
+  INTERACTION_KAFKA_PASSWORD  with --kafka-username
+  INTERACTION_KAFKA_SSL_KEY_PASSWORD  with --kafka-ssl-key-location, if that key is encrypted
+  INTERACTION_KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET  with --kafka-sasl-oauthbearer-client-id
 
-TLS trusts the system's certificate authorities, or those in the file that SSL_CERT_FILE names.
+TLS trusts the system's certificate authorities, or those in the file that SSL_CERT_FILE names; Kafka may have others,
+those of --kafka-ssl-ca-location.
 
 Examples:
   persister migrate --handlers-db-user handlers   # once for each release, as the owner of the database

@@ -1,5 +1,7 @@
 //! The configuration: the environment, or the same by flags.
 
+pub(crate) mod kafka;
+
 use std::{
     io::{IsTerminal as _, stderr},
     net::SocketAddr,
@@ -8,25 +10,13 @@ use std::{
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use self::kafka::KafkaOptions;
+
 /// What every job needs, except the secrets, which are read where the stores are opened.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Config {
-    /// Kafka's bootstrap brokers, as host:port[,host:port…].
-    #[arg(
-        long,
-        env = "INTERACTION_KAFKA_BROKERS",
-        hide_env_values = true,
-        global = true,
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) kafka_brokers: String,
-    /// How Kafka is spoken to, in its own words for it.
-    #[arg(long, env = "INTERACTION_KAFKA_SECURITY", global = true, default_value = "plaintext")]
-    pub(crate) kafka_security: KafkaSecurity,
-    /// The user at Kafka, for `sasl_ssl`.
-    #[arg(long, env = "INTERACTION_KAFKA_USERNAME", global = true, default_value = "", hide_default_value = true)]
-    pub(crate) kafka_username: String,
+    #[command(flatten)]
+    pub(crate) kafka: KafkaOptions,
     /// The topic of events.
     #[arg(long, env = "INTERACTION_TOPIC", global = true, default_value = "interaction.events")]
     pub(crate) topic: String,
@@ -62,18 +52,6 @@ pub(crate) struct ConsumeOptions {
     #[arg(long, env = "INTERACTION_READ_HISTORY_DAYS", global = true, default_value_t = 365,
           value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub(crate) read_history_days: u32,
-}
-
-/// Kafka's `security.protocol`; with a user, the mechanism is SCRAM-SHA-512.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum KafkaSecurity {
-    /// Neither TLS nor a user.
-    Plaintext,
-    /// TLS.
-    Ssl,
-    /// TLS, and a user with a password, by SCRAM-SHA-512.
-    SaslSsl,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

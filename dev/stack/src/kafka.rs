@@ -1,5 +1,8 @@
 //! Apache Kafka, one node that is broker and controller, from its own jars.
 
+mod listeners;
+
+use self::listeners::{Listeners, MAIN, TOKEN_AUDIENCE, USER};
 use crate::{Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
@@ -17,21 +20,20 @@ pub struct Kafka {
     service: Service,
     port: u16,
     client: ClientConfig,
+    listeners: Option<Listeners>,
 }
 
 /// How clients come to a broker.
 enum Way {
     Open,
     Proxied { listener: u16, proxy: u16 },
-    Secured(Tls),
+    Secured(Listeners),
 }
 
 /// Starts in half the time; a broker for tests is never hot enough to want more.
 const JVM: [&str; 4] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 /// Any 16 bytes in base64 without padding.
 const CLUSTER_ID: &str = "ZGV2LWludGVyYWN0aW9ucw";
-/// The one user of a secured broker, itself included.
-const USER: &str = "interaction";
 
 impl Kafka {
     /// A broker with its data and log below `folder`, not started yet.
@@ -45,18 +47,19 @@ impl Kafka {
         Self::with(folder, &Way::Proxied { listener, proxy })
     }
 
-    /// A broker that takes TLS and a user by SCRAM alone.
+    /// A broker whose address takes TLS and a user alone; it has [`Kafka::listener`]s for every other way.
     pub(crate) fn secured(folder: &Path, tls: &Tls) -> Result<Self> {
-        Self::with(folder, &Way::Secured(tls.clone()))
+        Self::with(folder, &Way::Secured(Listeners::new(folder, tls)?))
     }
 
     fn with(folder: &Path, way: &Way) -> Result<Self> {
         let (data, port, controller) = (folder.join("kafka"), ports::free()?, ports::free()?);
         let libs = paths::cache()?.join("kafka/libs");
-        if let Way::Secured(_) = way {
+        let listeners = if let Way::Secured(listeners) = way { Some(listeners.clone()) } else { None };
+        if listeners.is_some() {
             // The first users are written when the folder is formatted, so it is of no use to others.
-            let user = format!("SCRAM-SHA-512=[name={USER},password={}]", dev("KAFKA_PASSWORD"));
-            format(&libs, &data, &["--add-scram", &user])?;
+            let [one, other] = Listeners::scram_users();
+            format(&libs, &data, &["--add-scram", &one, "--add-scram", &other])?;
         } else {
             // What formatting writes names no port and no folder, so it serves every broker of this version.
             paths::template(&version(&libs)?, &data, |data| format(&libs, data, &[]))?;
@@ -67,9 +70,10 @@ impl Kafka {
         let probe = client.clone();
         let service =
             Service::new("kafka", "java", folder.join("kafka.log"), move || metadata(port, probe.clone()).boxed())
+                .args(listeners.iter().flat_map(Listeners::java))
                 .args(java(&libs))
                 .args(["kafka.Kafka".as_ref(), properties.as_os_str()]);
-        Ok(Self { service, port, client })
+        Ok(Self { service, port, client, listeners })
     }
 
     /// The same, started and answering.
@@ -89,13 +93,38 @@ impl Kafka {
             .args(crate::compose::up("kafka", port))
             .envs([("KAFKA_PORT", port.to_string())])
             .ends_its_children();
-        Ok(Self { service, port, client })
+        Ok(Self { service, port, client, listeners: None })
     }
 
     /// `127.0.0.1:<port>`
     #[must_use]
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The address of a listener of a secured broker: `PLAINTEXT`, `SSL`, `MUTUAL` (TLS with a client's certificate),
+    /// `SASL_PLAINTEXT` or `SASL_SSL`. Those of SASL take the user of dev.env by PLAIN and SCRAM, and tokens of the dev key
+    /// by OAUTHBEARER.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> String {
+        let listeners = self.listeners.as_ref().expect("the broker is secured");
+        let port = if name == MAIN { Some(self.port) } else { listeners.port(name) };
+        format!("127.0.0.1:{}", port.expect("a listener of that name"))
+    }
+
+    /// The one user of a secured broker.
+    #[must_use]
+    pub fn user() -> &'static str {
+        USER
+    }
+
+    /// The audience of the tokens that a secured broker takes.
+    #[must_use]
+    pub fn token_audience() -> &'static str {
+        TOKEN_AUDIENCE
     }
 
     /// What the persister's environment says of a secured broker; the password is in a file below `folder`.
@@ -157,9 +186,14 @@ fn server_properties(data: &Path, port: u16, controller: u16, way: &Way) -> Stri
             listener = format!(",PROXIED://127.0.0.1:{own}");
             advertised = format!(",PROXIED://127.0.0.1:{proxy}");
         }
-        Way::Secured(tls) => more = secured_properties(tls),
+        Way::Secured(listeners) => {
+            listener = listeners.list();
+            advertised = listeners.list();
+            more = listeners.properties();
+        }
     }
-    let protocol = if more.is_empty() { "PLAINTEXT" } else { "SASL_SSL" };
+    let protocol = if more.is_empty() { "PLAINTEXT" } else { MAIN };
+    let named = Listeners::protocols();
     format!(
         "process.roles=broker,controller
 node.id=1
@@ -167,7 +201,8 @@ controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}
 advertised.listeners={protocol}://127.0.0.1:{port}{advertised}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SASL_SSL:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,\
+SASL_SSL:SASL_SSL{named}
 inter.broker.listener.name={protocol}
 log.dirs={}
 auto.create.topics.enable=false
@@ -186,31 +221,13 @@ num.io.threads=4
     )
 }
 
-/// Java reads PEM files since KIP-651. The broker is a client of itself, too.
-fn secured_properties(tls: &Tls) -> String {
-    format!(
-        "ssl.keystore.type=PEM
-ssl.keystore.location={}
-ssl.truststore.type=PEM
-ssl.truststore.location={}
-sasl.enabled.mechanisms=SCRAM-SHA-512
-sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
-listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule \
-required username=\"{USER}\" password=\"{}\";
-",
-        tls.key_and_certificate().display(),
-        tls.ca().display(),
-        dev("KAFKA_PASSWORD")
-    )
-}
-
 fn client(port: u16, way: &Way) -> ClientConfig {
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", format!("127.0.0.1:{port}"));
-    if let Way::Secured(tls) = way {
+    if let Way::Secured(listeners) = way {
         client
             .set("security.protocol", "sasl_ssl")
-            .set("ssl.ca.location", tls.ca().display().to_string())
+            .set("ssl.ca.location", listeners.tls().ca().display().to_string())
             .set("sasl.mechanism", "SCRAM-SHA-512")
             .set("sasl.username", USER)
             .set("sasl.password", dev("KAFKA_PASSWORD"));

@@ -5,7 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// An authority, and a certificate of 127.0.0.1 that it signed.
+/// An authority, and two certificates that it signed: that of 127.0.0.1, and a client's.
 #[derive(Clone)]
 pub struct Tls {
     folder: PathBuf,
@@ -22,7 +22,12 @@ impl Tls {
         let ca = authority.self_signed(&key)?.pem();
         let server_key = KeyPair::generate()?;
         let server = CertificateParams::new(["127.0.0.1".to_owned()])?;
-        let certificate = server.signed_by(&server_key, &Issuer::new(authority, key))?.pem();
+        let issuer = Issuer::new(authority, key);
+        let certificate = server.signed_by(&server_key, &issuer)?.pem();
+        let client_key = KeyPair::generate()?;
+        let mut client = CertificateParams::default();
+        client.distinguished_name.push(DnType::CommonName, "interaction");
+        let client = client.signed_by(&client_key, &issuer)?.pem();
 
         let tls = Self { folder: folder.to_owned() };
         // rustls wants the folder of no certificates to exist.
@@ -30,6 +35,8 @@ impl Tls {
         fs::write(tls.ca(), &ca)?;
         fs::write(tls.certificate(), &certificate)?;
         fs::write(tls.key(), server_key.serialize_pem())?;
+        fs::write(tls.client_certificate(), client)?;
+        fs::write(tls.client_key(), client_key.serialize_pem())?;
         // Java wants both in one file.
         fs::write(tls.key_and_certificate(), server_key.serialize_pem() + &certificate)?;
         Ok(tls)
@@ -50,6 +57,18 @@ impl Tls {
     #[must_use]
     pub fn ca(&self) -> PathBuf {
         self.folder.join("ca.pem")
+    }
+
+    /// The client's certificate.
+    #[must_use]
+    pub fn client_certificate(&self) -> PathBuf {
+        self.folder.join("client.pem")
+    }
+
+    /// The client's key.
+    #[must_use]
+    pub fn client_key(&self) -> PathBuf {
+        self.folder.join("client.key")
     }
 
     pub(crate) fn certificate(&self) -> PathBuf {

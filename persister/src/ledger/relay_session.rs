@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contract::Partition;
-use sqlx::{FromRow, MySqlPool, query, query_as};
+use sqlx::{FromRow, MySqlPool, QueryBuilder, query, query_as};
 
 use crate::store::StoreError;
 
@@ -11,41 +11,49 @@ use crate::store::StoreError;
 /// in the meantime does not have.
 pub(crate) const TAKEN_TO_SENT: Duration = Duration::from_secs(2);
 
-/// What a relay says of itself.
+/// What a relay says of itself, and of one server.
 pub(crate) struct Session<'a> {
     pub(crate) relay: &'a str,
     pub(crate) partitions: &'a [Partition],
     /// The server that it takes entries from; empty for none.
-    pub(crate) run_id: &'a str,
-    /// A moment by MySQL's clock,
-    pub(crate) now: &'a str,
-    /// and how long before it the oldest entry in flight was taken.
+    pub(crate) run_id: String,
+    /// How long before the moment of writing the oldest entry in flight was taken.
     pub(crate) oldest: Duration,
 }
 
-/// Writes the relay's row.
-pub(crate) async fn beat(mysql: &MySqlPool, session: &Session<'_>) -> Result<(), StoreError> {
-    let (low, high) = bits(session.partitions);
-    query(
-        "INSERT INTO relay_session (relay_id, partitions_low, partitions_high, run_id, drained_to, seen_at)
-         VALUES (?, ?, ?, ?, CAST(? AS DATETIME(3)) - INTERVAL ? MICROSECOND, UTC_TIMESTAMP(3))
-         ON DUPLICATE KEY UPDATE run_id = VALUES(run_id), drained_to = VALUES(drained_to), seen_at = VALUES(seen_at)",
-    )
-    .bind(session.relay)
-    .bind(low)
-    .bind(high)
-    .bind(session.run_id)
-    .bind(session.now)
-    // A millisecond is the columns' precision.
-    .bind(u64::try_from(session.oldest.as_micros()).unwrap_or(u64::MAX) + 1000)
-    .execute(mysql)
-    .await?;
+/// Writes the rows of a relay, in one statement; `now` is a moment by MySQL's clock.
+pub(crate) async fn beat(mysql: &MySqlPool, now: &str, sessions: &[Session<'_>]) -> Result<(), StoreError> {
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let mut insert = QueryBuilder::new(
+        "INSERT INTO relay_session (relay_id, partitions_low, partitions_high, run_id, drained_to, seen_at) ",
+    );
+    insert.push_values(sessions, |mut row, session| {
+        let (low, high) = bits(session.partitions);
+        // A millisecond is the columns' precision.
+        let oldest = u64::try_from(session.oldest.as_micros()).unwrap_or(u64::MAX).saturating_add(1000);
+        row.push_bind(session.relay).push_bind(low).push_bind(high).push_bind(&session.run_id);
+        row.push("CAST(").push_bind_unseparated(now).push_unseparated(" AS DATETIME(3)) - INTERVAL ");
+        row.push_bind_unseparated(oldest).push_unseparated(" MICROSECOND").push("UTC_TIMESTAMP(3)");
+    });
+    insert.push(
+        " ON DUPLICATE KEY UPDATE run_id = VALUES(run_id), drained_to = VALUES(drained_to), seen_at = VALUES(seen_at)",
+    );
+    insert.build().execute(mysql).await?;
     Ok(())
 }
 
-/// Removes the row of a relay that holds nothing.
-pub(crate) async fn forget(mysql: &MySqlPool, relay: &str) -> Result<(), StoreError> {
-    query("DELETE FROM relay_session WHERE relay_id = ?").bind(relay).execute(mysql).await?;
+/// Removes the rows of a relay that holds nothing of those servers.
+pub(crate) async fn forget(mysql: &MySqlPool, relays: &[String]) -> Result<(), StoreError> {
+    if relays.is_empty() {
+        return Ok(());
+    }
+    let mut delete = QueryBuilder::new("DELETE FROM relay_session WHERE relay_id IN ");
+    delete.push_tuples(relays, |mut row, relay| {
+        row.push_bind(relay);
+    });
+    delete.build().execute(mysql).await?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod redis;
 pub(crate) mod scripts;
 mod secret;
 pub(crate) mod servers;
+mod shared;
 mod stores;
 mod within;
 

@@ -23,12 +23,12 @@ pub(crate) type Ends = BTreeMap<i32, (i64, i64)>;
 impl Kafka {
     /// A client that asks what has been written and how far the group is, without being a member of it.
     pub(crate) fn observer(&self) -> Result<Observer, StoreError> {
-        let consumer = if let Some(consumer) = self.observer.get() {
+        let consumer = if let Some(consumer) = self.shared.observer.get() {
             consumer
         } else {
             let consumer: BaseConsumer = self.client().set("group.id", GROUP).create()?;
             // Of two that are made at once, one is kept.
-            self.observer.get_or_init(|| Arc::new(consumer))
+            self.shared.observer.get_or_init(|| Arc::new(consumer))
         };
         Ok(Observer { consumer: Arc::clone(consumer), kafka: self.clone() })
     }

@@ -5,12 +5,16 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI32, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rdkafka::producer::{FutureProducer, Producer as _};
 
-use super::kafka::{LOOK, METADATA};
+/// How often producers and consumers look whether the topic has got more partitions. A group needs some seconds more to share
+/// them.
+pub(super) const LOOK: Duration = Duration::from_secs(3);
+/// How long a look may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Partitions {
     count: AtomicI32,
@@ -30,7 +34,7 @@ impl Partitions {
             *looked = Instant::now();
             let (known, producer, topic) = (Arc::clone(self), producer.clone(), topic.to_owned());
             tokio::task::spawn_blocking(move || {
-                let Ok(metadata) = producer.client().fetch_metadata(Some(&topic), METADATA) else { return };
+                let Ok(metadata) = producer.client().fetch_metadata(Some(&topic), PATIENCE) else { return };
                 let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
                 if let Some(count) = i32::try_from(count).ok().filter(|count| *count > 0) {
                     known.count.store(count, Relaxed);

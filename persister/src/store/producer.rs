@@ -1,44 +1,84 @@
 //! Writing to Kafka with the contract's guarantees.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use contract::Partition;
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
 };
 
 use super::{
     error::{Store, StoreError},
     kafka::{DELIVERY, Kafka},
     partitions::Partitions,
+    shared::Producing,
 };
 
 impl Kafka {
-    /// A producer to the event topic and the dead-letter queue.
+    /// The producer to the event topic and the dead-letter queue. A process has one, however many servers it relays: each
+    /// would have threads, a queue and connections to all brokers of its own.
     pub(crate) async fn producer(&self) -> Result<Producer, StoreError> {
+        let asked = Instant::now();
+        let mut state = self.shared.producing.lock().await;
+        let (client, partitions) = match &state.open {
+            // After an error that is fatal librdkafka sends nothing more.
+            Some((client, partitions)) if client.client().fatal_error().is_none() => {
+                (client.clone(), Arc::clone(partitions))
+            }
+            _ => {
+                let partitions = Arc::new(Partitions::new(self.partitions(&mut state, asked).await?));
+                let client = self.open()?;
+                state.open = Some((client.clone(), Arc::clone(&partitions)));
+                (client, partitions)
+            }
+        };
+        Ok(Producer { client, partitions, topic: self.topic.clone(), dlq_topic: self.dlq_topic.clone() })
+    }
+
+    /// Asks Kafka. A failure is the answer to all who have waited for it, too.
+    async fn partitions(&self, state: &mut Producing, asked: Instant) -> Result<i32, StoreError> {
+        if let Some((why, at)) = &state.failed
+            && *at > asked
+        {
+            return Err(StoreError::Answer(Store::Kafka, why.clone()));
+        }
+        let answer = self.ask_for_topics().await;
+        if let Err(error) = &answer {
+            state.failed = Some((in_words(error), Instant::now()));
+        }
+        answer
+    }
+
+    async fn ask_for_topics(&self) -> Result<i32, StoreError> {
         // Asked by a consumer: to a producer's question a broker may answer with a topic of its own making.
         let observer = self.observer()?;
         let partitions = observer.ends(&self.topic).await?.len();
         observer.ends(&self.dlq_topic).await?;
-        let producer: FutureProducer = self
+        i32::try_from(partitions)
+            .map_err(|_| StoreError::Answer(Store::Kafka, "more partitions than it can have".to_owned()))
+    }
+
+    fn open(&self) -> Result<FutureProducer, StoreError> {
+        Ok(self
             .client()
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", "2")
             .set("compression.type", "lz4")
             .set("message.timeout.ms", DELIVERY.as_millis().to_string())
-            .create()?;
-        let partitions = i32::try_from(partitions)
-            .map_err(|_| StoreError::Answer(Store::Kafka, "more partitions than it can have".to_owned()))?;
-        Ok(Producer {
-            client: producer,
-            partitions: Arc::new(Partitions::new(partitions)),
-            topic: self.topic.clone(),
-            dlq_topic: self.dlq_topic.clone(),
-        })
+            .create()?)
     }
+}
+
+/// What the client said.
+fn in_words(error: &StoreError) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Writes to Kafka with the contract's guarantees.

@@ -8,6 +8,11 @@ use secrecy::SecretString;
 /// The value of an environment variable, or the content of the file that the variable of the same name with `_FILE` at
 /// its end names, without the line break at its end. Errors name the variable and never show its value.
 pub(crate) fn secret(variable: &str) -> anyhow::Result<SecretString> {
+    optional(variable)?.with_context(|| format!("{variable} is not set; see `persister --help` for its form"))
+}
+
+/// The same of a secret that not everyone has.
+pub(crate) fn optional(variable: &str) -> anyhow::Result<Option<SecretString>> {
     let in_file = format!("{variable}_FILE");
     let value = match (env::var(variable), env::var_os(&in_file)) {
         (Ok(_), Some(_)) => bail!("{variable} and {in_file} are both set: which of them?"),
@@ -19,8 +24,5 @@ pub(crate) fn secret(variable: &str) -> anyhow::Result<SecretString> {
         }
         (Err(env::VarError::NotPresent), None) => String::new(),
     };
-    if value.is_empty() {
-        bail!("{variable} is not set; see `persister --help` for its form");
-    }
-    Ok(value.into())
+    Ok((!value.is_empty()).then(|| value.into()))
 }

@@ -4,6 +4,7 @@
 
 mod arrive;
 mod audit;
+mod bars;
 mod caller;
 mod consume;
 mod dlq;

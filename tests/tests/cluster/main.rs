@@ -4,6 +4,7 @@
 
 mod lost;
 mod many;
+mod relays;
 mod split;
 
 use std::{

@@ -1,6 +1,8 @@
 //! The whole system where every store takes TLS alone, by a throwaway authority, and wants a user and a password; and
 //! that no secret is in any log. All tests share one running system, one after the other.
 
+mod kafka;
+mod provider;
 mod refused;
 mod secrets;
 mod whole_path;

@@ -20,6 +20,8 @@ fn secrets() -> Vec<(&'static str, String)> {
         "READER_PASSWORD",
         "REDIS_PASSWORD",
         "KAFKA_PASSWORD",
+        "KAFKA_CLIENT_SECRET",
+        "KAFKA_KEY_PASSWORD",
     ];
     let mut secrets: Vec<_> = names.map(|name| (name, dev(name).to_owned())).into();
     secrets.push(("JWT_KEY in base64", URL_SAFE_NO_PAD.encode(dev("JWT_KEY"))));
@@ -59,7 +61,11 @@ fn search(folder: &Path, searched: &mut Vec<String>) -> Result<()> {
 #[test]
 fn no_help_shows_a_secret() -> Result<()> {
     secured(async |stack| {
-        let password = [("INTERACTION_KAFKA_PASSWORD", dev("KAFKA_PASSWORD"))];
+        let password = [
+            ("INTERACTION_KAFKA_PASSWORD", dev("KAFKA_PASSWORD")),
+            ("INTERACTION_KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET", dev("KAFKA_CLIENT_SECRET")),
+            ("INTERACTION_KAFKA_SSL_KEY_PASSWORD", dev("KAFKA_KEY_PASSWORD")),
+        ];
         let mut seen = vec![];
         let mut open = vec![String::new()];
         while let Some(command) = open.pop() {

@@ -1,6 +1,11 @@
-//! The relay's row in MySQL, which tells a rebuild whether the relay may still hold entries.
+//! The relay's rows in MySQL, one for each server that it works on: they tell a rebuild whether the relay may still hold
+//! entries of that server.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use sqlx::MySqlPool;
 use tokio_util::sync::CancellationToken;
@@ -20,31 +25,104 @@ const HEARTBEAT: Duration = Duration::from_millis(400);
 /// A heartbeat that MySQL does not answer is given up; the relay goes on without.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Writes the relay's row until `drained`, then removes it.
-pub(super) async fn run(mysql: &MySqlPool, relay: &str, place: &Place, taken: &Taken, drained: &CancellationToken) {
-    let mut failing = false;
-    while !drained.is_cancelled() {
-        match within(PATIENCE, Store::Mysql, beat(mysql, relay, place, taken)).await {
-            Ok(()) => failing = false,
-            Err(error) if !failing => {
-                failing = true;
-                let error = anyhow::Error::from(error);
-                warn!("cannot write the relay's heartbeat; a Redis that restarts is warmed later for it: {error:#}");
-            }
-            Err(_) => (),
-        }
-        pause(HEARTBEAT, drained).await;
-    }
-    // If this fails, a rebuild finds the row silent and waits a little longer.
-    let _ = tokio::time::timeout(Duration::from_secs(1), relay_session::forget(mysql, relay)).await;
+/// All servers that this process relays, by their rows' names. One heartbeat is for all of them, since a cluster may have
+/// many.
+#[derive(Default)]
+pub(super) struct Heartbeat(Mutex<Rows>);
+
+#[derive(Default)]
+struct Rows {
+    next: u64,
+    all: BTreeMap<String, Relayed>,
 }
 
-/// Writes what [`Taken`] knows. Call it before the first read from a server too, so that a rebuild knows of the relay
-/// before the relay holds anything.
-pub(super) async fn beat(mysql: &MySqlPool, relay: &str, place: &Place, taken: &Taken) -> Result<(), StoreError> {
+#[derive(Clone)]
+struct Relayed {
+    place: Place,
+    taken: Arc<Taken>,
+    /// Nothing is in flight any more, and nothing will be.
+    drained: bool,
+}
+
+impl Heartbeat {
+    /// Adds a row, and answers its name. When a server's partitions change, what was taken before is in one row and what
+    /// is taken from then on in another.
+    pub(super) fn add(&self, consumer: &str, place: &Place, taken: &Arc<Taken>) -> String {
+        let relayed = Relayed { place: place.clone(), taken: Arc::clone(taken), drained: false };
+        let mut rows = self.lock();
+        let name = format!("{consumer}#{}", rows.next);
+        rows.next += 1;
+        rows.all.insert(name.clone(), relayed);
+        name
+    }
+
+    /// Nothing of that row is held any more: it goes with the next heartbeat.
+    pub(super) fn drained(&self, row: &str) {
+        if let Some(relayed) = self.lock().all.get_mut(row) {
+            relayed.drained = true;
+        }
+    }
+
+    /// Writes the rows until `stop`, then removes those of which nothing is held.
+    pub(super) async fn run(&self, mysql: &MySqlPool, stop: &CancellationToken) {
+        let mut failing = false;
+        while !stop.is_cancelled() {
+            match within(PATIENCE, Store::Mysql, self.beat(mysql)).await {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    failing = true;
+                    let error = anyhow::Error::from(error);
+                    warn!(
+                        "cannot write the relay's heartbeat; a Redis that restarts is warmed later for it: {error:#}"
+                    );
+                }
+                Err(_) => (),
+            }
+            pause(HEARTBEAT, stop).await;
+        }
+        // If this fails, a rebuild finds the rows silent and waits a little longer.
+        let drained: Vec<String> =
+            self.lock().all.iter().filter(|(_, relayed)| relayed.drained).map(|(name, _)| name.clone()).collect();
+        let _ = tokio::time::timeout(Duration::from_secs(1), relay_session::forget(mysql, &drained)).await;
+    }
+
+    async fn beat(&self, mysql: &MySqlPool) -> Result<(), StoreError> {
+        let all = self.lock().all.clone();
+        let (drained, working): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, relayed)| relayed.drained);
+        let sessions = working.iter().map(|(name, relayed)| (name.as_str(), &relayed.place, &*relayed.taken));
+        write(mysql, sessions).await?;
+        let drained: Vec<String> = drained.into_iter().map(|(name, _)| name).collect();
+        relay_session::forget(mysql, &drained).await?;
+        let left = &mut self.lock().all;
+        for name in drained {
+            left.remove(&name);
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes what [`Taken`] knows of one server. Call it before the first read from the server, so that a rebuild knows of
+/// the relay before the relay holds anything.
+pub(super) async fn beat(mysql: &MySqlPool, row: &str, place: &Place, taken: &Taken) -> Result<(), StoreError> {
+    write(mysql, [(row, place, taken)]).await
+}
+
+async fn write<'a>(
+    mysql: &MySqlPool,
+    sessions: impl IntoIterator<Item = (&'a str, &'a Place, &'a Taken)>,
+) -> Result<(), StoreError> {
     // The time first: entries taken between the two questions must not count as delivered.
     let now = mysql_time(mysql).await?;
-    let (run_id, oldest) = taken.oldest(Instant::now());
-    let session = Session { relay, partitions: &place.partitions, run_id: &run_id, now: &now, oldest };
-    relay_session::beat(mysql, &session).await
+    let sessions: Vec<Session<'_>> = sessions
+        .into_iter()
+        .map(|(relay, place, taken)| {
+            let (run_id, oldest) = taken.oldest(Instant::now());
+            Session { relay, partitions: &place.partitions, run_id, oldest }
+        })
+        .collect();
+    relay_session::beat(mysql, &now, &sessions).await
 }

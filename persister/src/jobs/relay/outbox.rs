@@ -46,8 +46,10 @@ type Unacknowledged = Mutex<Vec<(Partition, Version)>>;
 pub(crate) struct Relay<'a> {
     pub(crate) stores: &'a Stores,
     pub(crate) place: &'a Place,
-    /// Its name as a consumer, and as a session in MySQL.
+    /// Its name as a consumer.
     pub(crate) name: &'a str,
+    /// Its row in MySQL.
+    pub(crate) row: &'a str,
     pub(crate) taken: &'a Arc<Taken>,
 }
 
@@ -57,16 +59,15 @@ pub(crate) async fn run(relay: &Relay<'_>, stop: &CancellationToken) {
     supervise("relay", stop, || session(relay, &left, stop)).await;
 }
 
-/// Relays with one producer, from one server, until either fails. Ends only when all it took has been delivered or has
-/// failed for good.
+/// Relays from one server, until it or Kafka fails. Ends only when all it took has been delivered or has failed for good.
 async fn session(relay: &Relay<'_>, left: &Arc<Unacknowledged>, stop: &CancellationToken) -> anyhow::Result<()> {
-    let Relay { stores, place, name, taken } = relay;
+    let Relay { stores, place, name, row, taken } = relay;
     let producer = stores.kafka.producer().await?;
     let mut control = stores.redis.connect_to(place).await?;
     let server = control.name(place.partitions[0])?.to_owned();
     taken.reads_from(&server);
     // Without MySQL nothing is warmed either, so its absence stops no relay.
-    let _ = tokio::time::timeout(Duration::from_secs(1), heartbeat::beat(&stores.mysql, name, place, taken)).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), heartbeat::beat(&stores.mysql, row, place, taken)).await;
     let mut source = Source::open(name, control.clone()).await?;
     outbox::forget_gone(&mut control, source.partitions()).await?;
     let late = std::mem::take(&mut *left.lock().unwrap_or_else(PoisonError::into_inner));
