@@ -1,6 +1,5 @@
--- Says again what Redis holds of users, a kind and an article, as events that MySQL will follow; and sets the count to the
--- number of members where it is another. Run twice it says the same twice. Without users it looks at the count alone,
--- also of a projection.
+-- Says again what Redis holds of users, a kind and an article, as events that MySQL will follow. Run twice it says the same
+-- twice. Without users it sets the count to the number of members where it is another, also of a projection.
 --
 -- KEYS  1 warm   2 outbox   3 count   4 members
 -- ARGV  1 name of the server   2 kind   3 article id, then for each user: number, user id
@@ -25,8 +24,8 @@ for i = 4, #ARGV, 2 do
   local is_on = redis.call('SISMEMBER', set_of(members, n, ARGV[i]), ARGV[i])
   append(outbox, ARGV[2], ARGV[i + 1], ARGV[3], is_on, '', 'reconcile', now, '', '')
 end
-local count = member_count(members, n)
-if count == tonumber(redis.call('GET', total) or 0) then
+local count = #ARGV == 3 and member_count(members, n)
+if not count or count == tonumber(redis.call('GET', total) or 0) then
   return { 'OK', last_id(outbox), 0 }
 end
 if count == 0 then

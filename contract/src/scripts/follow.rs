@@ -57,7 +57,7 @@ answer! {
         last: Version,
         /// The count.
         count: i64,
-        /// How many users there are in the sets, which the count should equal.
+        /// How many users there are in the sets, which the count should equal; -1 where users are asked about.
         members: i64,
         /// For each user asked about, whether it is on.
         on: Vec<bool>,
@@ -83,7 +83,7 @@ script! {
 }
 
 script! {
-    /// `restate.lua`: says again what Redis holds, and counts again. Answers the last entry of the outbox, which may be one
+    /// `restate.lua`: says again what Redis holds of users; without users, counts again. Answers the last entry of the outbox, which may be one
     /// that this made.
     Restate<'a> = RESTATE -> Version {
         /// Of which kind.

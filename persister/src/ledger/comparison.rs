@@ -1,6 +1,6 @@
 //! What each store says of the same users, article and kind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use contract::{
     ArticleNumber, Kind, UserNumber, Version, keys,
@@ -22,8 +22,25 @@ const SETS: usize = 500;
 /// An article and a kind: what has a count.
 pub(crate) type Counter = (ArticleNumber, Kind);
 
-/// The users who have the kind on for the article.
-pub(crate) type Members = BTreeMap<Counter, BTreeSet<UserNumber>>;
+/// The users who have the kind on for the article, sorted.
+pub(crate) type Members = BTreeMap<Counter, Vec<UserNumber>>;
+
+/// Some of all users: an article may have more than fit into memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    /// Which, from 0 on.
+    pub(crate) number: u64,
+    /// How many shares there are.
+    pub(crate) of: u64,
+}
+
+impl Share {
+    /// Multiplicative hashing: the ids of a site may all be even.
+    fn has(self, user: UserNumber) -> bool {
+        let mixed = user.get().unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        mixed % self.of == self.number
+    }
+}
 
 /// A count, and the number of users that it should be.
 pub(crate) struct Count {
@@ -86,8 +103,13 @@ fn counter(article: i64, kind: u8) -> Result<Counter, StoreError> {
     of.ok_or_else(|| StoreError::Answer(Store::Mysql, format!("article {article} or kind {kind} is out of range")))
 }
 
-/// The users in Redis, out of all the sets that an article's are spread over. A set that is split meanwhile may hide one.
-pub(crate) async fn redis_members(redis: &mut Servers, counters: &[Counter]) -> Result<Members, StoreError> {
+/// A share of the users in Redis, out of all the sets that an article's are spread over. A set that is split meanwhile may hide
+/// one.
+pub(crate) async fn redis_members(
+    redis: &mut Servers,
+    counters: &[Counter],
+    share: Share,
+) -> Result<Members, StoreError> {
     let mut ask = redis::pipe();
     for (article, kind) in counters {
         ask.cmd("GET").arg(format!("{}:n", keys::members(*kind, *article)));
@@ -113,15 +135,30 @@ pub(crate) async fn redis_members(redis: &mut Servers, counters: &[Counter]) -> 
             let members = members.entry(*of).or_default();
             let none = |_| StoreError::Answer(Store::Redis, format!("{key} has a member that is no user id"));
             for user in users {
-                members.insert(user.try_into().map_err(none)?);
+                let user = user.try_into().map_err(none)?;
+                if share.has(user) {
+                    members.push(user);
+                }
             }
         }
     }
-    Ok(members)
+    Ok(sorted(members))
 }
 
-/// The users in MySQL.
-pub(crate) async fn mysql_members(mysql: &MySqlPool, counters: &[Counter]) -> Result<Members, StoreError> {
+fn sorted(mut members: Members) -> Members {
+    for users in members.values_mut() {
+        users.sort_unstable();
+        users.dedup();
+    }
+    members
+}
+
+/// A share of the users in MySQL.
+pub(crate) async fn mysql_members(
+    mysql: &MySqlPool,
+    counters: &[Counter],
+    share: Share,
+) -> Result<Members, StoreError> {
     let mut members = Members::new();
     let Some(counters) = rows(counters) else { return Ok(members) };
     let mut rows = query_as::<_, (i64, u8, i64)>(
@@ -133,9 +170,21 @@ pub(crate) async fn mysql_members(mysql: &MySqlPool, counters: &[Counter]) -> Re
     .fetch(mysql);
     let none = |_| StoreError::Answer(Store::Mysql, "interaction has a user_id that is none".to_owned());
     while let Some((article, kind, user)) = rows.try_next().await? {
-        members.entry(counter(article, kind)?).or_default().insert(user.try_into().map_err(none)?);
+        let user = user.try_into().map_err(none)?;
+        if share.has(user) {
+            members.entry(counter(article, kind)?).or_default().push(user);
+        }
     }
-    Ok(members)
+    Ok(sorted(members))
+}
+
+/// The users who are in one list and not in the other; both are sorted.
+pub(crate) fn in_one_alone<'a>(
+    left: &'a [UserNumber],
+    right: &'a [UserNumber],
+) -> impl Iterator<Item = UserNumber> + 'a {
+    let lacks = |list: &'a [UserNumber]| move |user: &&UserNumber| list.binary_search(user).is_err();
+    left.iter().filter(lacks(right)).chain(right.iter().filter(lacks(left))).copied()
 }
 
 /// Looks at users in Redis; none if the partition is not warm.
@@ -149,5 +198,48 @@ pub(crate) async fn view(redis: &mut Servers, of: Counter, users: &[UserNumber])
         }
         Err(Refusal::Cold) => Ok(None),
         Err(refusal) => Err(refused(&compare, refusal)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number(user: i64) -> UserNumber {
+        user.try_into().expect("a number")
+    }
+
+    proptest! {
+        #[test]
+        fn however_many_shares_there_are_the_same_users_differ(
+            left in prop::collection::btree_set(1_i64..200, 0..100),
+            right in prop::collection::btree_set(1_i64..200, 0..100),
+            of in 1_u64..9,
+        ) {
+            let mut found = Vec::new();
+            for number_of_share in 0..of {
+                let share = Share { number: number_of_share, of };
+                let some = |all: &BTreeSet<i64>| -> Vec<UserNumber> {
+                    all.iter().copied().map(number).filter(|user| share.has(*user)).collect()
+                };
+                found.extend(in_one_alone(&some(&left), &some(&right)));
+            }
+            found.sort_unstable();
+            let expected: Vec<UserNumber> = left.symmetric_difference(&right).copied().map(number).collect();
+            prop_assert_eq!(found, expected, "each once");
+        }
+    }
+
+    #[test]
+    fn shares_are_about_equal_whatever_ids_have_in_common() {
+        for step in [1, 2, 4096, 1 << 22] {
+            let share = Share { number: 1, of: 4 };
+            let held = (1..=4000).filter(|user| share.has(number(user * step))).count();
+            assert!((700..=1300).contains(&held), "{held} of 4,000 with steps of {step}");
+        }
     }
 }

@@ -11,8 +11,8 @@ use crate::store::{
     servers::Servers,
 };
 
-/// Says again what Redis holds of these users, in new events with cause `reconcile`; only where Redis decides. Also without
-/// any user: the script sets the count in Redis to the number of users there. Marks the last change of the outbox.
+/// Says again what Redis holds of these users, in new events with cause `reconcile`; only where Redis decides. Without any user
+/// the script sets the count in Redis to the number of users there. Marks the last change of the outbox.
 pub(crate) async fn restate(
     redis: &mut Servers,
     (article, kind): (&ArticleId, Kind),

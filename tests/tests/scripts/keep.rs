@@ -36,14 +36,16 @@ async fn confirmed_entries_leave_the_outbox_by_their_ids() -> Result<()> {
 async fn a_comparison_tells_what_stands_up_to_which_entry() -> Result<()> {
     for kind in Kind::ALL.iter().copied() {
         let mut server = Server::warm().await?;
-        let nobody = Compared { last: "0-1".parse()?, count: 0, members: 0, on: vec![false] };
+        let nobody = Compared { last: "0-1".parse()?, count: 0, members: -1, on: vec![false] };
         assert_eq!(server.call(&compare(kind, &users([7]))).await?, Ok(nobody));
         server.fill(kind, 1..=2 * PER_SET).await?;
         let () = server.connection.incr(keys::count(kind, article()), 5).await?;
         let compared = server.call(&compare(kind, &users([1, 2 * PER_SET, 2 * PER_SET + 1]))).await??;
         let last = server.outbox().await?.last().map_or("0-1".parse()?, |entry| entry.id);
-        let expected = Compared { last, count: 2 * PER_SET + 5, members: 2 * PER_SET, on: vec![true, true, false] };
-        assert_eq!(compared, expected);
+        let count = 2 * PER_SET + 5;
+        assert_eq!(compared, Compared { last, count, members: -1, on: vec![true, true, false] });
+        let counted = server.call(&compare(kind, &[])).await??;
+        assert_eq!(counted, Compared { last, count, members: 2 * PER_SET, on: vec![] });
         assert_eq!(server.mistaken(&compare(kind, &[])).await?, Err(Refusal::Cold));
     }
     Ok(())

@@ -1,14 +1,14 @@
 //! What a comparison finds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{ArticleNumber, Kind, UserNumber, Version};
 use serde::Serialize;
 
-use crate::ledger::comparison::{Count, Members};
+use crate::ledger::comparison::{Count, Counter};
 
 /// The users about whom the stores may differ.
-pub(super) type Suspects = Members;
+pub(super) type Suspects = BTreeMap<Counter, BTreeSet<UserNumber>>;
 
 /// What differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,8 +1,6 @@
 //! The first look: both stores in passing. Counts that are wrong within one store are certain at once; what differs
 //! between the stores may only be on its way.
 
-use std::collections::BTreeSet;
-
 use anyhow::ensure;
 use contract::{ArticleNumber, UserNumber};
 
@@ -11,13 +9,16 @@ use super::{
     work::Work,
 };
 use crate::{
-    ledger::comparison::{self, Counter, mysql_counts, mysql_members, redis_members},
+    ledger::comparison::{self, Counter, Members, Share, in_one_alone, mysql_counts, mysql_members, redis_members},
     output::progress,
     store::StoreError,
 };
 
-/// Articles looked at together; their users are held in memory, 8 bytes and the trees' share each.
+/// Articles looked at together.
 const TOGETHER: usize = 50;
+/// Their users are held in memory for each store, 8 bytes each. Where they are more, both stores are read again for each share of
+/// them.
+const USERS: u64 = 2_000_000;
 
 pub(super) async fn look(
     work: &mut Work<'_>,
@@ -40,41 +41,50 @@ pub(super) async fn look(
 }
 
 async fn differing(work: &mut Work<'_>, counters: &[Counter], findings: &mut Findings) -> Result<Suspects, StoreError> {
-    let counters = redis_counts(work, counters, findings).await?;
+    let (counters, in_redis) = redis_counts(work, counters, findings).await?;
     let mut suspects = Suspects::new();
     if counters.is_empty() {
         return Ok(suspects);
     }
+    let mut in_mysql = 0;
     for count in mysql_counts(&work.stores.mysql, &counters).await? {
+        in_mysql += count.members.unsigned_abs();
         findings.note(What::MysqlCount, &count);
     }
-    let mut by_redis = redis_members(&mut work.redis, &counters).await?;
-    let mut by_mysql = mysql_members(&work.stores.mysql, &counters).await?;
-    for of in counters {
-        let redis = by_redis.remove(&of).unwrap_or_default();
-        let mysql = by_mysql.remove(&of).unwrap_or_default();
-        let differing: BTreeSet<UserNumber> = redis.symmetric_difference(&mysql).copied().collect();
-        if !differing.is_empty() {
-            suspects.insert(of, differing);
+    let shares = in_redis.max(in_mysql).div_ceil(USERS).max(1);
+    for number in 0..shares {
+        let share = Share { number, of: shares };
+        let by_redis = redis_members(&mut work.redis, &counters, share).await?;
+        let by_mysql = mysql_members(&work.stores.mysql, &counters, share).await?;
+        for of in &counters {
+            let mut differing = in_one_alone(users_of(&by_redis, of), users_of(&by_mysql, of)).peekable();
+            if differing.peek().is_some() {
+                suspects.entry(*of).or_default().extend(differing);
+            }
         }
     }
     Ok(suspects)
 }
 
-/// Redis's counts against its own sets; what may be compared at all.
+fn users_of<'a>(members: &'a Members, of: &Counter) -> &'a [UserNumber] {
+    members.get(of).map_or(&[], Vec::as_slice)
+}
+
+/// Redis's counts against its own sets; what may be compared at all, and how many users that is.
 async fn redis_counts(
     work: &mut Work<'_>,
     counters: &[Counter],
     findings: &mut Findings,
-) -> Result<Vec<Counter>, StoreError> {
-    let mut warm = Vec::with_capacity(counters.len());
+) -> Result<(Vec<Counter>, u64), StoreError> {
+    let (mut warm, mut users) = (Vec::with_capacity(counters.len()), 0);
     for (of, count) in comparison::redis_counts(&mut work.redis, counters).await? {
         if let Some(count) = count {
             warm.push(of);
+            users += count.members.unsigned_abs();
             findings.note(What::RedisCount, &count);
         } else {
             findings.cold.insert(of.0);
         }
     }
-    Ok(warm)
+    Ok((warm, users))
 }

@@ -36,9 +36,8 @@ pub(super) async fn repair(work: &mut Work<'_>, differences: &[Difference]) -> R
             Truth::Redis => users.iter().map(|user| names.user(*user)).collect(),
             Truth::Mysql => Vec::new(),
         };
-        // Without any user too: the count may be what differs.
-        let parts = if users.is_empty() { vec![&users[..]] } else { users.chunks(PER_CALL).collect() };
-        for users in parts {
+        // Last without any user: the count may be what differs.
+        for users in users.chunks(PER_CALL).chain([&[][..]]) {
             restate(&mut work.redis, (&article, *kind), users, &mut marks).await?;
         }
     }
