@@ -29,6 +29,8 @@ const PER_PIPELINE: usize = 20_000;
 /// Bytes of sketches of one pipeline.
 const SKETCHES: usize = 1 << 20;
 const TELL: Duration = Duration::from_secs(1);
+/// Declaring partitions whole takes some milliseconds, however many they are.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// What a rebuild brought back, and in what time.
 #[derive(Debug, Clone, Copy)]
@@ -51,37 +53,66 @@ fn rate(count: u64, took: Duration) -> u64 {
     (count as f64 / took.as_secs_f64().max(0.001)) as u64
 }
 
-/// Writes members, counters and bars of the partitions, which are empty and fenced for rebuild `id`.
-pub(crate) async fn restore(
-    mysql: &MySqlPool,
-    redis: &mut Servers,
-    partitions: &[Partition],
-    id: &str,
-) -> Result<Written, StoreError> {
-    let began = Instant::now();
-    let mut writer = Writer { redis, id, calls: Gathered::default(), weight: 0, members: 0 };
-    // What they did before must not come back, even if a row of it is still there.
-    let erased = erased::all(mysql).await?;
-    let mut told = began;
-    for (done, partition) in partitions.iter().enumerate() {
-        restore_members(mysql, &mut writer, *partition, &erased).await?;
-        if told.elapsed() > TELL {
-            told = Instant::now();
-            let (members, of) = (writer.members, partitions.len());
-            info!(
-                partitions = done + 1,
-                of,
-                members,
-                members_per_second = rate(members, began.elapsed()),
-                "rebuilding"
-            );
-        }
+/// A rebuild that is being written. Partitions get their members one after the other, and each may serve when it has them: bars
+/// and counters of all are written at the beginning.
+pub(crate) struct Restore<'a> {
+    mysql: &'a MySqlPool,
+    /// They were empty, and are fenced for rebuild `id`.
+    partitions: &'a [Partition],
+    id: &'a str,
+    /// What these users did before must not come back, even if a row of it is still there.
+    erased: HashMap<i64, i64>,
+    /// How many of the partitions have their members.
+    done: usize,
+    written: Written,
+    began: Instant,
+    told: Instant,
+}
+
+impl<'a> Restore<'a> {
+    /// Writes bars and counters.
+    pub(crate) async fn begin(
+        mysql: &'a MySqlPool,
+        redis: &mut Servers,
+        partitions: &'a [Partition],
+        id: &'a str,
+    ) -> Result<Self, StoreError> {
+        let began = Instant::now();
+        restore_bars(mysql, redis, partitions, id).await?;
+        let mut writer = Writer::new(redis, id);
+        let articles = restore_stats(mysql, &mut writer, partitions).await?;
+        writer.flush().await?;
+        let written = Written { members: 0, articles, took: Duration::ZERO };
+        let erased = erased::all(mysql).await?;
+        Ok(Self { mysql, partitions, id, erased, done: 0, written, began, told: began })
     }
-    let articles = restore_stats(mysql, &mut writer, partitions).await?;
-    writer.flush().await?;
-    let members = writer.members;
-    restore_bars(mysql, writer.redis, partitions, id).await?;
-    Ok(Written { members, articles, took: began.elapsed() })
+
+    /// Writes members for a moment; the partitions that are whole by it, none when all were before.
+    pub(crate) async fn next(&mut self, redis: &mut Servers) -> Result<&'a [Partition], StoreError> {
+        let (from, began) = (self.done, Instant::now());
+        let mut writer = Writer::new(redis, self.id);
+        while let Some(partition) = self.partitions.get(self.done) {
+            if self.done > from && began.elapsed() > MOMENT {
+                break;
+            }
+            restore_members(self.mysql, &mut writer, *partition, &self.erased).await?;
+            self.done += 1;
+        }
+        writer.flush().await?;
+        self.written.members += writer.members;
+        self.written.took = self.began.elapsed();
+        if self.told.elapsed() > TELL {
+            self.told = Instant::now();
+            let (partitions, of, members) = (self.done, self.partitions.len(), self.written.members);
+            info!(partitions, of, members, members_per_second = self.written.members_per_second(), "rebuilding");
+        }
+        Ok(&self.partitions[from..self.done])
+    }
+
+    /// What was brought back so far.
+    pub(crate) const fn written(&self) -> Written {
+        self.written
+    }
 }
 
 fn below(table: &str) -> StoreError {
@@ -176,7 +207,11 @@ struct Writer<'a> {
     members: u64,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(redis: &'a mut Servers, id: &'a str) -> Self {
+        Self { redis, id, calls: Gathered::default(), weight: 0, members: 0 }
+    }
+
     async fn members(&mut self, kind: Kind, article: ArticleNumber, users: &[UserNumber]) -> Result<(), StoreError> {
         self.members += users.len() as u64;
         metrics::REBUILT_MEMBERS.add(users.len() as u64, &[("kind", kind.name())]);

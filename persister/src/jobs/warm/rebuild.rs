@@ -7,13 +7,13 @@ use super::barrier::Barrier;
 use crate::{
     ledger::{
         rebuild,
-        restore::{Written, restore},
+        restore::{Restore, Written},
     },
     store::{Stores, servers::Servers},
 };
 
-/// Empties the partitions, writes them from MySQL, and declares them warm in a new epoch. If anything fails on the way
-/// they stay fenced, and the next try begins again.
+/// Empties the partitions, writes them from MySQL, and declares each warm in a new epoch as soon as it is whole. If anything
+/// fails on the way the others stay fenced, and the next try begins again with them.
 pub(crate) async fn rebuild(
     stores: &Stores,
     redis: &mut Servers,
@@ -35,8 +35,13 @@ pub(crate) async fn rebuild(
     if removed > 0 {
         info!(removed, "removed the keys that were there");
     }
-    let written = restore(&stores.mysql, redis, partitions, &id).await?;
-    barrier.still_the_same(redis).await?;
-    rebuild::declare_rebuilt(stores, redis, partitions, &id).await?;
-    Ok(written)
+    let mut restore = Restore::begin(&stores.mysql, redis, partitions, &id).await?;
+    loop {
+        let whole = restore.next(redis).await?;
+        if whole.is_empty() {
+            return Ok(restore.written());
+        }
+        barrier.still_the_same(redis).await?;
+        rebuild::declare_rebuilt(stores, redis, whole, &id).await?;
+    }
 }
