@@ -14,6 +14,7 @@ mod relays;
 mod replicas;
 mod restarted;
 mod stalls;
+mod table;
 
 use std::{
     fmt::Display,
