@@ -27,30 +27,30 @@ use crate::{
 
 /// What is secret is no flag, since the machine's other users could read it.
 const SECRETS: &str =
-    "Secrets come from the environment, or each from the file that the variable of the same name with \
-_FILE at its end names:
+    "Secrets come from the environment. Each may come from a file instead: add _FILE to the name of its \
+variable.
   INTERACTION_REDIS_URL       redis[s]://[user:password@]host:port[/db]; rediss is TLS
   INTERACTION_MYSQL_URL       mysql://user:password@host:port/database[?ssl-mode=VERIFY_IDENTITY]
   INTERACTION_KAFKA_PASSWORD  with --kafka-username
   INTERACTION_KAFKA_SSL_KEY_PASSWORD  with --kafka-ssl-key-location, if that key is encrypted
   INTERACTION_KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET  with --kafka-sasl-oauthbearer-client-id
 
-TLS trusts the system's certificate authorities, or those in the file that SSL_CERT_FILE names; Kafka may have others,
-those of --kafka-ssl-ca-location.
+TLS trusts the system's certificate authorities, or those in the file named by SSL_CERT_FILE. For Kafka alone,
+--kafka-ssl-ca-location names others.
 
 Examples:
   persister migrate --handlers-db-user handlers   # once for each release, as the owner of the database
   persister run                                   # all jobs in one process
-  persister status                                # how the whole system is";
+  persister status                                # the whole system on one screen";
 
 const ANY_NUMBER: &str = "Example: persister relay --metrics-address 0.0.0.0:9464
 
 Any number of processes share the work.";
 const STAND_BY: &str = "Example: persister warm --metrics-address 0.0.0.0:9464
 
-A second process stands by, and goes on where the first one died.";
+A second process stands by and takes over when the first one dies.";
 
-/// Moves what Redis acknowledged into Kafka and MySQL, and brings Redis back from MySQL.
+/// Moves acknowledged changes from Redis to Kafka and MySQL, and rebuilds Redis from MySQL.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = SECRETS)]
 pub(crate) struct Cli {
@@ -64,94 +64,93 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Create or update the MySQL schema, create the Kafka topics, grant the handlers' rights. Safe to repeat.
     ///
-    /// Run it as the MySQL user that owns the database; the jobs need no right to change tables.
+    /// Run it as the MySQL user that owns the database. The jobs need no right to change tables.
     #[command(after_help = "Example: persister migrate --handlers-db-user handlers --topic-replication 3")]
     Migrate(MigrateOptions),
-    /// Ship the outboxes of Redis and of MySQL to Kafka.
+    /// Ship the outboxes of Redis and MySQL to Kafka.
     #[command(after_help = ANY_NUMBER)]
     Relay,
-    /// Apply the events of Kafka to MySQL.
+    /// Apply Kafka's events to MySQL.
     #[command(after_help = "Example: persister consume --batch-events 10000
 
 Any number of processes share the work, as many as the topic has partitions.")]
     Consume,
-    /// Save page views, visitors and reads of Redis in MySQL, every few seconds.
+    /// Save page views, visitors and reads from Redis to MySQL, every few seconds.
     #[command(after_help = "Example: persister snapshot --snapshot-seconds 2")]
     Snapshot,
-    /// Bring a restarted Redis back into service, rebuilding it from MySQL where it lost anything.
+    /// Bring a restarted Redis back into service; rebuild it from MySQL where it lost data.
     #[command(after_help = STAND_BY)]
     Warm,
-    /// Rank, by kind, the articles that gained most within the last hour and the last day. One process is enough.
+    /// Rank, by kind, the articles that gained most in the last hour and the last day. One process is enough.
     #[command(after_help = "Example: persister trends --metrics-address 0.0.0.0:9464")]
     Trends,
-    /// Show on one screen how the whole system is: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
+    /// Show the whole system on one screen: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
     ///
-    /// Exits with 3 if something is down: a store, a partition that is not served, a job that nobody does. With --watch
-    /// it looks again and again until Ctrl-C, says how fast things move, and exits with 0.
+    /// Exits with 3 if a store is down, a partition is not served, or no process runs a job. With --watch it refreshes until
+    /// Ctrl-C, shows rates, and exits with 0.
     #[command(after_help = "Examples:
   persister status
   persister status --json | jq .down
   persister status --watch            # every 2 seconds
   persister status --watch 5 --json | jq -c .rates")]
     Status(StatusOptions),
-    /// Look into the dead-letter queue, and put back what can be applied after all.
+    /// List the dead-letter queue, and replay the records that can be applied now.
     Dlq {
         #[command(subcommand)]
         command: DlqCommand,
     },
-    /// Compare what Redis and MySQL hold of each kind while traffic runs, and repair what differs.
+    /// Compare each kind in Redis and MySQL while traffic runs, and repair differences.
     ///
-    /// A difference counts only once the store that follows has all that the one that decides had acknowledged when it was
-    /// seen. Exits with 3 if differences remain, or articles that could not be compared since their partition is not warm.
+    /// A difference counts only when the store that follows has caught up with the store that decides. Exits with 3 if
+    /// differences remain, or if articles could not be compared because their partition is not warm.
     #[command(after_help = "Example: persister reconcile --sample 1000 --repair")]
     Reconcile(ReconcileOptions),
-    /// Show who did what, when, and from where, out of the log in Kafka.
+    /// Show who did what, when and from where, from the log in Kafka.
     ///
-    /// An event that was delivered twice is shown twice, with the same version.
+    /// An event that was delivered twice appears twice, with the same version.
     #[command(after_help = "Example: persister audit --article 42 --since 2026-11-22T12:00:00Z --json")]
     Audit(AuditOptions),
-    /// Switch off what is still on because of the selected events, and nothing else.
+    /// Switch off what the selected events switched on and is still on, and nothing else.
     ///
-    /// What its user switched off, or off and on again, is left alone; so is what `reconcile --repair` has said again
-    /// since. Without --execute nothing is changed. To do it twice changes nothing. Exits with 3 if it has to be repeated
-    /// for some of it.
+    /// Leaves alone what the user has since switched off, or off and on again, and what `reconcile --repair` has restated.
+    /// Without --execute it changes nothing. A second run changes nothing more. Exits with 3 if part of it must be repeated.
     #[command(after_help = "Example: persister revoke --ip-hash 0af7 --since 2026-11-22T12:00:00Z --bar --execute")]
     Revoke(RevokeOptions),
-    /// See who may switch nothing on or off, bar users, and let them in again.
+    /// List barred users, bar users, and lift bars.
     Bars {
         #[command(subcommand)]
         command: BarsCommand,
     },
-    /// Erase users: all that each has on or had, of every kind, and the last reads, out of Redis, MySQL and the counts.
+    /// Erase users: everything that they have or had on, of every kind, and their last reads, from Redis, MySQL and the counts.
     ///
-    /// Meanwhile they are barred: some seconds, or as long as it takes to ask Redis about every article. What
-    /// remains, and until when, is told at the end. No delivery, replay or rebuild brings anything back. To do it again
-    /// finishes what was cut short.
+    /// The users are barred meanwhile: for some seconds, or for as long as it takes to ask Redis about every article. The
+    /// report at the end says what remains, and until when. No delivery, replay or rebuild brings anything back. Run it
+    /// again to finish an erasure that was interrupted.
     #[command(after_help = "Examples:
   persister erase --user 7
-  persister erase --file users.txt --json     # many in one pass, an id a line")]
+  persister erase --file users.txt --json     # many users in one pass, one id a line")]
     Erase(EraseOptions),
-    /// Print all that is held about a user, one JSON object a line: rows of MySQL, keys of Redis, records of Kafka.
+    /// Print everything held about a user, one JSON object a line: rows of MySQL, keys of Redis, records of Kafka.
     #[command(after_help = "Example: persister export --user 'auth0|507f1f77bcf86cd799439011' > user.jsonl")]
     Export(ExportOptions),
-    /// All of relay, consume, snapshot, warm and trends in one process.
+    /// Run relay, consume, snapshot, warm and trends in one process.
     #[command(after_help = "Example: INTERACTION_LOG=json persister run --metrics-address 0.0.0.0:9464")]
     Run,
 }
 
 impl Command {
-    /// Whether it runs until it is stopped, and not for a moment only.
+    /// Whether the command runs until it is stopped.
     pub(crate) const fn runs_on(&self) -> bool {
         matches!(self, Self::Relay | Self::Consume | Self::Snapshot | Self::Warm | Self::Trends | Self::Run)
     }
 }
 
-/// Does what the command line asks for; what the process exits with.
+/// Runs the command line. Returns the exit code of the process.
 pub(crate) async fn run() -> ExitCode {
     let cli = Cli::parse();
     config::log_to_stderr(cli.config.log);
     let stop = CancellationToken::new();
-    // A job that is cut off has done what it is for; a command has not.
+    // A job that is cut off has done its work so far; a command has failed.
     let cut_off = i32::from(!cli.command.runs_on());
     if let Err(error) = stop_on_signal(stop.clone(), cut_off) {
         error!("cannot listen for signals: {error}");
@@ -196,11 +195,11 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long the batches in hand may take after SIGTERM; less than what Kubernetes, or a person, waits before SIGKILL.
+/// How long batches in progress may take after SIGTERM: less than Kubernetes, or a person, waits before SIGKILL.
 const SHUTDOWN: Duration = Duration::from_secs(9);
 
-/// SIGTERM and SIGINT ask every job to finish its batch in hand. One that hangs on a store is cut off: what it had not
-/// confirmed is done again by the next process; it exits with `cut_off`.
+/// SIGTERM and SIGINT ask every job to finish its batch. A job that hangs on a store is cut off, and the process exits with
+/// `cut_off`; the next process repeats what was not confirmed.
 fn stop_on_signal(stop: CancellationToken, cut_off: i32) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -209,10 +208,10 @@ fn stop_on_signal(stop: CancellationToken, cut_off: i32) -> io::Result<()> {
             _ = terminate.recv() => (),
             _ = interrupt.recv() => (),
         }
-        info!("stopping: finishing what is in hand");
+        info!("stopping: finishing the work in progress");
         stop.cancel();
         tokio::time::sleep(SHUTDOWN).await;
-        warn!("not finished in {} s: stopping anyway, the rest is done again at the next start", SHUTDOWN.as_secs());
+        warn!("not finished within {} s: stopping anyway; the next start repeats the rest", SHUTDOWN.as_secs());
         std::process::exit(cut_off);
     });
     Ok(())
