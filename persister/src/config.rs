@@ -20,16 +20,16 @@ pub(crate) struct Config {
     /// The topic of events.
     #[arg(long, env = "INTERACTION_TOPIC", global = true, default_value = "interaction.events")]
     pub(crate) topic: String,
-    /// The topic of what cannot be applied.
+    /// The dead-letter topic: records that cannot be applied.
     #[arg(long, env = "INTERACTION_DLQ_TOPIC", global = true, default_value = "interaction.events.dlq")]
     pub(crate) dlq_topic: String,
-    /// The form of the log lines on stderr; which of them is up to `RUST_LOG`.
+    /// The format of the log on stderr. `RUST_LOG` sets the level.
     #[arg(long, env = "INTERACTION_LOG", global = true, default_value = "text")]
     pub(crate) log: LogForm,
-    /// Where to serve metrics in Prometheus's form, as 0.0.0.0:9464, and /health; nowhere if not set.
+    /// Where to serve Prometheus metrics and /health, such as 0.0.0.0:9464. Without it, they are not served.
     #[arg(long, env = "INTERACTION_METRICS_ADDRESS", global = true)]
     pub(crate) metrics_address: Option<SocketAddr>,
-    /// Seconds between two snapshots; `status` takes it for missing after a minute without one.
+    /// Seconds between two snapshots. `status` reports the job as missing after a minute without a snapshot.
     #[arg(long, env = "INTERACTION_SNAPSHOT_SECONDS", global = true, default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(1..=30))]
     pub(crate) snapshot_seconds: u64,
@@ -40,15 +40,14 @@ pub(crate) struct Config {
 /// When a batch of events is applied: at so many events, or so long after its first. And what is kept of it.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ConsumeOptions {
-    /// Events in one transaction at most.
+    /// The most events in one transaction.
     #[arg(long, env = "INTERACTION_BATCH_EVENTS", global = true, default_value_t = 5000,
           value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub(crate) batch_events: u32,
     /// How long the first event of a batch waits for others, in milliseconds.
     #[arg(long, env = "INTERACTION_BATCH_MS", global = true, default_value_t = 20)]
     pub(crate) batch_ms: u64,
-    /// How many days the last read of each signed-in user and article is kept; 0 keeps none. The articles' reads are sums, and
-    /// stay.
+    /// How many days the last read of each signed-in user and article is kept; 0 keeps none. The articles' read counts stay.
     #[arg(long, env = "INTERACTION_READ_HISTORY_DAYS", global = true, default_value_t = 365,
           value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub(crate) read_history_days: u32,

@@ -18,7 +18,7 @@ const LONGEST: usize = 64;
 pub(crate) struct AuditOptions {
     #[command(flatten)]
     selection: Selection,
-    /// One JSON object a line.
+    /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
 }

@@ -15,21 +15,21 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BarsCommand {
-    /// Show who is barred, since when and why, the latest first.
+    /// List who is barred, since when and why, latest first.
     #[command(after_help = "Example: persister bars list --json")]
     List(ListOptions),
-    /// Bar users: what they have on stays, and every change of theirs answers 403. One who is barred already stays so for
+    /// Bar users. What they have on stays; every change that they send is answered 403. A user who is barred already keeps
     /// the older reason.
     #[command(after_help = "Example: persister bars add --user 7,8 --reason 'ring of 26 Nov'")]
     Add(AddOptions),
-    /// Let users in again. Safe to repeat, which finishes what was cut short.
+    /// Lift the bars of users. Safe to repeat; a second run finishes an interrupted one.
     #[command(after_help = "Example: persister bars lift --user 7")]
     Lift(Users),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
-    /// One JSON object a line.
+    /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
 }
@@ -38,14 +38,14 @@ pub(crate) struct ListOptions {
 pub(crate) struct AddOptions {
     #[command(flatten)]
     users: Users,
-    /// Why, for whoever looks into it later.
+    /// The reason, which `bars list` shows.
     #[arg(long)]
     reason: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Users {
-    /// Whom; may be repeated, or several separated by commas.
+    /// The user; may be given more than once, or as a list separated by commas.
     #[arg(long = "user", required = true, value_delimiter = ',', value_parser = UserId::read)]
     users: Vec<UserId>,
 }

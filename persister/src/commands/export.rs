@@ -19,10 +19,10 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportOptions {
-    /// About whom.
+    /// The user.
     #[arg(long, value_parser = UserId::read)]
     user: UserId,
-    /// How long to wait for relay and consumer to bring what Redis has just acknowledged into MySQL, in seconds.
+    /// How many seconds to wait until relay and consumer have brought recent changes from Redis to MySQL.
     #[arg(long, default_value_t = 60)]
     wait_seconds: u64,
 }

@@ -8,7 +8,7 @@ use contract::{Kind, KindError};
 
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Kinds {
-    /// Only this kind; may be given more than once. All kinds if not given.
+    /// Only this kind; may be given more than once. Without it, all kinds.
     #[arg(long = "kind", value_parser = parser())]
     kinds: Vec<Kind>,
 }

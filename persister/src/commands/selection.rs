@@ -17,13 +17,13 @@ pub(crate) struct Selection {
     /// Events of this user; may be given more than once.
     #[arg(long, value_parser = UserId::read)]
     user: Vec<UserId>,
-    /// Events from this client address, by the keyed hash that the events hold; may be given more than once.
+    /// Events from this client address, given by its keyed hash in the events; may be given more than once.
     #[arg(long, value_name = "HASH")]
     ip_hash: Vec<String>,
-    /// Events of that time or later, such as 2026-11-22T12:00:00Z.
+    /// Events at or after this time, such as 2026-11-22T12:00:00Z.
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Timestamp>,
-    /// Events of before that time.
+    /// Events before this time.
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
 }

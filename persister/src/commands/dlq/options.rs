@@ -6,14 +6,14 @@ use crate::commands::letter::Letter;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {
-    /// Show what could not be applied, oldest first: why, where it came from, when, how it begins.
+    /// List the records that could not be applied, oldest first: reason, origin, time, and how the record begins.
     #[command(after_help = "Example: persister dlq list --reason 'unknown event format' --json")]
     List(ListOptions),
-    /// Put records back on the event topic, to their right key and partition, so that they are applied.
+    /// Send records to the event topic again, with their key and to their partition, so that they are applied.
     ///
-    /// Takes only what this release can read as an event; the rest stays where it is. What was put back is recorded in
-    /// MySQL (`dlq_replayed`), and not put back a second time. A record that fails again comes back to the queue as a
-    /// new one. Needs all partitions warm: a rebuild that is under way might miss what comes back.
+    /// Takes only records that this release can read as events, and leaves the rest in the queue. MySQL remembers what was
+    /// replayed (`dlq_replayed`), so nothing is replayed twice. A record that fails again returns to the queue as a new
+    /// one. All partitions must be warm: a rebuild in progress might miss a replayed event.
     #[command(after_help = "Example: persister dlq replay --dry-run --from 100 --to 250")]
     Replay(ReplayOptions),
 }
@@ -22,10 +22,10 @@ pub(crate) enum DlqCommand {
 pub(crate) struct ListOptions {
     #[command(flatten)]
     pub(super) filter: Filter,
-    /// One JSON object a line, with the whole payload.
+    /// Print one JSON object a line, with the whole payload.
     #[arg(long)]
     pub(super) json: bool,
-    /// How many to show at most.
+    /// The most records to list.
     #[arg(long, default_value_t = 100)]
     pub(super) limit: usize,
 }
@@ -34,7 +34,7 @@ pub(crate) struct ListOptions {
 pub(crate) struct ReplayOptions {
     #[command(flatten)]
     pub(super) filter: Filter,
-    /// Only say what would be put back.
+    /// Only print what would be replayed.
     #[arg(long)]
     pub(super) dry_run: bool,
 }
@@ -42,13 +42,13 @@ pub(crate) struct ReplayOptions {
 /// Which records of the queue.
 #[derive(Debug, Args)]
 pub(super) struct Filter {
-    /// Only those from this offset of the queue on.
+    /// Only records from this offset of the queue on.
     #[arg(long)]
     from: Option<i64>,
-    /// Only those up to this offset of the queue, itself included.
+    /// Only records up to and including this offset of the queue.
     #[arg(long)]
     to: Option<i64>,
-    /// Only those whose reason contains this text.
+    /// Only records whose reason contains this text.
     #[arg(long)]
     reason: Option<String>,
 }

@@ -48,10 +48,10 @@ const STAYS: &str = "whom it was to erase stays barred until the erasure is repe
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Whom {
-    /// Whom; may be given more than once.
+    /// The user; may be given more than once.
     #[arg(long, value_parser = UserId::read)]
     user: Vec<UserId>,
-    /// A file with an id a line; - is the standard input.
+    /// A file with one id a line; - is standard input.
     #[arg(long)]
     file: Option<PathBuf>,
 }
@@ -60,7 +60,7 @@ struct Whom {
 pub(crate) struct EraseOptions {
     #[command(flatten)]
     whom: Whom,
-    /// One JSON object for each user instead of text.
+    /// Print one JSON object for each user instead of text.
     #[arg(long)]
     json: bool,
 }

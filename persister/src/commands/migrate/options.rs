@@ -4,8 +4,8 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct MigrateOptions {
-    /// Partitions of the event topic, if it has to be created. At most that many consumers share the work, and it
-    /// should divide 128, so that each gets as many of the service's own partitions.
+    /// Partitions of the event topic, if `migrate` creates it. At most that many consumers share the work. The number should
+    /// divide 128, so that each consumer gets as many of the service's own partitions.
     #[arg(long, env = "INTERACTION_TOPIC_PARTITIONS", default_value_t = 16,
           value_parser = clap::value_parser!(i32).range(1..=128))]
     pub(crate) topic_partitions: i32,
@@ -13,11 +13,11 @@ pub(crate) struct MigrateOptions {
     #[arg(long, env = "INTERACTION_TOPIC_REPLICATION", default_value_t = 1,
           value_parser = clap::value_parser!(i32).range(1..=9))]
     pub(crate) topic_replication: i32,
-    /// How long Kafka keeps the events, which are the audit log, in days.
+    /// How many days Kafka keeps the events, which are the audit log.
     #[arg(long, env = "INTERACTION_TOPIC_RETENTION_DAYS", default_value_t = 28,
           value_parser = clap::value_parser!(i32).range(1..=3650))]
     pub(crate) topic_retention_days: i32,
-    /// The database user of the components, as user or user@host; if set, it is granted what they need and no more.
+    /// The database user of the components, as user or user@host. `migrate` grants it what they need and no more.
     #[arg(long, env = "INTERACTION_HANDLERS_DB_USER")]
     pub(crate) handlers_db_user: Option<String>,
     /// How long to wait for MySQL and Kafka to come up, in seconds.

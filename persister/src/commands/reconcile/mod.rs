@@ -30,7 +30,7 @@ const DIFFERENT: u8 = 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReconcileOptions {
-    /// Compare so many articles, chosen at random, instead of all.
+    /// Compare this many articles, chosen at random, instead of all.
     #[arg(long, conflicts_with = "article")]
     sample: Option<usize>,
     /// Compare this article; may be given more than once.
@@ -38,18 +38,17 @@ pub(crate) struct ReconcileOptions {
     article: Vec<ArticleId>,
     #[command(flatten)]
     kinds: Kinds,
-    /// Make each kind follow the store that decides it: what that one says of each differing status is said again, as an
-    /// event with cause `reconcile`, and each store's counts are computed again from its users.
+    /// Make each kind follow the store that decides it. Each differing status is sent again as an event with cause
+    /// `reconcile`, and each store's counts are computed again from its users.
     #[arg(long)]
     repair: bool,
-    /// Repair nothing where more than so many differences are found: the store that decides may be the one that lost
-    /// something.
+    /// Repair nothing if there are more differences than this: the store that decides may be the one that lost data.
     #[arg(long, requires = "repair", default_value_t = 1000)]
     max_differences: usize,
-    /// One JSON object instead of a table.
+    /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
-    /// How long to wait for a store to catch up with the other, in seconds.
+    /// How many seconds to wait for one store to catch up with the other.
     #[arg(long, default_value_t = 60)]
     wait_seconds: u64,
 }

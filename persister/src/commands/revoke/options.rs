@@ -8,19 +8,19 @@ use crate::commands::selection::Selection;
 pub(crate) struct RevokeOptions {
     #[command(flatten)]
     pub(super) selection: Selection,
-    /// Do it. Without this it is only said what would be done.
+    /// Do it. Without this option, `revoke` only prints what it would do.
     #[arg(long)]
     pub(super) execute: bool,
-    /// Bar the users of the selected events too: they may switch nothing on or off.
+    /// Also bar the users of the selected events from switching anything on or off.
     #[arg(long)]
     pub(super) bar: bool,
-    /// Why they are barred, for whoever looks into it later.
+    /// The reason of the bar, which `bars list` shows.
     #[arg(long, default_value = "revoke")]
     pub(super) reason: String,
-    /// One JSON object a line.
+    /// Print one JSON object a line.
     #[arg(long)]
     pub(super) json: bool,
-    /// How long to wait for a store to catch up with the other, in seconds. Meanwhile what is in hand cannot be changed.
+    /// How many seconds to wait for one store to catch up with the other. The pairs being revoked cannot change meanwhile.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(super) wait_seconds: u64,
 }

@@ -20,11 +20,11 @@ const DOWN: u8 = 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusOptions {
-    /// One JSON object instead of a table.
+    /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
-    /// Look again every so many seconds, 2 if not said, until Ctrl-C, and say how fast things move. In a terminal the
-    /// screen is drawn anew; elsewhere one follows the other, with --json an object a line.
+    /// Refresh every so many seconds (2 by default) until Ctrl-C, and show rates. A terminal is redrawn; elsewhere each
+    /// screen follows the last, with --json as one object a line.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     watch: Option<u64>,
