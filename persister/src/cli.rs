@@ -1,11 +1,10 @@
 //! The command line: what can be asked for, and what is run for it.
 
-use std::{io, process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::{
     commands::{
@@ -22,6 +21,7 @@ use crate::{
     config::{self, Config},
     jobs::{consume, relay, run, snapshot, trends},
     metrics,
+    signals::stop_on_signal,
     store::Stores,
 };
 
@@ -193,28 +193,6 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Run => run::all(stores, &cli.config, stop).await,
     }?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// How long batches in progress may take after SIGTERM: less than Kubernetes, or a person, waits before SIGKILL.
-const SHUTDOWN: Duration = Duration::from_secs(9);
-
-/// SIGTERM and SIGINT ask every job to finish its batch. A job that hangs on a store is cut off, and the process exits with
-/// `cut_off`; the next process repeats what was not confirmed.
-fn stop_on_signal(stop: CancellationToken, cut_off: i32) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => (),
-            _ = interrupt.recv() => (),
-        }
-        info!("stopping: finishing the work in progress");
-        stop.cancel();
-        tokio::time::sleep(SHUTDOWN).await;
-        warn!("not finished within {} s: stopping anyway; the next start repeats the rest", SHUTDOWN.as_secs());
-        std::process::exit(cut_off);
-    });
-    Ok(())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod jobs;
 mod ledger;
 mod metrics;
 mod output;
+mod signals;
 mod store;
 
 use std::process::ExitCode;
