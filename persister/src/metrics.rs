@@ -100,7 +100,7 @@ table! {
     LAG_SECONDS: Histogram = "interaction_event_lag_seconds",
         "Seconds from an event's occurred_at, by Redis's clock, until it was durable in MySQL, by this process's.";
     DEAD_LETTERED: Counter = "interaction_dead_letters_total",
-        "Records put into the dead-letter queue; reason=outbox_entry, mysql_outbox_row, undecodable or refused_by_mysql.";
+        "Records put into the dead-letter queue; reason=outbox_entry, mysql_outbox_row, undecodable, refused_by_mysql or id_collision.";
     INTERRUPTED: Counter = "interaction_job_interruptions_total",
         "Times a job had to begin again after an error; job, and store=redis, mysql, kafka or other.";
     SNAPSHOT_SECONDS: Histogram = "interaction_snapshot_seconds",
