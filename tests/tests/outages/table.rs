@@ -79,7 +79,7 @@ async fn ask(api: &Api, asked: Asked, expected: Expected) -> Result<(Duration, D
 
 /// Each request as expected; a line of the table.
 async fn row(api: &Api, down: &str, expected: [Expected; 5]) -> Result<String> {
-    let mut line = format!("| {down} |");
+    let mut cells = vec![];
     for ((asked, _), expected) in ALL.into_iter().zip(expected) {
         let (median, longest) = ask(api, asked, expected).await?;
         let word = match expected {
@@ -87,9 +87,9 @@ async fn row(api: &Api, down: &str, expected: [Expected; 5]) -> Result<String> {
             Stale => "stale, ",
             Refused => "503, ",
         };
-        line += &format!(" {word}{}, {} ms |", median.as_millis(), longest.as_millis());
+        cells.push(format!("{word}{}, {} ms", median.as_millis(), longest.as_millis()));
     }
-    Ok(line)
+    Ok(format!("| {down} | {} |", cells.join(" | ")))
 }
 
 /// The parts, and what is to be expected while each is down: of a like, a favourite, a view, counters, a list.
@@ -113,18 +113,18 @@ fn what_works_while_a_part_is_down_or_stalls_and_how_long_an_answer_takes() -> R
             shown(&api, &model, (1 + number, ARTICLE + number)).await?;
         }
         let words: Vec<&str> = ALL.iter().map(|(_, word)| *word).collect();
-        let mut table = format!("| down | {} |\n|---|---|---|---|---|---|\n", words.join(" | "));
-        table += &row(&api, "nothing", [Good; 5]).await?;
+        let head = format!("| down | {} |\n|---|---|---|---|---|---|", words.join(" | "));
+        let mut table = vec![head, row(&api, "nothing", [Good; 5]).await?];
         for (name, (part, expected)) in parts(system) {
             part.kill().await?;
-            table += &format!("\n{}", row(&api, name, expected).await?);
+            table.push(row(&api, name, expected).await?);
             system.repair().await?;
             part.pause()?;
-            table += &format!("\n{}", row(&api, &format!("{name}, stalled"), expected).await?);
+            table.push(row(&api, &format!("{name}, stalled"), expected).await?);
             part.resume()?;
             system.repair().await?;
         }
-        println!("the median and the longest of {AT_ONCE} answers:\n{table}");
+        println!("the median and the longest of {AT_ONCE} answers:\n{}", table.join("\n"));
         Ok(())
     })
 }
