@@ -37,7 +37,8 @@ async fn a_relay_of_three_masters_has_one_producer_and_one_heartbeat() -> Result
         ensure!(rows().await? == (3, 1), "another heartbeat");
     }
     let process = relay.pid().context("the relay runs")?;
-    wait_for("one client of Kafka", PATIENCE, async || Ok((clients(process)? == 1).then_some(()))).await?;
+    // The producer, and one that asks what there is.
+    wait_for("two clients of Kafka", PATIENCE, async || Ok((clients(process)? == 2).then_some(()))).await?;
 
     // It relays all three by that one.
     let mut model = Model::default();

@@ -38,6 +38,7 @@ fn packed(args: &[Vec<u8>]) -> usize {
             0..0x80 => 0,
             0xa0..0xc0 => usize::from(form & 0x1f),
             0xd9 => 1 + usize::from(after[0]),
+            0xce => 4,
             0xd3 => 8,
             _ => panic!("{form:#x} is no form of a part"),
         };
