@@ -3,7 +3,7 @@
 mod listeners;
 
 use self::listeners::{Listeners, MAIN, TOKEN_AUDIENCE, USER};
-use crate::{Service, Tls, dev, paths, ports};
+use crate::{Proxy, Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
 use rdkafka::TopicPartitionList;
@@ -81,6 +81,15 @@ impl Kafka {
         let kafka = Self::new(folder)?;
         kafka.start().await?;
         Ok(kafka)
+    }
+
+    /// A broker, started and answering, and a way to it that can be held up.
+    pub async fn start_behind_proxy(folder: &Path) -> Result<(Self, Proxy)> {
+        let listener = ports::free()?;
+        let proxy = Proxy::to(listener)?;
+        let kafka = Self::behind_proxy(folder, listener, proxy.port())?;
+        kafka.start().await?;
+        Ok((kafka, proxy))
     }
 
     /// One that Docker Compose runs.

@@ -5,11 +5,14 @@ use std::time::Duration;
 use contract::Partition;
 use sqlx::{FromRow, MySqlPool, QueryBuilder, query, query_as};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, kafka::DELIVERY};
 
 /// What was taken longer ago is not sent any more: a relay that stood still must not ship what a Redis that was rebuilt
 /// in the meantime does not have.
 pub(crate) const TAKEN_TO_SENT: Duration = Duration::from_secs(2);
+/// A rebuild waits so long for a relay that says nothing: by then whatever it had taken has been delivered or has failed, unless
+/// its process stood still.
+pub(crate) const SILENCE: Duration = DELIVERY.saturating_add(TAKEN_TO_SENT);
 
 /// What a relay says of itself, and of one server.
 pub(crate) struct Session<'a> {

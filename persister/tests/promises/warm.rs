@@ -256,6 +256,38 @@ async fn a_relay_that_stood_still_through_a_rebuild_ships_nothing_that_redis_lac
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_reaches_kafka_after_a_rebuild_went_without_it_leaves_no_difference() {
+    let (world, way) = World::with_way_to_kafka().await;
+    let _warm = world.start("warm");
+    let _consume = world.start("consume");
+    world.warm().await;
+    let relay = world.another("relay").envs([("INTERACTION_KAFKA_BROKERS", format!("127.0.0.1:{}", way.port()))]);
+    relay.start().await.unwrap();
+    let mut caller = world.caller().await;
+    let kind = any_of(Truth::Redis);
+    caller.toggled(kind, 1, 1, true).await;
+    world.outboxes_empty().await;
+
+    // The relay stands still, and the network that has its last record too.
+    way.hold();
+    caller.toggled(kind, 2, 1, true).await;
+    wait_for("the record", LIMIT, async || Ok(way.holds_back(br#""user_id":"2""#).then_some(()))).await.unwrap();
+    relay.pause().unwrap();
+    redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
+    world.warm().await;
+    way.release();
+    let likers = async || -> Vec<i64> {
+        let rows = world.tables().await.rows;
+        rows.iter().filter(|(.., status, _, _)| *status == 1).map(|(_, _, user, ..)| *user).collect()
+    };
+    wait_for("the late record in MySQL", LIMIT, async || Ok((likers().await == [1, 2]).then_some(()))).await.unwrap();
+    relay.resume().unwrap();
+    // Redis decides, and it had lost the change.
+    wait_for("MySQL to follow", LIMIT, async || Ok((likers().await == [1]).then_some(()))).await.unwrap();
+    world.assert_equal([kind].into_iter()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_lost_writes_of_projections_alone_is_rebuilt() {
     let world = World::new().await;
     let _persister = world.start("run");

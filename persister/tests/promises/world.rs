@@ -39,18 +39,32 @@ impl World {
         world
     }
 
+    /// With a way to Kafka that can be held up, beside the direct one.
+    pub(crate) async fn with_way_to_kafka() -> (Self, Proxy) {
+        let mysql = async |folder: &Path| MariaDb::start_in(folder).await;
+        let (world, way) = Self::on(mysql, async |folder| Kafka::start_behind_proxy(folder).await).await;
+        world.persister.migrate(&world.mariadb.owner_url()).await.unwrap();
+        (world, way)
+    }
+
     /// Stores that `migrate` has not seen.
     pub(crate) async fn empty(mysql: impl AsyncFnOnce(&Path) -> anyhow::Result<MariaDb>) -> Self {
+        Self::on(mysql, async |folder| Ok((Kafka::start_in(folder).await?, ()))).await.0
+    }
+
+    async fn on<W>(
+        mysql: impl AsyncFnOnce(&Path) -> anyhow::Result<MariaDb>,
+        kafka: impl AsyncFnOnce(&Path) -> anyhow::Result<(Kafka, W)>,
+    ) -> (Self, W) {
         let turn = TURN.lock().await;
         let folder = tempfile::tempdir().unwrap();
-        let (redis, mariadb, kafka) =
-            tokio::try_join!(Redis::start_in(folder.path()), mysql(folder.path()), Kafka::start_in(folder.path()))
-                .unwrap();
+        let (redis, mariadb, (kafka, way)) =
+            tokio::try_join!(Redis::start_in(folder.path()), mysql(folder.path()), kafka(folder.path())).unwrap();
         let persister =
             Persister::new(folder.path(), &redis.url(), &mariadb.persister_url(), &kafka.brokers(), &BTreeMap::new())
                 .unwrap();
         let mysql = MySqlPool::connect(&mariadb.owner_url()).await.unwrap();
-        Self { redis, mysql, kafka, persister, mariadb, _folder: folder, _turn: turn }
+        (Self { redis, mysql, kafka, persister, mariadb, _folder: folder, _turn: turn }, way)
     }
 
     /// Starts a subcommand; it dies with the value.

@@ -2,6 +2,7 @@
 //! brings the projection in Redis up to what MySQL has acknowledged.
 
 mod heartbeat;
+mod late;
 mod mysql;
 mod outbox;
 mod project;

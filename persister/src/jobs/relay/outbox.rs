@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use contract::{Partition, Version, keys};
+use contract::{Change, Event, Partition, Version, Written, keys};
 use rdkafka::producer::DeliveryFuture;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use super::{
     heartbeat,
+    late::{Late, Sent},
     source::{PER_READ, Source},
     taken::{Hold, Taken},
 };
@@ -39,8 +40,16 @@ use crate::{
 
 const IN_FLIGHT: u32 = 2 * PER_READ;
 
-/// Ids that Kafka has and Redis was not reachable to forget.
-type Unacknowledged = Mutex<Vec<(Partition, Version)>>;
+/// What a session leaves to the next one.
+#[derive(Default)]
+struct Left {
+    /// Ids that Kafka has and Redis was not reachable to forget.
+    unacknowledged: Mutex<Vec<(Partition, Version)>>,
+    late: Late,
+}
+
+/// Entries on their way to Kafka.
+type Batch = Vec<(Sent, DeliveryFuture)>;
 
 /// What relays one server's outboxes.
 pub(crate) struct Relay<'a> {
@@ -55,12 +64,12 @@ pub(crate) struct Relay<'a> {
 
 /// Relays until `stop`, over any outage of Redis or Kafka.
 pub(crate) async fn run(relay: &Relay<'_>, stop: &CancellationToken) {
-    let left = Arc::new(Unacknowledged::default());
+    let left = Arc::new(Left::default());
     supervise("relay", stop, || session(relay, &left, stop)).await;
 }
 
 /// Relays from one server, until it or Kafka fails. Ends only when all it took has been delivered or has failed for good.
-async fn session(relay: &Relay<'_>, left: &Arc<Unacknowledged>, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn session(relay: &Relay<'_>, left: &Arc<Left>, stop: &CancellationToken) -> anyhow::Result<()> {
     let Relay { stores, place, name, row, taken } = relay;
     let producer = stores.kafka.producer().await?;
     let mut control = stores.redis.connect_to(place).await?;
@@ -70,14 +79,15 @@ async fn session(relay: &Relay<'_>, left: &Arc<Unacknowledged>, stop: &Cancellat
     let _ = tokio::time::timeout(Duration::from_secs(1), heartbeat::beat(&stores.mysql, row, place, taken)).await;
     let mut source = Source::open(name, control.clone()).await?;
     outbox::forget_gone(&mut control, source.partitions()).await?;
-    let late = std::mem::take(&mut *left.lock().unwrap_or_else(PoisonError::into_inner));
-    outbox::acknowledge(&mut control, &late).await?;
+    let delivered = std::mem::take(&mut *left.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner));
+    outbox::acknowledge(&mut control, &delivered).await?;
     info!(server, partitions = place.partitions.len(), "reading the outboxes");
 
     let room = Arc::new(Semaphore::new(IN_FLIGHT as usize));
     let mut confirmations = JoinSet::new();
     let outcome = async {
         while let Some(mut permit) = room_for_a_read(&room, stop).await {
+            left.late.settle(&mut control).await?;
             let hold = taken.hold();
             let entries = source.next(stop).await?;
             let count = entries.iter().map(|(_, entries)| entries.len()).sum::<usize>();
@@ -117,15 +127,11 @@ async fn room_for_a_read(room: &Arc<Semaphore>, stop: &CancellationToken) -> Opt
 
 /// Queues the entries' events, and what is no event to the dead-letter queue; `batch` has what was queued, also where it
 /// could not be all.
-async fn produce(
-    producer: &Producer,
-    streams: Entries,
-    hold: &Hold,
-    batch: &mut Vec<(Partition, Version, DeliveryFuture)>,
-) -> anyhow::Result<()> {
+async fn produce(producer: &Producer, streams: Entries, hold: &Hold, batch: &mut Batch) -> anyhow::Result<()> {
     for (partition, entries) in streams {
         for Entry { id, event } in entries {
             ensure!(!hold.is_old(), "entries were taken too long ago to be sent; they are read again");
+            let pair = event.as_ref().ok().and_then(pair_of);
             let delivery = match event {
                 Ok(event) => producer.send(partition, &event.article.to_string(), &event.to_json()).await,
                 Err(broken) => {
@@ -136,40 +142,50 @@ async fn produce(
                     producer.bury(&broken.bytes, &why).await
                 }
             };
-            batch.push((partition, id, delivery?));
+            batch.push((Sent { partition, id, pair }, delivery?));
         }
     }
     Ok(())
 }
 
+/// Which pair an event switched.
+fn pair_of(event: &Event) -> Option<Written> {
+    let Change::Switch(kind, _) = event.change else { return None };
+    Some(Written { kind, user: event.user.clone()?, article: event.article.clone() })
+}
+
 /// A read's entries on their way.
 struct Confirmation {
-    batch: Vec<(Partition, Version, DeliveryFuture)>,
+    batch: Batch,
     control: Servers,
-    left: Arc<Unacknowledged>,
+    left: Arc<Left>,
 }
 
 impl Confirmation {
     /// Removes from Redis what Kafka confirms. What it does not ends the session: the next one, when Kafka is there again,
     /// begins with it, so that the events of an outbox come in their order, except those that were under way together.
     async fn run(mut self, hold: Hold, room: Option<OwnedSemaphorePermit>) -> anyhow::Result<()> {
-        let mut delivered = Vec::with_capacity(self.batch.len());
+        let (mut delivered, mut sent) = (Vec::with_capacity(self.batch.len()), Vec::with_capacity(self.batch.len()));
         let mut failed: Option<StoreError> = None;
-        for (partition, id, delivery) in self.batch {
+        for (entry, delivery) in self.batch {
             match producer::delivered(delivery).await {
-                Ok(()) => delivered.push((partition, id)),
+                Ok(()) => delivered.push((entry.partition, entry.id)),
                 Err(error) => {
                     metrics::UNDELIVERED.add(1, &[]);
                     failed = Some(error);
                 }
             }
+            sent.push(entry);
+        }
+        if hold.outlasts_a_rebuild() {
+            self.left.late.keep_lost(&mut self.control, &sent).await;
         }
         metrics::RELAYED.add(delivered.len() as u64, &[("outbox", "redis")]);
         drop(hold);
         let acknowledged = outbox::acknowledge(&mut self.control, &delivered).await;
         drop(room);
         if acknowledged.is_err() {
-            self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(delivered);
+            self.left.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner).extend(delivered);
         }
         acknowledged?;
         failed.map_or(Ok(()), |error| Err(error).context("Kafka did not take entries, they stay in Redis"))

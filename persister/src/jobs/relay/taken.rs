@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::ledger::relay_session::TAKEN_TO_SENT;
+use crate::ledger::relay_session::{SILENCE, TAKEN_TO_SENT};
 
 /// What the relay has taken from Redis and not yet delivered, and from which server.
 #[derive(Debug, Default)]
@@ -62,6 +62,11 @@ impl Hold {
     /// Whether it is too late to send what was taken.
     pub(super) fn is_old(&self) -> bool {
         self.since.elapsed() > TAKEN_TO_SENT
+    }
+
+    /// Whether a rebuild may have ended its wait for this.
+    pub(super) fn outlasts_a_rebuild(&self) -> bool {
+        self.since.elapsed() > SILENCE
     }
 }
 

@@ -13,15 +13,13 @@ use crate::{
         clock::mysql_time,
         known::Unapplied,
         markers::markers,
-        relay_session::{self, TAKEN_TO_SENT},
+        relay_session::{self, SILENCE},
     },
     output::counted,
-    store::{Stores, kafka::DELIVERY, place::Place, servers::Servers},
+    store::{Stores, place::Place, servers::Servers},
 };
 
 const POLL: Duration = Duration::from_millis(100);
-/// After so long, whatever a relay had taken has been delivered or has failed.
-const SILENCE: Duration = DELIVERY.saturating_add(TAKEN_TO_SENT);
 /// Waiting is told every so often, with what for.
 const TELL: Duration = Duration::from_secs(5);
 

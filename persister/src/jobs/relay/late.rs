@@ -1,0 +1,106 @@
+//! What reached Kafka, or may have reached it, so late that a rebuild went without it.
+//!
+//! A rebuild waits for what relays have in flight, but no longer than a delivery may last. A process or a machine that stood
+//! still goes on where it stopped, and nothing can check the time and send in one step. So a record may reach Kafka after the
+//! rebuild: MySQL then has a change that Redis lacks. The relay that sent it notices, and has Redis say again what it holds.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    mem::take,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use contract::{ArticleId, Kind, Partition, UserId, Version, Written};
+use tracing::warn;
+
+use crate::{
+    ledger::{markers::markers, marks::Marks, repair::restate},
+    output::counted,
+    store::{StoreError, servers::Servers},
+};
+
+const PER_CALL: usize = 500;
+
+/// An entry of an outbox that was sent.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    pub(super) partition: Partition,
+    pub(super) id: Version,
+    /// Which pair it switched; none for a read, and for what was no event.
+    pub(super) pair: Option<Written>,
+}
+
+/// What is to be said again as soon as its partition is warm.
+#[derive(Debug, Default)]
+pub(super) struct Late(Mutex<Vec<Sent>>);
+
+impl Late {
+    /// Keeps those entries that Redis does not have: it was emptied after they were taken. To be called before Redis is told
+    /// to remove any of them.
+    pub(super) async fn keep_lost(&self, redis: &mut Servers, sent: &[Sent]) {
+        // A Redis that does not answer may have lost them all.
+        let lost = lost(redis, sent).await.unwrap_or_else(|_| sent.to_vec());
+        self.lock().extend(lost.into_iter().filter(|entry| entry.pair.is_some()));
+    }
+
+    /// Has Redis say again what it holds of the pairs, where it is warm.
+    pub(super) async fn settle(&self, redis: &mut Servers) -> Result<(), StoreError> {
+        let late = take(&mut *self.lock());
+        if late.is_empty() {
+            return Ok(());
+        }
+        let outcome = say_again(redis, &late).await;
+        self.lock().extend(match &outcome {
+            Ok(cold) => late.into_iter().filter(|entry| cold.contains(&entry.partition)).collect(),
+            Err(_) => late,
+        });
+        outcome.map(drop)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Sent>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn partitions(sent: &[Sent]) -> Vec<Partition> {
+    sent.iter().map(|entry| entry.partition).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// A rebuilt outbox begins above all that came before it.
+async fn lost(redis: &mut Servers, sent: &[Sent]) -> Result<Vec<Sent>, StoreError> {
+    let oldest: HashMap<Partition, Option<Version>> =
+        markers(redis, &partitions(sent)).await?.into_iter().map(|(p, marker)| (p, marker.oldest)).collect();
+    let is_there =
+        |entry: &&Sent| oldest.get(&entry.partition).copied().flatten().is_some_and(|first| first <= entry.id);
+    Ok(sent.iter().filter(|entry| !is_there(entry)).cloned().collect())
+}
+
+/// The partitions that are cold, whose pairs have still to be said.
+async fn say_again(redis: &mut Servers, late: &[Sent]) -> Result<BTreeSet<Partition>, StoreError> {
+    let mut cold = BTreeSet::new();
+    for (partition, marker) in markers(redis, &partitions(late)).await? {
+        if marker.server != redis.name(partition)? {
+            cold.insert(partition);
+        }
+    }
+    let mut pairs: HashMap<(&ArticleId, Kind), Vec<UserId>> = HashMap::new();
+    for pair in late.iter().filter(|entry| !cold.contains(&entry.partition)).filter_map(|entry| entry.pair.as_ref()) {
+        pairs.entry((&pair.article, pair.kind)).or_default().push(pair.user.clone());
+    }
+    let mut count = 0;
+    for (of, mut users) in pairs {
+        users.sort_unstable_by_key(UserId::number);
+        users.dedup_by_key(|user| user.number());
+        count += users.len();
+        for users in users.chunks(PER_CALL) {
+            restate(redis, of, users, &mut Marks::default()).await?;
+        }
+    }
+    if count > 0 {
+        warn!(
+            "{} may have reached Kafka after Redis had been rebuilt without it: Redis has said again what it holds",
+            counted(count, "change")
+        );
+    }
+    Ok(cold)
+}
