@@ -1,4 +1,4 @@
-//! The configuration: the environment, or the same by flags.
+//! The configuration: environment variables, or flags.
 
 pub(crate) mod kafka;
 
@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::kafka::KafkaOptions;
 
-/// What every job needs, except the secrets, which are read where the stores are opened.
+/// What every job needs. Secrets are read where the stores are opened.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Config {
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(crate) struct Config {
     pub(crate) consume: ConsumeOptions,
 }
 
-/// When a batch of events is applied: at so many events, or so long after its first. And what is kept of it.
+/// When a batch of events is applied: after so many events, or so long after its first event. Also what is kept of it.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ConsumeOptions {
     /// The most events in one transaction.
@@ -59,9 +59,9 @@ pub(crate) enum LogForm {
     Json,
 }
 
-/// Everything at `info` except where `RUST_LOG` says otherwise.
+/// Everything at `info`, unless `RUST_LOG` says otherwise.
 pub(crate) fn log_to_stderr(form: LogForm) {
-    // librdkafka warns of each connection that it will make again by itself; what matters reaches us as an error.
+    // librdkafka warns about each connection that it is about to reopen. Errors that matter are returned to us.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,librdkafka=error"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
     match form {

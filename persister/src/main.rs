@@ -1,10 +1,10 @@
 //! The persister: moves what Redis acknowledged into Kafka and MySQL, and brings Redis back from MySQL.
 //!
-//! One subcommand a job, so that each can be deployed and scaled by itself; `run` is all of them in one process.
+//! Each job is a subcommand, so that it can be deployed and scaled separately; `run` is all of them in one process.
 //!
-//! From top to bottom, where each layer imports only what is below it (`dev/layers` checks that): `cli`, the command
-//! line; `jobs`, which run until they are stopped, and `commands`, which people run; `ledger`, all SQL and all calls of
-//! Redis; `store`, the clients of the three stores; `config`.
+//! The layers from top to bottom; each imports only from those below it, which `dev/layers` checks. `cli` is the
+//! command line. `jobs` run until they are stopped, and `commands` are run by people. `ledger` has all SQL and all
+//! calls to Redis. `store` has the clients of the three stores. `config` is at the bottom.
 
 mod backoff;
 mod cli;

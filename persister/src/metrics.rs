@@ -1,8 +1,7 @@
-//! What the persister measures: every metric's name, kind and meaning, here and nowhere else.
+//! Every metric of the persister: its name, kind and meaning, in this file alone.
 //!
-//! Counters and histograms are of this process. Gauges are of the whole system: the process that runs `warm` looks
-//! every few seconds, and one that it could not look at is left out rather than shown as it
-//! was.
+//! Counters and histograms are of this process. Gauges are of the whole system: the process that runs `warm` measures
+//! every few seconds, and leaves out what it could not measure.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,7 +11,7 @@ use metrics_util::MetricKindMask;
 
 use crate::store::{Store, StoreError};
 
-/// Labels of one observation. All values are words of ours, so that no outsider makes time series.
+/// The labels of one observation. The values come from a fixed list, so that no outsider can create time series.
 type Labels<'a> = &'a [(&'static str, &'static str)];
 
 #[derive(Debug, Clone, Copy)]
@@ -167,11 +166,11 @@ table! {
 
 const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 const EVENTS: &[f64] = &[1.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0, 20_000.0];
-/// A gauge that was not set for so long is of a store that does not answer.
+/// A gauge that was not set for this long belongs to a store that does not answer.
 const STALE: Duration = Duration::from_secs(20);
 
-/// Serves the metrics on every path but `/health`, which answers while the process runs; one of whose jobs fails for
-/// good ends.
+/// Serves the metrics on every path except `/health`, which answers while the process runs. The process ends if one of
+/// its jobs fails for good.
 pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
     PrometheusBuilder::new()
         .with_http_listener(address)
@@ -181,7 +180,7 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
         .install()
         .with_context(|| format!("INTERACTION_METRICS_ADDRESS {address} cannot be listened on"))?;
     describe_all();
-    // `rate` misses a first step from nothing: what counts failures is there before the first.
+    // `rate` misses the first step from nothing, so the counters of failures exist before the first failure.
     UNDELIVERED.add(0, &[]);
     for reason in ["deadlock", "stalled", "error"] {
         RETRIES.add(0, &[("reason", reason)]);
@@ -189,12 +188,12 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A job begins again after this error.
+/// A job starts again after this error.
 pub(crate) fn interrupted(job: &'static str, error: &anyhow::Error) {
     INTERRUPTED.add(1, &[("job", job), ("store", store_of(error))]);
 }
 
-/// Which store an error came from.
+/// The store that an error came from.
 fn store_of(error: &anyhow::Error) -> &'static str {
     match error.downcast_ref().and_then(StoreError::store) {
         Some(Store::Redis) => "redis",
@@ -212,10 +211,10 @@ mod tests {
 
     const RUNBOOK: &str = include_str!("../../docs/operations.md");
 
-    /// Every `interaction_…` word of a text; what Prometheus adds to a histogram's name is left off.
+    /// Every `interaction_…` word of a text, without the endings that Prometheus adds to a histogram's name.
     fn named(text: &str) -> BTreeSet<&str> {
         text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'))
-            // A table has the prefix too.
+            // A table has this prefix too.
             .filter(|word| word.starts_with("interaction_") && *word != "interaction_count")
             .map(|word| {
                 let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix));

@@ -1,4 +1,4 @@
-//! What the commands for people print: results on stdout, progress on stderr.
+//! The output of commands: results on stdout, progress on stderr.
 
 use std::{
     fmt::Display,
@@ -9,17 +9,17 @@ use comfy_table::{Cell, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-/// A line on stdout. A reader that has gone, such as `head`, is an error and not a panic.
+/// Prints a line on stdout. If the reader has gone (`| head`), that is an error and no panic.
 pub(crate) fn line(text: impl Display) -> anyhow::Result<()> {
     Ok(writeln!(stdout().lock(), "{text}")?)
 }
 
-/// A value as one line of JSON.
+/// Prints a value as one line of JSON.
 pub(crate) fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string(value)?)
 }
 
-/// A table with these headings, as wide as the terminal.
+/// A table with these headings.
 pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -36,7 +36,7 @@ pub(crate) fn counted<N: Copy + Display + From<u8> + PartialEq>(number: N, noun:
     }
 }
 
-/// A bar on stderr; nothing where that is no terminal.
+/// A progress bar on stderr. Nothing is drawn if that is no terminal.
 pub(crate) fn progress(total: u64, what: &'static str) -> ProgressBar {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -46,7 +46,7 @@ pub(crate) fn progress(total: u64, what: &'static str) -> ProgressBar {
     ProgressBar::new(total).with_style(style).with_message(what)
 }
 
-/// Text of somebody else's for a terminal: one line, no control characters, no longer than that.
+/// Makes foreign text safe for a terminal: one line, no control characters, limited in length.
 pub(crate) fn tame(bytes: &[u8], longest: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut tame: String =

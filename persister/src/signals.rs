@@ -1,4 +1,4 @@
-//! How the process is asked to stop.
+//! How the process stops.
 
 use std::{io, time::Duration};
 

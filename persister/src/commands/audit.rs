@@ -23,7 +23,7 @@ pub(crate) struct AuditOptions {
     json: bool,
 }
 
-/// The event as it is in Kafka, and where.
+/// An event and its place in Kafka.
 #[derive(Serialize)]
 struct Found {
     #[serde(flatten)]
@@ -32,7 +32,7 @@ struct Found {
     kafka_offset: i64,
 }
 
-/// Goes through the topic once and prints as it goes, in the order of Kafka: by time within an article, mostly.
+/// Reads the topic once and prints selected events in Kafka's order, which within an article is mostly by time.
 pub(crate) async fn run(stores: &Stores, options: &AuditOptions, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut found = 0_u64;
     if !options.json {

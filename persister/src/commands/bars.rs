@@ -1,4 +1,4 @@
-//! `persister bars`: who may switch no kind on or off, for people.
+//! `persister bars`: the users who may switch no kind on or off.
 
 use anyhow::ensure;
 use clap::{Args, Subcommand};

@@ -1,4 +1,4 @@
-//! Going through the log of events in Kafka.
+//! Reading the events in Kafka.
 
 use contract::Event;
 use rdkafka::{Message as _, message::OwnedMessage};
@@ -8,10 +8,10 @@ use tracing::warn;
 use super::selection::Selection;
 use crate::{output::progress, store::Stores};
 
-/// The bar moves after so many records.
+/// The progress bar moves after so many records.
 const TELL: u64 = 1000;
 
-/// Calls `take` with every event of the log that is selected.
+/// Calls `take` with every selected event.
 pub(super) async fn each(
     stores: &Stores,
     selection: &Selection,

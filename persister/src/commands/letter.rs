@@ -9,15 +9,14 @@ use rdkafka::{
     message::{Headers as _, OwnedMessage},
 };
 
-/// What could not be applied, with the reason and the origin.
+/// A record that could not be applied, with reason and origin.
 #[derive(Debug)]
 pub(super) struct Letter {
     pub(super) partition: i32,
     pub(super) offset: i64,
-    /// When it was put here.
+    /// When it was put into the queue.
     pub(super) at: Option<Timestamp>,
-    /// `reason`; then `topic`, `partition` and `offset` of a record that was consumed, or `stream` and `id` of an entry
-    /// of an outbox.
+    /// `reason`; then `topic`, `partition` and `offset` of a consumed record, or `stream` and `id` of an outbox entry.
     pub(super) headers: BTreeMap<String, String>,
     pub(super) payload: Vec<u8>,
 }
@@ -43,14 +42,14 @@ impl Letter {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// Where it came from: `topic/partition/offset`, or `stream/id`.
+    /// The origin: `topic/partition/offset`, or `stream/id`.
     pub(super) fn origin(&self) -> String {
         let names =
             if self.headers.contains_key("stream") { &["stream", "id"][..] } else { &["topic", "partition", "offset"] };
         names.iter().map(|name| self.header(name)).collect::<Vec<_>>().join("/")
     }
 
-    /// The event that it is, if this release can read it.
+    /// The event, if this release can read it.
     pub(super) fn event(&self) -> Result<Event, DecodeError> {
         let Ok(id) = self.header("id").parse() else { return Event::from_json(&self.payload) };
         // An outbox's entry: its fields, without the id that makes the version.

@@ -1,4 +1,4 @@
-//! Which events of the log: the same choice for `audit` and `revoke`.
+//! The options that select events, the same for `audit` and `revoke`.
 
 use clap::Args;
 use contract::{ArticleId, Change, Event, UserId};
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::kinds::Kinds;
 
-/// All conditions must hold; of several values of one, any.
+/// An event must meet every condition. Of several values of one condition, any will do.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Selection {
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// All that a user did.
+    /// Everything that a user did.
     pub(crate) fn of_user(user: UserId) -> Self {
         Self { user: vec![user], ..Self::default() }
     }
@@ -49,7 +49,7 @@ impl Selection {
             && self.until.is_none_or(|until| event.occurred_at < until)
     }
 
-    /// Whether it names anything that an attack can be told by; a time or a kind alone would be everybody.
+    /// Whether it names an article, a user or an address. A time or a kind alone would select everybody.
     pub(crate) fn is_narrow(&self) -> bool {
         !(self.article.is_empty() && self.user.is_empty() && self.ip_hash.is_empty())
     }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     proptest! {
-        /// More conditions never admit more; and only one that names somebody is narrow.
+        /// More conditions never admit more events, and only a selection that names somebody is narrow.
         #[test]
         fn a_condition_more_admits_no_more(
             names in vec(select(vec!["--user", "--article", "--ip-hash", "--since", "--until", "--kind"]), 0..6),
@@ -93,7 +93,7 @@ mod tests {
                 let pairs = names.iter().zip(&values).map(|(name, value)| format!("{name}={value}"));
                 Line::try_parse_from(["x".to_owned()].into_iter().chain(pairs)).ok().map(|line| line.selection)
             };
-            // Once each, since a second value of one condition admits more.
+            // Each condition once: a second value of the same condition admits more.
             let mut names = names;
             names.sort_unstable();
             names.dedup();

@@ -1,8 +1,8 @@
-//! How Kafka is reached: its own client settings, each by the name that Kafka gives it.
+//! How to reach Kafka: its own client settings, each by Kafka's name for it.
 
 use clap::{Args, ValueEnum};
 
-/// What is secret is not among them: the password, the client's secret and the passphrase of the key.
+/// The secrets are elsewhere: the password, the client's secret, and the passphrase of the key.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct KafkaOptions {
     /// Kafka's bootstrap brokers, as host:port[,host:port…].
@@ -30,7 +30,8 @@ pub(crate) struct KafkaOptions {
         hide_default_value = true
     )]
     pub(crate) username: String,
-    /// A PEM file, or a folder, of the authorities that Kafka's certificates may be of, in place of the system's.
+    /// A PEM file, or a folder, with the authorities that may have signed Kafka's certificates, instead of the
+    /// system's.
     #[arg(
         long = "kafka-ssl-ca-location",
         env = "INTERACTION_KAFKA_SSL_CA_LOCATION",
@@ -39,7 +40,7 @@ pub(crate) struct KafkaOptions {
         hide_default_value = true
     )]
     pub(crate) ca: String,
-    /// A PEM file with our own certificate, for brokers that want one.
+    /// A PEM file with our own certificate, for brokers that require one.
     #[arg(
         long = "kafka-ssl-certificate-location",
         env = "INTERACTION_KAFKA_SSL_CERTIFICATE_LOCATION",
@@ -61,7 +62,7 @@ pub(crate) struct KafkaOptions {
     pub(crate) oauth: OauthOptions,
 }
 
-/// Where the tokens of OAUTHBEARER come from: an OAuth 2.0 provider, by the client credentials grant.
+/// The source of OAUTHBEARER's tokens: an OAuth 2.0 provider, by the client credentials grant.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct OauthOptions {
     /// The URL at which the provider issues tokens, for OAUTHBEARER.
@@ -82,7 +83,7 @@ pub(crate) struct OauthOptions {
         hide_default_value = true
     )]
     pub(crate) client_id: String,
-    /// What the token is asked for, where the provider wants to know.
+    /// The scope to ask the provider for, if it requires one.
     #[arg(
         long = "kafka-sasl-oauthbearer-scope",
         env = "INTERACTION_KAFKA_SASL_OAUTHBEARER_SCOPE",
@@ -91,7 +92,7 @@ pub(crate) struct OauthOptions {
         hide_default_value = true
     )]
     pub(crate) scope: String,
-    /// What the brokers are told beside the token, as key=value[,key=value…], where they want to know.
+    /// What is sent to the brokers beside the token, as key=value[,key=value…], if they ask for extensions.
     #[arg(
         long = "kafka-sasl-oauthbearer-extensions",
         env = "INTERACTION_KAFKA_SASL_OAUTHBEARER_EXTENSIONS",
@@ -111,7 +112,7 @@ pub(crate) enum KafkaSecurity {
     Plaintext,
     /// TLS.
     Ssl,
-    /// SASL without TLS: whoever is on the way reads all of it, with PLAIN the password too.
+    /// SASL without TLS: anybody on the network can read everything, with PLAIN even the password.
     SaslPlaintext,
     /// TLS and SASL.
     SaslSsl,
@@ -123,10 +124,10 @@ pub(crate) enum KafkaMechanism {
     /// User and password.
     #[value(name = "PLAIN")]
     Plain,
-    /// User and password, which are not sent.
+    /// User and password; the password is not sent.
     #[value(name = "SCRAM-SHA-256")]
     ScramSha256,
-    /// The same by a longer hash.
+    /// The same with a longer hash.
     #[value(name = "SCRAM-SHA-512")]
     ScramSha512,
     /// A token of an OAuth 2.0 provider.

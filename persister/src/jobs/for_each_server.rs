@@ -1,4 +1,4 @@
-//! Work that is done for every server by itself.
+//! Work that runs for every server separately.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::{
     store::{place::Place, redis::Redis},
 };
 
-/// How often it is asked whether the servers still have the same partitions.
+/// How often the servers' partitions are asked for again.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Runs `work` for every server by itself until `stop`, so that a server that is down keeps no other waiting. When the
-/// cluster gives a server's partitions to another, the work for the first ends, and work for the other begins.
+/// Runs `work` for every server separately until `stop`, so that a server that is down delays no other. When a cluster
+/// moves a server's partitions to another server, work for the first ends and work for the other begins.
 pub(crate) async fn for_each_server<F, W>(redis: &Redis, stop: &CancellationToken, work: F) -> anyhow::Result<()>
 where
     F: Fn(Place, CancellationToken) -> W,
@@ -27,7 +27,7 @@ where
     while !stop.is_cancelled() {
         match redis.places().await {
             Ok(places) if at_work.is_empty() && matches!(&places[..], [Place { address: None, .. }]) => {
-                // No cluster: there is one server, and it stays the only one.
+                // Without a cluster there is one server, and it stays the only one.
                 return work(places[0].clone(), stop.clone()).await;
             }
             Ok(places) => {

@@ -1,4 +1,4 @@
-//! The status as gauges, every few seconds. What could not be asked is not set.
+//! The status as gauges, every few seconds. A gauge whose store did not answer is not set.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn mysql(status: &MysqlStatus) {
     metrics::WARMERS.set(status.warmers, &[]);
     metrics::MYSQL_OUTBOX.set(status.outbox_to_ship, &[("waiting_for", "kafka")]);
     metrics::MYSQL_OUTBOX.set(status.outbox_to_project, &[("waiting_for", "redis")]);
-    // What never was is as old as can be: an alert shall see it.
+    // A time that never was counts as very old, so that an alert fires.
     metrics::SNAPSHOT_AGE.set_seconds(status.snapshot.as_ref().map_or(f64::INFINITY, |snapshot| snapshot.seconds_ago));
     metrics::RANKING_AGE.set_seconds(status.ranking_seconds_ago.unwrap_or(f64::INFINITY));
 }

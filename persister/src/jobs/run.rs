@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::{consume, measure::measure, relay, snapshot, trends, warm};
 use crate::{config::Config, store::Stores};
 
-/// Warms, and measures the whole system meanwhile: one process of it is always there, and few are.
+/// Warms, and measures the whole system. There is always one such process, and never many.
 pub(crate) async fn warm(stores: Stores, measured: bool, stop: CancellationToken) -> anyhow::Result<()> {
     let measuring = async { if measured { measure(&stores, &stop).await } else { Ok(()) } };
     tokio::try_join!(warm::run(stores.clone(), stop.clone()), measuring)?;
     Ok(())
 }
 
-/// Runs every job until `stop`. One that fails for good ends the process, so that its supervisor sees it.
+/// Runs every job until `stop`. If one fails for good, the process ends, so that its supervisor notices.
 pub(crate) async fn all(stores: Stores, config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
     let mut jobs = JoinSet::new();
     let mut start = |name: &'static str, job: Job| {

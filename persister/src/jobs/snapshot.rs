@@ -1,7 +1,7 @@
-//! Saves page views, visitors and reads of Redis in MySQL, so that a rebuild can bring them back.
+//! Saves page views, visitors and reads from Redis in MySQL, so that a rebuild can restore them.
 //!
-//! What users switch on or off needs no snapshot: each change is an event. Views are too many to be events; a Redis that is lost whole loses those of
-//! the last few seconds.
+//! Kinds need no snapshot, because each change is an event. Views are too many for events. If Redis is lost whole, the
+//! views of the last seconds are lost.
 
 use std::time::{Duration, Instant};
 
@@ -16,16 +16,17 @@ use crate::{
     store::{StoreError, Stores, place::Place},
 };
 
-/// Articles of one partition in one round; also the rows of one statement, whose sketches have up to 12 KiB each.
+/// The articles of one partition in one round. They are also the rows of one statement, whose sketches have up to 12
+/// KiB each.
 const PER_PARTITION: usize = 100;
 
-/// Runs until `stop`, over any outage: what a snapshot that failed did not save stays listed. Any number may run at once.
+/// Runs until `stop`, over any outage. What a failed snapshot did not save stays listed. Any number may run at once.
 pub(crate) async fn run(stores: Stores, seconds: u64, read_days: u32, stop: CancellationToken) -> anyhow::Result<()> {
     supervise("snapshot", &stop, || session(&stores, seconds, read_days, &stop)).await;
     Ok(())
 }
 
-/// One snapshot, and the time until the next.
+/// One snapshot, and the pause until the next.
 async fn session(stores: &Stores, seconds: u64, read_days: u32, stop: &CancellationToken) -> anyhow::Result<()> {
     let began = Instant::now();
     let saved = save_all(stores, stop).await?;
@@ -37,7 +38,7 @@ async fn session(stores: &Stores, seconds: u64, read_days: u32, stop: &Cancellat
     Ok(())
 }
 
-/// Saves what has changed since the last time, server by server: one that is down keeps no other waiting.
+/// Saves what changed since the last snapshot, server by server. A server that is down delays no other.
 async fn save_all(stores: &Stores, stop: &CancellationToken) -> Result<u64, StoreError> {
     let began = Instant::now();
     let (mut saved, mut failed) = (0, None);
@@ -54,7 +55,7 @@ async fn save_all(stores: &Stores, stop: &CancellationToken) -> Result<u64, Stor
     Ok(saved)
 }
 
-/// In rounds over all partitions of a server. Cold partitions have nothing to say.
+/// Works in rounds over all partitions of a server. Cold partitions return nothing.
 async fn save_one(stores: &Stores, place: &Place, stop: &CancellationToken) -> Result<u64, StoreError> {
     let mut redis = stores.redis.connect_to(place).await?;
     let mut saved = 0;
@@ -62,7 +63,7 @@ async fn save_one(stores: &Stores, place: &Place, stop: &CancellationToken) -> R
     while !partitions.is_empty() && !stop.is_cancelled() {
         let mut taken = snapshot::take(&mut redis, &partitions, PER_PARTITION).await?;
         taken.retain(|(_, articles)| !articles.is_empty());
-        // A partition that gave fewer than asked for is done; what changed since is for the next time.
+        // A partition that returned fewer articles than asked for is done. Later changes belong to the next snapshot.
         partitions = taken.iter().filter(|(_, of)| of.len() >= PER_PARTITION).map(|(p, _)| *p).collect();
         for some in taken.chunks(8) {
             let mut counters = snapshot::read(&mut redis, some).await?;

@@ -1,4 +1,4 @@
-//! The life of a job: session after session.
+//! Runs a job as one session after another.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use crate::{
     metrics,
 };
 
-/// Runs a job's sessions one after the other until `stop`, over any outage. A session that fails is followed by the next
-/// after a wait, which is the longer the more sessions in a row fail at once.
+/// Runs a job's sessions in turn until `stop`, over any outage. After a failed session the next one waits, longer with
+/// each session in a row that fails at once.
 pub(super) async fn supervise<F>(name: &'static str, stop: &CancellationToken, session: impl Fn() -> F)
 where
     F: Future<Output = anyhow::Result<()>>,
@@ -24,7 +24,7 @@ where
             continue;
         };
         if began.elapsed() > LONGEST {
-            // The stores were there for a while.
+            // The session lasted for a while, so the stores were there.
             backoff.reset();
         }
         metrics::interrupted(name, &error);

@@ -1,4 +1,4 @@
-//! One batch of events, one transaction.
+//! Applies one batch of events in one transaction.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -11,15 +11,15 @@ use crate::{
     store::{Store, StoreError, within},
 };
 
-/// A transaction that takes so long waits for a server that has stalled.
+/// A transaction that takes this long is waiting for a stalled server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Applies events so that each has its effect once, however often it comes; all of them or none.
+/// Applies all of the events or none. Each has its effect once, however often it is delivered.
 pub(crate) async fn apply(mysql: &MySqlPool, events: &[&Event]) -> Result<(), StoreError> {
     in_transaction(mysql, events, false).await
 }
 
-/// Only remembers that these events have been heard of.
+/// Records only that these events have been seen.
 pub(crate) async fn note_seen(mysql: &MySqlPool, events: &[&Event]) -> Result<(), StoreError> {
     in_transaction(mysql, events, true).await
 }
@@ -28,7 +28,7 @@ async fn in_transaction(mysql: &MySqlPool, events: &[&Event], only_seen: bool) -
     let mut connection = mysql.acquire().await?;
     let outcome = within(PATIENCE, Store::Mysql, transaction(&mut connection, events, only_seen)).await;
     if outcome.is_err() {
-        // Whatever the transaction's state is, the server ends it with the connection.
+        // The server ends the transaction with the connection.
         connection.close_on_drop();
     }
     outcome
@@ -37,8 +37,8 @@ async fn in_transaction(mysql: &MySqlPool, events: &[&Event], only_seen: bool) -
 async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_seen: bool) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
     let partitions: BTreeSet<Partition> = events.iter().map(|event| Partition::of(event.article.number())).collect();
-    // Two consumers may hold the same event for a moment around a rebalance. With the partition locked, what is read
-    // below is what is there when it is changed.
+    // Around a rebalance two consumers may hold the same event. The partition's lock guarantees that rows read below
+    // are unchanged until they are written.
     lock_partitions(&mut transaction, &partitions).await?;
     let erased = erased::among(&mut transaction, events).await?;
     let batch = Collapsed::of(events.iter().copied(), &erased);
@@ -57,8 +57,8 @@ async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_s
     Ok(())
 }
 
-/// In the order in which every writer locks the tables (see the migrations). The answer is the kind of each state that was
-/// newer than its row.
+/// Writes the tables in the order in which every writer locks them (see the migrations). Returns the kind of each state
+/// that was newer than its row.
 async fn write(connection: &mut MySqlConnection, batch: &Collapsed) -> Result<Vec<Kind>, StoreError> {
     names::none(batch.names.write(&mut *connection).await?)?;
     let rows = rows_of(&mut *connection, batch.states.keys()).await?;

@@ -1,4 +1,4 @@
-//! Which articles there are.
+//! Which articles exist.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError, servers::Servers};
 
 const SCAN: usize = 2000;
 
-/// Of which articles Redis keeps these kinds' users, or a count.
+/// The articles with users of these kinds, or a count, in Redis.
 pub(crate) async fn in_redis(
     servers: &mut Servers,
     kinds: impl Iterator<Item = Kind> + Clone,
@@ -40,7 +40,7 @@ async fn scan(server: &mut MultiplexedConnection, kind: Kind, found: &mut BTreeS
     }
 }
 
-/// Every article of which MySQL keeps these kinds' users, or a count.
+/// Every article with users of these kinds, or a count, in MySQL.
 pub(crate) async fn in_mysql(
     mysql: &MySqlPool,
     kinds: impl Iterator<Item = Kind>,

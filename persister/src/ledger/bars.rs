@@ -1,4 +1,4 @@
-//! Users who may switch no kind on or off: a row in MySQL, and a copy in every partition of Redis.
+//! Users who may switch no kind on or off: one row in MySQL, and a copy in every partition of Redis.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,14 +10,14 @@ use super::names::{self, NewNames};
 use crate::store::{Store, StoreError, servers::Servers};
 
 const TOGETHER: usize = 500;
-/// Users that are read of a copy at once: Redis is busy with them for a millisecond.
+/// Users read from a copy at once, which takes Redis about a millisecond.
 const SLICE: usize = 5000;
 
-/// While a user is being erased, which ends with the bar lifted.
+/// The reason of a bar that lasts while a user is being erased.
 pub(crate) const ERASING: &str = "erasure under way";
 
-/// Bars users; one who is barred already stays so for the older reason, unless that is one that passes. MySQL first: a
-/// rebuild of Redis that begins in between takes them from there.
+/// Bars users. A user who is barred already keeps the older reason, unless that bar is temporary. MySQL comes first: a
+/// rebuild of Redis that begins in between reads it from there.
 pub(crate) async fn bar(
     mysql: &MySqlPool,
     redis: &mut Servers,
@@ -47,8 +47,8 @@ pub(crate) async fn bar(
     Ok(())
 }
 
-/// Makes the copies in these partitions, which serve nobody yet, what MySQL says: a Redis that came back may have older
-/// ones. One copy after the other, in slices: a bar takes 9 bytes of memory here, and is in 128 copies.
+/// Brings the copies in these partitions up to date with MySQL before the partitions serve: a Redis that came back may
+/// have old copies. One copy after another, in slices. A bar takes 9 bytes of memory here, and there are 128 copies.
 pub(crate) async fn agree(mysql: &MySqlPool, redis: &mut Servers, partitions: &[Partition]) -> Result<(), StoreError> {
     let mut barred = users(mysql).await?;
     barred.sort_unstable();
@@ -85,7 +85,7 @@ pub(crate) async fn agree(mysql: &MySqlPool, redis: &mut Servers, partitions: &[
     Ok(())
 }
 
-/// Makes a copy what MySQL says of these users now: a bar may have been set or lifted since they were looked at.
+/// Brings these users in a copy up to date with MySQL's present state: a bar may have changed since they were read.
 async fn settle(mysql: &MySqlPool, redis: &mut Servers, copy: &str, users: &[i64]) -> Result<(), StoreError> {
     if users.is_empty() {
         return Ok(());
@@ -106,7 +106,7 @@ async fn settle(mysql: &MySqlPool, redis: &mut Servers, copy: &str, users: &[i64
     Ok(changes.exec_async(redis).await?)
 }
 
-/// Lifts the bar of one user, if it was set for that reason.
+/// Lifts a user's bar if it has that reason.
 pub(crate) async fn lift(
     mysql: &MySqlPool,
     redis: &mut Servers,
@@ -117,8 +117,8 @@ pub(crate) async fn lift(
     if delete.execute(mysql).await?.rows_affected() > 0 { let_in(redis, user).await } else { Ok(()) }
 }
 
-/// Lifts the bar of one user, whatever it was set for, and what is left of one that was lifted half. True, and nothing
-/// done, while the user is being erased.
+/// Lifts a user's bar, whatever its reason, and completes a lift that was interrupted. Returns true, and does nothing,
+/// while the user is being erased.
 pub(crate) async fn lift_any(mysql: &MySqlPool, redis: &mut Servers, user: UserNumber) -> Result<bool, StoreError> {
     let delete = query("DELETE FROM user_bar WHERE user_id = ? AND reason <> ?").bind(user.get()).bind(ERASING);
     delete.execute(mysql).await?;
@@ -145,7 +145,7 @@ pub(crate) struct Barred {
     pub(crate) reason: String,
 }
 
-/// All bars, the latest first.
+/// All bars, latest first.
 pub(crate) async fn list(mysql: &MySqlPool) -> Result<Vec<Barred>, StoreError> {
     let rows: Vec<(i64, i64, String, Option<String>)> = query_as(
         "SELECT user_id, CAST(UNIX_TIMESTAMP(at) * 1000 AS SIGNED), reason,
@@ -162,7 +162,7 @@ pub(crate) async fn list(mysql: &MySqlPool) -> Result<Vec<Barred>, StoreError> {
     bars.ok_or_else(|| StoreError::Answer(Store::Mysql, "user_bar has a value out of range".to_owned()))
 }
 
-/// Why those of the users who are barred are.
+/// The reasons of those users who are barred.
 pub(crate) async fn reasons(mysql: &MySqlPool, users: &[UserId]) -> Result<HashMap<UserNumber, String>, StoreError> {
     let mut reasons = HashMap::new();
     for user in users {
@@ -174,7 +174,7 @@ pub(crate) async fn reasons(mysql: &MySqlPool, users: &[UserId]) -> Result<HashM
     Ok(reasons)
 }
 
-/// The users who are barred.
+/// All barred users.
 pub(super) async fn users(mysql: &MySqlPool) -> Result<Vec<i64>, StoreError> {
     Ok(query_scalar("SELECT user_id FROM user_bar").fetch_all(mysql).await?)
 }

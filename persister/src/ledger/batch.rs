@@ -1,5 +1,5 @@
-//! What a batch of events comes to. Nothing here asks a store, so that its promise can be tested by itself: whatever the
-//! order of the events and however often each comes, the result is the same.
+//! The effect of a batch of events. Nothing here uses a store, so a test can check the promise on its own: the result
+//! is the same for any order of the events and any repetition.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{erased::Erased, names::NewNames, rows::Rows};
 
-/// How long after its view a read may come, as the view token says (`handlers/common/src/view_token.rs`).
+/// How long after its view a read may come. The view token has the same limit (`handlers/common/src/view_token.rs`).
 const VIEW_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// A user who reads, and the article, in the order of the primary key of `user_read`.
+/// A reader and the article, in the order of the primary key of `user_read`.
 pub(crate) type Reader = (UserNumber, ArticleNumber);
 
-/// By how much each count moves.
+/// The change of each count.
 pub(crate) type Deltas = BTreeMap<(ArticleNumber, Kind), i64>;
 
 /// A pair's state after the latest event of a batch.
@@ -32,15 +32,15 @@ pub(crate) struct Latest<T> {
     pub(crate) value: T,
 }
 
-/// The events of a batch, only the latest of each row that they concern.
+/// The events of a batch; only the latest for each row.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Collapsed {
     pub(crate) states: BTreeMap<Pair, State>,
     pub(crate) user_reads: BTreeMap<Reader, Latest<Timestamp>>,
     pub(crate) reads: BTreeMap<ArticleNumber, Latest<u64>>,
-    /// The highest version of each partition, of skipped events too: MySQL has heard of them.
+    /// The highest version of each partition, including skipped events: MySQL has seen them.
     pub(crate) seen: BTreeMap<Partition, Version>,
-    /// The names of the ids in all that is to be written.
+    /// The names of all ids to be written.
     pub(crate) names: NewNames,
 }
 
@@ -56,12 +56,12 @@ impl Collapsed {
     fn add(&mut self, event: &Event, erased: &Erased) {
         let version = event.version;
         let Some(partition) = outbox_of(event) else {
-            // MySQL had it before Kafka.
+            // MySQL had this change before Kafka.
             return;
         };
         let seen = self.seen.entry(partition).or_default();
         *seen = version.max(*seen);
-        // A view token from before an erasure may still be handed in, for as long as it lives.
+        // A view token from before an erasure can be used for as long as it lives.
         let grace = if let Change::Read(_) = event.change { VIEW_LIFETIME } else { SignedDuration::ZERO };
         let user = event
             .user
@@ -74,7 +74,7 @@ impl Collapsed {
                 keep_latest(self.states.entry((article, kind, user.number())), state, |state| state.version);
             }
             (Change::Read(reads), user) => {
-                // The article's number names nobody: it stands whoever read.
+                // The number of reads names nobody, so it counts whoever read.
                 let latest = Latest { version, value: reads };
                 keep_latest(self.reads.entry(article), latest, |latest| latest.version);
                 if let Some(user) = user {
@@ -90,8 +90,7 @@ impl Collapsed {
         }
     }
 
-    /// What really changes, given the rows that exist: the states that are newer than theirs, and by how much each count
-    /// moves.
+    /// The real changes, given the existing rows: the states newer than their rows, and the change of each count.
     pub(crate) fn against(&self, rows: &Rows) -> (Vec<(Pair, State)>, Deltas) {
         let mut newer = Vec::with_capacity(self.states.len());
         let mut deltas = Deltas::new();
@@ -111,8 +110,8 @@ impl Collapsed {
     }
 }
 
-/// The partition whose outbox in Redis gave the event its version; none where MySQL's outbox did, whose clock says nothing about
-/// the others.
+/// The partition whose outbox in Redis gave the event its version. None for events of MySQL's outbox, whose clock is
+/// another.
 pub(crate) fn outbox_of(event: &Event) -> Option<Partition> {
     match event.change {
         Change::Switch(kind, _) if kind.truth() == Truth::Mysql => None,
@@ -140,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// MySQL as far as these events go.
+    /// The tables, as far as these events concern them.
     #[derive(Debug, Default, Clone, PartialEq, Eq)]
     struct Tables {
         states: Rows,
@@ -172,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Few users and articles, so that events meet; each event's version is its place.
+    /// Few users and articles, so that events meet. Each event's version is its position.
     fn events() -> impl Strategy<Value = Vec<Event>> {
         let one = (
             1..4_i64,
@@ -199,7 +198,7 @@ mod tests {
         })
     }
 
-    /// The events, some of them again, in any order, cut into batches.
+    /// The events, some of them repeated, in any order, cut into batches.
     fn redelivered(events: Vec<Event>) -> impl Strategy<Value = (Vec<Event>, Vec<Event>, usize)> {
         let again = proptest::sample::subsequence(events.clone(), 0..=events.len());
         (again, 1..10_usize).prop_flat_map(move |(again, size)| {

@@ -1,4 +1,4 @@
-//! What each store says of the same users, article and kind.
+//! What each store holds of the same users, article and kind.
 
 use std::collections::BTreeMap;
 
@@ -16,26 +16,26 @@ use crate::store::{
     servers::Servers,
 };
 
-/// Sets of members that are asked for at once.
+/// Sets that are read at once.
 const SETS: usize = 500;
 
-/// An article and a kind: what has a count.
+/// An article and a kind, which together have a count.
 pub(crate) type Counter = (ArticleNumber, Kind);
 
 /// The users who have the kind on for the article, sorted.
 pub(crate) type Members = BTreeMap<Counter, Vec<UserNumber>>;
 
-/// Some of all users: an article may have more than fit into memory.
+/// A share of all users. An article may have more users than fit into memory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share {
-    /// Which, from 0 on.
+    /// The number of the share, from 0.
     pub(crate) number: u64,
-    /// How many shares there are.
+    /// The number of shares.
     pub(crate) of: u64,
 }
 
 impl Share {
-    /// Multiplicative hashing: the ids of a site may all be even.
+    /// Multiplicative hashing, because the ids of a site may all be even.
     fn has(self, user: UserNumber) -> bool {
         let mixed = user.get().unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         mixed % self.of == self.number
@@ -49,14 +49,14 @@ pub(crate) struct Count {
     pub(crate) members: i64,
 }
 
-/// Some users as Redis has them, and up to which entry of the outbox.
+/// Some users in Redis, as of an entry of the outbox.
 pub(crate) struct View {
     pub(crate) of: Counter,
     pub(crate) last: Version,
     pub(crate) on: BTreeMap<UserNumber, bool>,
 }
 
-/// Redis's counts and the users in its own sets; none where the partition is not warm.
+/// Redis's counts and the numbers of users in its sets. None where the partition is not warm.
 pub(crate) async fn redis_counts(
     redis: &mut Servers,
     counters: &[Counter],
@@ -75,12 +75,12 @@ pub(crate) async fn redis_counts(
     Ok(counts)
 }
 
-/// As a parameter of the statements below.
+/// The counters as a parameter of the statements below.
 fn rows(counters: &[Counter]) -> Option<String> {
     json(counters.iter().map(|(article, kind)| [article.get(), kind.code().into()]))
 }
 
-/// MySQL's counts and the users in its own rows, both as of one moment: that of the statement.
+/// MySQL's counts and the numbers of users in its rows, both as of the moment of the statement.
 pub(crate) async fn mysql_counts(mysql: &MySqlPool, counters: &[Counter]) -> Result<Vec<Count>, StoreError> {
     let Some(counters) = rows(counters) else { return Ok(Vec::new()) };
     let rows: Vec<(i64, u8, i64, i64)> = query_as(
@@ -103,8 +103,7 @@ fn counter(article: i64, kind: u8) -> Result<Counter, StoreError> {
     of.ok_or_else(|| StoreError::Answer(Store::Mysql, format!("article {article} or kind {kind} is out of range")))
 }
 
-/// A share of the users in Redis, out of all the sets that an article's are spread over. A set that is split meanwhile may hide
-/// one.
+/// A share of the users in Redis, from all the sets of an article. A set that is being split may hide one.
 pub(crate) async fn redis_members(
     redis: &mut Servers,
     counters: &[Counter],
@@ -178,7 +177,7 @@ pub(crate) async fn mysql_members(
     Ok(sorted(members))
 }
 
-/// The users who are in one list and not in the other; both are sorted.
+/// The users who are in only one of two sorted lists.
 pub(crate) fn in_one_alone<'a>(
     left: &'a [UserNumber],
     right: &'a [UserNumber],
@@ -187,7 +186,7 @@ pub(crate) fn in_one_alone<'a>(
     left.iter().filter(lacks(right)).chain(right.iter().filter(lacks(left))).copied()
 }
 
-/// Looks at users in Redis; none if the partition is not warm.
+/// Checks users in Redis. None if the partition is not warm.
 pub(crate) async fn view(redis: &mut Servers, of: Counter, users: &[UserNumber]) -> Result<Option<View>, StoreError> {
     let (article, kind) = of;
     let compare = Compare { kind, article, users };

@@ -1,4 +1,4 @@
-//! Which records of the dead-letter queue were put back.
+//! Which records of the dead-letter queue have been put back.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ pub(crate) async fn replayed(mysql: &MySqlPool, topic: &str) -> Result<Replayed,
     Ok(rows.into_iter().collect())
 }
 
-/// Remembers records that were put back.
+/// Remembers which records were put back.
 pub(crate) async fn remember(mysql: &MySqlPool, topic: &str, records: &[(i32, i64)]) -> Result<(), StoreError> {
     if records.is_empty() {
         return Ok(());
@@ -29,8 +29,8 @@ pub(crate) async fn remember(mysql: &MySqlPool, topic: &str, records: &[(i32, i6
     Ok(())
 }
 
-/// Forgets records outside the topic's ends. Those before them are dropped and cannot come a second time; those after
-/// them cannot have come before, since the topic was made again.
+/// Forgets records outside the topic's ends. Earlier ones have expired and cannot come again. Later ones belong to an
+/// older topic of the same name.
 pub(crate) async fn forget_outside(mysql: &MySqlPool, topic: &str, ends: &Ends) -> Result<(), StoreError> {
     for (partition, (first, next)) in ends {
         query("DELETE FROM dlq_replayed WHERE topic = ? AND p = ? AND (record < ? OR record >= ?)")
@@ -44,13 +44,13 @@ pub(crate) async fn forget_outside(mysql: &MySqlPool, topic: &str, ends: &Ends) 
     Ok(())
 }
 
-/// Forgets all records of a topic that was created: its offsets begin again.
+/// Forgets all records of a topic that has just been created, since its offsets start again.
 pub(crate) async fn forget_topic(mysql: &MySqlPool, topic: &str) -> Result<(), StoreError> {
     query("DELETE FROM dlq_replayed WHERE topic = ?").bind(topic).execute(mysql).await?;
     Ok(())
 }
 
-/// How many of the records within the topic's ends were put back.
+/// How many records within the topic's ends were put back.
 pub(super) async fn count_within(mysql: &MySqlPool, topic: &str, ends: &Ends) -> Result<i64, StoreError> {
     let mut replayed = 0;
     for (partition, (first, next)) in ends {

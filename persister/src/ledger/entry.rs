@@ -1,26 +1,26 @@
-//! Reading entries out of what Redis answers, and turning them into records.
+//! Reading entries of outboxes from Redis's answers.
 
 use std::collections::HashMap;
 
 use contract::{Event, OutboxEntry, Version};
 use redis::{ErrorKind, RedisError, RedisResult, Value};
 
-/// One entry of an outbox: its id, and the event or why it is none.
+/// An entry of an outbox: its id, and its event or why it is none.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: Version,
     pub(crate) event: Result<Event, Undecodable>,
 }
 
-/// Goes to the dead-letter queue.
+/// An entry for the dead-letter queue.
 #[derive(Debug)]
 pub(crate) struct Undecodable {
     pub(crate) reason: String,
-    /// The fields as a JSON object, for whoever looks into it.
+    /// The fields as a JSON object, for people.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The entries in an answer to XREADGROUP of one stream; a null answer means that there are none.
+/// The entries in an answer to XREADGROUP of one stream. A null answer means none.
 pub(crate) fn of_read(answer: Value) -> RedisResult<Vec<Entry>> {
     if matches!(answer, Value::Nil) {
         return Ok(Vec::new());
@@ -30,7 +30,7 @@ pub(crate) fn of_read(answer: Value) -> RedisResult<Vec<Entry>> {
     of_entries(entries)
 }
 
-/// The entries in an answer to XAUTOCLAIM, and the cursor to go on from.
+/// The entries in an answer to XAUTOCLAIM, and the cursor to continue from.
 pub(crate) fn of_claim(answer: Value) -> RedisResult<(String, Vec<Entry>)> {
     let Value::Array(parts) = answer else { return Err(shape("XAUTOCLAIM")) };
     let mut parts = parts.into_iter();
@@ -42,7 +42,7 @@ pub(crate) fn of_claim(answer: Value) -> RedisResult<(String, Vec<Entry>)> {
 
 fn of_entries(entries: Value) -> RedisResult<Vec<Entry>> {
     let Value::Array(entries) = entries else { return Err(shape("a stream")) };
-    // An entry that was pending and has been deleted since comes as null.
+    // An entry that was deleted while it was pending comes as null.
     entries.into_iter().filter(|entry| !matches!(entry, Value::Nil)).map(of_entry).collect()
 }
 
@@ -51,7 +51,7 @@ fn of_entry(entry: Value) -> RedisResult<Entry> {
     let id: Version = text(id)?.parse().map_err(|_| shape("an entry id"))?;
     let fields = match fields {
         Value::Array(fields) => fields,
-        // Deleted while it was pending: nothing to ship, but to acknowledge.
+        // It was deleted while it was pending: there is nothing to ship, only to acknowledge.
         _ => Vec::new(),
     };
     Ok(Entry { id, event: of_fields(id, fields) })

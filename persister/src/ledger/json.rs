@@ -1,11 +1,11 @@
 //! Many values as one parameter of a statement.
 //!
-//! Look-ups bind one JSON parameter, and `STRAIGHT_JOIN` makes both MySQL and MariaDB go from it to the primary key. A
-//! long IN of pairs is planned differently by each.
+//! Look-ups bind one JSON parameter, and `STRAIGHT_JOIN` makes both MySQL and MariaDB go from it to the primary key.
+//! They plan a long IN of pairs differently.
 
 use std::fmt::{Display, Write as _};
 
-/// A JSON array of arrays of decimal strings: as JSON numbers, ids past 2^53 might lose digits. None for no rows.
+/// A JSON array of arrays of decimal strings: as JSON numbers, ids above 2^53 might lose digits. None without rows.
 pub(crate) fn json<T: Display, const N: usize>(rows: impl Iterator<Item = [T; N]>) -> Option<String> {
     let mut text = String::from("[");
     for row in rows {

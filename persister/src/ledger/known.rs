@@ -9,28 +9,29 @@ use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
 use super::batch::outbox_of;
 use crate::store::{Store, StoreError, log::Log};
 
-/// What is known of one.
+/// What is known of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Knowledge {
-    /// The highest epoch given out.
+    /// The highest epoch that was assigned.
     pub(crate) epoch: u64,
-    /// The highest version that MySQL has applied, that Kafka has, or that `warm` has seen acknowledged and perhaps not yet
-    /// relayed: a Redis whose outbox ends before it has lost something.
+    /// The highest version that MySQL has applied, that Kafka has, or that `warm` has seen acknowledged and perhaps not
+    /// relayed yet. A Redis whose outbox ends below it has lost something.
     pub(crate) version: Version,
-    /// How many writes of projections Redis has had: one that has had fewer has lost some.
+    /// How many writes of projections Redis has had. A Redis with fewer has lost some.
     pub(crate) writes: u64,
 }
 
-/// What is known of each partition.
+/// What is known of every partition.
 #[derive(Debug)]
 pub(crate) struct Known(HashMap<Partition, Knowledge>);
 
-/// The highest version of each partition in what Kafka has and MySQL has not applied.
+/// The highest version of each partition among events that Kafka has and MySQL has not applied.
 #[derive(Debug, Default)]
 pub(crate) struct Unapplied(HashMap<Partition, Version>);
 
 impl Unapplied {
-    /// Reads the log to its end. A record that is no event has no version: the consumer puts it into the dead-letter queue.
+    /// Reads the log to its end. A record that is no event has no version; the consumer puts it into the dead-letter
+    /// queue.
     pub(crate) async fn read(mut log: Log) -> Result<Self, StoreError> {
         let mut latest = Self::default();
         while let Some(message) = log.next().await? {
@@ -55,7 +56,7 @@ impl Known {
         self
     }
 
-    /// What MySQL knows.
+    /// Reads what MySQL knows.
     pub(crate) async fn read(mysql: &MySqlPool) -> Result<Self, StoreError> {
         let rows: Vec<Row> = query_as(
             "SELECT k.p, k.epoch, COALESCE(j.writes, 0), k.version_ms, k.version_seq,
@@ -85,7 +86,7 @@ impl Known {
 /// Partition, epoch, writes, and the two versions.
 type Row = (u8, i64, i64, i64, i64, i64, i64);
 
-/// Remembers epochs before they are used: a rebuild that is cut short after this must not give one out again.
+/// Records epochs before they are used, so that none is assigned twice after an interrupted rebuild.
 pub(crate) async fn write_epochs(mysql: &MySqlPool, epochs: &[(Partition, u64)]) -> Result<(), StoreError> {
     let rows = epochs.iter().map(|(partition, epoch)| format!("({partition},{epoch})")).collect::<Vec<_>>().join(",");
     let write = format!(

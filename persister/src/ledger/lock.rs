@@ -1,4 +1,4 @@
-//! Locks of MySQL sessions: the right to do what one process does at a time.
+//! Locks of MySQL sessions, for work that one process does at a time.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use sqlx::{Connection as _, MySqlConnection, MySqlPool, query_scalar};
 
 use crate::store::{Store, StoreError, within};
 
-/// How often the lock's connection is used, and how long MySQL may take to answer it.
+/// How often the lock's connection is used, and how long MySQL may take to answer.
 const PING: Duration = Duration::from_secs(5);
 
-/// A lock that ends with its connection, however the process ends, and at the latest when the server has heard nothing for
-/// as long as it waits for any connection of the pool.
+/// A lock that ends with its connection, however the process ends. If the server hears nothing, it ends after the time
+/// that the server waits for any connection of the pool.
 ///
-/// Its connection is none of the pool's: a lock is kept for as long as the work takes, and the work needs the pool.
+/// The connection is not from the pool: a lock is kept for as long as the work takes, and the work needs the pool.
 pub(crate) struct Lock(Option<MySqlConnection>);
 
 impl Lock {
-    /// Takes the lock of that name in this database; none while another process has it.
+    /// Takes the lock of that name in this database. None while another process has it.
     pub(crate) async fn take(mysql: &MySqlPool, name: &str) -> Result<Option<Self>, StoreError> {
         let mut connection = mysql.acquire().await?;
-        // Names have 64 characters at most.
+        // Names have at most 64 characters.
         let take = "SELECT CAST(GET_LOCK(
                         CONCAT('interaction.', LEFT(SHA2(CONCAT(DATABASE(), ' ', ?), 256), 32)), 0) AS SIGNED)";
         let got: Option<i64> = query_scalar(take).bind(name).fetch_one(&mut *connection).await?;
@@ -29,7 +29,7 @@ impl Lock {
         Ok(Some(Self(Some(connection.detach()))))
     }
 
-    /// Uses the connection now and then, so that it stays; ends only when MySQL does not answer.
+    /// Uses the connection now and then to keep it open. Ends only when MySQL does not answer.
     pub(crate) async fn watch(&mut self) -> StoreError {
         loop {
             tokio::time::sleep(PING).await;
@@ -42,11 +42,11 @@ impl Lock {
         }
     }
 
-    /// Gives the lock back.
+    /// Releases the lock.
     pub(crate) async fn release(&mut self) {
         if let Some(mut connection) = self.0.take() {
             let release = "SELECT CAST(RELEASE_ALL_LOCKS() AS SIGNED)";
-            // If it fails, the lock ends with the connection all the same.
+            // If this fails, the lock still ends with the connection.
             let _ =
                 tokio::time::timeout(PING, query_scalar::<_, Option<i64>>(release).fetch_one(&mut connection)).await;
         }

@@ -1,9 +1,9 @@
-//! The locks of partitions in MySQL: whoever changes the likes or the counts of a partition takes its lock first.
+//! The locks of partitions in MySQL. Every writer of a partition's rows or counts takes its lock first.
 
 use contract::Partition;
 use sqlx::{AssertSqlSafe, MySqlConnection, raw_sql};
 
-/// Takes the partitions' locks until the end of the transaction, in the order of their numbers.
+/// Takes the partitions' locks, in order, until the end of the transaction.
 pub(crate) async fn lock_partitions<'a>(
     connection: &mut MySqlConnection,
     partitions: impl IntoIterator<Item = &'a Partition>,

@@ -1,4 +1,4 @@
-//! What the stores keep of what was written, besides the data.
+//! What the stores keep of past changes, apart from the data.
 
 use redis::InfoDict;
 use sqlx::{MySqlPool, query_as};
@@ -16,7 +16,7 @@ pub(crate) async fn redis_keeps_a_log(redis: &mut Servers) -> Result<bool, Store
     Ok(false)
 }
 
-/// For how long MySQL keeps its binary log, in words.
+/// How long MySQL keeps its binary log, as text.
 pub(crate) async fn binlog_days(mysql: &MySqlPool) -> Result<String, StoreError> {
     let (on, seconds): (i64, i64) =
         query_as("SELECT CAST(@@log_bin AS SIGNED), CAST(@@binlog_expire_logs_seconds AS SIGNED)")

@@ -1,4 +1,4 @@
-//! How much a Redis that is lost whole can have taken with it.
+//! The most that can be lost with a Redis.
 
 use std::fmt::{self, Display};
 
@@ -9,22 +9,22 @@ use sqlx::MySqlPool;
 use super::{known::Known, outbox_seen};
 use crate::{output::counted, store::StoreError};
 
-/// The most that can have been lost: what waited at the last look, and what was acknowledged between it and `to`. What
-/// the relay shipped after that look is not lost, so the truth may be less, and never more.
+/// The upper bound of a loss: the entries that waited when last seen, and everything acknowledged from then until `to`.
+/// What the relay shipped in between is not lost, so the real loss may be smaller, and is never larger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Loss {
-    /// Partitions that had ever been served; only they have something to lose.
+    /// Partitions that had served before; only they have something to lose.
     pub(crate) partitions: usize,
-    /// Entries seen waiting at the last look.
+    /// Entries that waited when last seen.
     pub(crate) waiting: u64,
-    /// The last look, of that partition where it is longest ago; none where nobody had looked.
+    /// When the outboxes were last seen; the oldest time of all partitions. None if they never were.
     pub(crate) from: Option<Timestamp>,
     /// When the loss was noticed.
     pub(crate) to: Timestamp,
 }
 
 impl Loss {
-    /// Reads it of the partitions that were lost.
+    /// Reads the bound for the lost partitions.
     pub(crate) async fn read(
         mysql: &MySqlPool,
         known: &Known,

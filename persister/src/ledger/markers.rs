@@ -1,4 +1,4 @@
-//! What Redis says of each partition: the server whose data is known to be whole, and its outbox.
+//! What Redis knows of each partition: the server whose data is known to be whole, and its outbox.
 
 pub(crate) use contract::scripts::State as Marker;
 use contract::{
@@ -9,7 +9,7 @@ use contract::{
 use super::outbox::RELAY_GROUP;
 use crate::store::{StoreError, scripts::accepted, servers::Servers};
 
-/// The markers of these partitions, each as of one moment.
+/// The markers of these partitions. Each is read at one moment.
 pub(crate) async fn markers(
     redis: &mut Servers,
     partitions: &[Partition],
@@ -27,8 +27,8 @@ pub(crate) async fn cold(redis: &mut Servers, server: &str) -> Result<Vec<(Parti
     Ok(markers)
 }
 
-/// Fails unless every partition is warm: likes that a rebuild is bringing back cannot be found, nor taken out, and what
-/// MySQL gets meanwhile may be missing in what is brought back.
+/// Fails unless every partition is warm. While a rebuild restores likes, they can neither be found nor removed, and the
+/// rebuild may miss what MySQL receives meanwhile.
 pub(crate) async fn all_warm(redis: &mut Servers) -> Result<(), StoreError> {
     let partitions: Vec<Partition> = Partition::all().collect();
     let markers = markers(redis, &partitions).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn all_warm(redis: &mut Servers) -> Result<(), StoreError> {
     Err(StoreError::Other(format!("this needs all partitions warm, and {cold} are not")))
 }
 
-/// Declares partitions warm on their servers as they are, each in its epoch.
+/// Declares partitions warm as they are, each in its present epoch.
 pub(crate) async fn declare_warm(redis: &mut Servers, whole: &[(Partition, u64)]) -> Result<(), StoreError> {
     let calls: Vec<Warm<'_>> = whole
         .iter()

@@ -1,15 +1,15 @@
-//! How far each outbox of Redis was at some moment.
+//! The positions of outboxes at some moment.
 
 use std::collections::BTreeMap;
 
 use contract::{Partition, Version};
 
-/// The last id of each outbox concerned.
+/// The last id of each outbox.
 #[derive(Debug, Default)]
 pub(crate) struct Marks(BTreeMap<Partition, Version>);
 
 impl Marks {
-    /// Adds a mark, or raises the one that is there.
+    /// Adds a mark, or raises the existing one.
     pub(crate) fn add(&mut self, partition: Partition, last: Version) {
         let mark = self.0.entry(partition).or_default();
         *mark = last.max(*mark);

@@ -1,7 +1,7 @@
 //! The outbox of MySQL: changes of kinds whose truth is MySQL, to be projected into Redis and shipped to Kafka.
 //!
-//! One process at a time works on it, under [`LOCK`], so that the rows of one user and article are projected in the order
-//! of their ids, which is that of their commits.
+//! One process at a time works on it, under [`LOCK`], so that the rows of one user and article are projected in the
+//! order of their ids, which is the order of their commits.
 
 use contract::{
     ArticleId, ArticleNumber, DecodeError, Event, Fields, Kind, Partition, UserId, UserNumber, Version, scripts::Entry,
@@ -11,16 +11,16 @@ use sqlx::{AssertSqlSafe, FromRow, MySqlPool, query_as, query_scalar};
 
 use crate::store::{StoreError, mysql::atomically};
 
-/// The name of the lock of the process that works on the outbox.
+/// The name of the lock.
 pub(crate) const LOCK: &str = "outbox";
 
-/// Rows that are read at once.
+/// Rows in one read.
 pub(crate) const BATCH: usize = 500;
 
-/// What is done with a row. It goes when both are.
+/// What is done with a row. The row is deleted when both are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// Bringing the projection in Redis up to it.
+    /// Updating the projection in Redis.
     Project,
     /// Shipping it to Kafka.
     Ship,
@@ -35,7 +35,7 @@ impl Work {
     }
 }
 
-/// A row as it stands.
+/// A row of the table.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct Row {
     pub(crate) id: i64,
@@ -51,23 +51,23 @@ pub(crate) struct Row {
     ip_hash: String,
     user_name: Option<String>,
     article_name: Option<String>,
-    /// By MySQL's clock, when the row was read.
+    /// MySQL's time when the row was read.
     now_ms: i64,
 }
 
 impl Row {
-    /// Seconds from the change until the row was read, both by MySQL's clock.
+    /// Seconds from the change until the row was read, by MySQL's clock.
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     pub(crate) fn age_seconds(&self) -> f64 {
         (self.now_ms - self.at_ms).max(0) as f64 / 1000.0
     }
 
-    /// The partition whose work it belongs to.
+    /// The partition of its article.
     pub(crate) fn partition(&self) -> Option<Partition> {
         Partition::from_number(self.p)
     }
 
-    /// The event that the row stands for.
+    /// The event of the row.
     pub(crate) fn to_event(&self) -> Result<Event, DecodeError> {
         let number = |number: i64| u64::try_from(number).map_err(|_| DecodeError::Incomplete("a version below 0"));
         let user =
@@ -90,7 +90,7 @@ impl Row {
         fields.try_into()
     }
 
-    /// What the projection makes of it; none of a row that is no event, which is for the dead-letter queue.
+    /// The row's entry in the projection. None if the row is no event; it goes to the dead-letter queue.
     pub(crate) fn to_entry(&self) -> Option<Entry> {
         Some(Entry {
             kind: Kind::from_code(self.kind)?,
@@ -101,7 +101,7 @@ impl Row {
     }
 }
 
-/// The oldest rows of these partitions that are still to be worked on, in the order of their ids.
+/// The oldest rows of these partitions that still need this work, in the order of their ids.
 pub(crate) async fn read(mysql: &MySqlPool, work: Work, partitions: &[Partition]) -> Result<Vec<Row>, StoreError> {
     let list = partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     if list.is_empty() {
@@ -124,8 +124,9 @@ pub(crate) async fn shipped(mysql: &MySqlPool, ids: &[i64]) -> Result<(), StoreE
     Ok(())
 }
 
-/// Statements that mark those of the rows for which the condition holds, and remove the rows on which both works are done.
-/// Run them in one transaction: a row with both marks would stay, and of two that mark at once the later one sees both.
+/// Statements that mark those rows that meet the condition, and delete the rows whose work is all done. Run them in one
+/// transaction, or a row with both marks would stay. Of two transactions that mark a row at the same time, the later
+/// one sees both marks.
 pub(super) fn mark_done(work: Work, ids: &[i64], condition: &str) -> String {
     let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     format!(
@@ -135,13 +136,13 @@ pub(super) fn mark_done(work: Work, ids: &[i64], condition: &str) -> String {
     )
 }
 
-/// How many rows wait for a work, of those up to a row.
+/// How many rows up to a given row wait for this work.
 pub(crate) async fn waiting(mysql: &MySqlPool, work: Work, up_to: i64) -> Result<i64, StoreError> {
     let sql = format!("SELECT COUNT(*) FROM outbox WHERE {} = FALSE AND id <= ?", work.done());
     Ok(query_scalar(AssertSqlSafe(sql)).bind(up_to).fetch_one(mysql).await?)
 }
 
-/// The last row that there is; 0 if there is none.
+/// The id of the last row; 0 if there is none.
 pub(crate) async fn last(mysql: &MySqlPool) -> Result<i64, StoreError> {
     Ok(query_scalar("SELECT COALESCE(MAX(id), 0) FROM outbox").fetch_one(mysql).await?)
 }

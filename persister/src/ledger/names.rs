@@ -1,4 +1,4 @@
-//! The table `name`: what the numbers of names stand for.
+//! The table `name`: the texts of ids that are names.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -10,10 +10,10 @@ use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, QueryBuilder, query, query
 
 use crate::store::StoreError;
 
-/// Numbers of one statement.
+/// Numbers in one statement.
 const TOGETHER: usize = 1000;
 
-/// What a name names: the column `kind`. Every writer locks articles first.
+/// Whose name it is: the column `kind`. Every writer locks articles first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Of {
     Article,
@@ -29,11 +29,11 @@ impl fmt::Display for Of {
     }
 }
 
-/// Names whose numbers are other names'.
+/// Names whose numbers belong to other names.
 pub(crate) type Collisions = BTreeSet<(Of, i64, String)>;
 
-/// The error that they are, if there are any. Its text has no name, since it goes into logs, and into the letter of one name
-/// that the other may read.
+/// The error for collisions, if there are any. Its text contains no name, because it goes into logs, and into the dead
+/// letter of one name, which the other user may read.
 pub(crate) fn none(collisions: Collisions) -> Result<(), StoreError> {
     let Some((of, number, _)) = collisions.first() else { return Ok(()) };
     let reason = format!("id collision: another {of} has the number {number} of this one's name");
@@ -41,11 +41,11 @@ pub(crate) fn none(collisions: Collisions) -> Result<(), StoreError> {
     Err(StoreError::Collision { reason, names })
 }
 
-/// Names to be kept, in the order in which every writer locks them.
+/// Names to keep, in the order in which every writer locks them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct NewNames {
     texts: BTreeMap<(Of, i64), String>,
-    /// Those of which another is among these.
+    /// Names of which another is among these.
     collisions: Collisions,
 }
 
@@ -68,7 +68,7 @@ impl NewNames {
         }
     }
 
-    /// Writes those that are not there yet. The answer is the names whose numbers are another's; all others are kept.
+    /// Writes the missing names. Returns the names whose numbers belong to others; all others are kept.
     pub(crate) async fn write(&self, connection: &mut MySqlConnection) -> sqlx::Result<Collisions> {
         let mut collisions = self.collisions.clone();
         for of in [Of::Article, Of::User] {
@@ -84,7 +84,7 @@ impl NewNames {
                 });
                 insert.push(" ON DUPLICATE KEY UPDATE text = text").build().execute(&mut *connection).await?;
             }
-            // Again: another writer may have been first.
+            // Read again: another writer may have been first.
             known.extend(texts(connection, of, missing.into_iter()).await?);
             for (number, new) in wanted {
                 if known.get(&number).is_some_and(|known| known != new) {
@@ -96,7 +96,7 @@ impl NewNames {
     }
 }
 
-/// The texts that there are of these numbers.
+/// The existing texts of these numbers.
 async fn texts(
     connection: &mut MySqlConnection,
     of: Of,
@@ -111,7 +111,7 @@ async fn texts(
     Ok(texts)
 }
 
-/// What numbers stand for. A name that is not in the table is written by its number.
+/// The texts of numbers. A name that is not in the table is written by its number.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     users: HashMap<i64, String>,
@@ -119,7 +119,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Looks them up; asks nothing where all are numbers by themselves.
+    /// Looks up the texts. Asks nothing if no id is a name.
     pub(crate) async fn of(
         mysql: &MySqlPool,
         users: impl IntoIterator<Item = UserNumber>,
@@ -150,7 +150,7 @@ impl Names {
     }
 }
 
-/// Fails if the number of one of the users is another's, before anything is done to that one.
+/// Fails if the number of one of the users belongs to another name, before anything is done to that user.
 pub(crate) async fn are_theirs(mysql: &MySqlPool, users: &[UserId]) -> Result<(), StoreError> {
     let names = Names::of(mysql, users.iter().map(UserId::number), []).await?;
     let others = users.iter().filter_map(|user| {

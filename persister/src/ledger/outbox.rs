@@ -21,23 +21,22 @@ pub(crate) const RELAY_GROUP: &str = "relay";
 /// Entries of one outbox in one read.
 pub(crate) const PER_OUTBOX: u32 = 100;
 
-/// A consumer of a relay that has been gone for so long, with nothing pending, is forgotten.
+/// A relay's consumer that has been gone for so long, with nothing pending, is removed.
 const GONE: Duration = Duration::from_hours(1);
 
-/// Entries by outbox; no outbox without any.
+/// Entries by outbox. An outbox without entries is left out.
 pub(crate) type Entries = Vec<(Partition, Vec<Entry>)>;
 
-/// The outboxes that can be read: those with the relay's group, which is made, from the stream's beginning, where it is
-/// missing. Making one needs memory
-/// (<https://redis.io/docs/latest/commands/xgroup-create/>), so a full Redis is read where the groups are there: reading is
-/// what empties it.
+/// The outboxes that can be read: those with the relay's consumer group. A missing group is created at the beginning of
+/// the stream. Creating one needs memory (<https://redis.io/docs/latest/commands/xgroup-create/>), so of a full Redis
+/// only outboxes with a group are read; reading is what empties it.
 pub(crate) async fn with_groups(servers: &mut Servers, partitions: &[Partition]) -> Result<Vec<Partition>, StoreError> {
     let mut ask = redis::pipe();
     ask.ignore_errors();
     for partition in partitions {
         ask.cmd("XINFO").arg("GROUPS").arg(keys::outbox(*partition));
     }
-    // Whatever the reason why a server does not say that a group is there, making it tells.
+    // If a server does not confirm the group, for whatever reason, creating it shows the reason.
     let known: Vec<RedisResult<Value>> = ask.query_async(servers).await?;
     let is_there = |answer: &RedisResult<Value>| {
         let groups = answer.as_ref().ok().and_then(|groups| redis::from_redis_value_ref::<Groups>(groups).ok());
@@ -76,7 +75,7 @@ fn is_ours(name: &Value) -> bool {
     matches!(name, Value::BulkString(name) if name == RELAY_GROUP.as_bytes())
 }
 
-/// Reads new entries for a relay; or after the given ids, those that it has already taken
+/// Reads new entries for a relay; with `own`, those after the given ids that it has already taken
 /// (<https://redis.io/docs/latest/commands/xreadgroup/>).
 pub(crate) async fn read(
     redis: &mut Servers,
@@ -104,7 +103,7 @@ pub(crate) async fn read(
     Ok(taken)
 }
 
-/// Takes over for a relay what has been pending for longer than `idle`; and whether there is more.
+/// Takes over, for a relay, entries that have been pending for longer than `idle`. Also returns whether there are more.
 pub(crate) async fn claim(
     redis: &mut Servers,
     partitions: &[Partition],
@@ -129,8 +128,8 @@ pub(crate) async fn claim(
     Ok((claimed, more))
 }
 
-/// Removes relays that are long gone. Each relay that ever was is a consumer in every group, and no entry depends on
-/// one that has nothing pending.
+/// Removes consumers of relays that are long gone. Every relay becomes a consumer of every group, and no entry depends
+/// on one without pending entries.
 pub(crate) async fn forget_gone(redis: &mut Servers, partitions: &[Partition]) -> Result<(), StoreError> {
     let mut ask = redis::pipe();
     for partition in partitions {
@@ -171,7 +170,7 @@ pub(crate) async fn acknowledge(redis: &mut Servers, delivered: &[(Partition, Ve
     }
     let calls: Vec<Ack<'_>> = by_partition
         .iter()
-        // Lua's `unpack` takes some thousands of values.
+        // Lua's `unpack` is limited to a few thousand values.
         .flat_map(|(partition, ids)| ids.chunks(1000).map(|ids| Ack { partition: *partition, group: RELAY_GROUP, ids }))
         .collect();
     accepted(redis, &calls).await?;

@@ -1,4 +1,5 @@
-//! What was seen of each outbox while its partition was warm: a Redis that is lost whole may take that with it.
+//! The last known state of each outbox while its partition was warm, kept outside Redis for the case that Redis is
+//! lost.
 
 use contract::{Partition, Version};
 use jiff::Timestamp;
@@ -7,8 +8,8 @@ use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
 use super::markers::Marker;
 use crate::store::StoreError;
 
-/// Records the depths of the outboxes. `at` is of before the markers were read: whatever they do not count was
-/// acknowledged after it. A partition that is not warm on `server` keeps what was seen of it while it was.
+/// Records the lengths of the outboxes. `at` is from before the markers were read, so changes that they do not count
+/// were acknowledged later. A partition that is not warm on `server` keeps its last record.
 pub(crate) async fn remember(
     mysql: &MySqlPool,
     server: &str,
@@ -35,7 +36,7 @@ pub(crate) async fn remember(
     Ok(())
 }
 
-/// Of each partition that was ever looked at: its number, when in ms, and how many entries waited.
+/// For each partition that was ever recorded: its number, the time in ms, and how many entries waited.
 pub(super) async fn read(mysql: &MySqlPool) -> Result<Vec<(u8, i64, i64)>, StoreError> {
     Ok(query_as("SELECT p, seen_ms, waiting FROM outbox_seen").fetch_all(mysql).await?)
 }

@@ -1,4 +1,4 @@
-//! Pairs of user and article, by where they are kept.
+//! Pairs of user and article, by partition.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use contract::{ArticleNumber, Kind, Pair, Partition, Truth};
 
 use super::comparison::Counter;
 
-/// What has an article, of each partition, in its order.
+/// Groups values that have an article by partition, in order.
 pub(crate) fn by_partition<'a, T: Of>(all: impl IntoIterator<Item = &'a T>) -> BTreeMap<Partition, Vec<T>> {
     let mut by_partition: BTreeMap<Partition, Vec<T>> = BTreeMap::new();
     for one in all {
@@ -15,7 +15,7 @@ pub(crate) fn by_partition<'a, T: Of>(all: impl IntoIterator<Item = &'a T>) -> B
     by_partition
 }
 
-/// What has an article.
+/// A value that has an article.
 pub(crate) trait Of: Copy + 'static {
     fn article(&self) -> ArticleNumber;
 }
@@ -32,7 +32,7 @@ impl Of for Counter {
     }
 }
 
-/// The codes of the kinds that a store decides, for a list in SQL.
+/// The codes of the kinds that a store decides, as a list for SQL.
 pub(super) fn codes(truth: Truth) -> String {
     Kind::of(truth).map(|kind| kind.code().to_string()).collect::<Vec<_>>().join(",")
 }

@@ -16,8 +16,8 @@ use crate::store::{
     servers::Servers,
 };
 
-/// Takes the next token for these partitions. From now on nobody with an older one can record work there, and from the
-/// first write with it on nobody can write there in Redis.
+/// Takes the next token for these partitions. From now on no older token can record work there, and from the first
+/// write with the new token on, no older token can write in Redis.
 pub(crate) async fn next_token(mysql: &MySqlPool, partitions: &[Partition]) -> Result<u64, StoreError> {
     let take = format!(
         "UPDATE projector SET token = LAST_INSERT_ID(token + 1);
@@ -32,18 +32,18 @@ fn list<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> String {
     partitions.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// What became of entries.
+/// The outcome of a write.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
-    /// The partitions that were written, and how many writes each has had.
+    /// The partitions that were written, and the number of writes that each has had.
     pub(crate) writes: BTreeMap<Partition, u64>,
-    /// The partitions that are not warm: nothing was written there.
+    /// The partitions that are not warm. Nothing was written there.
     pub(crate) cold: Vec<Partition>,
-    /// Whether somebody else has taken over one of the others.
+    /// Whether another process has taken over one of the other partitions.
     pub(crate) taken_over: bool,
 }
 
-/// Writes entries, in their order, to each partition's projection.
+/// Writes entries, in order, to each partition's projection.
 pub(crate) async fn write(
     redis: &mut Servers,
     token: u64,
@@ -65,9 +65,10 @@ pub(crate) async fn write(
     Ok(written)
 }
 
-/// Records that rows of the outbox are projected, and how many writes their partitions have had. False if somebody has taken
-/// a newer token for one of them, whose rows are not recorded: a server that takes over may lack what was written to the one
-/// before, so whoever declares a server whole takes a token first, and what was not recorded by then is projected again.
+/// Records that rows of the outbox are projected, and the number of writes of their partitions. Returns false if
+/// another process has a newer token for a partition; that partition's rows are not recorded. A server that takes over
+/// may lack what was written to its predecessor. So before a server is declared whole a token is taken, and everything
+/// not recorded by then is projected again.
 pub(crate) async fn record(
     mysql: &MySqlPool,
     token: u64,
@@ -77,12 +78,12 @@ pub(crate) async fn record(
     if ids.is_empty() {
         return Ok(true);
     }
-    // Rows that are no event were written nowhere: there may be no partition at all.
+    // Rows that are no event were written nowhere, and may have no partition.
     let partitions = if writes.is_empty() { "NULL".to_owned() } else { list(writes.keys()) };
     let cases = writes.iter().map(|(partition, writes)| format!(" WHEN p = {partition} THEN {writes}"));
     let ours = format!("p IN (SELECT p FROM projection WHERE token = {token})");
-    // The first statement locks the partitions that are still ours. A token only grows, so no other becomes ours before the
-    // second looks.
+    // The first statement locks the partitions that are still ours. Tokens only grow, so none becomes ours again before
+    // the second statement.
     let statements = format!(
         "UPDATE projection SET writes = GREATEST(writes, CASE WHEN FALSE THEN 0{} ELSE 0 END)
              WHERE p IN ({partitions}) AND token = {token};

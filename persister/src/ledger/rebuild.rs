@@ -1,4 +1,4 @@
-//! The steps of a rebuild in Redis: fence, clear, declare warm. The data itself is written by [`super::restore`].
+//! The steps of a rebuild in Redis: fence, clear, declare warm. [`super::restore`] writes the data.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,9 +26,9 @@ pub(crate) async fn fence(redis: &mut Servers, partitions: &[Partition], id: &st
     Ok(())
 }
 
-/// Removes all keys of the partitions except the marker, the outbox, whose last id must never go back, the projector,
-/// whose token must not either, and key sets, which are of no article; how many keys.
-/// Nothing adds keys meanwhile: the partitions are fenced. They are of one server.
+/// Removes the partitions' keys and returns their number. Kept are the marker, the outbox, whose last id must never
+/// decrease, the projector, whose token must not either, and key sets, which belong to no article. The partitions are
+/// fenced, so no key is added meanwhile. They are on one server.
 pub(crate) async fn clear(redis: &mut Servers, partitions: &[Partition], id: &str) -> Result<usize, StoreError> {
     let concerned: HashSet<Partition> = partitions.iter().copied().collect();
     let kept: HashSet<String> = partitions
@@ -61,7 +61,7 @@ pub(crate) async fn clear(redis: &mut Servers, partitions: &[Partition], id: &st
     }
 }
 
-/// Declares the rebuilt partitions warm, in a new epoch that MySQL knows of first.
+/// Declares the rebuilt partitions warm in a new epoch, which MySQL records first.
 pub(crate) async fn declare_rebuilt(
     stores: &Stores,
     redis: &mut Servers,
@@ -74,7 +74,7 @@ pub(crate) async fn declare_rebuilt(
     let now = clock::time(redis).await?.as_millisecond();
     let before_1970 = |_| StoreError::Answer(Store::Redis, "its clock is out of range".to_owned());
     let now = Version { ms: u64::try_from(now).map_err(before_1970)?, seq: 0 };
-    // Not below the time in seconds either: a MySQL restored from a backup has forgotten which epochs it gave out.
+    // The epoch is not below the time in seconds either: a MySQL restored from a backup has forgotten later epochs.
     let next_epoch = |(partition, epoch): (Partition, u64)| {
         (partition, epoch.max(known.of(partition).epoch).saturating_add(1).max(now.ms / 1000))
     };

@@ -8,16 +8,16 @@ use sqlx::{MySqlPool, query, query_as, query_scalar};
 use super::{loss::Loss, restore::Written};
 use crate::store::StoreError;
 
-/// Why partitions were declared whole that may lack something: no rebuild took anything else from them.
+/// The reason of a record without a rebuild: partitions were declared whole that may lack something.
 pub(crate) const PROMOTED: &str = "a replica has taken over";
 
-/// A rebuild that has ended well.
+/// A rebuild that succeeded.
 pub(crate) struct Rebuilt {
     pub(crate) why: &'static str,
     pub(crate) partitions: usize,
     pub(crate) loss: Loss,
     pub(crate) written: Written,
-    /// From when the loss was noticed.
+    /// The time since the loss was noticed.
     pub(crate) took: Duration,
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn keep(mysql: &MySqlPool, rebuilt: &Rebuilt) -> Result<(), Sto
     Ok(())
 }
 
-/// When the last rebuild was noticed to be needed before which likes may have been lost, in ms; none if there was none.
+/// When the last rebuild with a possible loss was noticed, in ms. None if there was none.
 pub(crate) async fn last_without_likes(mysql: &MySqlPool) -> Result<Option<i64>, StoreError> {
     Ok(query_scalar("SELECT MAX(noticed_ms) FROM rebuild WHERE lost_of > 0 AND reason <> ?")
         .bind(PROMOTED)
@@ -58,7 +58,7 @@ pub(super) async fn last_loss(mysql: &MySqlPool) -> Result<Option<Timestamp>, St
     Ok(ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()))
 }
 
-/// The columns of a record, as [`keep`] writes them.
+/// The columns of a record, in the order of [`keep`].
 pub(super) type Row = (i64, i64, String, i32, i64, i64, i32, i64, Option<i64>);
 
 /// The last record.

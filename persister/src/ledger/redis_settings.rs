@@ -1,4 +1,4 @@
-//! The settings of Redis on which the promises rest: what was acknowledged is on its disk, and stays in its memory.
+//! The settings of Redis on which the promises depend: acknowledged changes are on its disk, and stay in its memory.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,44 +10,44 @@ use serde::Serialize;
 
 use crate::store::{StoreError, info::word_of, servers::Servers};
 
-/// Each with the only value that will do, and what INFO calls it.
+/// Each setting with its only right value, and its name in INFO.
 const NEEDED: [(&str, &str, Option<&str>); 3] = [
-    // With any other Redis drops keys when it is full: likes with `allkeys-…`, used view tokens with `volatile-…` too.
+    // With any other policy a full Redis drops keys: likes with `allkeys-…`, used view tokens even with `volatile-…`.
     ("maxmemory-policy", "noeviction", Some("maxmemory_policy")),
     ("appendonly", "yes", Some("aof_enabled")),
     ("appendfsync", "always", None),
 ];
 
-/// One of them.
+/// One of the settings.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Setting {
     pub(crate) name: &'static str,
     needed: &'static str,
-    /// What the servers have, each value once; null of a server that does not say.
+    /// The values of the servers, each once; null for a server that does not show it.
     found: BTreeSet<Option<String>>,
 }
 
 impl Setting {
-    /// Whether a server has another value. What is not known is not wrong.
+    /// Whether a server has another value. An unknown value is not wrong.
     pub(crate) fn is_wrong(&self) -> bool {
         self.found.iter().flatten().any(|found| found != self.needed)
     }
 
-    /// Whether all servers say.
+    /// Whether all servers show the value.
     pub(crate) fn is_known(&self) -> bool {
         !self.found.contains(&None)
     }
 }
 
 impl fmt::Display for Setting {
-    /// `appendfsync everysec`, or `appendfsync not known`; of servers that differ, each value.
+    /// `appendfsync everysec`, or `appendfsync not known`; if servers differ, each value.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found: Vec<&str> = self.found.iter().map(|found| found.as_deref().unwrap_or("not known")).collect();
         write!(out, "{} {}", self.name, found.join(" or "))
     }
 }
 
-/// What is wrong and what would be right, in words.
+/// What is wrong and what would be right, as text.
 pub(crate) fn wrong(settings: &[Setting]) -> impl Iterator<Item = String> {
     settings.iter().filter(|setting| setting.is_wrong()).map(|setting| format!("{setting}, not {}", setting.needed))
 }
@@ -65,7 +65,7 @@ pub(crate) async fn settings(redis: &mut Servers) -> Result<Vec<Setting>, StoreE
         .collect())
 }
 
-/// Where CONFIG is refused, as many managed services do, INFO is what is left, which has no `appendfsync`
+/// If CONFIG is refused, as by many managed services, INFO is left, which has no `appendfsync`
 /// (<https://redis.io/docs/latest/commands/info/>).
 async fn of(server: &mut MultiplexedConnection) -> Result<[Option<String>; 3], StoreError> {
     let info: String = redis::cmd("INFO").query_async(server).await?;

@@ -1,4 +1,4 @@
-//! What a rebuild must know of each relay: whether it may still hold entries of a Redis that has gone.
+//! What a rebuild must know of each relay: whether it may still hold entries of a Redis that is gone.
 
 use std::time::Duration;
 
@@ -7,24 +7,23 @@ use sqlx::{FromRow, MySqlPool, QueryBuilder, query, query_as};
 
 use crate::store::{StoreError, kafka::DELIVERY};
 
-/// What was taken longer ago is not sent any more: a relay that stood still must not ship what a Redis that was rebuilt
-/// in the meantime does not have.
+/// Entries taken longer ago are not sent: a relay that was suspended must not ship changes that a rebuilt Redis lacks.
 pub(crate) const TAKEN_TO_SENT: Duration = Duration::from_secs(2);
-/// A rebuild waits so long for a relay that says nothing: by then whatever it had taken has been delivered or has failed, unless
-/// its process stood still.
+/// How long a rebuild waits for a silent relay. By then everything that the relay had taken has been delivered or has
+/// failed, unless its process was suspended.
 pub(crate) const SILENCE: Duration = DELIVERY.saturating_add(TAKEN_TO_SENT);
 
-/// What a relay says of itself, and of one server.
+/// A relay's report about one server.
 pub(crate) struct Session<'a> {
     pub(crate) relay: &'a str,
     pub(crate) partitions: &'a [Partition],
-    /// The server that it takes entries from; empty for none.
+    /// The server that it reads from. Empty for none.
     pub(crate) run_id: String,
-    /// How long before the moment of writing the oldest entry in flight was taken.
+    /// The age of the oldest entry in flight, at the time of writing.
     pub(crate) oldest: Duration,
 }
 
-/// Writes the rows of a relay, in one statement; `now` is a moment by MySQL's clock.
+/// Writes the rows of a relay in one statement. `now` is a time of MySQL's clock.
 pub(crate) async fn beat(mysql: &MySqlPool, now: &str, sessions: &[Session<'_>]) -> Result<(), StoreError> {
     if sessions.is_empty() {
         return Ok(());
@@ -34,7 +33,7 @@ pub(crate) async fn beat(mysql: &MySqlPool, now: &str, sessions: &[Session<'_>])
     );
     insert.push_values(sessions, |mut row, session| {
         let (low, high) = bits(session.partitions);
-        // A millisecond is the columns' precision.
+        // The columns have a precision of one millisecond.
         let oldest = u64::try_from(session.oldest.as_micros()).unwrap_or(u64::MAX).saturating_add(1000);
         row.push_bind(session.relay).push_bind(low).push_bind(high).push_bind(&session.run_id);
         row.push("CAST(").push_bind_unseparated(now).push_unseparated(" AS DATETIME(3)) - INTERVAL ");
@@ -67,8 +66,8 @@ pub(crate) struct Holding {
     pub(crate) same_server: bool,
 }
 
-/// The relays that may hold entries of these partitions from before `now`: taken from another server, or not yet
-/// delivered.
+/// The relays that may hold entries of these partitions from before `now`: taken from another server, or not delivered
+/// yet.
 pub(crate) async fn holding(
     mysql: &MySqlPool,
     partitions: &[Partition],
@@ -76,7 +75,7 @@ pub(crate) async fn holding(
     now: &str,
 ) -> Result<Vec<Holding>, StoreError> {
     let (low, high) = bits(partitions);
-    // A server's replication may change its name while it serves on; its relays learn that with their next session.
+    // A serving server's name may change with its replication. Its relays learn that with their next session.
     let (process, _) = server.split_once(':').unwrap_or((server, ""));
     Ok(query_as(
         "SELECT relay_id, SUBSTRING_INDEX(run_id, ':', 1) = ? AS same_server FROM relay_session
@@ -92,7 +91,7 @@ pub(crate) async fn holding(
     .await?)
 }
 
-/// Removes the rows of relays that have said nothing since `now`: nobody need wait for them again.
+/// Removes the rows of relays that have been silent since `now`, so that nobody waits for them again.
 pub(crate) async fn forget_silent(mysql: &MySqlPool, now: &str) -> Result<(), StoreError> {
     query("DELETE FROM relay_session WHERE seen_at < CAST(? AS DATETIME(3))").bind(now).execute(mysql).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Making the store that follows do so again.
+//! Repairing the store that follows.
 
 use contract::{ArticleId, Kind, Partition, UserId, scripts::Restate};
 use sqlx::{Connection as _, MySqlConnection, MySqlPool, query, query_scalar};
@@ -11,8 +11,8 @@ use crate::store::{
     servers::Servers,
 };
 
-/// Says again what Redis holds of these users, in new events with cause `reconcile`; only where Redis decides. Without any user
-/// the script sets the count in Redis to the number of users there. Marks the last change of the outbox.
+/// Restates what Redis holds of these users in new events with cause `reconcile`, for kinds that Redis decides. Without
+/// users the script corrects the count in Redis. Marks the last change of the outbox.
 pub(crate) async fn restate(
     redis: &mut Servers,
     (article, kind): (&ArticleId, Kind),
@@ -30,8 +30,8 @@ pub(crate) async fn recount(mysql: &MySqlPool, of: Counter) -> Result<(), StoreE
     retried(mysql, async |connection| recount_locked(connection, of).await).await
 }
 
-/// With the partition locked no consumer has rows in hand that are counted later; with the count locked nobody else
-/// changes it. What is read after both is what is there, READ COMMITTED.
+/// The partition's lock keeps out consumers that have rows in hand, and the count's lock keeps out everybody else.
+/// Under READ COMMITTED, what is read after both locks is current.
 async fn recount_locked(connection: &mut MySqlConnection, (article, kind): Counter) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;
     lock_partitions(&mut transaction, [&Partition::of(article)]).await?;

@@ -23,16 +23,16 @@ use crate::{
     },
 };
 
-/// User ids of one call, and of one pipeline.
+/// User ids in one call, and in one pipeline.
 const PER_CALL: usize = 5000;
 const PER_PIPELINE: usize = 20_000;
-/// Bytes of sketches of one pipeline.
+/// Bytes of sketches in one pipeline.
 const SKETCHES: usize = 1 << 20;
-const TELL: Duration = Duration::from_secs(1);
-/// Declaring partitions whole takes some milliseconds, however many they are.
+const LOG_EVERY: Duration = Duration::from_secs(1);
+/// Declaring partitions whole takes a few milliseconds, however many there are.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// What a rebuild brought back, and in what time.
+/// What a rebuild restored, and how long it took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
     /// Pairs of user and article, of all kinds.
@@ -53,20 +53,20 @@ fn rate(count: u64, took: Duration) -> u64 {
     (count as f64 / took.as_secs_f64().max(0.001)) as u64
 }
 
-/// A rebuild that is being written. Partitions get their members one after the other, and each may serve when it has them: bars
-/// and counters of all are written at the beginning.
+/// A rebuild in progress. Bars and counters of all partitions are written first. Then the partitions get their members
+/// one after another, and each may serve as soon as it has them.
 pub(crate) struct Restore<'a> {
     mysql: &'a MySqlPool,
-    /// They were empty, and are fenced for rebuild `id`.
+    /// The partitions are empty, and fenced for rebuild `id`.
     partitions: &'a [Partition],
     id: &'a str,
-    /// What these users did before must not come back, even if a row of it is still there.
+    /// What these users did before their erasure must not come back, even if a row is left.
     erased: HashMap<i64, i64>,
     /// How many of the partitions have their members.
     done: usize,
     written: Written,
     began: Instant,
-    told: Instant,
+    logged: Instant,
 }
 
 impl<'a> Restore<'a> {
@@ -84,10 +84,10 @@ impl<'a> Restore<'a> {
         writer.flush().await?;
         let written = Written { members: 0, articles, took: Duration::ZERO };
         let erased = erased::all(mysql).await?;
-        Ok(Self { mysql, partitions, id, erased, done: 0, written, began, told: began })
+        Ok(Self { mysql, partitions, id, erased, done: 0, written, began, logged: began })
     }
 
-    /// Writes members for a moment; the partitions that are whole by it, none when all were before.
+    /// Writes members for a moment. Returns the partitions that are complete now; none when all were complete before.
     pub(crate) async fn next(&mut self, redis: &mut Servers) -> Result<&'a [Partition], StoreError> {
         let (from, began) = (self.done, Instant::now());
         let mut writer = Writer::new(redis, self.id);
@@ -101,15 +101,15 @@ impl<'a> Restore<'a> {
         writer.flush().await?;
         self.written.members += writer.members;
         self.written.took = self.began.elapsed();
-        if self.told.elapsed() > TELL {
-            self.told = Instant::now();
+        if self.logged.elapsed() > LOG_EVERY {
+            self.logged = Instant::now();
             let (partitions, of, members) = (self.done, self.partitions.len(), self.written.members);
             info!(partitions, of, members, members_per_second = self.written.members_per_second(), "rebuilding");
         }
         Ok(&self.partitions[from..self.done])
     }
 
-    /// What was brought back so far.
+    /// What has been restored so far.
     pub(crate) const fn written(&self) -> Written {
         self.written
     }
@@ -119,8 +119,8 @@ fn below(table: &str) -> StoreError {
     StoreError::Answer(Store::Mysql, format!("{table} has an id below 1"))
 }
 
-/// One scan of the partition's part of an index that covers it, article by article. The users of one kind and article are
-/// in memory at once: 8 bytes each. Rows of nobody, which an import may have brought, keep no partition cold.
+/// Scans the partition's part of a covering index, article by article. The users of one kind and article are in memory
+/// at once, 8 bytes each. Rows with an invalid user or article are skipped.
 async fn restore_members(
     mysql: &MySqlPool,
     writer: &mut Writer<'_>,
@@ -136,7 +136,7 @@ async fn restore_members(
     .fetch(mysql);
     let (mut current, mut users) = (None, Vec::new());
     while let Some((article, code, user, ms)) = rows.try_next().await? {
-        // A kind of a newer release is restored by that one.
+        // A kind of a newer release is restored by that release.
         let Some(kind) = Kind::from_code(code) else { continue };
         let of = (ArticleNumber::try_from(article).map_err(|_| below("interaction"))?, kind);
         if current != Some(of) {
@@ -145,7 +145,7 @@ async fn restore_members(
             }
             users.clear();
         }
-        // Rows of MySQL's own kinds are deleted by the erasure itself, and dated by another clock.
+        // Rows of MySQL's own kinds are deleted by the erasure itself, and are dated by another clock.
         if kind.truth() == Truth::Redis && erased.get(&user).is_some_and(|at| ms <= *at) {
             continue;
         }
@@ -181,7 +181,7 @@ async fn restore_stats(
     Ok(total)
 }
 
-/// Every partition has all of them.
+/// Every partition has a copy of all bars.
 async fn restore_bars(
     mysql: &MySqlPool,
     redis: &mut Servers,
@@ -197,12 +197,12 @@ async fn restore_bars(
     Ok(())
 }
 
-/// Gathers script calls into pipelines.
+/// Collects script calls into pipelines.
 struct Writer<'a> {
     redis: &'a mut Servers,
     id: &'a str,
     calls: Gathered,
-    /// From 0 to 1: how full the pipeline is, in parts per million.
+    /// How full the pipeline is, in parts per million.
     weight: usize,
     members: u64,
 }

@@ -1,4 +1,4 @@
-//! The rows that MySQL has of pairs.
+//! The rows of pairs in MySQL.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::store::StoreError;
 /// Version and status of each row.
 pub(crate) type Rows = HashMap<Pair, (Version, bool)>;
 
-/// The rows that exist of these pairs.
+/// The existing rows of these pairs.
 pub(crate) async fn rows_of<'a>(
     mysql: impl MySqlExecutor<'_>,
     pairs: impl IntoIterator<Item = &'a Pair>,

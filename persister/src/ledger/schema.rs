@@ -13,8 +13,8 @@ use tracing::info;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// All that the components read; they write only through the procedure, which has the rights of the user that made it,
-/// who must not be dropped.
+/// What the components read. They write only through the procedure, which has the rights of the user that created it;
+/// that user must not be dropped.
 const READ_BY_HANDLERS: [(&str, &str); 6] = [
     ("name", "kind, number, text"),
     ("interaction", "article_id, kind, user_id, p, status, version_ms, version_seq, updated_at"),
@@ -24,9 +24,9 @@ const READ_BY_HANDLERS: [(&str, &str); 6] = [
     ("trends", "kind, as_of"),
 ];
 
-/// Refuses a server that cannot run the service, so that nothing is begun on it.
+/// Refuses a server that cannot run the service, before anything is changed.
 ///
-/// Sessions of READ COMMITTED, which all of ours are, cannot write where the binary log takes statements alone: error 1665
+/// A READ COMMITTED session, such as all of ours, cannot write if the binary log is STATEMENT: error 1665
 /// (<https://dev.mysql.com/doc/refman/8.4/en/binary-log-setting.html>).
 pub(crate) async fn will_do(mysql: &MySqlPool) -> anyhow::Result<()> {
     let settings = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format')";
@@ -45,10 +45,10 @@ pub(crate) async fn will_do(mysql: &MySqlPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Brings the tables to what this release needs. May be repeated, whatever interrupted it.
+/// Brings the tables to the state that this release needs. Repeatable after any interruption.
 pub(crate) async fn migrate(mysql: &MySqlPool) -> anyhow::Result<()> {
     let mut connection = mysql.acquire().await?;
-    // Its lock ends with it, however this ends.
+    // The connection's lock ends with it, whatever happens.
     connection.close_on_drop();
     up_to_date(&mut connection).await.context("the schema could not be brought up to date; migrate may be repeated")?;
     drop(connection);
@@ -57,9 +57,9 @@ pub(crate) async fn migrate(mysql: &MySqlPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// MySQL commits at each change of a table, so an interrupted migration is there in part
-/// (<https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html>), and sqlx asks a person to look. Each of ours may be
-/// repeated: what is there stays. So its mark is removed, under the lock of whoever migrates.
+/// MySQL commits at each change of a table, so an interrupted migration is partly applied
+/// (<https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html>), and sqlx refuses to continue. Each of our
+/// migrations can be repeated, since existing objects stay. So the mark is removed, under the lock of the migration.
 async fn up_to_date(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
     connection.lock().await?;
     connection.ensure_migrations_table(&MIGRATIONS.table_name).await?;
@@ -67,11 +67,11 @@ async fn up_to_date(connection: &mut MySqlConnection) -> Result<(), MigrateError
     if begun.rows_affected() > 0 {
         info!("a migration was interrupted; it is run again");
     }
-    // The lock is this session's, which may take it twice.
+    // The session has this lock already, and may take it twice.
     MIGRATIONS.run(connection).await
 }
 
-/// Writes what the numbers in columns `kind` mean, for people's queries.
+/// Writes the meaning of the numbers in the columns `kind`, for people's queries.
 async fn name_kinds(mysql: &MySqlPool) -> sqlx::Result<()> {
     let mut insert = QueryBuilder::new("INSERT INTO kind (code, name) ");
     insert.push_values(Kind::ALL, |mut row, kind| {
@@ -100,7 +100,7 @@ pub(crate) async fn grant(mysql: &MySqlPool, account: &str) -> anyhow::Result<()
     Ok(())
 }
 
-/// `user` or `user@host` as an SQL account name. Only plain characters: account names are no place for surprises.
+/// `user` or `user@host` as an account name in SQL. Only plain characters are allowed.
 fn quoted(account: &str) -> anyhow::Result<String> {
     let (user, host) = account.split_once('@').unwrap_or((account, "%"));
     let plain = |text: &str| {

@@ -1,4 +1,4 @@
-//! Waiting until the store that follows has what the other one had acknowledged at some moment.
+//! Waiting until the store that follows has everything that the other had acknowledged at some moment.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use crate::{
 
 const POLL: Duration = Duration::from_millis(100);
 
-/// How long to wait, and for how long it has been waited.
+/// How long to wait, and how long the wait has lasted.
 pub(crate) struct Patience<'a> {
     began: Instant,
     lasts: Duration,
@@ -31,7 +31,7 @@ impl<'a> Patience<'a> {
         Self { began: Instant::now(), lasts, stop }
     }
 
-    /// Waits for a moment; fails if the process is to stop, or it has been long enough.
+    /// Waits a moment. Fails if the process has to stop, or after too long.
     async fn wait(&self, store: &str, what: &str, jobs: &str) -> Result<(), StoreError> {
         if self.stop.is_cancelled() {
             return Err(StoreError::Other(format!("stopped while waiting for {what}")));
@@ -46,8 +46,8 @@ impl<'a> Patience<'a> {
     }
 }
 
-/// Waits until all entries of Redis's outboxes up to the marks are in Kafka, and all that was in Kafka then has been
-/// applied. An outbox's version in MySQL alone would not tell: entries may arrive in another order than they were made.
+/// Waits until all entries of Redis's outboxes up to the marks are in Kafka, and everything that was in Kafka then is
+/// applied. An outbox's version in MySQL would prove less, since entries may arrive out of order.
 pub(crate) async fn in_mysql(
     stores: &Stores,
     redis: &mut Servers,
@@ -75,8 +75,8 @@ pub(crate) async fn in_mysql(
     Ok(())
 }
 
-/// Waits until all that MySQL's outbox has of these partitions is in Redis. What was read of MySQL before came into the
-/// outbox with its row, so it is there then.
+/// Waits until all rows of MySQL's outbox of these partitions are in Redis. A change that was read from MySQL earlier
+/// has its outbox row, so it is then in Redis.
 pub(crate) async fn in_redis(
     mysql: &MySqlPool,
     partitions: &BTreeSet<Partition>,

@@ -1,4 +1,4 @@
-//! Page views, visitors and reads: out of Redis, into MySQL.
+//! Page views, visitors and reads: from Redis to MySQL.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::store::{
 /// An article with its counters.
 pub(crate) type Saved = (ArticleId, Counters);
 
-/// Records that a snapshot is complete, for those who ask how old the last one is.
+/// Records that a snapshot is complete, so that its age is known.
 pub(crate) async fn remember(mysql: &MySqlPool, took: Duration, articles: u64) -> Result<(), StoreError> {
     query("REPLACE INTO last_snapshot (one, ended_at, took_ms, articles) VALUES (1, UTC_TIMESTAMP(3), ?, ?)")
         .bind(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
@@ -28,7 +28,7 @@ pub(crate) async fn remember(mysql: &MySqlPool, took: Duration, articles: u64) -
     Ok(())
 }
 
-/// Names articles that changed, by partition: `most` of each at most.
+/// Lists changed articles by partition, at most `most` for each.
 pub(crate) async fn take(
     redis: &mut Servers,
     partitions: &[Partition],
@@ -37,11 +37,11 @@ pub(crate) async fn take(
     let take = |partition: &Partition| SnapshotTake { partition: *partition, most };
     let calls: Vec<SnapshotTake> = partitions.iter().map(take).collect();
     let named = partitions.iter().copied().zip(call_all(redis, &calls).await?);
-    // A cold partition has nothing to say.
+    // A cold partition lists nothing.
     Ok(named.map(|(partition, outcome)| (partition, outcome.unwrap_or_default())).collect())
 }
 
-/// Reads the counters of articles; those of a partition that went cold in between are left out.
+/// Reads the counters of articles. Those of a partition that has become cold are left out.
 pub(crate) async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId>)]) -> Result<Vec<Saved>, StoreError> {
     let calls: Vec<SnapshotRead<'_>> =
         taken.iter().map(|(partition, articles)| SnapshotRead { partition: *partition, articles }).collect();
@@ -51,8 +51,8 @@ pub(crate) async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId
     Ok(read.flatten().collect())
 }
 
-/// Writes counters, and the articles' names. Rows come in ascending order of articles, as every writer of the table takes its locks. No number is ever lowered:
-/// a snapshot may be late.
+/// Writes counters and the articles' names, in ascending order of articles, like every writer of the table. A late
+/// snapshot never lowers a number.
 pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<(), StoreError> {
     let mut insert =
         QueryBuilder::new("INSERT INTO article_stats (article_id, pv, uv, uv_sketch, read_count, updated_at) ");
@@ -61,7 +61,7 @@ pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<(), Store
         row.push_bind(article.number().get()).push_bind(of.pv).push_bind(of.uv).push_bind(sketch);
         row.push_bind(of.reads).push("UTC_TIMESTAMP(3)");
     });
-    // Assigned from left to right: the sketch is compared by the old number of visitors, which goes with it.
+    // Assignments run from left to right: the sketch is compared by the old number of visitors.
     insert.push(
         " ON DUPLICATE KEY UPDATE
             pv = GREATEST(pv, VALUES(pv)),
@@ -75,20 +75,21 @@ pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<(), Store
         names.article(article);
     }
     let mut transaction = mysql.begin().await?;
-    // Of a collision the counters are one already; an event of the second name goes to the dead-letter queue.
+    // If two names have one number, their counters are already shared. An event of the second name goes to the
+    // dead-letter queue.
     names.write(&mut transaction).await?;
     insert.build().execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }
 
-/// Tells Redis which counters are saved. An article that changed meanwhile stays listed.
+/// Reports to Redis which counters are saved. An article that changed meanwhile stays listed.
 pub(crate) async fn done(redis: &mut Servers, saved: &[Saved]) -> Result<(), StoreError> {
     let done = saved.iter().map(|(article, of)| SnapshotDone { article: article.clone(), pv: of.pv, reads: of.reads });
     accepted(redis, &done.collect::<Vec<_>>()).await?;
     Ok(())
 }
 
-/// The last snapshot: how long ago in microseconds, how long it took in ms, and how many articles it saved.
+/// The last snapshot: its age in microseconds, its duration in ms, and the number of articles.
 pub(super) async fn last(mysql: &MySqlPool) -> Result<Option<(i64, i64, i64)>, StoreError> {
     Ok(query_as("SELECT TIMESTAMPDIFF(MICROSECOND, ended_at, UTC_TIMESTAMP(3)), took_ms, articles FROM last_snapshot")
         .fetch_optional(mysql)

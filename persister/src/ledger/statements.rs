@@ -1,13 +1,13 @@
-//! The statements that write a batch, several rows each.
+//! The statements that write a batch, several rows in each.
 //!
-//! Writes are sent as text with their values inside: measured on MariaDB 10.11, a multi-row VALUES takes a third of the
-//! time of INSERT … SELECT from `JSON_TABLE`. All values are numbers and times printed here; no text of an event gets
-//! into a statement.
+//! Values are part of the text of a statement: on MariaDB 10.11, a multi-row VALUES takes a third of the time of INSERT
+//! … SELECT from `JSON_TABLE`. All values are numbers and times formatted here. No text of an event gets into a
+//! statement.
 //!
 //! `ON DUPLICATE KEY UPDATE` assigns from left to right
-//! (<https://dev.mysql.com/doc/refman/8.4/en/insert-on-duplicate.html>), so the version columns, which the conditions
-//! read, come last; `version_seq` before `version_ms`, since it alone needs the comparison of both. `VALUES(column)` is
-//! the spelling that MySQL and MariaDB share.
+//! (<https://dev.mysql.com/doc/refman/8.4/en/insert-on-duplicate.html>). The conditions read the version columns, so
+//! these come last, and `version_seq` before `version_ms`, because it needs the comparison of both. MySQL and MariaDB
+//! share the spelling `VALUES(column)`.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -16,7 +16,7 @@ use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
 use super::batch::{Deltas, Latest, Reader, State};
 
-/// `VALUES (…),(…)` of rows, or nothing where there are none.
+/// `VALUES (…),(…)` of rows. Nothing without rows.
 struct Rows(String);
 
 impl Rows {
@@ -41,7 +41,7 @@ impl Rows {
     }
 }
 
-/// `2026-11-22T12:00:00.123`, in UTC.
+/// A time such as `2026-11-22T12:00:00.123`, in UTC.
 fn time(at: Timestamp) -> DateTime {
     Offset::UTC.to_datetime(at)
 }
@@ -79,19 +79,19 @@ pub(crate) fn write_user_reads(reads: &BTreeMap<Reader, Latest<Timestamp>>) -> O
     )
 }
 
-/// Adds to the counts that grow, and locks each count that falls: [`LOWER_COUNTS`] then finds all its rows locked, in their
+/// Adds to the counts that grow, and locks each count that falls. [`LOWER_COUNTS`] then finds all its rows locked, in
 /// order.
 pub(crate) fn raise_counts(deltas: &Deltas) -> Option<String> {
     let mut rows = Rows::new("INSERT INTO interaction_count (article_id, kind, count)");
     for ((article, kind), delta) in deltas {
-        // A negative count in VALUES fails the table's CHECK even where the row exists and the sum would not.
+        // A negative count in VALUES violates the table's CHECK, even if the row exists and the sum would not.
         rows.push(format_args!("({article},{},{})", kind.code(), delta.max(&0)));
     }
     rows.finish("count = count + VALUES(count)")
 }
 
-/// Takes from the counts what the JSON array of (article, kind, how many) says. A count that is too low already is no
-/// reason to refuse a change of status: it stays at zero, and reconciling counts again.
+/// Lowers the counts by a JSON array of (article, kind, how many). A count that is already too low does not block a
+/// change of status: it stays at zero until `reconcile` corrects it.
 pub(crate) const LOWER_COUNTS: &str = "
     UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
         article_id BIGINT PATH '$[0]', kind TINYINT UNSIGNED PATH '$[1]', fewer BIGINT PATH '$[2]')) e

@@ -1,10 +1,10 @@
-//! The signs of life of the processes that warm.
+//! The heartbeats of processes that warm.
 
 use sqlx::{MySqlPool, query};
 
 use crate::store::StoreError;
 
-/// Records a sign of life, and forgets the processes that have long been silent.
+/// Records a heartbeat, and forgets processes that have long been silent.
 pub(crate) async fn beat(mysql: &MySqlPool, warmer: &str) -> Result<(), StoreError> {
     let write = "INSERT INTO warmer (warmer_id, seen_at) VALUES (?, UTC_TIMESTAMP(3))
                  ON DUPLICATE KEY UPDATE seen_at = VALUES(seen_at)";
@@ -13,7 +13,7 @@ pub(crate) async fn beat(mysql: &MySqlPool, warmer: &str) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Removes the sign of life of a process that ends.
+/// Removes the heartbeat of a process that ends.
 pub(crate) async fn forget(mysql: &MySqlPool, warmer: &str) -> Result<(), StoreError> {
     query("DELETE FROM warmer WHERE warmer_id = ?").bind(warmer).execute(mysql).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! What goes wrong with a store.
+//! Errors of a store.
 
 use std::{fmt, time::Duration};
 
@@ -24,7 +24,8 @@ impl fmt::Display for Store {
     }
 }
 
-/// Why a call of a store failed. The text names the store; what the client said is the source, so print the whole chain.
+/// Why a call to a store failed. The text names the store. The client's message is the source, so print the whole
+/// chain.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("{}", Store::Redis)]
@@ -33,25 +34,25 @@ pub(crate) enum StoreError {
     Mysql(#[from] sqlx::Error),
     #[error("{}", Store::Kafka)]
     Kafka(#[from] KafkaError),
-    /// No answer for that long, from a server that may still be there.
+    /// The server did not answer for that long, but may still be there.
     #[error("{store} did not answer within {} s", within.as_secs())]
     Stalled { store: Store, within: Duration },
-    /// A script did nothing.
+    /// A script refused, and did nothing.
     #[error("partition {0}: {1}")]
     Refused(Partition, Refusal),
-    /// An answer or a value that this release does not know.
+    /// This release does not know the answer or the value.
     #[error("{0}: {1}")]
     Answer(Store, String),
-    /// Names whose numbers are other names'. Tried again, it stays so.
+    /// The numbers of these names belong to other names. A retry cannot help.
     #[error("{reason}")]
     Collision { reason: String, names: Vec<(i64, String)> },
-    /// A refusal or a state that is no store's failure, in words.
+    /// A refusal or a state that is no failure of a store, as text.
     #[error("{0}")]
     Other(String),
 }
 
 impl StoreError {
-    /// The store that failed, if one did.
+    /// The store that failed, if any.
     pub(crate) const fn store(&self) -> Option<Store> {
         match self {
             Self::Redis(_) => Some(Store::Redis),

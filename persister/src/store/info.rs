@@ -1,13 +1,13 @@
-//! What a server of Redis says of itself.
+//! What a server of Redis reports about itself.
 
 use redis::{ErrorKind, RedisError, RedisResult, aio::MultiplexedConnection};
 
-/// What a server calls itself (<https://redis.io/docs/latest/commands/info/>).
+/// A server's names (<https://redis.io/docs/latest/commands/info/>).
 pub(super) struct Names {
-    /// The server, and the history that its data is of: `run_id`, which it gives itself at each start, and
-    /// `master_replid`, which changes when it becomes a replica and when it is promoted.
+    /// The server and the history of its data: `run_id`, which is new at each start, and `master_replid`, which changes
+    /// when the server becomes a replica and when it is promoted.
     pub(super) name: String,
-    /// Of a replica that was promoted, the replication id of its former master.
+    /// The replication id of the former master, if the server was promoted.
     pub(super) former: String,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn word_of<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-/// The same of a number; 0 if the server does not know the name.
+/// A number of INFO's answer; 0 if the server does not know the name.
 pub(crate) fn number_of(info: &str, name: &str) -> u64 {
     word_of(info, name).and_then(|value| value.parse().ok()).unwrap_or(0)
 }

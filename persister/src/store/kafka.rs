@@ -1,4 +1,4 @@
-//! Kafka: where it is, and the settings of every client.
+//! Kafka's address, and the settings of every client.
 
 mod security;
 
@@ -11,24 +11,24 @@ use self::security::Security;
 use super::{partitions::LOOK, shared::Shared};
 use crate::config::Config;
 
-/// The group whose offsets tell what MySQL has.
+/// The consumer group whose offsets say what MySQL has.
 pub(crate) const GROUP: &str = "interaction.persister";
 
-/// After so long a record is delivered or has failed for good (`message.timeout.ms`): whoever takes over from a dead
-/// relay waits for longer than that.
+/// After this time a record is delivered or has failed for good (`message.timeout.ms`). Anybody who takes over from a
+/// dead relay waits longer than this.
 pub(crate) const DELIVERY: Duration = Duration::from_secs(8);
 
-/// How long a question to Kafka may take.
+/// The limit for a question to Kafka.
 pub(crate) const METADATA: Duration = Duration::from_secs(5);
 
-/// Where Kafka is and how it is spoken to, and the topics' names.
+/// Kafka's address and security, and the names of the topics.
 #[derive(Clone)]
 pub(crate) struct Kafka {
-    /// What every client starts from; may hold the password.
+    /// The settings that every client starts from. They may contain the password.
     client: ClientConfig,
     pub(crate) topic: String,
     pub(crate) dlq_topic: String,
-    /// What the process has one of.
+    /// The clients that the process has once.
     pub(super) shared: Arc<Shared>,
 }
 
@@ -40,10 +40,10 @@ impl Kafka {
         client
             .set("bootstrap.servers", brokers)
             .set("client.id", "interaction-persister")
-            // A broker that restarts is found again within a second or so, not within ten.
+            // Reconnect to a restarted broker within about a second; the default is ten.
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.keepalive.enable", "true")
-            // A topic that gets partitions: librdkafka looks every five minutes by default.
+            // Look for new partitions more often than librdkafka's five minutes.
             .set("topic.metadata.refresh.interval.ms", LOOK.as_millis().to_string());
         Security::of(&config.kafka)?.apply(&mut client)?;
         Ok(Self { client, topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone(), shared: Arc::default() })
@@ -54,9 +54,8 @@ impl Kafka {
         self.client.clone()
     }
 
-    /// The same of a consumer that keeps up with the topic: what it fetches ahead bounds its memory. That is messages of
-    /// each partition, kilobytes in all, and the bytes of one fetch of a partition, which unpack to about ten times as
-    /// many.
+    /// The settings of a consumer that keeps up with the topic. What it fetches ahead bounds its memory: kilobytes of
+    /// messages for each partition, and the bytes of one fetch of a partition, which unpack to about ten times as many.
     pub(crate) fn reader(&self, fetch_bytes: u32) -> ClientConfig {
         let mut client = self.client();
         client

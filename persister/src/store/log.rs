@@ -1,4 +1,4 @@
-//! Reading a topic from one end to the other, for people's questions: without a group's offsets, in bounded memory.
+//! Reading a topic from beginning to end, for commands: without a group, in bounded memory.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,19 +18,19 @@ use super::{
     progress::Progress,
 };
 
-/// Kafka is asked again and again meanwhile; past it, it is down.
+/// The limit for repeated questions to Kafka. After it, Kafka is down.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What was in a topic when it was opened, partition beside partition; each of them in order.
+/// What was in a topic when it was opened. Partitions are read side by side, each in order.
 pub(crate) struct Log {
     consumer: StreamConsumer,
-    /// Of each partition that is not yet read to its end: the next offset, and the first that is not wanted.
+    /// For each partition that is not read to its end: the next offset, and the end.
     left: BTreeMap<i32, (i64, i64)>,
     stop: CancellationToken,
 }
 
 impl Kafka {
-    /// Opens a topic at its beginning, or at the first record that may hold an event of after `since`.
+    /// Opens a topic at its beginning, or at the first record that may hold an event from `since` on.
     pub(crate) async fn log(
         &self,
         topic: &str,
@@ -69,7 +69,7 @@ impl Kafka {
             .set("group.id", "interaction.log")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
-            // Where the records that come next were dropped meanwhile, with those that are left.
+            // If the next records have expired in the meantime, continue with those that are left.
             .set("auto.offset.reset", "earliest")
             .set("queued.max.messages.kbytes", "16384")
             .create()?;
@@ -84,12 +84,12 @@ impl Kafka {
 }
 
 impl Log {
-    /// How many offsets are still to be read.
+    /// The number of offsets still to be read.
     pub(crate) fn left(&self) -> u64 {
         self.left.values().map(|(next, end)| end.saturating_sub(*next).unsigned_abs()).sum()
     }
 
-    /// The next record; none at the end.
+    /// The next record. None at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<OwnedMessage>, StoreError> {
         while !self.left.is_empty() {
             let received = tokio::select! {
@@ -111,7 +111,7 @@ impl Log {
                     }
                     return Ok(Some(message.detach()));
                 }
-                // What came before the end may have been dropped meanwhile.
+                // The records before the end may have expired in the meantime.
                 Ok(Err(KafkaError::PartitionEOF(partition))) => {
                     self.left.remove(&partition);
                 }
@@ -123,13 +123,13 @@ impl Log {
     }
 }
 
-/// librdkafka goes on by itself after these.
+/// librdkafka recovers from these errors by itself.
 fn passes(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut};
     matches!(code, AllBrokersDown | BrokerTransportFailure | OperationTimedOut)
 }
 
-/// Most errors of a consumer pass by themselves: librdkafka reconnects, and rejoins the group.
+/// Most errors of a consumer pass: librdkafka reconnects and rejoins the group.
 pub(crate) fn pass_or_fail(error: KafkaError) -> Result<(), StoreError> {
     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
         return Err(error.into());

@@ -1,4 +1,4 @@
-//! Clients of the three stores. What they are asked, and why, is in [`crate::ledger`].
+//! Clients of the three stores. [`crate::ledger`] has the questions that they are asked.
 
 mod error;
 pub(crate) mod info;

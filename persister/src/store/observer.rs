@@ -14,34 +14,34 @@ use super::{
     progress::{End, Progress},
 };
 
-/// A record gets its time from the relay's clock, an event from that of Redis.
+/// A record's time comes from the relay's clock, an event's time from Redis's clock.
 const SKEW_MS: i64 = 3_600_000;
 
-/// Each partition's first offset, and the one that comes after its last.
+/// The first offset of each partition, and the offset after its last record.
 pub(crate) type Ends = BTreeMap<i32, (i64, i64)>;
 
 impl Kafka {
-    /// A client that asks what has been written and how far the group is, without being a member of it.
+    /// A client that reads the topic's ends and the group's offsets without joining the group.
     pub(crate) fn observer(&self) -> Result<Observer, StoreError> {
         let consumer = if let Some(consumer) = self.shared.observer.get() {
             consumer
         } else {
             let consumer: BaseConsumer = self.client().set("group.id", GROUP).create()?;
-            // Of two that are made at once, one is kept.
+            // Of two that are created at the same time, one is kept.
             self.shared.observer.get_or_init(|| Arc::new(consumer))
         };
         Ok(Observer { consumer: Arc::clone(consumer), kafka: self.clone() })
     }
 }
 
-/// Asks how far the group is.
+/// Reads the group's position.
 pub(crate) struct Observer {
     consumer: Arc<BaseConsumer>,
     kafka: Kafka,
 }
 
 impl Observer {
-    /// What has been written to the event topic and what the group has committed.
+    /// The ends of the event topic, and the group's committed offsets.
     pub(crate) async fn progress(&self) -> Result<Progress, StoreError> {
         let topic = self.kafka.topic.clone();
         self.ask(move |consumer| progress(consumer, &topic)).await
@@ -53,7 +53,7 @@ impl Observer {
         self.ask(move |consumer| ends(consumer, &topic)).await
     }
 
-    /// How many brokers there are, and how many consumers the group has.
+    /// The number of brokers, and of consumers in the group.
     pub(crate) async fn members(&self) -> Result<(usize, usize), StoreError> {
         self.ask(|consumer| {
             let metadata = consumer.fetch_metadata(None, METADATA)?;
@@ -64,13 +64,13 @@ impl Observer {
         .await
     }
 
-    /// How many records the dead-letter queue holds.
+    /// The number of records in the dead-letter queue.
     pub(crate) async fn dead_letters(&self) -> Result<i64, StoreError> {
         Ok(self.ends(&self.kafka.dlq_topic).await?.values().map(|(first, next)| next - first).sum())
     }
 
-    /// Where the records begin, in each of these partitions, that may hold an event of after `since`; past the end
-    /// where there is none.
+    /// For each of these partitions, the offset of the first record that may hold an event from `since` on; the end if
+    /// there is none.
     pub(crate) async fn begins(
         &self,
         topic: &str,
@@ -89,7 +89,7 @@ impl Observer {
         let consumer = Arc::clone(&self.consumer);
         let asking = move || {
             let answer = query(&consumer);
-            // It reads nothing: only errors wait there, and would pile up.
+            // This client reads nothing. Only errors arrive here; drain them before they pile up.
             let _ = consumer.poll(Duration::ZERO);
             answer
         };
@@ -120,10 +120,10 @@ fn progress(consumer: &BaseConsumer, topic: &str) -> Result<Progress, StoreError
     let committed = consumer.committed_offsets(asked, METADATA)?;
     let partitions = ends.into_iter().map(|(partition, (first, next))| {
         let found = committed.find_partition(topic, partition).map(|found| found.offset());
-        // No commit yet: the group will begin at the first.
+        // Without a commit the group begins at the first offset.
         let committed = if let Some(Offset::Offset(offset)) = found { offset } else { first };
-        // Clamp the offset: it may have expired, or lie past the end of a recreated topic. The two ends are asked one
-        // after the other, so they may even cross.
+        // Clamp the offset: it may have expired, or lie past the end of a recreated topic. The two ends are read one
+        // after the other and may cross.
         let at = committed.clamp(first, next.max(first));
         (partition, End { committed: at, next, dropped: (first - committed).max(0) })
     });

@@ -1,4 +1,4 @@
-//! How many partitions the event topic has. It may get more while it is written to.
+//! The number of partitions of the event topic, which may grow while the topic is in use.
 
 use std::{
     sync::{
@@ -10,10 +10,9 @@ use std::{
 
 use rdkafka::producer::{FutureProducer, Producer as _};
 
-/// How often producers and consumers look whether the topic has got more partitions. A group needs some seconds more to share
-/// them.
+/// How often producers and consumers check for new partitions. A group takes some seconds more to share them.
 pub(super) const LOOK: Duration = Duration::from_secs(3);
-/// How long a look may take.
+/// How long one check may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Partitions {
@@ -26,8 +25,8 @@ impl Partitions {
         Self { count: AtomicI32::new(count), looked: Mutex::new(Instant::now()) }
     }
 
-    /// How many there are, as far as is known. If that was long ago, it is asked again meanwhile: whoever sends does not
-    /// wait. The producer itself asks, since it takes no record for a partition that it does not know.
+    /// The known number of partitions. If it is old, it is refreshed in the background, so a sender does not wait. The
+    /// producer itself asks, because it refuses records for partitions that it does not know.
     pub(super) fn now(self: &Arc<Self>, producer: &FutureProducer, topic: &str) -> i32 {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if looked.elapsed() > LOOK {

@@ -2,10 +2,10 @@
 
 use contract::{Address, Partition};
 
-/// A server's address, and its share of the partitions.
+/// A server's address and its partitions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    /// None of the only server, which is where the URL says.
+    /// None for a single server, whose address is in the URL.
     pub(crate) address: Option<Address>,
     pub(crate) partitions: Vec<Partition>,
 }

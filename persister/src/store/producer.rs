@@ -21,13 +21,13 @@ use super::{
 };
 
 impl Kafka {
-    /// The producer to the event topic and the dead-letter queue. A process has one, however many servers it relays: each
-    /// would have threads, a queue and connections to all brokers of its own.
+    /// The producer for the event topic and the dead-letter queue. A process has one, however many servers it relays.
+    /// Each producer has threads, a queue and connections to all brokers.
     pub(crate) async fn producer(&self) -> Result<Producer, StoreError> {
         let asked = Instant::now();
         let mut state = self.shared.producing.lock().await;
         let (client, partitions) = match &state.open {
-            // After an error that is fatal librdkafka sends nothing more.
+            // After a fatal error librdkafka sends nothing more.
             Some((client, partitions)) if client.client().fatal_error().is_none() => {
                 (client.clone(), Arc::clone(partitions))
             }
@@ -41,7 +41,7 @@ impl Kafka {
         Ok(Producer { client, partitions, topic: self.topic.clone(), dlq_topic: self.dlq_topic.clone() })
     }
 
-    /// Asks Kafka. A failure is the answer to all who have waited for it, too.
+    /// Asks Kafka. A failure is the answer for everybody who waited for it.
     async fn partitions(&self, state: &mut Producing, asked: Instant) -> Result<i32, StoreError> {
         if let Some((why, at)) = &state.failed
             && *at > asked
@@ -56,7 +56,7 @@ impl Kafka {
     }
 
     async fn ask_for_topics(&self) -> Result<i32, StoreError> {
-        // Asked by a consumer: to a producer's question a broker may answer with a topic of its own making.
+        // Use a consumer: a broker may create a topic that a producer asks for.
         let observer = self.observer()?;
         let partitions = observer.ends(&self.topic).await?.len();
         observer.ends(&self.dlq_topic).await?;
@@ -76,7 +76,7 @@ impl Kafka {
     }
 }
 
-/// What the client said.
+/// The client's own error message.
 fn in_words(error: &StoreError) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
@@ -90,12 +90,13 @@ pub(crate) struct Producer {
     dlq_topic: String,
 }
 
-/// What goes into the dead-letter queue beside the bytes themselves.
+/// The headers of a record in the dead-letter queue.
 pub(crate) type DeadLetterHeaders<'a> = &'a [(&'a str, &'a str)];
 
 impl Producer {
     /// Queues an event. All events of one of our partitions go to one partition of the topic, so that consumers of
-    /// different ones do not wait for each other's locks. The future ends when Kafka has it, or has failed to take it.
+    /// different partitions do not wait for each other's locks. The future ends when Kafka has the event or has refused
+    /// it.
     pub(crate) async fn send(
         &self,
         partition: Partition,
@@ -106,7 +107,7 @@ impl Producer {
         self.queue(FutureRecord::to(&self.topic).partition(to).key(key).payload(event)).await
     }
 
-    /// Queues what cannot be applied, with the reason.
+    /// Queues a record that cannot be applied, with the reason.
     pub(crate) async fn bury(&self, bytes: &[u8], why: DeadLetterHeaders<'_>) -> Result<DeliveryFuture, StoreError> {
         let headers = why.iter().fold(OwnedHeaders::new_with_capacity(why.len()), |headers, (key, value)| {
             headers.insert(Header { key, value: Some(*value) })
@@ -118,7 +119,7 @@ impl Producer {
         loop {
             match self.client.send_result(record) {
                 Ok(delivery) => return Ok(delivery),
-                // Room comes within the delivery timeout, one way or the other.
+                // The queue has room again within the delivery timeout.
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
                     record = again;
                     tokio::time::sleep(Duration::from_millis(5)).await;

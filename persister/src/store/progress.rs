@@ -1,23 +1,23 @@
-//! How far the group is in the event topic.
+//! The position of the group in the event topic.
 
 use std::collections::BTreeMap;
 
-/// How far the group is, by partition of the topic.
+/// The group's position, by partition of the topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Progress(pub(crate) BTreeMap<i32, End>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct End {
-    /// The first offset that the group has not yet applied.
+    /// The first offset that the group has not applied.
     pub(crate) committed: i64,
     /// The offset that the next record will get.
     pub(crate) next: i64,
-    /// Records that Kafka has dropped before the group applied them.
+    /// Records that Kafka dropped before the group applied them.
     pub(crate) dropped: i64,
 }
 
 impl Progress {
-    /// How many records that were there at `mark` are not yet applied.
+    /// How many records that existed at `mark` are not applied yet.
     pub(crate) fn behind(&self, mark: &Self) -> i64 {
         let behind = |(partition, end): (&i32, &End)| {
             end.next - self.0.get(partition).map_or(0, |now| now.committed).min(end.next)
@@ -25,7 +25,7 @@ impl Progress {
         mark.0.iter().map(behind).sum()
     }
 
-    /// Records that Kafka has dropped before the group applied them, as far as it has not gone on after them yet.
+    /// Records that Kafka dropped before the group applied them, until the group continues after them.
     pub(crate) fn dropped(&self) -> i64 {
         self.0.values().map(|end| end.dropped).sum()
     }

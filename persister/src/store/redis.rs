@@ -20,14 +20,14 @@ use super::{
 };
 
 const CONNECT: Duration = Duration::from_secs(3);
-/// A script over a partition's share of a rebuild takes milliseconds; a server that says nothing for so long has stalled.
+/// A rebuild's largest script takes milliseconds. A server that does not answer for this long has stalled.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Where Redis is.
+/// The address of Redis.
 #[derive(Clone)]
 pub(crate) struct Redis {
     given: ConnectionInfo,
-    /// The servers of the cluster that were ever seen: the given one may be the one that is down.
+    /// All servers of the cluster seen so far: the given one may be down.
     met: Arc<Mutex<Vec<Address>>>,
 }
 
@@ -36,20 +36,19 @@ impl Redis {
         Ok(Self { given: url.into_connection_info()?, met: Arc::default() })
     }
 
-    /// Opens connections to all servers. They never reconnect by themselves, so that whoever holds them learns of a
-    /// restart.
+    /// Opens connections to all servers. They never reconnect by themselves, so their owner notices a restart.
     pub(crate) async fn connect(&self) -> Result<Servers, StoreError> {
         let places = self.places().await?;
         let servers = places.into_iter().map(|place| self.server(place));
         Ok(Servers::new(futures::future::try_join_all(servers).await?)?)
     }
 
-    /// The same to one server alone.
+    /// Opens a connection to one server.
     pub(crate) async fn connect_to(&self, place: &Place) -> Result<Servers, StoreError> {
         Ok(Servers::new(vec![self.server(place.clone()).await?])?)
     }
 
-    /// Every server that has partitions, as the first server says that answers.
+    /// Every server that has partitions, according to the first server that answers.
     pub(crate) async fn places(&self) -> Result<Vec<Place>, StoreError> {
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut first_error = None;
@@ -67,7 +66,7 @@ impl Redis {
         let mut connection = self.open(address).await?;
         let nodes: String = match redis::cmd("CLUSTER").arg("NODES").query_async(&mut connection).await {
             Ok(nodes) => nodes,
-            // What a server says that is in no cluster.
+            // The answer of a server outside any cluster.
             Err(error) if error.to_string().contains("cluster support disabled") => {
                 return Ok(vec![Place { address: None, partitions: Partition::all().collect() }]);
             }

@@ -11,13 +11,13 @@ use super::{
     servers::Servers,
 };
 
-/// What a call came to: its answer, or why the script did nothing.
+/// The outcome of a call: its answer, or why the script did nothing.
 pub(crate) type Outcome<C> = Result<<C as Call>::Answer, Refusal>;
 
-/// Sends calls, all at once, each to the server that has its partition; what each came to, in the same order.
+/// Sends calls, all at once, each to the server that has its partition. Returns the outcomes in the same order.
 ///
-/// They are sent once more after loading the scripts if a server does not know one. That is safe: a script that a server
-/// does not know did nothing there, and one that ran leaves the same state when it runs again.
+/// If a server does not know a script, loads the scripts and sends the calls again. That is safe: an unknown script did
+/// nothing, and a script that ran leaves the same state when it runs again.
 pub(crate) async fn call_all<C: Call>(servers: &mut Servers, calls: &[C]) -> Result<Vec<Outcome<C>>, StoreError> {
     let mut pipeline = redis::pipe();
     for call in calls {
@@ -32,18 +32,18 @@ pub(crate) async fn call<C: Call>(servers: &mut Servers, call: &C) -> Result<Out
     outcomes.pop().ok_or_else(|| StoreError::Answer(Store::Redis, "a script without an answer".to_owned()))
 }
 
-/// Sends calls of which none may be refused; their answers.
+/// Sends calls and returns their answers. A refusal is an error.
 pub(crate) async fn accepted<C: Call>(servers: &mut Servers, calls: &[C]) -> Result<Vec<C::Answer>, StoreError> {
     let outcomes = call_all(servers, calls).await?;
     calls.iter().zip(outcomes).map(|(call, outcome)| outcome.map_err(|refusal| refused(call, refusal))).collect()
 }
 
-/// A refusal as an error, where the caller can do nothing about it.
+/// A refusal as an error, for callers that cannot handle it.
 pub(crate) fn refused<C: Call>(call: &C, refusal: Refusal) -> StoreError {
     StoreError::Refused(call.partition(), refusal)
 }
 
-/// Calls of several scripts, gathered until there are enough of them to send. None may be refused.
+/// Calls of several scripts, collected until there are enough to send. A refusal is an error.
 #[derive(Default)]
 pub(crate) struct Gathered {
     pipeline: Pipeline,
@@ -57,7 +57,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// Sends all of them, and begins with none.
+    /// Sends the collected calls.
     pub(crate) async fn send(&mut self, servers: &mut Servers) -> Result<(), StoreError> {
         let Self { pipeline, partitions } = std::mem::take(self);
         for (partition, reply) in partitions.into_iter().zip(replies(servers, &pipeline).await?) {
@@ -67,7 +67,7 @@ impl Gathered {
     }
 }
 
-/// EVALSHA with the call's arguments. Nobody waits for what the persister does, so there is no deadline.
+/// EVALSHA with the call's arguments. Nobody waits for the persister's calls, so they have no deadline.
 fn command<C: Call>(servers: &Servers, call: &C) -> Result<Cmd, StoreError> {
     let mut command = redis::cmd("EVALSHA");
     let at = At { server: servers.name(call.partition())?, deadline_ms: None };
@@ -104,7 +104,7 @@ fn reply(answer: redis::Value) -> Result<Reply, StoreError> {
     Ok(Reply::new(values.into_iter().map(value).collect::<Result<_, _>>()?))
 }
 
-/// The error of a pipeline repeats that of each of its commands; the first says enough.
+/// A pipeline's error repeats that of each of its commands; the beginning is enough.
 pub(crate) fn short(error: &RedisError) -> RedisError {
     let text: String = error.to_string().chars().take(200).collect();
     RedisError::from((error.kind(), "a call failed", text))

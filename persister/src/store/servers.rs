@@ -1,4 +1,4 @@
-//! Connections to the servers of Redis, and which command goes to which.
+//! Connections to the servers of Redis, and the routing of commands.
 
 use contract::{Partition, keys};
 use futures::future::try_join_all;
@@ -13,18 +13,18 @@ use super::{error::StoreError, info::names, place::Place};
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(super) connection: MultiplexedConnection,
-    /// As [`names`] had it when the connection was opened.
+    /// Its names when the connection was opened.
     pub(super) name: String,
     pub(super) former: String,
     pub(super) place: Place,
 }
 
-/// The servers of some partitions, or of all. Takes commands and pipelines as a connection does, each to the server
-/// that has the partition of its first key.
+/// The servers of some or all partitions. It takes commands and pipelines like one connection, and sends each to the
+/// server that has the partition of its first key.
 #[derive(Clone)]
 pub(crate) struct Servers {
     servers: Vec<Server>,
-    /// By partition, which of them.
+    /// The index of the server, by partition.
     owners: [Option<u8>; Partition::COUNT as usize],
 }
 
@@ -32,7 +32,7 @@ impl Servers {
     pub(super) fn new(servers: Vec<Server>) -> RedisResult<Self> {
         let mut owners = [None; Partition::COUNT as usize];
         for (at, server) in servers.iter().enumerate() {
-            // There is no more of them than partitions: each has one at least.
+            // There are at most as many servers as partitions, since each has at least one.
             let at = u8::try_from(at).map_err(|_| strange("Redis has more servers than partitions"))?;
             for partition in &server.place.partitions {
                 owners[usize::from(partition.get())] = Some(at);
@@ -41,34 +41,34 @@ impl Servers {
         Ok(Self { servers, owners })
     }
 
-    /// Their partitions, in order.
+    /// The partitions, in order.
     pub(crate) fn partitions(&self) -> Vec<Partition> {
         Partition::all().filter(|partition| self.owner(*partition).is_some()).collect()
     }
 
-    /// Names the server that has the partition, for the scripts that compare it with the marker.
+    /// The name of the server that has the partition. Scripts compare it with the marker.
     pub(crate) fn name(&self, partition: Partition) -> Result<&str, StoreError> {
         let server = self.owner(partition).ok_or_else(|| unowned(partition))?;
         Ok(&self.servers[server].name)
     }
 
-    /// Whether the server that has the partition was a replica of the named one, and has taken over from it.
+    /// Whether the partition's server was a replica of the named server and has taken over from it.
     pub(crate) fn took_over_from(&self, partition: Partition, name: &str) -> bool {
         let former = self.owner(partition).map_or("", |server| &self.servers[server].former);
         name.rsplit_once(':').is_some_and(|(_, replication)| replication == former)
     }
 
-    /// Each by itself, for commands without a key.
+    /// Every server, for commands without a key.
     pub(crate) fn each(&mut self) -> impl Iterator<Item = &mut MultiplexedConnection> {
         self.servers.iter_mut().map(|server| &mut server.connection)
     }
 
-    /// The first, where any will do: to ask the time, or because there is one only.
+    /// The first server, where any will do: to ask the time, or because there is only one.
     pub(crate) fn any(&mut self) -> Result<&mut MultiplexedConnection, StoreError> {
         Ok(self.each().next().ok_or_else(|| strange("no server of Redis has a partition"))?)
     }
 
-    /// Whether each still is what it was when it was connected.
+    /// Whether every server still has the name that it had on connecting.
     pub(crate) async fn are_the_same(&mut self) -> Result<bool, StoreError> {
         for server in &mut self.servers {
             if names(&mut server.connection).await?.name != server.name {
@@ -91,7 +91,7 @@ impl Servers {
         self.owners[usize::from(partition.get())].map(usize::from)
     }
 
-    /// By the first argument that is a key of ours.
+    /// Routes by the first argument that is one of our keys.
     fn owner_of(&self, command: &Cmd) -> RedisResult<usize> {
         let partition = command.args_iter().find_map(|arg| match arg {
             Arg::Simple(bytes) => keys::partition_of(std::str::from_utf8(bytes).ok()?),
@@ -118,7 +118,7 @@ impl ConnectionLike for Servers {
         })
     }
 
-    /// One pipeline for each server concerned, all at once; the answers in the order of the commands.
+    /// Sends one pipeline to each server, all at the same time. Returns the answers in the order of the commands.
     fn req_packed_commands<'a>(
         &'a mut self,
         pipeline: &'a Pipeline,

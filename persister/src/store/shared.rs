@@ -1,4 +1,4 @@
-//! Clients of Kafka that a process has one of, whatever it does.
+//! Clients of Kafka that a process has only once.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -10,18 +10,18 @@ use tokio::sync::Mutex;
 
 use super::partitions::Partitions;
 
-/// None of them is there before it is asked for.
+/// Each is created on first use.
 #[derive(Default)]
 pub(super) struct Shared {
-    /// Asks what there is.
+    /// Reads offsets.
     pub(super) observer: OnceLock<Arc<BaseConsumer>>,
     pub(super) producing: Mutex<Producing>,
 }
 
 #[derive(Default)]
 pub(super) struct Producing {
-    /// The producer, and how many partitions its topic has.
+    /// The producer, and the number of partitions of its topic.
     pub(super) open: Option<(FutureProducer, Arc<Partitions>)>,
-    /// Why Kafka last did not say what is needed to open it, and when.
+    /// The last error on opening it, and when it came.
     pub(super) failed: Option<(String, Instant)>,
 }

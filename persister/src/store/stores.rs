@@ -7,7 +7,8 @@ use sqlx::MySqlPool;
 use super::{kafka::Kafka, mysql, redis::Redis, secret::secret};
 use crate::config::Config;
 
-/// Where the stores are. Nothing is connected yet: each job connects when it needs to, and again after a failure.
+/// The addresses of the stores. Nothing is connected yet: each job connects when it needs to, and again after a
+/// failure.
 #[derive(Clone)]
 pub(crate) struct Stores {
     pub(crate) redis: Redis,

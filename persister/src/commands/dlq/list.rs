@@ -13,7 +13,7 @@ use crate::{
     store::Stores,
 };
 
-/// Characters of a payload in the table.
+/// The characters of a payload that the table shows.
 const START: usize = 60;
 
 #[derive(Serialize)]

@@ -1,4 +1,4 @@
-//! `persister dlq`: what is in the dead-letter queue, and putting back what can be applied after all.
+//! `persister dlq`: lists the dead-letter queue, and puts back what can be applied now.
 
 mod list;
 mod options;

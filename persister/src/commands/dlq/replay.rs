@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Records that are under way at once, and recorded at once.
+/// Records in flight together, and recorded together.
 const BATCH: usize = 500;
 
 pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &CancellationToken) -> anyhow::Result<()> {
@@ -30,7 +30,7 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
     }
     let before = replayed(&stores.mysql, topic).await?;
     let rebuilt = rebuilds::last_without_likes(&stores.mysql).await?;
-    // A Redis that was rebuilt without a change would go on denying it, and where Redis decides it is believed.
+    // If Redis was rebuilt without a change, it would keep denying that change; for its own kinds Redis decides.
     let outdated = |event: &Event| match event.change {
         Change::Switch(kind, _) if kind.truth() == Truth::Redis => {
             rebuilt.filter(|at| event.version.ms <= at.unsigned_abs()).map(|_| kind)
@@ -95,7 +95,7 @@ fn whose(event: &Event, kind: Kind) -> String {
     format!("{kind} of article {} by user {user}", event.article)
 }
 
-/// Queues the event: as it came if it was one already, or made from an outbox's entry.
+/// Queues the event unchanged, or converts an outbox entry to an event.
 async fn send(producer: &Producer, letter: &Letter, event: &Event) -> Result<DeliveryFuture, StoreError> {
     let made;
     let bytes = if letter.headers.contains_key("id") {
@@ -107,8 +107,8 @@ async fn send(producer: &Producer, letter: &Letter, event: &Event) -> Result<Del
     producer.send(Partition::of(event.article.number()), &event.article.to_string(), bytes).await
 }
 
-/// Remembers what Kafka has taken. After a crash between the two a record is put back once more, which changes nothing
-/// in the end: every event may come any number of times.
+/// Records what Kafka has taken. After a crash in between, a record is put back again. That changes nothing, because
+/// any event may be delivered any number of times.
 async fn record(mysql: &MySqlPool, topic: &str, batch: Vec<(i32, i64, DeliveryFuture)>) -> anyhow::Result<()> {
     let mut taken = Vec::with_capacity(batch.len());
     let mut failed = None;
@@ -122,7 +122,7 @@ async fn record(mysql: &MySqlPool, topic: &str, batch: Vec<(i32, i64, DeliveryFu
     failed.map_or(Ok(()), |error| Err(error).context("Kafka did not take a record; it is not recorded as put back"))
 }
 
-/// Forgets what was put back of records that the queue does not hold.
+/// Forgets replayed records that the queue no longer holds.
 async fn forget_dropped(stores: &Stores) -> Result<(), StoreError> {
     let topic = &stores.kafka.dlq_topic;
     let ends = stores.kafka.observer()?.ends(topic).await?;

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::options::MigrateOptions;
 use crate::{backoff::Backoff, ledger::schema, store::Stores};
 
-/// Brings MySQL and Kafka to what this release needs. Safe to repeat, and to run from several processes at once.
+/// Brings MySQL and Kafka to the state that this release needs. Safe to repeat, and to run in several processes at
+/// once.
 pub(crate) async fn run(stores: &Stores, options: &MigrateOptions, stop: CancellationToken) -> anyhow::Result<()> {
     let until = Instant::now() + Duration::from_secs(options.wait_seconds);
     wait_for_mysql(&stores.mysql, until, &stop).await?;
@@ -27,7 +28,7 @@ pub(crate) async fn run(stores: &Stores, options: &MigrateOptions, stop: Cancell
 async fn wait_for_mysql(mysql: &MySqlPool, until: Instant, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut backoff = Backoff::new();
     while let Err(error) = mysql.acquire().await {
-        // A wrong password or database does not get better by waiting.
+        // Waiting does not fix a wrong password or a missing database.
         let refused = error.as_database_error().is_some();
         if refused || Instant::now() > until || stop.is_cancelled() {
             return Err(error)

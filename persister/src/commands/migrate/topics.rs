@@ -19,7 +19,7 @@ use crate::{
     store::{StoreError, Stores, kafka::METADATA},
 };
 
-/// Creates the topics that are missing, and looks at those that are there.
+/// Creates missing topics, and checks existing ones.
 pub(super) async fn create(
     stores: &Stores,
     options: &MigrateOptions,
@@ -53,7 +53,7 @@ pub(super) async fn create(
     Ok(())
 }
 
-/// A topic that somebody else made, or made for a smaller system, may lose what was acknowledged.
+/// A topic that somebody else created, or that was created for a smaller system, may lose acknowledged changes.
 async fn look_at(
     admin: &AdminClient<DefaultClientContext>,
     name: &str,
@@ -90,7 +90,7 @@ async fn look_at(
     Ok(())
 }
 
-/// Whether it was created; one that is there is left as it is.
+/// Returns whether the topic was created. An existing topic stays as it is.
 async fn create_topic(
     admin: &AdminClient<DefaultClientContext>,
     name: &str,

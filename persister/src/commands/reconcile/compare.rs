@@ -1,4 +1,4 @@
-//! The close look: whether a difference is one, or was only on its way.
+//! The second check: whether a suspected difference is real, or a change was on its way.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::{
     store::StoreError,
 };
 
-/// What changed so many times while it was looked at is left to the next run.
+/// A pair that changes in every round is left for the next run.
 const ROUNDS: u32 = 5;
 const PER_CALL: usize = 1000;
 
@@ -37,7 +37,7 @@ pub(super) async fn confirm(
     Ok(())
 }
 
-/// Users that one call can ask about.
+/// The users of one call.
 struct Part {
     of: Counter,
     users: Vec<UserNumber>,
@@ -49,7 +49,7 @@ impl Part {
         rows_of(&work.stores.mysql, &pairs).await
     }
 
-    /// None where the partition is not warm any more.
+    /// None if the partition is no longer warm.
     async fn view(&self, work: &mut Work<'_>, findings: &mut Findings) -> Result<Option<View>, StoreError> {
         let view = view(&mut work.redis, self.of, &self.users).await?;
         if view.is_none() {
@@ -69,8 +69,8 @@ fn parts(suspects: &Suspects, truth: Truth) -> Vec<Part> {
     parts
 }
 
-/// Where Redis decides: MySQL has applied all that Redis had acknowledged at each view. A row that is newer than its view
-/// tells nothing of it; any other must say what Redis said. The answer is what must be looked at again.
+/// For kinds that Redis decides. MySQL has applied everything that Redis had acknowledged at each view. A row newer
+/// than its view proves nothing; any other row must equal the view. Returns the suspects to check again.
 async fn against_mysql(work: &mut Work<'_>, parts: &[Part], findings: &mut Findings) -> Result<Suspects, StoreError> {
     let (mut views, mut marks) = (Vec::new(), Marks::default());
     for part in parts {
@@ -89,8 +89,8 @@ async fn against_mysql(work: &mut Work<'_>, parts: &[Part], findings: &mut Findi
     Ok(moving)
 }
 
-/// Where MySQL decides: Redis shows all that MySQL had committed when the rows were read. If a row is still the same after
-/// the view, the view must say what it says. The answer is what must be looked at again.
+/// For kinds that MySQL decides. Redis shows everything that MySQL had committed when the rows were read. If a row is
+/// unchanged after the view, the view must equal it. Returns the suspects to check again.
 async fn against_redis(work: &mut Work<'_>, parts: Vec<Part>, findings: &mut Findings) -> Result<Suspects, StoreError> {
     let (mut read, mut partitions) = (Vec::new(), BTreeSet::new());
     for part in parts {
@@ -109,7 +109,7 @@ async fn against_redis(work: &mut Work<'_>, parts: Vec<Part>, findings: &mut Fin
     Ok(moving)
 }
 
-/// Notes where Redis and MySQL say something else, and whose row `has_moved`.
+/// Records where Redis and MySQL differ, and whose row `has_moved`.
 fn judge(
     view: &View,
     rows: &Rows,

@@ -1,4 +1,4 @@
-//! What a comparison finds.
+//! The results of a comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,22 +7,22 @@ use serde::Serialize;
 
 use crate::ledger::comparison::{Count, Counter};
 
-/// The users about whom the stores may differ.
+/// The users for whom the stores may differ.
 pub(super) type Suspects = BTreeMap<Counter, BTreeSet<UserNumber>>;
 
 /// What differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum What {
-    /// Whether a user has the kind on: found in Redis, against MySQL; 1 or 0.
+    /// Whether a user has the kind on: found in Redis, compared with MySQL; 1 or 0.
     Status,
-    /// Redis's count, against the number of users in Redis.
+    /// Redis's count, compared with the number of users in Redis.
     RedisCount,
-    /// MySQL's count, against the number of users in MySQL.
+    /// MySQL's count, compared with the number of users in MySQL.
     MysqlCount,
 }
 
-/// One difference, certain.
+/// A proven difference.
 #[derive(Debug, Clone)]
 pub(super) struct Difference {
     pub(super) what: What,
@@ -36,24 +36,24 @@ pub(super) struct Difference {
 }
 
 impl Difference {
-    /// What tells it from others, and sorts them.
+    /// Identifies a difference, and sorts differences.
     pub(super) fn key(&self) -> (ArticleNumber, Kind, What, Option<UserNumber>) {
         (self.article_id, self.kind, self.what, self.user_id)
     }
 }
 
-/// All that a comparison found.
+/// Everything that a comparison found.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) differences: Vec<Difference>,
-    /// Articles of partitions that are not warm.
+    /// Articles in partitions that are not warm.
     pub(super) cold: BTreeSet<ArticleNumber>,
-    /// Users who changed something each time that they were looked at.
+    /// Users whose state changed every time that they were checked.
     pub(super) moving: usize,
 }
 
 impl Findings {
-    /// Notes a count that is not what it should be.
+    /// Records a count that is wrong.
     pub(super) fn note(&mut self, what: What, count: &Count) {
         let Count { of: (article_id, kind), found, members: against } = *count;
         if found != against {

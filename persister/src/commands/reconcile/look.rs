@@ -1,5 +1,5 @@
-//! The first look: both stores in passing. Counts that are wrong within one store are certain at once; what differs
-//! between the stores may only be on its way.
+//! The first check reads both stores in passing. A count that is wrong within one store is proven at once. A difference
+//! between the stores may be a change on its way.
 
 use anyhow::ensure;
 use contract::{ArticleNumber, UserNumber};
@@ -14,10 +14,10 @@ use crate::{
     store::StoreError,
 };
 
-/// Articles looked at together.
+/// Articles that are checked together.
 const TOGETHER: usize = 50;
-/// Their users are held in memory for each store, 8 bytes each. Where they are more, both stores are read again for each share of
-/// them.
+/// The most users held in memory for each store, 8 bytes each. If there are more, both stores are read again for each
+/// share of them.
 const USERS: u64 = 2_000_000;
 
 pub(super) async fn look(
@@ -28,7 +28,7 @@ pub(super) async fn look(
     let mut suspects = Suspects::new();
     let bar = progress(articles.len() as u64, "comparing");
     for some in articles.chunks(TOGETHER) {
-        // A kind after the other: only one's users are held.
+        // One kind after another, so that only one kind's users are held.
         for kind in work.kinds.clone() {
             ensure!(!work.stop.is_cancelled(), "stopped before all was compared");
             let counters: Vec<Counter> = some.iter().map(|article| (*article, kind)).collect();
@@ -70,7 +70,7 @@ fn users_of<'a>(members: &'a Members, of: &Counter) -> &'a [UserNumber] {
     members.get(of).map_or(&[], Vec::as_slice)
 }
 
-/// Redis's counts against its own sets; what may be compared at all, and how many users that is.
+/// Compares Redis's counts with its own sets. Returns the counters that can be compared, and their number of users.
 async fn redis_counts(
     work: &mut Work<'_>,
     counters: &[Counter],

@@ -1,4 +1,4 @@
-//! `persister reconcile`: whether Redis and MySQL agree, without stopping anything.
+//! `persister reconcile`: whether Redis and MySQL agree, while traffic runs.
 
 mod compare;
 mod findings;
@@ -25,7 +25,7 @@ use crate::{
     store::Stores,
 };
 
-/// What the process exits with where differences remain.
+/// The exit code if differences remain.
 const DIFFERENT: u8 = 3;
 
 #[derive(Debug, Args)]
@@ -110,7 +110,7 @@ async fn choose(work: &mut Work<'_>, options: &ReconcileOptions) -> anyhow::Resu
     Ok(all)
 }
 
-/// Looks at every article once, and then closely at what seemed to differ.
+/// Checks every article once, then confirms each suspected difference.
 async fn compare(work: &mut Work<'_>, articles: &[ArticleNumber]) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
     let suspects = look::look(work, articles, &mut findings).await?;

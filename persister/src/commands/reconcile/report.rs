@@ -1,4 +1,4 @@
-//! What was found, for people and for tools.
+//! The results, for people and for tools.
 
 use std::collections::BTreeSet;
 

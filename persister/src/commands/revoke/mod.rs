@@ -21,7 +21,7 @@ use crate::{
     store::Stores,
 };
 
-/// What the process exits with where something is left to do.
+/// The exit code if work is left.
 const UNFINISHED: u8 = 3;
 
 pub(crate) async fn run(
@@ -36,7 +36,7 @@ pub(crate) async fn run(
     let selected = select(stores, &options.selection, stop).await?;
     let users: BTreeSet<UserId> = selected.values().map(|of| of.written.user.clone()).collect();
     let mut users: Vec<UserId> = users.into_iter().collect();
-    // A bar would write down again who was forgotten. `bars add` bars one by name.
+    // A bar would store the name of an erased user again. Use `bars add` to bar one on purpose.
     let erased = erased::of(&stores.mysql, &users).await?;
     users.retain(|user| !erased.contains(&user.number()));
     let mut outcomes = Outcomes::new();

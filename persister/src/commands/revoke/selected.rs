@@ -1,4 +1,4 @@
-//! What is selected, and what becomes of it.
+//! The selected events, and what becomes of each.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::{
     store::{StoreError, Stores},
 };
 
-/// Pairs that are worked on at once, and where they are held, so for how long: until MySQL has caught up.
+/// Pairs that are processed together. They may be held, and a hold lasts until MySQL has caught up.
 pub(super) const TOGETHER: usize = 5000;
 
-/// The latest selected event of a pair that switched it on.
+/// The latest selected event that switched the pair on.
 #[derive(Debug, Clone)]
 pub(super) struct Selected {
     pub(super) written: Written,
@@ -29,17 +29,18 @@ pub(super) struct Selected {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
-    /// It is on because of the selected event; nothing was done.
+    /// The pair is on because of the selected event. Nothing was done.
     WouldUndo,
-    /// MySQL has not applied the event yet, or its user was erased since; nothing was done.
+    /// MySQL has not applied the event yet, or the user has been erased since. Nothing was done.
     NotInMysql,
-    /// It was on and was switched off.
+    /// The pair was on and has been switched off.
     Undone,
-    /// It is not on because of the selected event: its user switched it off, or off and on, or it was undone.
+    /// The pair is not on because of the selected event: the user switched it off, or off and on again, or it had been
+    /// undone.
     ChangedSince,
-    /// Another revoke holds it.
+    /// Another command holds the pair.
     Busy,
-    /// MySQL took longer to catch up than the hold lasts; nothing was done.
+    /// The hold expired before MySQL caught up. Nothing was done.
     HoldRanOut,
 }
 
@@ -53,7 +54,7 @@ pub(super) async fn select(
     let mut selected: BTreeMap<Pair, Selected> = BTreeMap::new();
     each(stores, selection, stop, |event, _| {
         if let (Change::Switch(kind, true), Some(user)) = (event.change, &event.user) {
-            // It repeats a row that MySQL decides, whose version stays that of the change.
+            // The event repeats a row that MySQL decides. The row keeps the version of its last change.
             if event.cause == Cause::Reconcile && kind.truth() == Truth::Mysql {
                 return Ok(());
             }
@@ -61,7 +62,7 @@ pub(super) async fn select(
             let pair = written.pair();
             let new =
                 Selected { written, version: event.version, at: event.occurred_at, ip_hash: event.ip_hash.clone() };
-            // Of several selected events of a pair only the latest can be why it is on.
+            // Of several selected events of a pair, only the latest can be the reason that it is on.
             let latest = selected.entry(pair).or_insert_with(|| new.clone());
             if new.version > latest.version {
                 *latest = new;
@@ -73,8 +74,8 @@ pub(super) async fn select(
     Ok(selected)
 }
 
-/// The pairs whose row is not newer than the selected event. Of the others it is certain without a hold that something
-/// came after it, since versions only grow.
+/// The pairs whose row is not newer than the selected event. A newer row proves, without any hold, that another change
+/// followed, since versions only grow.
 pub(super) async fn still_possible(
     mysql: &MySqlPool,
     selected: &BTreeMap<Pair, Selected>,
@@ -92,7 +93,7 @@ pub(super) async fn still_possible(
                 (Some((version, _)), Some(of)) if *version == of.version => possible.push(*pair),
                 _ => {
                     outcomes.insert(*pair, Outcome::NotInMysql);
-                    // Looked for again under the hold, if it comes to that; what MySQL decides comes in no other way.
+                    // Such a pair is checked again under the hold. What MySQL decides cannot arrive later.
                     if pair.1.truth() == Truth::Redis {
                         possible.push(*pair);
                     }

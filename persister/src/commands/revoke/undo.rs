@@ -1,4 +1,4 @@
-//! Switching off what is on because of the selected events, and nothing else.
+//! Switches off what is on because of the selected events, and nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +22,7 @@ use crate::{
     store::Stores,
 };
 
-/// The stores, what is selected, and how patient to be.
+/// The stores, the selected events, and how long to wait.
 pub(super) struct Work<'a> {
     pub(super) stores: &'a Stores,
     pub(super) selected: &'a BTreeMap<Pair, Selected>,
@@ -31,7 +31,7 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// Undoes the pairs, each in the store that decides its kind, and waits until the other one has it too.
+    /// Undoes the pairs, each in the store that decides its kind, and waits until the other store follows.
     pub(super) async fn undo(&self, pairs: &[Pair], outcomes: &mut Outcomes) -> anyhow::Result<()> {
         let (of_redis, of_mysql): (Vec<Pair>, Vec<Pair>) =
             pairs.iter().partition(|(_, kind, _)| kind.truth() == Truth::Redis);
@@ -41,12 +41,12 @@ impl<'a> Work<'a> {
         self.in_mysql(&of_mysql, outcomes).await
     }
 
-    /// For one wait, which begins now.
+    /// The patience for one wait that begins now.
     fn patience(&self) -> Patience<'a> {
         Patience::new(self.wait, self.stop)
     }
 
-    /// One transaction looks at the row and changes it, so nothing has to be held.
+    /// One transaction checks the row and changes it, so no hold is needed.
     async fn in_mysql(&self, pairs: &[Pair], outcomes: &mut Outcomes) -> anyhow::Result<()> {
         let bar = progress(pairs.len() as u64, "revoking");
         for pair in pairs {
@@ -63,14 +63,14 @@ impl<'a> Work<'a> {
             .context("all is undone in MySQL, but Redis does not show it yet")
     }
 
-    /// The pairs are held until MySQL, which knows the versions, has caught up.
+    /// Holds the pairs until MySQL, which knows the versions, has caught up.
     async fn in_redis(&self, pairs: &[Pair], outcomes: &mut Outcomes) -> anyhow::Result<()> {
         let mut holder = Holder::new(self.stores, self.wait).await?;
         let mut undone = Marks::default();
         let bar = progress(pairs.len() as u64, "revoking");
         for pairs in pairs.chunks(TOGETHER) {
             let round = self.round(&mut holder, pairs, outcomes, &mut undone).await;
-            // What is not released now runs out by itself; the first error says more.
+            // Holds that are not released now expire. Report the first error, since it says more.
             let released = holder.release().await;
             round?;
             released?;
@@ -92,7 +92,7 @@ impl<'a> Work<'a> {
         let (held, marks) = holder.hold(pairs).await?;
         outcomes.extend(pairs.iter().filter(|pair| !held.contains(pair)).map(|pair| (*pair, Outcome::Busy)));
         settle::in_mysql(self.stores, holder.redis(), &marks, &self.patience()).await?;
-        // Nobody changes these pairs now, and MySQL has all that was changed before.
+        // Nobody can change these pairs now, and MySQL has every earlier change.
         let rows = rows_of(&self.stores.mysql, &held).await?;
         let is_why = |pair: &Pair| {
             let of = self.selected.get(pair);

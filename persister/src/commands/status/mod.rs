@@ -1,4 +1,4 @@
-//! `persister status`: how the whole system is.
+//! `persister status`: the state of the whole system.
 
 mod rates;
 mod show;
@@ -15,7 +15,7 @@ use crate::{
     store::Stores,
 };
 
-/// What the process exits with where something is down.
+/// The exit code if anything is down.
 const DOWN: u8 = 3;
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) struct StatusOptions {
     watch: Option<u64>,
 }
 
-/// Prints it; the exit code says whether anything is down.
+/// Prints the status. The exit code says whether anything is down.
 pub(crate) async fn run(
     stores: &Stores,
     options: &StatusOptions,

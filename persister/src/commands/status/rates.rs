@@ -1,21 +1,21 @@
-//! How fast things move: the difference of two looks.
+//! Rates: the difference of two measurements.
 
 use serde::Serialize;
 
 use crate::ledger::status::Status;
 
-/// All a second, and none where a store did not answer both times.
+/// Rates by the second. None where a store did not answer both times.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Rates {
-    /// Between the two looks.
+    /// The time between the two measurements.
     seconds: f64,
-    /// Events into Kafka.
+    /// Events that reached Kafka.
     pub(super) written: Option<f64>,
-    /// Events into MySQL, by what the consumers have committed.
+    /// Events that reached MySQL, by the consumers' committed offsets.
     pub(super) consumed: Option<f64>,
-    /// Events; below zero while the consumers catch up.
+    /// The growth of the consumers' lag in events; negative while they catch up.
     pub(super) lag_growth: Option<f64>,
-    /// Entries of all outboxes of Redis; below zero while the relays catch up.
+    /// The growth of all outboxes of Redis in entries; negative while the relays catch up.
     pub(super) outbox_growth: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! The status as a table of one screen.
+//! The status as a table on one screen.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     output::{counted, table},
 };
 
-/// All of it; with how fast things move, where it was looked at before.
+/// The whole table, with rates if there was an earlier measurement.
 pub(super) fn screen(status: &Status, rates: Option<&Rates>) -> String {
     let mut rows = table(&["what", "state", "in numbers"]);
     let mut add = |what: &str, state: &str, text: String| {
@@ -36,7 +36,7 @@ pub(super) fn screen(status: &Status, rates: Option<&Rates>) -> String {
     format!("{rows}\n\n{down}")
 }
 
-/// What is not known is not shown.
+/// Unknown values are left out.
 fn moving(add: Add<'_>, rates: &Rates) {
     let mut row = |what, rate: Option<f64>, of| {
         if let Some(rate) = rate {
@@ -49,7 +49,7 @@ fn moving(add: Add<'_>, rates: &Rates) {
     row("  outbox grows by", rates.outbox_growth, "entries");
 }
 
-/// Takes what, its state, and the numbers.
+/// Takes a line's name, its state and its numbers.
 type Add<'a> = &'a mut dyn FnMut(&str, &str, String);
 
 fn store<T>(add: Add<'_>, name: &str, asked: &Asked<T>, rows: impl FnOnce(Add<'_>, &T)) {

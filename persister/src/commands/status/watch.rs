@@ -1,4 +1,4 @@
-//! The same screen again and again, and how fast things move.
+//! The status screen, refreshed, with rates.
 
 use std::{io, time::Duration};
 
@@ -18,11 +18,11 @@ use crate::{
 struct Look<'a> {
     #[serde(flatten)]
     status: &'a Status,
-    /// Null at the first look.
+    /// Null on the first screen.
     rates: Option<Rates>,
 }
 
-/// Until `stop`.
+/// Refreshes until `stop`.
 pub(super) async fn run(
     stores: &Stores,
     observer: &Observer,
@@ -57,17 +57,17 @@ pub(super) async fn run(
     }
 }
 
-/// A terminal that is drawn on from its first line, and gets its cursor back in the end.
+/// A terminal that is redrawn from its first line. Its cursor is restored at the end.
 struct Canvas(Term);
 
 impl Canvas {
-    /// None where stdout is no terminal.
+    /// None if stdout is no terminal.
     fn on_stdout() -> Option<Self> {
         let term = Term::buffered_stdout();
         term.is_term().then(|| Self(term))
     }
 
-    /// Over what is there, line by line and in one write, so that nothing flickers; what does not fit is left out.
+    /// Draws over the last screen in one write, so that nothing flickers. Lines that do not fit are left out.
     fn draw(&self, screen: &str) -> io::Result<()> {
         let Self(term) = self;
         let (rows, columns) = term.size();

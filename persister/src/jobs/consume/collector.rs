@@ -18,12 +18,12 @@ use crate::{
     store::{StoreError, log::pass_or_fail},
 };
 
-/// Records taken from Kafka's client at once, when there are as many.
+/// The most records taken from Kafka's client at once.
 const CHUNK: usize = 256;
 
-/// Hands each lane a batch of its own Kafka partitions when it is idle and the batch is due. While a lane is busy its
-/// batch goes on growing, and when as many records wait as all lanes take at once, Kafka keeps the rest. Ends when the
-/// lanes have, or the consumer has failed for good.
+/// Gives each idle lane a batch of its own Kafka partitions when that batch is due. A busy lane's batch keeps growing.
+/// When as many records wait as all lanes take at once, the rest stays in Kafka. Ends when the lanes have ended, or the
+/// consumer has failed for good.
 pub(crate) async fn collect(
     consumer: &StreamConsumer<Owned>,
     options: ConsumeOptions,
@@ -62,8 +62,8 @@ pub(crate) async fn collect(
     }
 }
 
-/// Which lane applies the events of a Kafka partition: always the same, so that they come to it in their order. The sum
-/// of the number's digits, in the base of as many lanes: consumers often have every second or every fourth partition.
+/// The lane of a Kafka partition. It is always the same, so that events keep their order. It is the sum of the number's
+/// digits in the base of the number of lanes, because a consumer often has every second or every fourth partition.
 fn lane_of(partition: i32, lanes: usize) -> usize {
     let (mut rest, mut sum) = (usize::try_from(partition).unwrap_or_default(), 0);
     while rest > 0 {
@@ -73,7 +73,7 @@ fn lane_of(partition: i32, lanes: usize) -> usize {
     sum % lanes
 }
 
-/// What waits for one lane.
+/// The records that wait for one lane.
 struct Queue {
     lane: mpsc::Sender<Batch>,
     idle: bool,
@@ -96,8 +96,8 @@ impl Queue {
         self.records.push(record);
     }
 
-    /// Gives the lane its batch, if it is idle and the batch full or due. Says when to look again, if a batch only has to
-    /// become due; fails when the lane has ended.
+    /// Gives the lane its batch if the lane is idle and the batch is full or due. If the batch only has to become due,
+    /// returns when that is. Fails when the lane has ended.
     fn hand_over(&mut self) -> Result<Option<Instant>, ()> {
         if !self.idle || self.records.is_empty() {
             return Ok(None);

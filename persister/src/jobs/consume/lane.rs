@@ -1,4 +1,4 @@
-//! One of the tasks that apply batches side by side.
+//! One of the tasks that apply batches in parallel.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,15 +9,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{offsets::Offsets, owned::Owned, poison, record::Batch};
 use crate::store::{Stores, producer::Producer};
 
-/// How often offsets are committed again while nothing comes: a commit that came late, after a rebalance, may have set
-/// them back, and a rebuild of Redis waits for them.
+/// How often offsets are committed again while no records come. A late commit after a rebalance may have set them back,
+/// and a rebuild of Redis waits for them.
 const REPEAT_COMMIT: Duration = Duration::from_secs(3);
 
-/// Applies the batches of its Kafka partitions one after the other.
+/// Applies the batches of its Kafka partitions in order.
 pub(super) struct Lane {
     pub(super) number: usize,
     pub(super) filled: mpsc::Receiver<Batch>,
-    /// Where it says that it has nothing to do.
+    /// Where the lane reports that it is idle.
     pub(super) idle: mpsc::Sender<usize>,
     pub(super) stop: CancellationToken,
 }
@@ -37,14 +37,14 @@ impl Lane {
             }
             offsets.durable(&batch);
         }
-        // The others finish what they have meanwhile.
+        // The other lanes finish their batches meanwhile.
         drop(ended);
         offsets.commit_finally().await;
     }
 
-    /// The next batch; none when the process is to stop or the collector has ended.
+    /// The next batch. None when the process has to stop or the collector has ended.
     async fn next(&mut self, offsets: &Offsets<'_>) -> Option<Batch> {
-        // There is room for every lane's.
+        // The channel has room for every lane.
         let _ = self.idle.try_send(self.number);
         loop {
             tokio::select! {

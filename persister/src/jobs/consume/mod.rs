@@ -1,8 +1,8 @@
 //! The consumer: applies the events of Kafka to MySQL.
 //!
-//! One task fills batches, a few others apply them side by side, each those of its own Kafka partitions: a transaction
-//! waits for MySQL and its disk, and one connection of MySQL uses one core. Offsets are committed only for what is durable
-//! in MySQL, or in the dead-letter queue.
+//! One task fills batches, and a few others apply them in parallel, each for its own Kafka partitions. A transaction
+//! waits for MySQL's disk, and one connection to MySQL uses one core. Offsets are committed only for what is durable in
+//! MySQL or in the dead-letter queue.
 
 mod collector;
 mod lane;
@@ -26,9 +26,9 @@ use crate::{
     store::{StoreError, Stores, kafka::GROUP},
 };
 
-/// Transactions that are under way at once.
+/// Transactions in parallel.
 const LANES: usize = 4;
-/// Of one fetch of a partition.
+/// The size of one fetch of a partition.
 const FETCH_BYTES: u32 = 131_072;
 
 /// Runs until `stop`, over any outage. Any number of consumers share the partitions.
@@ -50,7 +50,7 @@ async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationTo
         let (batches, filled) = mpsc::channel(1);
         lanes.push(batches);
         let lane = Lane { number, filled, idle: idle.clone(), stop: stop.clone() };
-        // When one ends, whatever the reason, all do.
+        // When one lane ends, for whatever reason, all of them end.
         let ended = done.clone().drop_guard();
         let (stores, producer, consumer) = (stores.clone(), Arc::clone(&producer), Arc::clone(&consumer));
         applying.spawn(async move {
@@ -67,20 +67,20 @@ async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationTo
     Ok(collected?)
 }
 
-/// A member of the group, which gets its partitions soon.
+/// Joins the group. Partitions are assigned soon afterwards.
 fn join(stores: &Stores) -> Result<StreamConsumer<Owned>, StoreError> {
     let consumer: StreamConsumer<Owned> = stores
         .kafka
         .reader(FETCH_BYTES)
         .set("group.id", GROUP)
-        // A rebalance moves only the partitions that change hands.
+        // A rebalance moves only the partitions that change their consumer.
         .set("partition.assignment.strategy", "cooperative-sticky")
-        // A consumer that died is replaced within this time.
+        // A dead consumer is replaced within this time.
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "1000")
         .set("fetch.wait.max.ms", "50")
-        // A partition with enough fetched ahead is looked at again after so long: its second by default is many times what
-        // the lanes need to apply all of it.
+        // The pause before fetching again from a partition with enough data read ahead. The default of one second is
+        // many times what the lanes need to apply that data.
         .set("fetch.queue.backoff.ms", "5")
         .create_with_context(Owned::default())?;
     consumer.subscribe(&[&stores.kafka.topic])?;

@@ -1,4 +1,4 @@
-//! Which offsets are committed: those of durable records, of partitions that are still this consumer's.
+//! Which offsets are committed: those of durable records in partitions that this consumer still owns.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,14 +11,14 @@ use tracing::{debug, warn};
 
 use super::{owned::Owned, record::Batch};
 
-/// The next offset of each partition, after all that is durable.
+/// The next offset of each partition, after everything that is durable.
 pub(crate) struct Offsets<'a> {
     consumer: &'a Arc<StreamConsumer<Owned>>,
     topic: &'a str,
     next: Next,
 }
 
-/// By partition: the assignment under which it was found, and the offset.
+/// By partition: the assignment under which the record came, and the offset.
 #[derive(Debug, Default)]
 struct Next(BTreeMap<i32, (u64, i64)>);
 
@@ -26,13 +26,15 @@ impl Next {
     fn durable(&mut self, batch: &Batch) {
         for record in batch {
             if let Some(assignment) = record.assignment {
-                // Set, not raised: a partition that went and came back begins where its commit says.
+                // Set it, do not raise it: a partition that was revoked and assigned again continues at its committed
+                // offset.
                 self.0.insert(record.partition, (assignment, record.offset + 1));
             }
         }
     }
 
-    /// What may be committed: of partitions that are still owned by the assignment under which their records came.
+    /// The offsets that may be committed: those of partitions still owned under the assignment under which their
+    /// records came.
     fn committable(&self, owned: &Owned) -> Vec<(i32, i64)> {
         let ours = |partition: &i32, assignment: &u64| owned.assignment(*partition) == Some(*assignment);
         let next = self.0.iter().filter(|(partition, (assignment, _))| ours(partition, assignment));
@@ -51,7 +53,7 @@ impl<'a> Offsets<'a> {
         self.commit();
     }
 
-    /// Tells Kafka, without waiting.
+    /// Commits to Kafka without waiting.
     pub(crate) fn commit(&self) {
         if let Err(error) = self.commit_as(CommitMode::Async) {
             debug!("Kafka did not take offsets: {error}");
@@ -66,7 +68,7 @@ impl<'a> Offsets<'a> {
         if list.count() == 0 { Ok(()) } else { self.consumer.commit(&list, mode) }
     }
 
-    /// Before the consumer leaves: waits until Kafka has them, so that nothing is delivered again.
+    /// Waits until Kafka has the offsets before the consumer leaves, so that nothing is delivered again.
     pub(crate) async fn commit_finally(self) {
         let (consumer, topic, next) = (Arc::clone(self.consumer), self.topic.to_owned(), self.next);
         let commit = tokio::task::spawn_blocking(move || {

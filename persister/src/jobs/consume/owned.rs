@@ -13,12 +13,12 @@ use rdkafka::{
 };
 use tracing::{debug, info, warn};
 
-/// The partitions that are this consumer's at the moment.
+/// The partitions that this consumer owns now.
 #[derive(Debug, Default)]
 pub(crate) struct Owned(Mutex<Assignments>);
 
-/// Each with the number of the assignment that brought it: of a partition that went and came back, what was known before
-/// is another consumer's past.
+/// Each partition with the number of its assignment. After a partition was revoked and assigned again, what was known
+/// before belongs to another consumer's past.
 #[derive(Debug, Default)]
 struct Assignments {
     last: u64,
@@ -30,7 +30,7 @@ impl Owned {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The assignment by which a partition is this consumer's now; none if it is not.
+    /// The assignment under which this consumer owns a partition now; none if it does not own it.
     pub(crate) fn assignment(&self, partition: i32) -> Option<u64> {
         self.lock().owned.get(&partition).copied()
     }
@@ -74,7 +74,7 @@ impl ConsumerContext for Owned {
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
-            // Said again within seconds; until then the records would only be delivered again.
+            // The offset is committed again within seconds. Until then, records would only be delivered again.
             debug!("Kafka did not take offsets: {error}");
         }
     }

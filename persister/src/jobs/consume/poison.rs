@@ -1,5 +1,5 @@
-//! Getting a batch through whatever is in it: an event that cannot be applied goes to the dead-letter queue and stops
-//! nothing else.
+//! Applies a batch whatever it contains: an event that cannot be applied goes to the dead-letter queue, and the others
+//! are applied.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Applies a batch, trying again until it is durable; false only if the process is to stop before that.
+/// Applies a batch, and retries until it is durable. Returns false only if the process has to stop earlier.
 pub(crate) async fn apply_batch(
     stores: &Stores,
     producer: &Producer,
@@ -39,7 +39,7 @@ pub(crate) async fn apply_batch(
             }
         }
     }
-    // The batch as a whole; where it holds a value that MySQL refuses, its halves, down to the event that does.
+    // Try the whole batch first. If MySQL refuses a value, try its halves, down to the single event.
     let mut parts = vec![good];
     while let Some(mut part) = parts.pop() {
         let events: Vec<&Event> = part.iter().map(|(_, event)| *event).collect();
@@ -52,10 +52,11 @@ pub(crate) async fn apply_batch(
                 parts.extend([second, part]);
                 continue;
             }
-            // Callers choose their articles' ids, so there may be many of these at once.
+            // Callers choose their articles' ids, so many of these may come at once.
             Outcome::Collides(reason, names) => {
                 let (bad, rest): (Vec<_>, Vec<_>) = part.into_iter().partition(|(_, event)| has_one_of(event, &names));
-                // The names are the events' own; were it otherwise, nothing would ever end this.
+                // Every name comes from an event of this batch. If none matched, the loop would never end, so all
+                // events are buried.
                 let bad = if bad.is_empty() {
                     rest
                 } else {
@@ -80,7 +81,7 @@ pub(crate) async fn apply_batch(
     true
 }
 
-/// Whether an event names one of these.
+/// Whether an event has one of these names.
 fn has_one_of(event: &Event, names: &[(i64, String)]) -> bool {
     let user = event.user.as_ref().and_then(|user| Some((user.number().get(), user.name()?)));
     let article = event.article.name().map(|name| (event.article.number().get(), name));
@@ -99,7 +100,7 @@ fn measure(batch: &[Record]) {
             Change::Read(_) => ("read", Truth::Redis),
         };
         *counts.entry(word).or_default() += 1;
-        // What MySQL decides it had before Kafka did.
+        // For these kinds MySQL had the change before Kafka.
         if truth == Truth::Redis {
             metrics::LAG_SECONDS.observe(now.duration_since(event.occurred_at).as_secs_f64().max(0.0));
         }
@@ -111,9 +112,9 @@ fn measure(batch: &[Record]) {
 
 enum Outcome {
     Done,
-    /// A value of it does not fit.
+    /// MySQL refuses a value.
     Refused(String),
-    /// These names' numbers are others'.
+    /// The numbers of these names belong to other names.
     Collides(String, Vec<(i64, String)>),
     Stopped,
 }
@@ -145,7 +146,7 @@ async fn until_it_passes<F: Future<Output = Result<(), StoreError>>>(
     }
 }
 
-/// Puts a record into the dead-letter queue, as it came, and waits until it is there.
+/// Puts a record into the dead-letter queue unchanged, and waits until it is there.
 async fn bury(
     stores: &Stores,
     producer: &Producer,

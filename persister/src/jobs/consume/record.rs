@@ -1,16 +1,16 @@
-//! What comes out of Kafka.
+//! A record read from Kafka.
 
 use contract::{Change, DecodeError, Event};
 use rdkafka::Message;
 
 use super::owned::Owned;
 
-/// A record of the topic, as it came.
+/// A record of the topic, unchanged.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
-    /// The assignment under which it came; none if its partition was given up at that moment.
+    /// The assignment under which the record came. None if its partition was revoked at that moment.
     pub(crate) assignment: Option<u64>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) event: Result<Event, DecodeError>,
@@ -19,7 +19,7 @@ pub(crate) struct Record {
 pub(crate) type Batch = Vec<Record>;
 
 impl Record {
-    /// `who_read` is false where MySQL is to keep nothing of who read.
+    /// If `who_read` is false, the reader's id is dropped, because MySQL must not keep it.
     pub(super) fn of(message: &impl Message, owned: &Owned, who_read: bool) -> Self {
         let bytes = message.payload().unwrap_or_default();
         Self {
@@ -27,7 +27,7 @@ impl Record {
             offset: message.offset(),
             assignment: owned.assignment(message.partition()),
             bytes: bytes.to_vec(),
-            // MySQL takes neither of these, and thousands of records wait.
+            // Drop what MySQL does not store: thousands of records wait in memory.
             event: Event::from_json(bytes).map(|event| Event {
                 request_id: String::new(),
                 ip_hash: String::new(),

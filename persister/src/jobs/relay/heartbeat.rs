@@ -1,5 +1,5 @@
-//! The relay's rows in MySQL, one for each server that it works on: they tell a rebuild whether the relay may still hold
-//! entries of that server.
+//! The relay's rows in MySQL, one for each server that it reads. A rebuild learns from them whether the relay may still
+//! hold entries of that server.
 
 use std::{
     collections::BTreeMap,
@@ -22,11 +22,11 @@ use crate::{
 };
 
 const HEARTBEAT: Duration = Duration::from_millis(400);
-/// A heartbeat that MySQL does not answer is given up; the relay goes on without.
+/// A heartbeat that MySQL does not answer within this time is dropped. The relay goes on without it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// All servers that this process relays, by their rows' names. One heartbeat is for all of them, since a cluster may have
-/// many.
+/// All servers that this process relays, by the names of their rows. They share one heartbeat, since a cluster may have
+/// many servers.
 #[derive(Default)]
 pub(super) struct Heartbeat(Mutex<Rows>);
 
@@ -40,13 +40,13 @@ struct Rows {
 struct Relayed {
     place: Place,
     taken: Arc<Taken>,
-    /// Nothing is in flight any more, and nothing will be.
+    /// Nothing is in flight now, and nothing more will be read.
     drained: bool,
 }
 
 impl Heartbeat {
-    /// Adds a row, and answers its name. When a server's partitions change, what was taken before is in one row and what
-    /// is taken from then on in another.
+    /// Adds a row and returns its name. When a server's partitions change, entries taken before the change belong to
+    /// the old row, and later ones to a new row.
     pub(super) fn add(&self, consumer: &str, place: &Place, taken: &Arc<Taken>) -> String {
         let relayed = Relayed { place: place.clone(), taken: Arc::clone(taken), drained: false };
         let mut rows = self.lock();
@@ -56,14 +56,14 @@ impl Heartbeat {
         name
     }
 
-    /// Nothing of that row is held any more: it goes with the next heartbeat.
+    /// The row holds nothing any more. The next heartbeat removes it.
     pub(super) fn drained(&self, row: &str) {
         if let Some(relayed) = self.lock().all.get_mut(row) {
             relayed.drained = true;
         }
     }
 
-    /// Writes the rows until `stop`, then removes those of which nothing is held.
+    /// Writes the rows until `stop`, then removes those that hold nothing.
     pub(super) async fn run(&self, mysql: &MySqlPool, stop: &CancellationToken) {
         let mut failing = false;
         while !stop.is_cancelled() {
@@ -115,7 +115,7 @@ async fn write<'a>(
     mysql: &MySqlPool,
     sessions: impl IntoIterator<Item = (&'a str, &'a Place, &'a Taken)>,
 ) -> Result<(), StoreError> {
-    // The time first: entries taken between the two questions must not count as delivered.
+    // Read the clock first: entries taken between the two steps must not count as delivered.
     let now = mysql_time(mysql).await?;
     let sessions: Vec<Session<'_>> = sessions
         .into_iter()

@@ -1,8 +1,9 @@
-//! What reached Kafka, or may have reached it, so late that a rebuild went without it.
+//! Records that may have reached Kafka after a rebuild that did not wait for them.
 //!
-//! A rebuild waits for what relays have in flight, but no longer than a delivery may last. A process or a machine that stood
-//! still goes on where it stopped, and nothing can check the time and send in one step. So a record may reach Kafka after the
-//! rebuild: MySQL then has a change that Redis lacks. The relay that sent it notices, and has Redis say again what it holds.
+//! A rebuild waits for entries in flight, but no longer than a delivery may last. A process or machine that was
+//! suspended continues where it stopped, and no program can check the clock and send in one step. So a record may reach
+//! Kafka after the rebuild, and MySQL then has a change that Redis lacks. The relay that sent the record notices this,
+//! and restates what Redis holds.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -26,24 +27,24 @@ const PER_CALL: usize = 500;
 pub(super) struct Sent {
     pub(super) partition: Partition,
     pub(super) id: Version,
-    /// Which pair it switched; none for a read, and for what was no event.
+    /// The pair that it switched. None for a read, or for an entry that was no event.
     pub(super) pair: Option<Written>,
 }
 
-/// What is to be said again as soon as its partition is warm.
+/// Entries to restate as soon as their partition is warm.
 #[derive(Debug, Default)]
 pub(super) struct Late(Mutex<Vec<Sent>>);
 
 impl Late {
-    /// Keeps those entries that Redis does not have: it was emptied after they were taken. To be called before Redis is told
-    /// to remove any of them.
+    /// Keeps the entries that Redis no longer has, because it was emptied after they were taken. Call this before any
+    /// of them is removed from Redis.
     pub(super) async fn keep_lost(&self, redis: &mut Servers, sent: &[Sent]) {
-        // A Redis that does not answer may have lost them all.
+        // If Redis does not answer, it may have lost all of them.
         let lost = lost(redis, sent).await.unwrap_or_else(|_| sent.to_vec());
         self.lock().extend(lost.into_iter().filter(|entry| entry.pair.is_some()));
     }
 
-    /// Has Redis say again what it holds of the pairs, where it is warm.
+    /// Restates the pairs in every partition that is warm.
     pub(super) async fn settle(&self, redis: &mut Servers) -> Result<(), StoreError> {
         let late = take(&mut *self.lock());
         if late.is_empty() {
@@ -66,7 +67,7 @@ fn partitions(sent: &[Sent]) -> Vec<Partition> {
     sent.iter().map(|entry| entry.partition).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// A rebuilt outbox begins above all that came before it.
+/// The entries that are missing. A rebuilt outbox begins above every id that came before.
 async fn lost(redis: &mut Servers, sent: &[Sent]) -> Result<Vec<Sent>, StoreError> {
     let oldest: HashMap<Partition, Option<Version>> =
         markers(redis, &partitions(sent)).await?.into_iter().map(|(p, marker)| (p, marker.oldest)).collect();
@@ -75,7 +76,7 @@ async fn lost(redis: &mut Servers, sent: &[Sent]) -> Result<Vec<Sent>, StoreErro
     Ok(sent.iter().filter(|entry| !is_there(entry)).cloned().collect())
 }
 
-/// The partitions that are cold, whose pairs have still to be said.
+/// Restates the pairs. Returns the cold partitions, whose pairs are still to be restated.
 async fn say_again(redis: &mut Servers, late: &[Sent]) -> Result<BTreeSet<Partition>, StoreError> {
     let mut cold = BTreeSet::new();
     for (partition, marker) in markers(redis, &partitions(late)).await? {

@@ -1,5 +1,5 @@
-//! The relay: ships what Redis and MySQL have acknowledged to Kafka, and forgets it there only after Kafka has it. It also
-//! brings the projection in Redis up to what MySQL has acknowledged.
+//! The relay ships changes that Redis and MySQL have acknowledged to Kafka, and removes them from the outboxes once
+//! Kafka has them. It also updates the projection in Redis from MySQL's outbox.
 
 mod heartbeat;
 mod late;
@@ -21,18 +21,18 @@ use crate::store::{Stores, place::Place};
 
 /// Runs until `stop`. Any number of relays share the work.
 pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
-    // Unique for each process, also where every container's process has the same number.
+    // The random part keeps the name unique where every container's process has the same number.
     let relay = format!("relay-{}-{:08x}", process::id(), rand::random::<u32>());
     info!(relay, "relaying");
     let redis = stores.redis.clone();
     let relaying = stop.child_token();
     let heartbeat = Arc::new(Heartbeat::default());
-    // It outlives the work: the relay is signed off only when nothing is in flight any more.
+    // The heartbeat outlives the work: the relay signs off only when nothing is in flight.
     let drained = CancellationToken::new();
     let from_redis = async {
         let from_server = |place, stop| from_server(stores.clone(), relay.clone(), Arc::clone(&heartbeat), place, stop);
         let outcome = for_each_server(&redis, &stop, from_server).await;
-        // Where Redis is relayed no more, the process ends rather than do half of its work.
+        // If the relay of Redis has ended, end the whole process instead of running half of it.
         relaying.cancel();
         drained.cancel();
         outcome
@@ -50,7 +50,7 @@ async fn from_server(
 ) -> anyhow::Result<()> {
     let name = place.address.as_ref().map_or(relay.clone(), |at| format!("{relay}@{}:{}", at.host, at.port));
     let taken = Arc::new(Taken::default());
-    // A row for each server: what a relay holds of one is nothing to those who wait for another.
+    // Each server has its own row, so that a rebuild of one server does not wait for entries of another.
     let row = heartbeat.add(&name, &place, &taken);
     outbox::run(&Relay { stores: &stores, place: &place, name: &name, row: &row, taken: &taken }, &stop).await;
     heartbeat.drained(&row);

@@ -13,7 +13,7 @@ use crate::{
     store::Stores,
 };
 
-/// How often a relay that stands by looks whether the lock is free.
+/// How often a standby relay checks whether the lock is free.
 const STAND_BY: Duration = Duration::from_millis(100);
 
 /// Works on the outbox until `stop`, whenever no other relay does.
@@ -27,7 +27,7 @@ async fn session(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()
         return Ok(());
     };
     info!("working on MySQL's outbox");
-    // Each at its own pace: while Kafka is down the projection goes on, and the other way round.
+    // The two tasks run independently: while Kafka is down, the projection goes on, and the other way round.
     let work = async { tokio::join!(project::run(stores, stop), ship::run(stores, stop)).0 };
     let outcome = tokio::select! {
         outcome = work => outcome,

@@ -1,6 +1,6 @@
 //! From the outboxes of Redis to Kafka.
 //!
-//! Up to two full reads are in flight: while Kafka confirms one, the next is read.
+//! Up to two full reads are in flight: Kafka confirms one while the next one is read.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -40,10 +40,10 @@ use crate::{
 
 const IN_FLIGHT: u32 = 2 * PER_READ;
 
-/// What a session leaves to the next one.
+/// What a session leaves for the next one.
 #[derive(Default)]
 struct Left {
-    /// Ids that Kafka has and Redis was not reachable to forget.
+    /// Entries that Kafka has, but that could not be removed because Redis was unreachable.
     unacknowledged: Mutex<Vec<(Partition, Version)>>,
     late: Late,
 }
@@ -51,13 +51,13 @@ struct Left {
 /// Entries on their way to Kafka.
 type Batch = Vec<(Sent, DeliveryFuture)>;
 
-/// What relays one server's outboxes.
+/// The relay of one server's outboxes.
 pub(crate) struct Relay<'a> {
     pub(crate) stores: &'a Stores,
     pub(crate) place: &'a Place,
-    /// Its name as a consumer.
+    /// The relay's name as a consumer.
     pub(crate) name: &'a str,
-    /// Its row in MySQL.
+    /// The name of the relay's row in MySQL.
     pub(crate) row: &'a str,
     pub(crate) taken: &'a Arc<Taken>,
 }
@@ -68,14 +68,15 @@ pub(crate) async fn run(relay: &Relay<'_>, stop: &CancellationToken) {
     supervise("relay", stop, || session(relay, &left, stop)).await;
 }
 
-/// Relays from one server, until it or Kafka fails. Ends only when all it took has been delivered or has failed for good.
+/// Relays from one server until Redis or Kafka fails. Returns only when every entry taken has been delivered or has
+/// failed for good.
 async fn session(relay: &Relay<'_>, left: &Arc<Left>, stop: &CancellationToken) -> anyhow::Result<()> {
     let Relay { stores, place, name, row, taken } = relay;
     let producer = stores.kafka.producer().await?;
     let mut control = stores.redis.connect_to(place).await?;
     let server = control.name(place.partitions[0])?.to_owned();
     taken.reads_from(&server);
-    // Without MySQL nothing is warmed either, so its absence stops no relay.
+    // A missing MySQL stops no relay: without MySQL nobody warms a partition either.
     let _ = tokio::time::timeout(Duration::from_secs(1), heartbeat::beat(&stores.mysql, row, place, taken)).await;
     let mut source = Source::open(name, control.clone()).await?;
     outbox::forget_gone(&mut control, source.partitions()).await?;
@@ -116,7 +117,7 @@ async fn session(relay: &Relay<'_>, left: &Arc<Left>, stop: &CancellationToken) 
     outcome
 }
 
-/// Room for as many entries as a read can bring; none when the process is to stop.
+/// Waits until a full read fits into the room in flight. None when the process has to stop.
 async fn room_for_a_read(room: &Arc<Semaphore>, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
     tokio::select! {
         biased;
@@ -125,8 +126,8 @@ async fn room_for_a_read(room: &Arc<Semaphore>, stop: &CancellationToken) -> Opt
     }
 }
 
-/// Queues the entries' events, and what is no event to the dead-letter queue; `batch` has what was queued, also where it
-/// could not be all.
+/// Sends the entries' events, and sends what is no event to the dead-letter queue. `batch` receives everything that was
+/// queued, even if an error ends the work early.
 async fn produce(producer: &Producer, streams: Entries, hold: &Hold, batch: &mut Batch) -> anyhow::Result<()> {
     for (partition, entries) in streams {
         for Entry { id, event } in entries {
@@ -148,13 +149,13 @@ async fn produce(producer: &Producer, streams: Entries, hold: &Hold, batch: &mut
     Ok(())
 }
 
-/// Which pair an event switched.
+/// The pair that an event switched.
 fn pair_of(event: &Event) -> Option<Written> {
     let Change::Switch(kind, _) = event.change else { return None };
     Some(Written { kind, user: event.user.clone()?, article: event.article.clone() })
 }
 
-/// A read's entries on their way.
+/// The entries of one read, on their way to Kafka.
 struct Confirmation {
     batch: Batch,
     control: Servers,
@@ -162,8 +163,8 @@ struct Confirmation {
 }
 
 impl Confirmation {
-    /// Removes from Redis what Kafka confirms. What it does not ends the session: the next one, when Kafka is there again,
-    /// begins with it, so that the events of an outbox come in their order, except those that were under way together.
+    /// Removes from Redis what Kafka confirms. A failed delivery ends the session. The next session starts with the
+    /// entry that failed, so the events of an outbox keep their order, except for those that were in flight together.
     async fn run(mut self, hold: Hold, room: Option<OwnedSemaphorePermit>) -> anyhow::Result<()> {
         let (mut delivered, mut sent) = (Vec::with_capacity(self.batch.len()), Vec::with_capacity(self.batch.len()));
         let mut failed: Option<StoreError> = None;

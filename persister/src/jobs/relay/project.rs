@@ -21,12 +21,13 @@ use crate::{
     store::{Stores, place::Place},
 };
 
-/// Between two looks at an empty outbox: most of what a favourite's counters in Redis are behind MySQL.
+/// The pause after an empty look at the outbox. It is most of the time by which a favourite's counters in Redis lag
+/// behind MySQL.
 const IDLE: Duration = Duration::from_millis(15);
-/// A partition that is not warm is tried again after so long.
+/// The pause before a partition that is not warm is tried again.
 const COLD: Duration = Duration::from_millis(250);
 
-/// Projects until `stop`, over any outage; each server of Redis by itself.
+/// Projects until `stop`, over any outage, into each server of Redis separately.
 pub(super) async fn run(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()> {
     let to_server = |place: Place, stop: CancellationToken| {
         let stores = stores.clone();
@@ -38,17 +39,18 @@ pub(super) async fn run(stores: &Stores, stop: &CancellationToken) -> anyhow::Re
     for_each_server(&stores.redis, stop, to_server).await
 }
 
-/// Projects into one server with one token, until somebody else takes a newer one: then the next session takes its own.
+/// Projects into one server with one token. Ends when another process has taken a newer token; the next session then
+/// takes its own.
 async fn session(stores: &Stores, place: &Place, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut redis = stores.redis.connect_to(place).await?;
-    // After the connection: a late command of the session before this one has a smaller token.
+    // Take the token after connecting: a late command of the previous session then has a smaller token.
     let token = next_token(&stores.mysql, &place.partitions).await?;
     info!(token, partitions = place.partitions.len(), "writing projections");
     let mut cold = BTreeSet::new();
     let mut look_at_all = Instant::now();
     while !stop.is_cancelled() {
         if !cold.is_empty() && look_at_all.elapsed() > COLD {
-            // A server that only got another name refuses this connection's for good.
+            // A server that was only renamed refuses this connection from now on, so the session has to end.
             ensure!(redis.are_the_same().await?, "Redis was promoted, or demoted");
             cold.clear();
         }
@@ -80,8 +82,8 @@ async fn session(stores: &Stores, place: &Place, stop: &CancellationToken) -> an
     Ok(())
 }
 
-/// What each partition's projection gets, in the order of the rows. A row that is no entry changes nothing there; it goes
-/// to the dead-letter queue on its way to Kafka.
+/// The entries for each partition's projection, in the order of the rows. A row that is no entry changes nothing here.
+/// It goes to the dead-letter queue on its way to Kafka.
 fn entries(rows: &[Row]) -> BTreeMap<Partition, Vec<Entry>> {
     let mut entries: BTreeMap<Partition, Vec<Entry>> = BTreeMap::new();
     for entry in rows.iter().filter_map(Row::to_entry) {

@@ -1,4 +1,4 @@
-//! From MySQL's outbox to Kafka: for audit and for the ranking, since MySQL already has the change itself.
+//! From MySQL's outbox to Kafka, for the audit log and the ranking. MySQL itself already has the change.
 
 use std::time::Duration;
 

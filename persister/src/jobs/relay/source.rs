@@ -1,6 +1,6 @@
 //! Taking entries out of the outboxes of one server.
 //!
-//! They are taken as a consumer group, so that several relays share them and a dead one's are taken over.
+//! Relays read as one consumer group, so that several share the entries, and others take over those of a dead relay.
 
 use std::{
     collections::HashMap,
@@ -17,24 +17,25 @@ use crate::{
     store::{StoreError, servers::Servers},
 };
 
-/// The most that one read brings.
+/// The most entries that one read returns.
 pub(crate) const PER_READ: u32 = PER_OUTBOX * Partition::COUNT as u32;
-/// Between two reads that find nothing, longer each time. A cluster has no command that waits for several outboxes.
+/// The pause after a read that finds nothing; it grows with each. A cluster has no command that waits for several
+/// outboxes.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(40);
-/// An entry taken for longer than this and still there belongs to a relay that is dead, or failed to be delivered.
-/// Longer than a delivery may last, so that an entry in flight is never taken over.
+/// An entry that has been pending for longer belongs to a dead relay, or its delivery failed. This is longer than a
+/// delivery may last, so nobody takes over an entry in flight.
 const ABANDONED: Duration = Duration::from_secs(12);
 const SWEEP: Duration = Duration::from_secs(3);
 
-/// Where entries come from: first what this relay took and lost the answer of, then new ones, now and then abandoned
-/// ones.
+/// The order of entries: first those that this relay took but whose answer it lost, then new ones, and now and then
+/// abandoned ones.
 pub(crate) struct Source<'a> {
     relay: &'a str,
     servers: Servers,
-    /// Those that can be read: all, except where Redis was too full to begin.
+    /// The outboxes that can be read: all, unless Redis was too full to create a consumer group.
     partitions: Vec<Partition>,
-    /// While reading what this relay had taken: the last id seen of each outbox. Then none.
+    /// While re-reading what this relay had taken: the last id seen in each outbox. None afterwards.
     own: Option<HashMap<Partition, Version>>,
     swept: Instant,
     rest: Duration,
@@ -50,12 +51,12 @@ impl<'a> Source<'a> {
         Ok(Self { relay, servers, partitions, own: Some(HashMap::new()), swept: Instant::now(), rest: SHORTEST })
     }
 
-    /// The outboxes that it reads.
+    /// The outboxes that can be read.
     pub(crate) fn partitions(&self) -> &[Partition] {
         &self.partitions
     }
 
-    /// The next entries, none of them if there are none for a moment.
+    /// The next entries. An empty answer means that there were none for a moment.
     pub(crate) async fn next(&mut self, stop: &CancellationToken) -> Result<Entries, StoreError> {
         if self.swept.elapsed() > SWEEP {
             self.swept = Instant::now();
@@ -86,7 +87,7 @@ impl<'a> Source<'a> {
         Ok(entries)
     }
 
-    /// Takes over what has been pending for too long.
+    /// Takes over entries that have been pending for too long.
     async fn abandoned(&mut self) -> Result<Entries, StoreError> {
         let (claimed, more) = outbox::claim(&mut self.servers, &self.partitions, self.relay, ABANDONED).await?;
         if more {

@@ -8,7 +8,7 @@ use std::{
 
 use crate::ledger::relay_session::{SILENCE, TAKEN_TO_SENT};
 
-/// What the relay has taken from Redis and not yet delivered, and from which server.
+/// What the relay has taken from Redis and not yet delivered, and from which server it took it.
 #[derive(Debug, Default)]
 pub(crate) struct Taken(Mutex<State>);
 
@@ -20,13 +20,14 @@ struct State {
 }
 
 impl Taken {
-    /// From here on entries are taken from that server; from none, if empty. Called only while nothing is in flight.
+    /// From now on entries come from that server, or from none if the name is empty. Call this only while nothing is in
+    /// flight.
     pub(crate) fn reads_from(&self, run_id: &str) {
         run_id.clone_into(&mut self.lock().run_id);
     }
 
-    /// Entries may be taken from now on, until the answer is dropped. Made before Redis is asked, since what is on its
-    /// way from a server that dies counts as taken.
+    /// From now on, until the returned value is dropped, entries may be in flight. Create it before asking Redis: an
+    /// answer on its way from a dying server counts as taken.
     pub(crate) fn hold(self: &Arc<Self>) -> Hold {
         let mut state = self.lock();
         let id = state.next;
@@ -36,11 +37,11 @@ impl Taken {
         Hold { taken: Arc::clone(self), id, since }
     }
 
-    /// The server, and how long before `now` the oldest entry in flight was taken: all taken before has been delivered
-    /// or failed.
+    /// The server, and the age of the oldest entry in flight at `now`. Everything taken earlier has been delivered or
+    /// has failed.
     pub(super) fn oldest(&self, now: Instant) -> (String, Duration) {
         let state = self.lock();
-        // Ids are given in the order of time.
+        // Ids grow with time.
         let age = state.since.values().next().map_or(Duration::ZERO, |since| now.saturating_duration_since(*since));
         (state.run_id.clone(), age)
     }
@@ -59,12 +60,12 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Whether it is too late to send what was taken.
+    /// Whether the entries are too old to be sent.
     pub(super) fn is_old(&self) -> bool {
         self.since.elapsed() > TAKEN_TO_SENT
     }
 
-    /// Whether a rebuild may have ended its wait for this.
+    /// Whether a rebuild may have stopped waiting for these entries.
     pub(super) fn outlasts_a_rebuild(&self) -> bool {
         self.since.elapsed() > SILENCE
     }

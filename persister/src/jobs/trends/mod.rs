@@ -1,12 +1,11 @@
-//! Which articles gained most of each kind within the last hour and the last day, out of the stream of events.
+//! The articles that gained most of each kind within the last hour and the last day, from the stream of events.
 //!
-//! The job reads the whole topic by itself, counts in bounded memory, and writes every few seconds, in one transaction,
-//! the ranking and what it goes on from. So whatever stops it, the next process goes on where the last checkpoint is,
-//! neither missing nor repeating an event. Several processes at once are harmless: each counts all, and each writes a
-//! state that is whole.
+//! The job reads the whole topic and counts in bounded memory. Every few seconds one transaction writes the ranking and
+//! the state. So after any interruption the next process continues at the last checkpoint, and no event is missed or
+//! counted twice. Several processes do no harm: each counts everything and writes a complete state.
 //!
-//! It holds no user, so `erase` has nothing to take out of it but by the events that it makes; no rebuild of Redis
-//! needs it; and there is nothing for `reconcile` to compare it with, as no other store counts by time.
+//! The state holds no user, so `erase` changes it only by the events that it causes. A rebuild of Redis does not need
+//! it. No other store counts by time, so `reconcile` has nothing to compare it with.
 
 mod checkpoint;
 mod seen;
@@ -37,12 +36,12 @@ use crate::{
     store::{Stores, log::pass_or_fail},
 };
 
-/// Between two checkpoints; the first comes sooner.
+/// The time between two checkpoints. The first comes sooner.
 const EVERY: Duration = Duration::from_secs(10);
 const FIRST: Duration = Duration::from_secs(1);
-/// A moment that is longer ago is no ranking's any more.
+/// A ranking older than this is not shown.
 const OLDEST: SignedDuration = SignedDuration::from_mins(1);
-/// Records taken from Kafka's client at once, when there are as many.
+/// The most records taken from Kafka's client at once.
 const CHUNK: usize = 256;
 
 /// Runs until `stop`, over any outage.
@@ -52,7 +51,7 @@ pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Resu
     Ok(())
 }
 
-/// Counts until `stop`, an error, or the topic has changed. What is in `state` afterwards is gone on from.
+/// Counts until `stop`, an error, or a change of the topic. The next session continues with `state`.
 async fn session(stores: &Stores, state: &Mutex<Option<State>>, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut state = state.lock().await;
     if state.is_none() {
@@ -68,7 +67,7 @@ async fn session(stores: &Stores, state: &Mutex<Option<State>>, stop: &Cancellat
     loop {
         tokio::select! {
             biased;
-            // The last seconds would only be read again.
+            // Without this, the last seconds would only be read again.
             () = stop.cancelled() => return checkpoint::write(&stores.mysql, state, None).await,
             _ = due.tick() => {
                 let at = Timestamp::now();
@@ -98,7 +97,7 @@ fn milliseconds(at: Timestamp) -> u64 {
 }
 
 fn take(state: &mut State, message: &impl Message, now_ms: u64) {
-    // What is no event, `consume` puts into the dead-letter queue.
+    // `consume` puts records that are no event into the dead-letter queue.
     let event = Event::from_json(message.payload().unwrap_or_default()).ok();
     if let Some(outcome) = event.and_then(|event| state.count(&event, now_ms)) {
         metrics::TRENDS_EVENTS.add(1, &[("outcome", outcome.word())]);
@@ -106,15 +105,15 @@ fn take(state: &mut State, message: &impl Message, now_ms: u64) {
     state.positions().insert(message.partition(), message.offset() + 1);
 }
 
-/// What was in Kafka at a moment.
+/// The end of Kafka at some moment.
 struct Mark {
     at: Timestamp,
     ends: Positions,
 }
 
-/// The moment of which it is known that all is counted that was in Kafka then: now, or under load the last one that was
-/// waited for; none while the job is still behind that one, or if it is long ago, since the ranking's hour ends now. A
-/// ranking of no such moment is not shown.
+/// The latest time up to which every event in Kafka is counted: now, or under load the last moment whose end was
+/// reached. None while the job is behind that end, or if the time is long ago, because the ranking's hour ends now. A
+/// ranking without such a time is not shown.
 fn known_since(waited_for: &mut Option<Mark>, now: Mark, positions: &Positions) -> Option<Timestamp> {
     if reached(positions, &now.ends) {
         *waited_for = None;

@@ -5,18 +5,18 @@ use std::collections::VecDeque;
 use contract::Version;
 use serde::{Deserialize, Serialize};
 
-/// Versions that are remembered of one outbox: 64 kB, of all 128 of a store together 8 MB.
+/// The versions remembered of one outbox: 64 kB, or 8 MB for all 128 outboxes.
 const REMEMBERED: usize = 4096;
 
-/// The latest versions that were counted, in their order.
+/// The latest versions that were counted, in order.
 ///
-/// The highest alone would not do. Several relays ship one outbox side by side, and what Kafka did not take in time is
-/// shipped again later: a version below the highest may be new. It is new if it is not among those
-/// remembered. Of one that is older than all of them nobody knows, and it is not counted: a change may be missed where
-/// 4,096 later ones of its outbox came before it, none is ever counted twice.
+/// The highest version alone is not enough. Several relays ship one outbox in parallel, and failed deliveries are
+/// repeated later, so a lower version may be new. It is new if it is not among the remembered versions. A version older
+/// than all of them is not counted, since nobody knows. So a change can be missed after 4,096 later ones of its outbox,
+/// but no change is counted twice.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seen {
-    /// All up to here are forgotten.
+    /// Every version up to this one is forgotten.
     floor: Version,
     #[serde(with = "steps")]
     latest: VecDeque<Version>,
@@ -24,10 +24,10 @@ pub(super) struct Seen {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sight {
-    /// Never seen before; it is now.
+    /// It is new, and remembered from now on.
     New,
     Again,
-    /// Perhaps seen, perhaps not.
+    /// It may have been seen.
     Forgotten,
 }
 
@@ -50,8 +50,8 @@ impl Seen {
     }
 }
 
-/// In JSON, the steps from each version to the next one, of both its numbers: short, since a checkpoint has a million of
-/// them at most.
+/// In JSON: the steps from each version to the next, of both numbers. That is short, and a checkpoint has up to a
+/// million of them.
 mod steps {
     use std::collections::VecDeque;
 
@@ -103,7 +103,8 @@ mod tests {
             }
         }
 
-        /// Far more than are remembered, each some way from its place: whatever is forgotten, nothing is new twice.
+        /// Far more versions than are remembered, each some way from its place: no version is new twice, whatever is
+        /// forgotten.
         #[test]
         fn nothing_is_new_twice_and_memory_is_bounded(
             moves in vec((0..3 * REMEMBERED as u64, 0..2 * REMEMBERED as u64), 0..6),

@@ -1,4 +1,4 @@
-//! Reading the topic from where the state is, in no consumer group.
+//! Reading the topic from the saved position, outside any consumer group.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::store::{
     observer::{Ends, Observer},
 };
 
-/// All that may still count: the longer window, and the bucket that is being filled.
+/// Everything that may still count: the longer window plus the bucket that is being filled.
 const BACK: SignedDuration = SignedDuration::from_hours(25);
-/// Of one fetch of a partition. Counting is quick: there is no need to have much at hand.
+/// The size of one fetch of a partition. Counting is fast, so little needs to be read ahead.
 const FETCH_BYTES: u32 = 32_768;
 
 /// The next offset of each partition.
@@ -29,9 +29,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads all partitions that there are. One that has no position yet, or whose position is not there any more (its
-    /// records have been dropped, or the topic was made again), begins with the records that may still count: what was
-    /// counted before is known by its version.
+    /// Reads all existing partitions. If a partition has no position, or its position no longer exists (its records
+    /// expired, or the topic was recreated), reading starts with the records that may still count. Versions show which
+    /// of them were counted before.
     pub(super) async fn open(kafka: &Kafka, positions: &mut Positions) -> Result<Self, StoreError> {
         let (observer, topic) = (kafka.observer()?, kafka.topic.clone());
         let ends = observer.ends(&topic).await?;
@@ -49,15 +49,14 @@ impl Source {
         }
         let consumer: StreamConsumer = kafka
             .reader(FETCH_BYTES)
-            // Never joined, and nothing is committed to it: any number of processes read all partitions, each by
-            // itself.
+            // The group is never joined and nothing is committed to it, so each process reads all partitions.
             .set("group.id", "interaction.trends")
             .create()?;
         consumer.assign(&assigned)?;
         Ok(Self { consumer, observer, topic })
     }
 
-    /// What is in the topic now; none if it has other partitions than are read, or not the records that come next.
+    /// The current end of the topic. None if the topic's partitions changed, or if the next records no longer exist.
     pub(super) async fn ends(&self, positions: &Positions) -> Result<Option<Positions>, StoreError> {
         let ends = self.observer.ends(&self.topic).await?;
         let same = lost(&ends, positions).is_empty() && ends.len() == positions.len();
@@ -65,7 +64,7 @@ impl Source {
     }
 }
 
-/// The partitions that cannot be gone on with.
+/// The partitions whose position no longer exists.
 fn lost(ends: &Ends, positions: &Positions) -> Vec<i32> {
     let known = |partition: &i32, (first, next): &(i64, i64)| {
         positions.get(partition).is_some_and(|position| (first..=next).contains(&position))
@@ -73,7 +72,7 @@ fn lost(ends: &Ends, positions: &Positions) -> Vec<i32> {
     ends.iter().filter(|(partition, ends)| !known(partition, ends)).map(|(partition, _)| *partition).collect()
 }
 
-/// Whether all has been read that ended there.
+/// Whether everything up to those ends has been read.
 pub(super) fn reached(positions: &Positions, ends: &Positions) -> bool {
     ends.iter().all(|(partition, next)| positions.get(partition).is_some_and(|position| position >= next))
 }

@@ -1,4 +1,4 @@
-//! What the job knows: how far it is in the topic, what it has counted, and which changes that were.
+//! The state of the job: its position in the topic, the counts, and which changes have been counted.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,25 @@ use super::{
 };
 use crate::ledger::trends::{Parts, Top};
 
-/// All of it is bounded: some 12 MB of [`Window`]s for each kind, and 16 MB of [`Seen`] at most. In MySQL each kind has a
-/// row and all else one, each less than 16 MiB as JSON, which is what a server takes at once (`max_allowed_packet`, by
-/// default of `MariaDB`).
+/// The size is bounded: about 12 MB of [`Window`]s for each kind, and at most 16 MB of [`Seen`]. In MySQL each kind has
+/// one row and the rest has one row. Each is below 16 MiB as JSON, the default of `max_allowed_packet` in `MariaDB`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
     common: Common,
     by_kind: BTreeMap<Kind, Windows>,
 }
 
-/// One for each of [`PERIODS`].
+/// One window for each of [`PERIODS`].
 type Windows = [Window; PERIODS.len()];
 
-/// What is of no kind.
+/// The part that belongs to no kind.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Common {
     /// The next offset of each partition of the topic.
     positions: Positions,
-    /// By the number of the partition, of each outbox of Redis.
+    /// What was counted of each outbox of Redis, by the number of the partition.
     seen_of_redis: BTreeMap<u8, Seen>,
-    /// The same of MySQL's outbox, whose versions are of another clock.
+    /// What was counted of MySQL's outbox, whose versions come from another clock.
     seen_of_mysql: BTreeMap<u8, Seen>,
 }
 
@@ -39,14 +38,14 @@ struct Common {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Counted,
-    /// It was counted before.
+    /// It had been counted before.
     Repeated,
-    /// It is older than the windows, or than the versions that are remembered of its outbox.
+    /// It is older than the windows, or than the versions remembered of its outbox.
     Late,
 }
 
 impl Outcome {
-    /// For the metrics.
+    /// The label in metrics.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Counted => "counted",
@@ -57,14 +56,14 @@ impl Outcome {
 }
 
 impl State {
-    /// What was written last. A kind that was not there then begins with nothing.
+    /// Reads the state that was written last. A kind that was added since starts empty.
     pub(super) fn from_parts(parts: &Parts) -> serde_json::Result<Self> {
         let common = serde_json::from_slice(&parts.common)?;
         let windows = |(kind, state): &(Kind, Vec<u8>)| Ok((*kind, serde_json::from_slice(state)?));
         Ok(Self { common, by_kind: parts.by_kind.iter().map(windows).collect::<serde_json::Result<_>>()? })
     }
 
-    /// The same to be written.
+    /// The state as it is written.
     pub(super) fn to_parts(&self) -> serde_json::Result<Parts> {
         let windows = |(kind, windows): (&Kind, &Windows)| Ok((*kind, serde_json::to_vec(windows)?));
         let by_kind = self.by_kind.iter().map(windows).collect::<serde_json::Result<_>>()?;
@@ -75,8 +74,8 @@ impl State {
         &mut self.common.positions
     }
 
-    /// Counts a change of a kind, once, at its own time, whatever caused it: so what an attack brought goes when it is
-    /// revoked. What `reconcile` says is no change, but the state said again.
+    /// Counts a change of a kind once, at its own time, whatever caused it. So a revoked attack leaves the ranking. An
+    /// event of `reconcile` repeats a state and is not counted.
     pub(super) fn count(&mut self, event: &Event, now_ms: u64) -> Option<Outcome> {
         let Change::Switch(kind, on) = event.change else { return None };
         if event.cause == Cause::Reconcile {
@@ -102,7 +101,7 @@ impl State {
         })
     }
 
-    /// Forgets what the windows have left behind.
+    /// Forgets buckets that have left their window.
     pub(super) fn move_to(&mut self, now_ms: u64) {
         for windows in self.by_kind.values_mut() {
             for (period, window) in PERIODS.iter().zip(windows) {
@@ -111,7 +110,7 @@ impl State {
         }
     }
 
-    /// By each window's name and each kind, the articles that gained most, best first.
+    /// The articles that gained most, best first, by window and kind.
     pub(super) fn tops(&self, count: usize) -> impl Iterator<Item = Top> {
         self.by_kind.iter().flat_map(move |(kind, windows)| {
             let top = move |(period, window): (&Period, &Window)| Top {
@@ -149,8 +148,8 @@ mod tests {
         }
     }
 
-    /// What users did, one after the other, as the outboxes have it: only what changed anything. Versions of one store are
-    /// of no meaning to the other, and may be the same.
+    /// What users did, in order, as the outboxes have it: only real changes. Versions of the two stores are unrelated
+    /// and may be equal.
     fn events() -> impl Strategy<Value = Vec<Event>> {
         let one = (1..6_i64, select(Kind::ALL), 1..6_i64, any::<bool>(), 0..3 * 3_600_000_u64);
         vec(one, 0..100).prop_map(|mut all| {
@@ -169,7 +168,7 @@ mod tests {
         })
     }
 
-    /// Those, some of them again, in any order.
+    /// The events with some repeated, in any order.
     fn delivered() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
         events().prop_flat_map(|events| {
             let again = proptest::sample::subsequence(events.clone(), 0..=events.len());
@@ -190,7 +189,7 @@ mod tests {
             let cut = cut.index(delivered.len() + 1);
             for (place, event) in delivered.iter().enumerate() {
                 if place == cut {
-                    // As if it had been stopped and started.
+                    // As after a restart of the job.
                     state = State::from_parts(&state.to_parts().expect("JSON")).expect("what was written");
                 }
                 state.count(event, NOW);
@@ -226,7 +225,8 @@ mod tests {
         }
     }
 
-    /// Every article another one, with the longest ids there are, each bucket full, and every outbox's memory too.
+    /// The largest state: different articles everywhere, the longest ids, every bucket full, and every outbox's memory
+    /// too.
     #[test]
     fn the_fullest_state_is_small_enough_for_one_statement_a_part() {
         let mut state = State::default();
@@ -234,7 +234,7 @@ mod tests {
         let mut fill = |begin: u64, length: u64, articles: u64| {
             for place in 0..articles {
                 for one in 0..3 {
-                    // A row's id in MySQL's outbox is as long as it can be, and ids are given in another order than times.
+                    // Ids in MySQL's outbox are as long as possible, and their order differs from that of their times.
                     seq -= 1_000_003;
                     for (kind, seq) in [(Kind::Like, 12), (Kind::Collect, seq)] {
                         let version = Version { ms: begin + place * (length / articles) + one, seq };
@@ -251,7 +251,7 @@ mod tests {
             fill((NOW / 60_000 - minute) * 60_000, 60_000, 2000);
         }
         let parts = state.to_parts().expect("JSON");
-        // What is left is for counts of more digits, and for the packet's head.
+        // The rest is room for counts with more digits, and for the packet's header.
         for (part, range) in parts
             .by_kind
             .iter()

@@ -1,4 +1,4 @@
-//! Counting within a window of time, in bounded memory.
+//! Counting within a window of time in bounded memory.
 
 use std::{
     cmp::Reverse,
@@ -8,17 +8,17 @@ use std::{
 use contract::ArticleNumber;
 use serde::{Deserialize, Serialize};
 
-/// A window of time that ends now. It moves by buckets: the one that is being filled, and whole ones before it, so it
-/// is never shorter than its name says and up to a bucket longer.
+/// A window of time that ends now. It consists of buckets: the one being filled and the whole ones before it. So the
+/// window is never shorter than its name says, and at most one bucket longer.
 #[derive(Debug)]
 pub(super) struct Period {
-    /// In the table `ranking` and over HTTP.
+    /// The name in the table `ranking` and over HTTP.
     pub(super) name: &'static str,
-    /// Milliseconds of a bucket.
+    /// The length of a bucket in milliseconds.
     bucket_ms: u64,
-    /// How many whole buckets.
+    /// The number of whole buckets.
     whole: u64,
-    /// Articles that are kept of a bucket with more than twice as many.
+    /// The number of articles kept in a bucket that has more than twice as many.
     most: usize,
 }
 
@@ -28,7 +28,7 @@ pub(super) const PERIODS: [Period; 2] = [
 ];
 
 impl Period {
-    /// Whether what happened then is still in the window.
+    /// Whether a time is still in the window.
     pub(super) const fn holds(&self, at_ms: u64, now_ms: u64) -> bool {
         at_ms / self.bucket_ms >= self.oldest(now_ms)
     }
@@ -38,19 +38,18 @@ impl Period {
     }
 }
 
-/// By how much each article's users of a kind changed within a period, by bucket.
+/// The change of each article's users of a kind within a period, by bucket.
 ///
-/// Exact as long as no bucket has more than twice [`Period::most`] different articles. One that has keeps the `most`
-/// that changed most, gains and losses alike: an article that never was among the others is exact still, and one that
-/// was is off by what it had each time, no more than the least that was kept. A bucket has twice `most` articles at
-/// most, and there are `whole` and one: 122,000 and 200,000 entries of 16 bytes, with the tables' own room some 12 MB
-/// in both windows.
+/// Exact as long as no bucket has more than twice [`Period::most`] different articles. A bucket that has more keeps the
+/// `most` articles that changed most, gains and losses alike. An article that was never dropped stays exact. An article
+/// that was dropped is off by what it had then, which is at most the least that was kept. A bucket holds at most twice
+/// `most` articles, so the two windows hold 122,000 and 200,000 entries of 16 bytes, together about 12 MB.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Window(BTreeMap<u64, HashMap<ArticleNumber, i64>>);
 
 impl Window {
-    /// Adds to an article's count where the time is in the window. A time that is ahead of our clock is now.
+    /// Adds to an article's count if the time is in the window. A time in the future counts as now.
     pub(super) fn add(&mut self, period: &Period, article: ArticleNumber, change: i64, at_ms: u64, now_ms: u64) {
         let at_ms = at_ms.min(now_ms);
         if !period.holds(at_ms, now_ms) {
@@ -68,7 +67,7 @@ impl Window {
         self.move_to(period, now_ms);
     }
 
-    /// Forgets what is no longer in the window; and the oldest, should our clock have been set back.
+    /// Forgets what has left the window, and the oldest bucket if the clock was set back.
     pub(super) fn move_to(&mut self, period: &Period, now_ms: u64) {
         while let Some((first, _)) = self.0.first_key_value()
             && (*first < period.oldest(now_ms) || self.0.len() as u64 > period.whole + 1)
@@ -77,7 +76,7 @@ impl Window {
         }
     }
 
-    /// The articles that gained most, at most so many, best first; of equal ones the lower id first.
+    /// The articles that gained most, best first, at most so many. Equal ones are ordered by id.
     pub(super) fn top(&self, count: usize) -> Vec<(ArticleNumber, i64)> {
         let mut sums: HashMap<ArticleNumber, i64> = HashMap::new();
         for (article, change) in self.0.values().flatten() {
@@ -111,12 +110,12 @@ mod tests {
         number.try_into().expect("positive")
     }
 
-    /// Changes of few articles: which, by how much, and how long before now in ms.
+    /// Changes of a few articles: which, by how much, and how many milliseconds ago.
     fn changes(longest: u64) -> impl Strategy<Value = Vec<(i64, i64, u64)>> {
         vec((1..20_i64, prop_oneof![Just(1_i64), Just(-1)], 0..longest), 0..200)
     }
 
-    /// The same without buckets.
+    /// The expected result, computed without buckets.
     fn naive(changes: &[(i64, i64, u64)], period: &Period, now: u64) -> Vec<(ArticleNumber, i64)> {
         let mut sums: BTreeMap<ArticleNumber, i64> = BTreeMap::new();
         for (article, change, ago) in changes {
@@ -167,7 +166,7 @@ mod tests {
     fn among_very_many_articles_those_that_gain_most_are_exact() {
         let mut window = Window::default();
         for newcomer in 100..5000 {
-            // Five that gain with every newcomer, and one that loses.
+            // Five articles gain with each new one, and one loses.
             for article in 1..=4 {
                 window.add(SMALL, id(article), 1, NOW, NOW);
             }

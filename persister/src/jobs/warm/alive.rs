@@ -1,4 +1,4 @@
-//! The sign of life of a process that warms: while all is well nothing else tells it from one that is not there.
+//! The heartbeat of a process that warms. While everything is well, nothing else shows that the process is there.
 
 use std::{process, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::{
 };
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// A heartbeat that MySQL does not answer is given up; without MySQL nothing is warmed either.
+/// A heartbeat that MySQL does not answer within this time is dropped. Without MySQL nobody warms anything either.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Says it until `stop`, then takes it back.
+/// Sends heartbeats until `stop`, then signs off.
 pub(super) async fn run(mysql: &MySqlPool, stop: &CancellationToken) {
     let warmer = format!("warm-{}-{:08x}", process::id(), rand::random::<u32>());
     while !stop.is_cancelled() {
@@ -25,6 +25,6 @@ pub(super) async fn run(mysql: &MySqlPool, stop: &CancellationToken) {
         }
         pause(HEARTBEAT, stop).await;
     }
-    // If this fails, it is silent soon.
+    // If signing off fails, the missing heartbeats show it soon.
     let _ = tokio::time::timeout(HEARTBEAT, warmers::forget(mysql, &warmer)).await;
 }

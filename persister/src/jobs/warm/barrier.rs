@@ -1,4 +1,4 @@
-//! Waiting until what Redis had given away is known: it is in Kafka, or has arrived in MySQL.
+//! Waiting until everything that left Redis is known: it is in Kafka, or has reached MySQL.
 
 use std::time::{Duration, Instant};
 
@@ -20,10 +20,10 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_millis(100);
-/// Waiting is told every so often, with what for.
-const TELL: Duration = Duration::from_secs(5);
+/// How often the log says what a wait is for.
+const LOG_EVERY: Duration = Duration::from_secs(5);
 
-/// One wait for the world to catch up with a server that has started.
+/// One wait, for one server that has started.
 pub(crate) struct Barrier<'a> {
     stores: &'a Stores,
     place: &'a Place,
@@ -41,50 +41,51 @@ impl<'a> Barrier<'a> {
         Self { stores, place, server, stop }
     }
 
-    /// All that relays had taken before now is in Kafka, and all that was in Kafka then is in MySQL.
+    /// Everything that relays had taken before now is in Kafka, and everything that was in Kafka then is in MySQL.
     pub(crate) async fn all_that_was_taken_is_applied(&self) -> anyhow::Result<()> {
         self.relays_hold_nothing_from_before().await?;
         self.consumers_have_caught_up().await
     }
 
-    /// All that relays had taken before now is in Kafka. Waits for the consumers too, but no longer than Kafka takes to be read:
-    /// what it has and MySQL does not yet.
+    /// Everything that relays had taken before now is in Kafka. Returns what Kafka has and MySQL lacks. If the
+    /// consumers catch up first, there is nothing to return.
     pub(crate) async fn all_that_was_taken_is_known(&self) -> anyhow::Result<Unapplied> {
         self.relays_hold_nothing_from_before().await?;
         let reading = async { Ok(Unapplied::read(self.stores.kafka.unapplied(self.stop).await?).await?) };
         tokio::select! {
-            // Most often there is nothing to wait for.
+            // In most cases there is nothing to wait for.
             biased;
             applied = self.consumers_have_caught_up() => applied.map(|()| Unapplied::default()),
             read = reading => read,
         }
     }
 
-    /// The partitions' outboxes are empty: the entries that a server came back with are no loss, they go the usual way.
+    /// The partitions' outboxes are empty. The entries that a server came back with are not lost; they go the usual
+    /// way.
     pub(crate) async fn outboxes_are_empty(&self, redis: &mut Servers, partitions: &[Partition]) -> anyhow::Result<()> {
-        let mut told = Instant::now();
+        let mut logged = Instant::now();
         loop {
             let waiting: u64 = markers(redis, partitions).await?.iter().map(|(_, marker)| marker.waiting).sum();
             if waiting == 0 {
                 return Ok(());
             }
-            self.wait(&mut told, || counted(waiting, "entry") + " in Redis to be relayed").await?;
+            self.wait(&mut logged, || counted(waiting, "entry") + " in Redis to be relayed").await?;
         }
     }
 
     async fn relays_hold_nothing_from_before(&self) -> anyhow::Result<()> {
         let now = mysql_time(&self.stores.mysql).await?;
-        let (mut told, began) = (Instant::now(), Instant::now());
+        let (mut logged, began) = (Instant::now(), Instant::now());
         loop {
             let holding = relay_session::holding(&self.stores.mysql, &self.place.partitions, self.server, &now).await?;
             let Some(first) = holding.first() else { return Ok(()) };
-            // Silence alone does not tell a dead relay from one that cannot reach MySQL: what either took before this
-            // wait began has been delivered, or has failed, when it has lasted as long as a delivery may.
+            // Silence alone does not distinguish a dead relay from one that cannot reach MySQL. After this wait,
+            // whatever either took before has been delivered or has failed.
             if began.elapsed() > SILENCE {
                 return Ok(relay_session::forget_silent(&self.stores.mysql, &now).await?);
             }
             let from = if first.same_server { "this" } else { "another" };
-            self.wait(&mut told, || {
+            self.wait(&mut logged, || {
                 format!(
                     "{} that may hold entries, such as {}, which reads from {from} server",
                     counted(holding.len(), "relay"),
@@ -99,26 +100,26 @@ impl<'a> Barrier<'a> {
         let observer = self.stores.kafka.observer()?;
         let mark = observer.progress().await?;
         let mut now = mark.clone();
-        let mut told = Instant::now();
+        let mut logged = Instant::now();
         loop {
             let behind = now.behind(&mark);
             if behind == 0 {
                 return Ok(());
             }
-            self.wait(&mut told, || counted(behind, "event") + " in Kafka to be consumed").await?;
+            self.wait(&mut logged, || counted(behind, "event") + " in Kafka to be consumed").await?;
             now = observer.progress().await?;
         }
     }
 
-    /// Another moment, unless it is no use any more.
-    async fn wait(&self, told: &mut Instant, what_for: impl FnOnce() -> String) -> anyhow::Result<()> {
+    /// Waits a moment, unless waiting has become useless.
+    async fn wait(&self, logged: &mut Instant, what_for: impl FnOnce() -> String) -> anyhow::Result<()> {
         if self.stop.is_cancelled() {
             bail!("the process stops");
         }
-        if told.elapsed() > TELL {
+        if logged.elapsed() > LOG_EVERY {
             info!("still fenced, waiting for {}", what_for());
-            *told = Instant::now();
-            // A server that went away in the meantime is not worth waiting for.
+            *logged = Instant::now();
+            // Stop waiting for a server that has gone away.
             let mut redis = self.stores.redis.connect_to(self.place).await?;
             self.still_the_same(&mut redis).await?;
         }
@@ -126,7 +127,7 @@ impl<'a> Barrier<'a> {
         Ok(())
     }
 
-    /// What was found out holds for one server.
+    /// Fails if the server has changed: what was found out holds for one server only.
     pub(crate) async fn still_the_same(&self, redis: &mut Servers) -> anyhow::Result<()> {
         let same = redis.are_the_same().await?;
         if !same || redis.name(self.place.partitions[0])? != self.server {

@@ -1,19 +1,19 @@
-//! The warm rule by itself.
+//! The rule that decides whether a partition is warm.
 
 use crate::ledger::{known::Knowledge, markers::Marker};
 
 /// What to do with a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// It is warm.
+    /// The partition is warm.
     Serve,
-    /// It lost nothing: it may be declared warm as it is.
+    /// The partition lost nothing and may be declared warm as it is.
     Declare,
-    /// Its data must come from MySQL, for this reason.
+    /// The partition's data must come from MySQL, for this reason.
     Rebuild(&'static str),
 }
 
-/// The rule. `known` is what MySQL knows of the partition, after it has applied all that Kafka has.
+/// The rule. `known` is what MySQL knows of the partition after it has applied everything in Kafka.
 pub(crate) fn next(marker: &Marker, server: &str, known: Knowledge) -> Next {
     if marker.epoch == 0 {
         return Next::Rebuild("it has no marker: it is empty, or was flushed");
@@ -74,7 +74,7 @@ mod tests {
         }
     }
 
-    /// A flushed server keeps its run id, and has no marker.
+    /// A flushed server keeps its run id but has no marker.
     #[test]
     fn a_flushed_server_is_rebuilt() {
         assert!(matches!(next(&marker("", 0, 0), "same", known(9)), Next::Rebuild(_)));

@@ -1,4 +1,4 @@
-//! Looks at a Redis while it is whole, so that the loss can be bounded when it is gone.
+//! Records the state of a Redis while it is whole, so that a later loss can be bounded.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ use crate::{
 };
 
 const EVERY: Duration = Duration::from_secs(1);
-/// A look that MySQL does not take is given up; the next one says more.
+/// A record that MySQL does not take within this time is dropped; the next one is newer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Remembers the depths of the outboxes in MySQL, once a second.
+/// Saves the lengths of the outboxes in MySQL, once a second.
 pub(super) struct Looks {
     last: Option<Instant>,
     failing: bool,
@@ -27,12 +27,12 @@ impl Looks {
         Self { last: None, failing: false }
     }
 
-    /// Whether it is time for another look.
+    /// Whether the next record is due.
     pub(super) fn due(&self) -> bool {
         self.last.is_none_or(|last| last.elapsed() >= EVERY)
     }
 
-    /// Writes one look; a failure is logged once.
+    /// Writes one record. A series of failures is logged once.
     pub(super) async fn remember(
         &mut self,
         mysql: &MySqlPool,

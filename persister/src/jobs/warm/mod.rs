@@ -1,7 +1,7 @@
-//! Brings a Redis back into service after a restart: at once where it has lost nothing, else rebuilt from MySQL.
+//! Brings a restarted Redis back into service: at once if it lost nothing, otherwise after a rebuild from MySQL.
 //!
 //! Every partition's marker names the server whose data was last known to be whole. A restarted, flushed, restored or
-//! promoted server is not that one, and refuses to serve until it is declared whole here.
+//! promoted server has another name, so it refuses to serve until this job declares it whole.
 
 mod alive;
 mod barrier;
@@ -34,7 +34,7 @@ use crate::{
 
 const POLL: Duration = Duration::from_millis(250);
 
-/// Runs until `stop`, over any outage. Of several processes one works and the others stand by.
+/// Runs until `stop`, over any outage. One process works; others stand by.
 pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
     let redis = stores.redis.clone();
     let working = stop.child_token();
@@ -43,7 +43,7 @@ pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Resu
         let outcome =
             for_each_server(&redis, &stop, |place, stop| keep_warm(stores.clone(), place, Arc::clone(&turns), stop))
                 .await;
-        // A job that died does not say that it lives.
+        // A job that has died must not send heartbeats.
         working.cancel();
         outcome
     };
@@ -55,7 +55,7 @@ async fn keep_warm(stores: Stores, place: Place, turns: Arc<Turns>, stop: Cancel
     Ok(())
 }
 
-/// Looks at a server's partitions again and again, and warms those that are cold. If that fails they stay fenced.
+/// Checks a server's partitions again and again, and warms the cold ones. They stay fenced if that fails.
 async fn watch(stores: &Stores, place: &Place, turns: &Turns, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut redis = stores.redis.connect_to(place).await?;
     let server = redis.name(place.partitions[0])?.to_owned();

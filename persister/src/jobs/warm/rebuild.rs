@@ -12,8 +12,8 @@ use crate::{
     store::{Stores, servers::Servers},
 };
 
-/// Empties the partitions, writes them from MySQL, and declares each warm in a new epoch as soon as it is whole. If anything
-/// fails on the way the others stay fenced, and the next try begins again with them.
+/// Empties the partitions, fills them from MySQL, and declares each one warm in a new epoch as soon as it is complete.
+/// After a failure the remaining partitions stay fenced, and the next attempt starts again with them.
 pub(crate) async fn rebuild(
     stores: &Stores,
     redis: &mut Servers,

@@ -1,4 +1,4 @@
-//! What a rebuild is remembered by.
+//! The record of a rebuild.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     metrics,
 };
 
-/// Logs a rebuild that has ended well, and keeps it in MySQL. The partitions serve already: a failure is only logged.
+/// Logs a rebuild that succeeded and saves it in MySQL. The partitions serve already, so a failure is only logged.
 pub(super) async fn report(mysql: &MySqlPool, rebuilt: &Rebuilt) {
     let Rebuilt { partitions, loss, written, took, .. } = rebuilt;
     metrics::REBUILDS.add(1, &[]);
@@ -32,8 +32,7 @@ pub(super) async fn report(mysql: &MySqlPool, rebuilt: &Rebuilt) {
     }
 }
 
-/// The same of partitions whose server was a replica, which may lack what its master had not sent it. Kept like a
-/// rebuild.
+/// Records a promotion like a rebuild: the promoted replica may lack what its master had not sent yet.
 pub(super) async fn promoted(mysql: &MySqlPool, partitions: usize, loss: Loss, took: Duration) {
     if loss.partitions == 0 {
         return;

@@ -27,12 +27,12 @@ use crate::{
     store::{Stores, place::Place, servers::Servers},
 };
 
-/// How many servers are declared whole at once, and how many are rebuilt: each takes connections of MySQL and clients of Kafka,
-/// and a cluster whose servers all start at the same time has as many cold ones as masters.
+/// How many servers are declared whole, and how many are rebuilt, at the same time. Each takes connections to MySQL and
+/// clients of Kafka, and all masters of a cluster may be cold at once.
 const DECLARED_AT_ONCE: usize = 8;
 const REBUILT_AT_ONCE: usize = 8;
 
-/// Whose turn it is, of all the servers that this process warms.
+/// Whose turn it is among the servers that this process warms.
 pub(super) struct Turns {
     declaring: Semaphore,
     rebuilding: Semaphore,
@@ -44,8 +44,8 @@ impl Turns {
     }
 }
 
-/// Declares each cold partition whole, after a rebuild where it is not. Servers that lost nothing wait for no rebuild of
-/// others. Does nothing while another process does it.
+/// Declares each cold partition whole, and rebuilds it first if it lost data. Servers that lost nothing do not wait for
+/// rebuilds of others. Does nothing while another process does it.
 pub(super) async fn warm_up(
     stores: &Stores,
     redis: &mut Servers,
@@ -60,14 +60,15 @@ pub(super) async fn warm_up(
         with_lock(stores, redis, place, server, (began, None), stop).await?
     };
     if lost.is_some() {
-        // All is looked at again: much may have happened until it is this server's turn.
+        // Check everything again: a lot may have happened while this server waited for its turn.
         let _turn = turns.rebuilding.acquire().await?;
         with_lock(stores, redis, place, server, (began, lost), stop).await?;
     }
     Ok(())
 }
 
-/// Since when partitions are left cold that have lost something; none where none is. Given that, it rebuilds them.
+/// Returns the time at which data loss was noticed, if partitions that lost data are left cold. Given that time, it
+/// rebuilds them.
 async fn with_lock(
     stores: &Stores,
     redis: &mut Servers,
@@ -80,7 +81,7 @@ async fn with_lock(
         debug!("another process warms");
         return Ok(None);
     };
-    // A MySQL that vanished without a word would keep the work waiting: the lock's connection notices.
+    // The lock's connection notices when MySQL vanishes without closing; without it the work would wait forever.
     let outcome = tokio::select! {
         outcome = warm_up_locked(stores, redis, place, server, how, stop) => outcome,
         gone = lock.watch() => Err(gone.into()),
@@ -89,7 +90,7 @@ async fn with_lock(
     outcome
 }
 
-/// The lock of a server's warming.
+/// The name of the lock for warming a server.
 fn lock_of(place: &Place) -> String {
     place.address.as_ref().map_or_else(|| "warm".to_owned(), |at| format!("warm {}:{}", at.host, at.port))
 }
@@ -102,7 +103,7 @@ async fn warm_up_locked(
     (began, lost_since): (Instant, Option<Timestamp>),
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Timestamp>> {
-    // With the lock nobody else changes what is seen here.
+    // While this process has the lock, nobody else changes the markers.
     let first = cold(redis, server).await?;
     if first.is_empty() {
         return Ok(None);
@@ -112,19 +113,19 @@ async fn warm_up_locked(
         info!(server, partitions = first.len(), "Redis is not known to be whole: fenced");
     }
     let barrier = Barrier::new(stores, place, server, stop);
-    // Nothing that is known elsewhere brings back a server that has nothing; its rebuild waits by itself.
+    // A server without any data needs a rebuild, whatever is known elsewhere. The rebuild does its own waiting.
     let has_nothing =
         first.iter().all(|(_, marker)| matches!(next(marker, server, Knowledge::default()), Next::Rebuild(_)));
     if has_nothing && lost_since.is_none() {
         return Ok(Some(noticed));
     }
     let unapplied = if has_nothing { Unapplied::default() } else { barrier.all_that_was_taken_is_known().await? };
-    // What was projected into the server before and is not recorded by now is projected again.
+    // Changes that were projected before but are not recorded yet are projected again under the new token.
     let partitions: Vec<Partition> = first.iter().map(|(partition, _)| *partition).collect();
     next_token(&stores.mysql, &partitions).await?;
     let known = Known::read(&stores.mysql).await?.with(&unapplied);
-    // Look again: a server that only got another name was written to until its clients knew, and what they wrote may be
-    // among what is known.
+    // Read the markers again: a server that was only renamed accepted writes until its clients knew, and those writes
+    // may be among what is known.
     let mut cold = cold(redis, server).await?;
     cold.retain(|(partition, _)| first.iter().any(|(first, _)| first == partition));
 
@@ -151,7 +152,7 @@ async fn warm_up_locked(
         declare_warm(redis, &whole).await?;
         info!(partitions = whole.len(), ms = began.elapsed().as_millis(), "warm: nothing is known to be lost");
         if !promoted.is_empty() {
-            // What waited for the relay when last seen is there, or it would be rebuilt.
+            // The entries that were last seen waiting are still there; otherwise the partition would be rebuilt.
             let bound = Loss { waiting: 0, ..Loss::read(&stores.mysql, &known, &promoted, noticed).await? };
             report::promoted(&stores.mysql, promoted.len(), bound, began.elapsed()).await;
         }

@@ -1,4 +1,4 @@
-//! Asking each store by itself: one that is down hides nothing of the others.
+//! Asks each store separately, so that one that is down hides nothing of the others.
 
 use std::{error::Error as _, time::Duration};
 
@@ -23,12 +23,12 @@ use crate::store::{
     observer::Observer,
 };
 
-/// A store that has not answered by then is down.
+/// A store that has not answered after this time is down.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// Jobs say that they live at least every second, the snapshot every few.
+/// Jobs report at least every second; the snapshot job every few seconds.
 const SILENT: f64 = 15.0;
 
-/// Asks all stores at once.
+/// Asks all stores at the same time.
 pub(crate) async fn ask(stores: &Stores, observer: &Observer) -> Status {
     let (redis, mysql, kafka) =
         tokio::join!(asked(redis(stores)), asked(mysql(stores)), asked(kafka(stores, observer)));
@@ -40,7 +40,7 @@ pub(crate) async fn ask(stores: &Stores, observer: &Observer) -> Status {
 async fn asked<T>(question: impl Future<Output = Result<T, StoreError>>) -> Asked<T> {
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(Ok(status)) => Asked::Up(status),
-        // Whoever shows the status names the store.
+        // The status names the store, so the error need not.
         Ok(Err(error)) => Asked::Down(error.source().map_or_else(|| error.to_string(), ToString::to_string)),
         Err(_) => Asked::Down(format!("no answer within {} s", PATIENCE.as_secs())),
     }
@@ -87,7 +87,7 @@ fn seconds_of(ms: u64) -> f64 {
 
 async fn mysql(stores: &Stores) -> Result<MysqlStatus, StoreError> {
     let mysql = &stores.mysql;
-    // In a cluster a relay has a session with each server.
+    // In a cluster a relay has one session with each server.
     let relays = "SELECT COUNT(DISTINCT SUBSTRING_INDEX(relay_id, '@', 1)) FROM relay_session
                   WHERE seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
     let warmers = "SELECT COUNT(*) FROM warmer WHERE seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
@@ -108,7 +108,7 @@ async fn mysql(stores: &Stores) -> Result<MysqlStatus, StoreError> {
     })
 }
 
-/// Seconds; none below zero, since clocks differ.
+/// Seconds, never below zero, since clocks differ.
 fn age(micros: i64) -> f64 {
     seconds_of(u64::try_from(micros / 1000).unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! What is down, in words.
+//! What is down, as text.
 
 use super::{
     super::redis_settings::wrong,
@@ -6,12 +6,12 @@ use super::{
 };
 use crate::output::counted;
 
-/// A snapshot that is older, in seconds, is missing.
+/// A snapshot that is older than this, in seconds, is missing.
 pub(crate) const STALE_SNAPSHOT: f64 = 60.0;
-/// The same of a ranking. Under load one is of some twenty seconds ago.
+/// A ranking that is older than this is missing. Under load a ranking is about twenty seconds old.
 pub(crate) const STALE_RANKING: f64 = 60.0;
-/// What Redis has not been shown of MySQL's for longer stands still. It takes milliseconds, and seconds where another relay
-/// takes over.
+/// If Redis has lacked a change of MySQL's for longer than this, the projection stands still. It usually takes
+/// milliseconds, or seconds when another relay takes over.
 pub(crate) const STALE_PROJECTION: f64 = 20.0;
 
 pub(super) fn what_is_down(status: &Status) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The status: what each store says of the whole system, and what is down.
+//! The status: the answers of every store about the whole system, and what is down.
 
 mod ask;
 mod down;

@@ -1,22 +1,22 @@
-//! How the whole system is, as far as it can be seen from outside the processes.
+//! The state of the whole system, as far as it can be seen from outside the processes.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::redis_settings::Setting;
 
-/// All that can be seen from outside the processes.
+/// Everything that can be seen from outside the processes.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
     pub(crate) at: Timestamp,
     pub(crate) redis: Asked<RedisStatus>,
     pub(crate) mysql: Asked<MysqlStatus>,
     pub(crate) kafka: Asked<KafkaStatus>,
-    /// What is down, in words; empty if all is well.
+    /// What is down, as text. Empty if everything is well.
     pub(crate) down: Vec<String>,
 }
 
-/// What a store said, or why it did not.
+/// A store's answer, or why it did not answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Asked<T> {
@@ -36,21 +36,21 @@ impl<T> Asked<T> {
 #[derive(Debug, Serialize)]
 pub(crate) struct RedisStatus {
     pub(crate) version: String,
-    /// That have partitions: one, or the masters of a cluster. The next two are of all together.
+    /// The number of servers that have partitions: one, or the masters of a cluster. The next two fields are totals.
     pub(crate) servers: usize,
     pub(crate) used_memory_bytes: u64,
     /// 0 for no limit.
     pub(crate) maxmemory_bytes: u64,
     pub(crate) settings: Vec<Setting>,
-    /// Served.
+    /// Partitions that are served.
     pub(crate) warm: usize,
-    /// Fenced, and nobody rebuilds it yet.
+    /// Partitions that are fenced and not being rebuilt yet.
     pub(crate) cold: usize,
-    /// Fenced, and being written from MySQL.
+    /// Partitions that are fenced and being written from MySQL.
     pub(crate) rebuilding: usize,
     pub(crate) outbox_entries: u64,
     pub(crate) outbox_longest: u64,
-    /// The partition of the longest.
+    /// The partition of the longest outbox.
     pub(crate) outbox_longest_partition: u8,
     pub(crate) outbox_oldest_seconds: f64,
 }
@@ -60,18 +60,18 @@ pub(crate) struct MysqlStatus {
     pub(crate) version: String,
     /// Relays that reported lately.
     pub(crate) relays: i64,
-    /// Processes that warm, or stand by to, and reported lately.
+    /// Processes that warm or stand by, and reported lately.
     pub(crate) warmers: i64,
-    /// Rows of MySQL's outbox that are not in Kafka, and those that Redis does not show.
+    /// Rows of MySQL's outbox that are not in Kafka, and rows that Redis does not show.
     pub(crate) outbox_to_ship: i64,
     pub(crate) outbox_to_project: i64,
-    /// How long ago the oldest of those was committed that Redis does not show; 0 if there is none.
+    /// The age of the oldest row that Redis does not show; 0 if there is none.
     pub(crate) projection_behind_seconds: f64,
     pub(crate) snapshot: Option<Snapshot>,
-    /// How long ago the moment is that the ranking is of; none if there never was one.
+    /// The age of the ranking. None if there never was one.
     pub(crate) ranking_seconds_ago: Option<f64>,
     pub(crate) last_rebuild: Option<Rebuild>,
-    /// When that one of the rebuilds was noticed to be needed which is the last to have lost anything, perhaps.
+    /// When the last rebuild that may have lost something was noticed.
     pub(crate) last_loss: Option<Timestamp>,
 }
 
@@ -82,21 +82,21 @@ pub(crate) struct Snapshot {
     pub(crate) articles: i64,
 }
 
-/// The last rebuild and what may have been lost before it, as `warm` keeps it.
+/// The last rebuild and its possible loss, as `warm` recorded it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Rebuild {
     pub(crate) noticed: Timestamp,
     pub(crate) took_ms: i64,
     pub(crate) reason: String,
     pub(crate) partitions: i32,
-    /// Users of all kinds and articles.
+    /// Pairs of users and articles, of all kinds.
     pub(crate) members: i64,
     pub(crate) articles: i64,
     /// Partitions that had served before.
     pub(crate) lost_of: i32,
-    /// Entries that waited for the relay at the last look: those are lost at most,
+    /// Entries that waited for the relay when last seen: these may be lost,
     pub(crate) lost_waiting: i64,
-    /// and what was acknowledged from that look to `noticed`.
+    /// and everything acknowledged from then until `noticed`.
     pub(crate) lost_from: Option<Timestamp>,
 }
 
@@ -106,12 +106,12 @@ pub(crate) struct KafkaStatus {
     pub(crate) topic_partitions: usize,
     /// Members of the consumer group.
     pub(crate) consumers: usize,
-    /// Offsets of all partitions together: the next to be written, and the next to be applied.
+    /// Sums over all partitions: the next offset to be written, and the next to be applied.
     pub(crate) written_events: i64,
     pub(crate) consumed_events: i64,
     pub(crate) lag_events: i64,
     pub(crate) lag_longest_events: i64,
-    /// Dropped by Kafka before the group has applied them.
+    /// Records that Kafka dropped before the group applied them.
     pub(crate) dropped_events: i64,
     pub(crate) dead_letters: i64,
     /// None while MySQL, which knows what was replayed, does not answer.

@@ -1,4 +1,4 @@
-//! TLS and SASL: which settings go together, and what librdkafka calls them
+//! TLS and SASL: which settings belong together, and their names in librdkafka
 //! (<https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>).
 
 use anyhow::{Context as _, ensure};
@@ -23,13 +23,13 @@ const CLIENT_SECRET: &str = "INTERACTION_KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET";
 const SCOPE: &str = "INTERACTION_KAFKA_SASL_OAUTHBEARER_SCOPE";
 const EXTENSIONS: &str = "INTERACTION_KAFKA_SASL_OAUTHBEARER_EXTENSIONS";
 
-/// How the brokers are spoken to; what it has goes together.
+/// How clients connect to the brokers. Settings that belong together are in one place.
 pub(super) struct Security<'a> {
     tls: Option<Tls<'a>>,
     sasl: Option<Sasl<'a>>,
 }
 
-/// The certificate has to be of the broker's host, which librdkafka checks unless told otherwise
+/// The certificate must name the broker's host, which librdkafka checks by default
 /// (`ssl.endpoint.identification.algorithm`).
 struct Tls<'a> {
     /// Empty for the system's authorities.
@@ -63,10 +63,10 @@ impl<'a> Security<'a> {
         Ok(security)
     }
 
-    /// Sets it. Files that cannot be used are found now, and not by each client that is made later.
+    /// Applies the settings. A file that cannot be used is reported now, and not by every client that is created later.
     pub(super) fn apply(&self, client: &mut ClientConfig) -> anyhow::Result<()> {
         if let Some(tls) = &self.tls {
-            // Without SASL, so that no token is asked for.
+            // Without SASL, so that no token is requested.
             let mut alone = ClientConfig::new();
             tls.apply(alone.set("security.protocol", "ssl"));
             alone.create::<BaseConsumer>().with_context(|| {
@@ -207,7 +207,7 @@ impl<'a> Sasl<'a> {
     }
 }
 
-/// Refuses what is set without what it is for, rather than leave it aside: whoever set it relies on it.
+/// Refuses a setting that has no effect, rather than ignore it: somebody relies on it.
 fn without(settings: &[(&str, bool)], secrets: &[(&str, &Option<SecretString>)], needed: &str) -> anyhow::Result<()> {
     for (name, empty) in settings {
         ensure!(empty, "{name} needs {needed}");
