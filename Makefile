@@ -43,6 +43,7 @@ token: ## a token of the dev key: make token USER=7
 
 # Binaries and tests in one build: built apart, their dependencies' features differ and some are compiled twice.
 test: setup components ## every test
+	@dev/schemathesis
 	@cargo build $(CARGO_FLAGS) --bins --tests
 	@cargo test $(CARGO_FLAGS) -- --skip $(WHOLE_PATH)
 	@dev/web test
@@ -65,6 +66,7 @@ masters: setup components natives ## many masters of a cluster, all cold at once
 	@INTERACTION_MASTERS=$(or $(MASTERS),128) cargo test $(CARGO_FLAGS) --test cluster many -- --nocapture
 
 schemathesis: setup components natives ## requests at random after docs/openapi.yaml: make schemathesis REQUESTS=100000 SEED=7
+	@dev/schemathesis
 	@SCHEMATHESIS_REQUESTS=$(REQUESTS) SCHEMATHESIS_SEED=$(SEED) \
 		cargo test $(CARGO_FLAGS) --test schemathesis -- --nocapture
 
