@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
 
-/// What wrk says at its end (see `load.lua`).
+/// What wrk prints at its end (see `load.lua`).
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(crate) struct Outcome {
     requests: f64,
@@ -22,7 +22,7 @@ impl Outcome {
         self.requests / self.seconds
     }
 
-    /// Half as many, as wrk takes a rate.
+    /// Half of that rate, as the whole number that wrk takes.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "thousands")]
     pub(crate) fn half_per_second(&self) -> u64 {
         (self.per_second() / 2.0) as u64
@@ -32,8 +32,8 @@ impl Outcome {
         self.requests
     }
 
-    /// An answer that is no 2xx or 3xx is an error, since it says that something else was measured; but for so many of a
-    /// thousand.
+    /// Fails if a connection broke, or if more than `lost_per_mille` of a thousand answers were not 2xx or 3xx: then something
+    /// else was measured.
     pub(crate) fn answered(self, lost_per_mille: u32) -> Result<Self> {
         let most = self.requests * f64::from(lost_per_mille) / 1000.0;
         ensure!(f64::from(self.refused) <= most && self.broken == 0, "not all was answered well: {self:?}");
@@ -41,15 +41,15 @@ impl Outcome {
     }
 }
 
-/// How wrk is to send the requests of a file.
+/// How wrk sends the requests of a file.
 pub(crate) struct Wrk<'a> {
     pub(crate) url: &'a str,
-    /// A line is a method, a path and a token, or - for none.
+    /// Each line is a method, a path and a token (`-` for none).
     pub(crate) requests: &'a Path,
     /// Keep-alive connections, each with one request at a time.
     pub(crate) clients: usize,
     pub(crate) seconds: u64,
-    /// In all, a second; as fast as it goes without.
+    /// Requests a second by all clients together. Without it they send as fast as they can.
     pub(crate) rate: Option<u64>,
     pub(crate) cores: &'a str,
 }
@@ -66,7 +66,7 @@ impl Wrk<'_> {
         command.spawn().context("starting wrk: it is installed by dev/bench")
     }
 
-    /// To its end.
+    /// Runs wrk to its end.
     pub(crate) async fn run(&self) -> Result<Outcome> {
         outcome(self.start()?).await.with_context(|| self.url.to_owned())
     }
@@ -80,8 +80,8 @@ pub(crate) async fn outcome(wrk: Child) -> Result<Outcome> {
     Ok(serde_json::from_str(result)?)
 }
 
-/// Calls of a script a second by `redis-benchmark`. `__rand_int__` stands for a number below `random` in an argument. No argument
-/// may have a zero byte, which no argument of a program can have.
+/// Calls of a script a second, measured by `redis-benchmark`. In an argument `__rand_int__` stands for a number below `random`.
+/// No argument may contain a zero byte, because a program's arguments cannot.
 pub(crate) async fn redis_benchmark(
     port: u16,
     clients: usize,

@@ -1,4 +1,5 @@
-//! What a request costs its server in instructions: the same to a hundredth on any machine, however busy.
+//! How many instructions a request costs the server. The number varies by less than a hundredth between machines, however busy
+//! they are.
 
 use std::process::Command;
 
@@ -10,9 +11,9 @@ use super::{
 };
 use crate::{bench::Bench, ids, report::Figure, samples::Samples, server::Server, world::World};
 
-/// It runs one thread at a time, so that more clients only wait.
+/// Callgrind runs one thread at a time, so more clients would only wait.
 const CLIENTS: usize = 8;
-/// Counts nothing until it is told to, and takes a component's compiled code for code that may change.
+/// Counts only after `callgrind_control -i on`, and treats a component's compiled code as code that may change.
 const CALLGRIND: [&str; 5] = [
     "valgrind",
     "--tool=callgrind",
@@ -36,7 +37,7 @@ const CASES: [(&str, &str, Requests); 6] = [
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let (scale, world) = (&bench.scale, World::start().await?);
     let drive = Drive { bench, world: &world };
-    // By a server that is not slowed down.
+    // Warm up with a server that callgrind does not slow down.
     let app = world.app("app", "spin.toml", &bench.cores.server()).await?;
     drive.warm(&app).await?;
     drop(app);
@@ -75,20 +76,20 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Thousands of instructions a request.
+/// Thousands of instructions for each request.
 async fn counted(drive: Drive<'_>, server: &Server, lines: &str) -> Result<f64> {
-    // Instances and connections first.
+    // The first round makes the instances and connections, and is not counted.
     drive.send(server, lines, CLIENTS, 1, None).await?;
     control(server, &["-z"])?;
     control(server, &["-i", "on"])?;
     let outcome = drive.send(server, lines, CLIENTS, drive.bench.scale.seconds, None).await?;
     control(server, &["-i", "off"])?;
-    let told = control(server, &["-e"])?;
-    // A line a thread: "Th 2  61,107,588".
+    let output = control(server, &["-e"])?;
+    // One line for each thread: "Th 2  61,107,588".
     let of_thread =
         |line: &str| line.trim().strip_prefix("Th ")?.split_whitespace().nth(1)?.replace(',', "").parse::<f64>().ok();
-    let all: f64 = told.lines().filter_map(of_thread).sum::<f64>();
-    ensure!(all > 0.0, "callgrind counted nothing: {told}");
+    let all: f64 = output.lines().filter_map(of_thread).sum::<f64>();
+    ensure!(all > 0.0, "callgrind counted nothing: {output}");
     Ok(all / outcome.requests() / 1000.0)
 }
 

@@ -1,4 +1,4 @@
-//! From the acknowledgement of a like to its row in MySQL, at a steady rate of others.
+//! The time from the acknowledgement of a like to its row in MySQL, while other likes arrive at a steady rate.
 
 use std::{
     fmt::Write as _,
@@ -25,11 +25,11 @@ use crate::{
 };
 
 const P99_MS: f64 = 500.0;
-/// Likes that are followed at any time.
+/// How many likes are followed at the same time.
 const PROBES: usize = 4;
 const LOOK: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Of the likes that are followed: none of them is the load's.
+/// Number of the first like that is followed. The load uses lower numbers, so the two never meet.
 const FIRST_PROBE: u64 = 500_000_000;
 const CLIENTS: usize = 32;
 
@@ -82,7 +82,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     }
     bar.finish_and_clear();
     let reached = rate.median().unwrap_or_default();
-    // A load that the machine does not carry says nothing of the lag under it.
+    // If the machine cannot carry the load, the lag says nothing about this rate.
     #[expect(clippy::cast_precision_loss, reason = "thousands")]
     let wanted = scale.steady_rate as f64;
     ensure!(reached > 0.95 * wanted, "{reached:.0} likes/s instead of {wanted:.0}");
@@ -100,7 +100,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     Ok(vec![figure("p50", &p50), figure("p99", &p99).target(Goal::ValueAtMost, P99_MS)])
 }
 
-/// Likes one after the other until told to stop; how long each took to become a row, in ms.
+/// Likes one article after the other until `stop` is set. Returns how long each like took to become a row, in ms.
 async fn probe(api: Api, mysql: MySqlPool, stop: Arc<AtomicBool>, next: Arc<AtomicU64>) -> Result<Vec<f64>> {
     let mut lags = vec![];
     while !stop.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! Bytes that Redis holds for a like, all keys together, but for the outbox and the limits, which pass.
+//! Bytes that Redis holds for a like, in all keys together. The outbox and the limits do not count, because they are temporary.
 
 use anyhow::Result;
 use contract::{ArticleId, UserId};
@@ -16,7 +16,7 @@ const MANY_ARTICLES: f64 = 20.0;
 const LIKES_EACH: u64 = 10;
 
 type Like = (UserId, ArticleId);
-/// A name, the target, how many likes, and which one each is.
+/// A name, the target, the number of likes, and the like of each number.
 type Shape = (&'static str, f64, u64, Box<dyn Fn(u64) -> Like>);
 
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
@@ -68,7 +68,7 @@ async fn ours(likes: impl Iterator<Item = Like>, count: u64, done: impl FnMut(u6
     Ok([(alone.settled_memory().await? - before) / super::pace::float(count)].into_iter().collect())
 }
 
-/// A key for each user and article, and a count.
+/// The Go design: one key for each pair of user and article, and one count for each article.
 async fn seeds(likes: impl Iterator<Item = Like>, count: u64, mut done: impl FnMut(u64)) -> Result<Samples> {
     let mut alone = Alone::start().await?;
     let before = alone.settled_memory().await?;
