@@ -43,14 +43,14 @@ use crate::runtime_config::Limits;
 use crate::server::App;
 use crate::variables::{Given, Variables};
 
-/// How often a component that computes lets others run.
+/// How often a busy component lets others run.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Runs Spin applications on machines without Spin.
 #[derive(Parser)]
 #[command(version)]
 enum Command {
-    /// Serves an application until it is told to stop (SIGINT or SIGTERM).
+    /// Serves an application until SIGINT or SIGTERM.
     Up(Up),
 }
 
@@ -79,7 +79,7 @@ async fn main() {
     if let Err(error) = &result {
         eprintln!("host: {error:#}");
     }
-    // Returning would drop idle instances in the midst of their waiting, and report each as failed.
+    // Exit instead of returning: a return would drop idle instances while they wait, and report each as failed.
     process::exit(result.is_err().into());
 }
 
@@ -115,10 +115,10 @@ fn load(options: &Up) -> Result<App> {
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(true).epoch_interruption(true);
-    // Compiling takes seconds; a component that did not change is taken from the user's cache, if there can be one.
+    // Compiling takes seconds, so a component that did not change comes from the user's cache, where one is possible.
     config.cache(Cache::new(CacheConfig::new()).ok());
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(PoolingAllocationConfig::default()));
-    // Pooling reserves terabytes of addresses, which a limit on virtual memory forbids; without it all is but slower.
+    // Pooling reserves terabytes of addresses. Where a limit on virtual memory forbids that, do without it: that is only slower.
     let engine = Engine::new(&config)
         .or_else(|_| Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand)))?;
     let ticking = engine.weak();

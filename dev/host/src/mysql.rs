@@ -1,5 +1,5 @@
-//! `spin:mysql`: one TCP connection for every `open`. Statements on it run one after the other; a query goes on in the
-//! host when the component stops waiting for it, as in Spin.
+//! `spin:mysql`: one TCP connection for every `open`. Its statements run one after the other. As in Spin, a query goes on in
+//! the host when the component stops waiting for it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ pub struct Connection {
     _permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// Columns; rows as they arrive; and, after the last row, whether all of them came.
+/// The columns, the rows as they arrive, and after the last row whether all of them came.
 type Answer = (Vec<wit::Column>, StreamReader<wit::Row>, FutureReader<Result<(), wit::Error>>);
 
-/// Rows the host reads ahead of the component, as many as Spin.
+/// How many rows the host reads ahead of the component, the same number as in Spin.
 const READ_AHEAD: usize = 4;
 
 impl wit::Host for Guest {}
@@ -52,7 +52,7 @@ fn client<T>(
     })
 }
 
-// The error text is part of what a component sees (deadlocks are told by it), so it has the form it has in Spin.
+// The text has the same form as in Spin, because components read it: they recognise deadlocks by it.
 fn failed(error: &mysql_async::Error) -> wit::Error {
     wit::Error::QueryFailed(format!("{error:?}"))
 }
@@ -66,7 +66,7 @@ impl<T: Send> wit::HostConnectionWithStore<T> for HasSelf<Guest> {
     async fn open(accessor: &Accessor<T, Self>, address: String) -> Result<Resource<Connection>, wit::Error> {
         let component = accessor.with(|mut access| access.get().component.clone());
         if !component.allowed_hosts.allows(&address, Scheme::Mysql) {
-            // As in Spin, with whatever the address holds: a component must not pass this on as it is.
+            // As in Spin, the error contains the whole address, so a component must not pass it on unchanged.
             return Err(wit::Error::ConnectionFailed(format!("address {address} is not permitted")));
         }
         let permit = component.limits.mysql().await;
@@ -103,10 +103,10 @@ impl<T: Send> wit::HostConnectionWithStore<T> for HasSelf<Guest> {
             if let Err(error) = &end {
                 tracing::warn!("MySQL query: {error:?}");
             }
-            // Nobody may be left to tell.
+            // An error here means that the component no longer waits.
             let _ = end_sender.send(end);
         });
-        // Spin loses the reason of a failure this early too; it is in the log.
+        // Like Spin, lose the reason of a failure before the first row. The log has it.
         let columns = columns.await.map_err(|_| other("the query failed before its first row"))?;
         accessor.with(|mut access| {
             let rows = StreamReader::new(&mut access, Rows(rows)).map_err(other)?;
@@ -155,7 +155,7 @@ impl<D> StreamProducer<D> for Rows {
         mut destination: Destination<'_, Self::Item, Self::Buffer>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        // A read of no items only asks whether there is something; producing an item would lose it.
+        // A read of zero items only asks whether a row is there. An item produced now would be lost.
         if destination.remaining(store) == Some(0) {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
@@ -171,9 +171,8 @@ impl<D> StreamProducer<D> for Rows {
     }
 }
 
-/// Connection options of a `mysql://` address, as Spin makes them: its `ssl-mode`, which the client library does not
-/// know, is TLS with the certificate verified in full, unless it says `disabled`; nothing else asks for TLS,
-/// `require_ssl` neither.
+/// Connection options of a `mysql://` address, as Spin makes them. The client library does not know `ssl-mode`: any value except
+/// `disabled` means TLS with full verification of the certificate. Nothing else asks for TLS, not even `require_ssl`.
 fn options(address: &str) -> Result<Opts, wit::Error> {
     let invalid = |reason: String| wit::Error::ConnectionFailed(format!("invalid address: {reason}"));
     let mut url = Url::parse(address).map_err(|error| invalid(error.to_string()))?;

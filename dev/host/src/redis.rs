@@ -1,4 +1,4 @@
-//! `spin:redis`: one TCP connection for every `open`, shared by whatever the component sends on it at once.
+//! `spin:redis`: one TCP connection for every `open`. The component's concurrent calls share it.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl wit::HostConnection for Guest {
     }
 }
 
-/// The client behind a resource, taken out of the store so that nobody holds the store while waiting for an answer.
+/// The client behind a resource. It is cloned out of the store, so that no call holds the store while it waits for an answer.
 fn client<T>(
     accessor: &Accessor<T, HasSelf<Guest>>,
     connection: &Resource<Connection>,
@@ -39,7 +39,7 @@ fn client<T>(
     })
 }
 
-// The error text is part of what a component sees (NOSCRIPT is told by it), so it is passed on as it is.
+// The text is passed on unchanged, because components read it: they recognise NOSCRIPT by it.
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
 fn other(error: RedisError) -> wit::Error {
     wit::Error::Other(error.to_string())
@@ -52,7 +52,7 @@ impl<T: Send> wit::HostConnectionWithStore<T> for HasSelf<Guest> {
             return Err(wit::Error::InvalidAddress);
         }
         let permit = component.limits.redis().await;
-        // As in Spin, no time-outs: whoever waits on Redis must bound the wait.
+        // As in Spin there are no time-outs: the caller must limit its wait.
         let client = redis::Client::open(address).map_err(|_| wit::Error::InvalidAddress)?;
         let client = client.get_multiplexed_async_connection().await.map_err(other)?;
         let connection = Connection { client, _permit: permit };
@@ -151,7 +151,7 @@ impl<T: Send> wit::HostConnectionWithStore<T> for HasSelf<Guest> {
     }
 }
 
-/// Lays an answer out as Spin does: arrays of any depth become one list; a double or a big number is its text.
+/// Lays an answer out as Spin does: arrays of any depth become one list, and a double becomes its text.
 fn flatten(value: Value, results: &mut Vec<wit::RedisResult>) -> Result<(), wit::Error> {
     use wit::RedisResult::{Binary, Int64, Nil, Status};
     results.push(match value {

@@ -1,4 +1,4 @@
-//! Which component answers a path, and the headers by which Spin tells the component how it was reached.
+//! Which component answers a path, and the headers in which Spin describes the request to it.
 //!
 //! Rules: <https://spinframework.dev/v3/http-trigger>. Precedence comes from the router library that Spin uses: segment
 //! by segment, literal before `:name` before a trailing `/...`.
@@ -15,7 +15,7 @@ pub(crate) struct Routes<T>(routefinder::Router<Route<T>>);
 /// A route as it was declared, and what answers it.
 struct Route<T> {
     declared: String,
-    /// With the slash that a route begins with, without the one it may end with.
+    /// With a slash at the beginning and without one at the end.
     path: String,
     target: T,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Match<'routes, 'path, T> {
 }
 
 impl<T> Routes<T> {
-    /// Builds the table from routes in the order of their declaration: of equal ones the last holds, as in Spin.
+    /// Builds the table from routes in the order of their declaration. If two are equal, the last one holds, as in Spin.
     pub(crate) fn new(declared: impl IntoIterator<Item = (String, T)>) -> Result<Self> {
         let mut distinct: Vec<Route<T>> = Vec::new();
         for (declared, target) in declared {
@@ -76,8 +76,8 @@ impl<T> Match<'_, '_, T> {
         format!("{begin}{rest}{end}")
     }
 
-    /// Appends Spin's headers behind what the client sent, even where it sent the same names. Fails on a value that is
-    /// not UTF-8, which Spin refuses with a 500 of its own.
+    /// Appends Spin's headers after those of the client, even if the client sent the same names. Fails on a value that is not
+    /// UTF-8, which Spin refuses with a 500.
     pub(crate) fn append_headers(&self, uri: &Uri, headers: &mut HeaderMap, client: SocketAddr) -> Result<()> {
         for (name, value) in headers.iter() {
             std::str::from_utf8(value.as_bytes()).with_context(|| format!("header {name} is not UTF-8"))?;
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_path_is_told_with_its_slashes() {
+    fn the_rest_of_a_path_keeps_its_slashes() {
         let routes = routes(&["/a/..."]);
         for (path, rest) in [("/a", ""), ("/a/", "/"), ("/a/b", "/b"), ("/a/b/c/", "/b/c/")] {
             assert_eq!(routes.find(path).unwrap().rest(), rest, "{path}");

@@ -1,6 +1,6 @@
 //! `runtime-config.toml`: how many connections to stores components may hold at once.
 //!
-//! Format: <https://spinframework.dev/v3/dynamic-configuration>. Whatever else Spin can be told there is an error here.
+//! Format: <https://spinframework.dev/v3/dynamic-configuration>. Spin's other settings are an error here.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Reads the file at `path`; nothing is limited without one.
+    /// Reads the file at `path`. Without a file nothing is limited.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::default()) };
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -46,7 +46,7 @@ impl Limits {
         Ok(Self { redis: permits(&config.outbound_redis), mysql: permits(&config.outbound_mysql) })
     }
 
-    /// Waits, for ever if need be as in Spin, until one more Redis connection may be opened.
+    /// Waits until one more Redis connection may be opened. As in Spin, the wait has no limit.
     pub(crate) async fn redis(&self) -> Option<Arc<OwnedSemaphorePermit>> {
         permit(self.redis.as_ref()).await
     }
@@ -58,7 +58,7 @@ impl Limits {
 }
 
 async fn permit(permits: Option<&Arc<Semaphore>>) -> Option<Arc<OwnedSemaphorePermit>> {
-    // The semaphores are never closed, so the only failure there is cannot happen.
+    // `acquire_owned` fails only when the semaphore is closed, and these never are.
     permits?.clone().acquire_owned().await.ok().map(Arc::new)
 }
 

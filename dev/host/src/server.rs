@@ -1,4 +1,4 @@
-//! The HTTP side: connections, Spin's own paths, and the way from a request to a component and back.
+//! The HTTP side: connections, Spin's own paths, and the passing of requests to components.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ use crate::routes::Routes;
 /// Paths below this are Spin's own, whatever the manifest says.
 const WELL_KNOWN: &str = "/.well-known/spin/";
 
-/// How long requests in hand may take once the host was told to stop.
+/// How long the requests that are running may still take after SIGINT or SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The components of an application by route.
 pub(crate) type App = Routes<ProxyHandler<Instances>>;
 
-/// Serves until `stop` is cancelled, then finishes the requests in hand.
+/// Serves until `stop` is cancelled, then finishes the requests that are running.
 pub(crate) async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
     let app = Arc::new(app);
     let connections = TaskTracker::new();
@@ -40,7 +40,7 @@ pub(crate) async fn serve(listener: TcpListener, app: App, stop: CancellationTok
                 connections.spawn(serve_connection(app.clone(), stream, client, stop.clone()));
             }
             Err(error) => {
-                // Out of file descriptors, most likely: waiting lets some of them go.
+                // Most likely there are no file descriptors left. During the pause some may be closed.
                 tracing::warn!("accept: {error}");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -95,7 +95,8 @@ async fn answer(app: &App, request: Request<Incoming>, client: SocketAddr) -> Re
     }))
 }
 
-/// The request's URI with scheme and authority, which must be told once, or twice the same.
+/// The request's URI with scheme and authority. The URI and the Host header must not name different hosts, and one of them
+/// must name a host.
 fn absolute(request: &Request<Incoming>) -> Result<Uri> {
     let mut parts = request.uri().clone().into_parts();
     if let Some(host) = request.headers().get(header::HOST) {

@@ -1,7 +1,7 @@
 //! Application variables: their values, and the templates they appear in.
 //!
-//! Semantics: <https://spinframework.dev/v3/variables>. Spin asks its providers at every use; here every value is
-//! settled at the start, since the two providers there are (command line and environment) do not change.
+//! Semantics: <https://spinframework.dev/v3/variables>. Spin asks its providers at every use. Here every value is settled at
+//! the start, because neither of the two providers (command line and environment) changes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -38,7 +38,7 @@ impl FromStr for Given {
     }
 }
 
-/// Collects what the command line sets; the last value given for a name holds.
+/// Collects what the command line sets. The last value of a name holds.
 pub(crate) fn given(options: &[Given]) -> Result<HashMap<String, String>> {
     let read = |path: &str| fs::read_to_string(path).with_context(|| format!("cannot read variables from {path}"));
     let mut values = HashMap::new();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_are_literal_but_for_known_names() {
+    fn only_known_names_in_a_template_are_replaced() {
         let variables = Variables(BTreeMap::from([("a".into(), "1".into())]));
         for (template, expanded) in [
             ("", Some("")),

@@ -21,16 +21,15 @@ pub struct App {
 }
 
 impl App {
-    /// The application, with its log in `folder`, not started yet. `variables` are added to those of dev, or replace
-    /// them.
+    /// The application, with its log in `folder`, not started yet. `variables` are added to those of dev and replace equal names.
     pub fn new(folder: &Path, redis_url: &str, mysql_url: &str, variables: &BTreeMap<String, String>) -> Result<Self> {
         let mut all = dev_variables(redis_url, mysql_url);
         all.extend(variables.clone());
         Self::with(folder, "app", all)
     }
 
-    /// The same application a second time, as another pod would run it, not started yet; it has a log of its own.
-    /// `changed` variables replace those of this one.
+    /// The same application a second time, as another pod would run it, not started yet. It has its own log. `changed`
+    /// variables replace those of this one.
     pub fn another(&self, name: &str, changed: &[(&str, &str)]) -> Result<Self> {
         let mut variables = self.variables.clone();
         variables.extend(changed.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
@@ -51,7 +50,7 @@ impl App {
             .args(["--listen", &address, "--runtime-config-file"])
             .args([paths::root().join("runtime-config.toml")]);
         if spin.is_some() {
-            // Spin's `up` is the parent of the process that serves; its logs go beside ours, not into the checkout.
+            // Spin's `up` is the parent of the process that serves. Keep its logs beside ours, out of the checkout.
             let logs = folder.join("spin");
             service = service.ends_its_children().args(["--log-dir".as_ref(), logs.as_os_str()]);
         }
@@ -59,7 +58,7 @@ impl App {
         Ok(Self { service: service.args(arguments), kind: spin.unwrap_or_else(|| "host".to_owned()), url, variables })
     }
 
-    /// The same with more in its environment.
+    /// The same application with more variables in its environment.
     #[must_use]
     pub fn with_environment(mut self, environment: impl IntoIterator<Item = (String, String)>) -> Self {
         self.service = self.service.envs(environment);
@@ -108,7 +107,7 @@ fn dev_variables(redis_url: &str, mysql_url: &str) -> BTreeMap<String, String> {
     .into()
 }
 
-/// Scheme, host and port of a URL: what a component may reach is told without credentials.
+/// Scheme, host and port of a URL. The manifest names what a component may reach without credentials.
 fn address(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let host = rest.rsplit('@').next().unwrap_or_default();
@@ -144,7 +143,7 @@ fn is_new_enough(spin: &str) -> bool {
     matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) >= SPIN_MINIMUM)
 }
 
-/// That it answers; whether it is set up right is for its answers to tell.
+/// Fails unless there is an answer. Its status does not matter: the tests check whether the application is set up right.
 async fn answers(url: String) -> Result<()> {
     reqwest::get(url).await?;
     Ok(())

@@ -23,14 +23,14 @@ pub struct Kafka {
     listeners: Option<Listeners>,
 }
 
-/// How clients come to a broker.
+/// How clients reach a broker.
 enum Way {
     Open,
     Proxied { listener: u16, proxy: u16 },
     Secured(Listeners),
 }
 
-/// Starts in half the time; a broker for tests is never hot enough to want more.
+/// With these the broker starts in half the time. A test never runs it long enough to need the full compiler.
 const JVM: [&str; 4] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 /// Any 16 bytes in base64 without padding.
 const CLUSTER_ID: &str = "ZGV2LWludGVyYWN0aW9ucw";
@@ -41,13 +41,13 @@ impl Kafka {
         Self::with(folder, &Way::Open)
     }
 
-    /// A broker that a proxy, too, leads to. A broker tells its clients where to connect: those that come by the proxy
-    /// come to a listener of their own and are told the proxy's address.
+    /// A broker that can also be reached through a proxy. A broker tells its clients where to connect, so the proxy leads to a
+    /// listener of its own, which advertises the proxy's address.
     pub(crate) fn behind_proxy(folder: &Path, listener: u16, proxy: u16) -> Result<Self> {
         Self::with(folder, &Way::Proxied { listener, proxy })
     }
 
-    /// A broker whose address takes TLS and a user alone; it has [`Kafka::listener`]s for every other way.
+    /// A broker whose main address accepts only TLS with a user. It has a [`Kafka::listener`] for every other way.
     pub(crate) fn secured(folder: &Path, tls: &Tls) -> Result<Self> {
         Self::with(folder, &Way::Secured(Listeners::new(folder, tls)?))
     }
@@ -57,11 +57,11 @@ impl Kafka {
         let libs = paths::cache()?.join("kafka/libs");
         let listeners = if let Way::Secured(listeners) = way { Some(listeners.clone()) } else { None };
         if listeners.is_some() {
-            // The first users are written when the folder is formatted, so it is of no use to others.
+            // Formatting writes the first users into the folder, so other brokers cannot share it.
             let [one, other] = Listeners::scram_users();
             format(&libs, &data, &["--add-scram", &one, "--add-scram", &other])?;
         } else {
-            // What formatting writes names no port and no folder, so it serves every broker of this version.
+            // Formatting writes no port and no folder, so every broker of this version can start from one copy.
             paths::template(&version(&libs)?, &data, |data| format(&libs, data, &[]))?;
         }
         let properties = folder.join("kafka.properties");
@@ -76,14 +76,14 @@ impl Kafka {
         Ok(Self { service, port, client, listeners })
     }
 
-    /// The same, started and answering.
+    /// A broker, started and answering.
     pub async fn start_in(folder: &Path) -> Result<Self> {
         let kafka = Self::new(folder)?;
         kafka.start().await?;
         Ok(kafka)
     }
 
-    /// A broker, started and answering, and a way to it that can be held up.
+    /// A broker, started and answering, and a proxy to it that can hold the traffic.
     pub async fn start_behind_proxy(folder: &Path) -> Result<(Self, Proxy)> {
         let listener = ports::free()?;
         let proxy = Proxy::to(listener)?;
@@ -112,11 +112,11 @@ impl Kafka {
     }
 
     /// The address of a listener of a secured broker: `PLAINTEXT`, `SSL`, `MUTUAL` (TLS with a client's certificate),
-    /// `SASL_PLAINTEXT` or `SASL_SSL`. Those of SASL take the user of dev.env by PLAIN and SCRAM, and tokens of the dev key
-    /// by OAUTHBEARER.
+    /// `SASL_PLAINTEXT` or `SASL_SSL`. The SASL listeners accept the user of dev.env by PLAIN and SCRAM, and tokens of the dev
+    /// key by OAUTHBEARER.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no such listener.
     #[must_use]
     pub fn listener(&self, name: &str) -> String {
         let listeners = self.listeners.as_ref().expect("the broker is secured");
@@ -124,19 +124,19 @@ impl Kafka {
         format!("127.0.0.1:{}", port.expect("a listener of that name"))
     }
 
-    /// The one user of a secured broker.
+    /// The only user of a secured broker.
     #[must_use]
     pub fn user() -> &'static str {
         USER
     }
 
-    /// The audience of the tokens that a secured broker takes.
+    /// The audience of the tokens that a secured broker accepts.
     #[must_use]
     pub fn token_audience() -> &'static str {
         TOKEN_AUDIENCE
     }
 
-    /// What the persister's environment says of a secured broker; the password is in a file below `folder`.
+    /// The persister's environment for a secured broker. The password is in a file below `folder`.
     pub(crate) fn credentials(folder: &Path) -> Result<[(String, String); 3]> {
         let password = folder.join("kafka.password");
         fs::write(&password, format!("{}\n", dev("KAFKA_PASSWORD")))?;
@@ -148,7 +148,7 @@ impl Kafka {
         .map(|(name, value)| (name.to_owned(), value)))
     }
 
-    /// What a client needs to be let in.
+    /// The configuration that a client needs.
     #[must_use]
     pub fn client(&self) -> ClientConfig {
         self.client.clone()
@@ -244,16 +244,16 @@ fn client(port: u16, way: &Way) -> ClientConfig {
     client
 }
 
-/// librdkafka's call blocks; a broker that is not there yet costs its time-out.
+/// Fails until the broker is ready. librdkafka's calls block, and wait for their whole time-out if there is no broker.
 async fn metadata(port: u16, mut client: ClientConfig) -> Result<()> {
-    // librdkafka waits longer and longer between connections: while nothing listens, it is not asked.
+    // Do not ask librdkafka while nothing listens: after each failure it waits longer before it connects again.
     tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
     tokio::task::spawn_blocking(move || {
         let (consumer, patience): (BaseConsumer, _) =
             (client.set("group.id", "readiness").create()?, Duration::from_secs(3));
         let metadata = consumer.fetch_metadata(None, patience)?;
         anyhow::ensure!(!metadata.brokers().is_empty(), "no broker is registered yet");
-        // A new broker makes the topic of consumers' offsets when the first group asks, which takes it seconds.
+        // A new broker makes the topic of consumers' offsets when the first group asks. That takes seconds, so ask now.
         let mut any = TopicPartitionList::new();
         any.add_partition("readiness", 0);
         consumer.committed_offsets(any, patience)?;

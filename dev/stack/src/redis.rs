@@ -10,11 +10,11 @@ use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
-/// A Redis that has what it acknowledged on disk, as in production.
+/// A Redis that acknowledges only what is on disk, as in production.
 pub struct Redis {
     service: Service,
     port: u16,
-    /// Of the servers' own talk; 0 where there is no cluster.
+    /// The port on which the servers of a cluster talk to each other; 0 without a cluster.
     cluster_port: u16,
     url: String,
     client: Client,
@@ -31,9 +31,9 @@ impl Redis {
         Ok(Self { service, port, cluster_port: 0, url, client, clock: None })
     }
 
-    /// One that can be made part of a cluster, not started yet. A master that nobody hears of is replaced after 2 s if each has a
-    /// replica, and its partitions alone are not served meanwhile. Where nobody can take over, more servers than the machine has
-    /// cores may be silent for longer.
+    /// One that can be made part of a cluster, not started yet. With replicas, a silent master is replaced after 2 s; until then
+    /// only its partitions are not served. Without replicas nobody can take over, so the time-out is longer: with more servers
+    /// than cores, a server may be silent for longer than 2 s.
     pub(crate) fn of_cluster(folder: &Path, replicated: bool) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let mut redis = Self::new(folder)?;
@@ -41,14 +41,14 @@ impl Redis {
         redis.service = redis
             .service
             .args(["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"])
-            // Any replica may take over, however long it has heard nothing: what it lacks is told by the warm rule.
+            // Any replica may take over, however long it was cut off. The warm rule finds out what it lacks.
             .args(["--cluster-replica-validity-factor", "0"])
             .args(["--cluster-node-timeout", if replicated { "2000" } else { "30000" }])
             .args(["--cluster-port", &redis.cluster_port.to_string()]);
         Ok(redis)
     }
 
-    /// One that takes TLS alone, and one user with a password.
+    /// One that accepts only TLS, and only one user, with a password.
     pub(crate) fn secured(folder: &Path, tls: &Tls) -> Result<Self> {
         let (port, password) = (ports::free()?, dev("REDIS_PASSWORD"));
         let url = format!("rediss://interaction:{password}@127.0.0.1:{port}");
@@ -65,7 +65,7 @@ impl Redis {
         Ok(Self { service, port, cluster_port: 0, url, client, clock: None })
     }
 
-    /// The same, started and answering.
+    /// A Redis, started and answering.
     pub async fn start_in(folder: &Path) -> Result<Self> {
         let redis = Self::new(folder)?;
         redis.start().await?;
@@ -92,7 +92,7 @@ impl Redis {
         Ok(self)
     }
 
-    /// Sets the server's time of day that many seconds off the machine's, at once.
+    /// Sets the server's time of day, at once, to the machine's plus `offset` seconds.
     pub fn set_clock(&self, offset: i64) -> Result<()> {
         self.clock.as_ref().context("this Redis has the machine's clock")?.set(offset)
     }
@@ -103,18 +103,18 @@ impl Redis {
         self.port
     }
 
-    /// That of the servers' own talk, in a cluster.
+    /// The port on which the servers of a cluster talk to each other.
     pub(crate) fn cluster_port(&self) -> u16 {
         self.cluster_port
     }
 
-    /// `redis://127.0.0.1:<port>`, or of a secured one `rediss://<user>:<password>@127.0.0.1:<port>`.
+    /// `redis://127.0.0.1:<port>`, or `rediss://<user>:<password>@127.0.0.1:<port>` if it is secured.
     #[must_use]
     pub fn url(&self) -> String {
         self.url.clone()
     }
 
-    /// A client that trusts its certificate, if it has one.
+    /// A client that trusts the server's certificate, if it has one.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.clone()
@@ -145,16 +145,16 @@ fn service(program: &std::ffi::OsStr, folder: &Path, client: &Client) -> Service
     Service::new("redis", program, folder.join("redis.log"), move || ping(client.clone()).boxed())
 }
 
-/// For an answer on a busy machine, whose disk may take a while to sync: the client gives up after half a second.
+/// How long to wait for an answer on a busy machine, whose disk may take long to sync. The client's default is half a second.
 pub const PATIENT: Duration = Duration::from_secs(10);
 
-/// A connection's settings with that patience.
+/// Connection settings that wait for [`PATIENT`].
 #[must_use]
 pub fn patient() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENT)).set_response_timeout(Some(PATIENT))
 }
 
-/// Fails while it loads its data, too.
+/// Fails while the server is down, and while it loads its data.
 async fn ping(client: Client) -> Result<()> {
     let mut connection = client.get_multiplexed_async_connection().await?;
     Ok(redis::cmd("PING").exec_async(&mut connection).await?)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Asks again until `probe` answers `Some`, at most for `limit`. An error of the probe ends the wait at once.
+/// Calls `probe` until it returns `Some`, for at most `limit`. An error of the probe ends the wait at once.
 pub async fn wait_for<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
     loop {
@@ -13,7 +13,7 @@ pub async fn wait_for<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut
             return Ok(value);
         }
         if start.elapsed() > limit {
-            return Err(anyhow!("waited {} s for {what} in vain", limit.as_secs()));
+            return Err(anyhow!("waited {} s for {what}: it did not happen", limit.as_secs()));
         }
         tokio::time::sleep(POLL).await;
     }

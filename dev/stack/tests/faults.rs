@@ -1,4 +1,4 @@
-//! What the fault tests do to a whole stack, one by one.
+//! The faults that the fault tests cause in a whole stack, one by one.
 
 use anyhow::Result;
 use stack::{Options, Proxy, Redis, Stack};
@@ -40,7 +40,7 @@ async fn what_a_held_connection_sent_arrives_late_and_is_not_lost() -> Result<()
 }
 
 #[tokio::test]
-async fn redis_sees_the_time_that_it_is_told() -> Result<()> {
+async fn redis_sees_the_time_that_set_clock_sets() -> Result<()> {
     let stack = Stack::start(Options::default().breakable().without_app().without_persister().quiet()).await?;
     let mut redis = ping(stack.redis.port()).await?;
     let before: (i64, i64) = redis::cmd("TIME").query_async(&mut redis).await?;
