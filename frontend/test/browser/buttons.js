@@ -24,7 +24,7 @@ for (const { name, count } of kinds)
 for (const kind of kinds) {
   const other = kinds.find(({ name }) => "excludes" in kind && name == kind.excludes);
   if (!other) continue;
-  test(`a ${kind.name} shows a ${other.name} off at once, and the service has it so`, async () => {
+  test(`a ${kind.name} shows a ${other.name} off at once, and so does the service`, async () => {
     const { article, user, buttons, changes } = await open();
     await buttons[other.name].click();
     await eventually(() => rows(article, other.name), [[user, "1"]]);
@@ -34,8 +34,8 @@ for (const kind of kinds) {
       assert.deepEqual(await state(buttons[name]), shown, "without waiting for the service");
     await eventually(() => rows(article, other.name), [[user, "0"]]);
     await eventually(() => rows(article, kind.name), [[user, "1"]]);
-    const told = await interactions(article);
-    assert.deepEqual([told[other.count], told[kind.count]], [0, 1]);
+    const answer = await interactions(article);
+    assert.deepEqual([answer[other.count], answer[kind.count]], [0, 1]);
     assert.deepEqual(changes.slice(before), [`PUT ${kind.name}`]);
   });
 
@@ -57,7 +57,7 @@ test("the built module does the same as its source", async () => {
   const built = readFileSync(new URL("../../dist/interaction.js", import.meta.url), "utf8");
   await context.route("**/src/index.js", (route) => route.fulfill({ contentType: "text/javascript", body: built }));
   const { article, user, buttons, likes, page, reads } = await open({ context });
-  // The last one first, so that what excludes the like has been clicked before it.
+  // In reverse order, so that the kinds that exclude the like are clicked before it.
   for (const { name } of [...kinds].reverse()) {
     await buttons[name].click();
     await eventually(() => rows(article, name), [[user, "1"]]);
@@ -67,7 +67,7 @@ test("the built module does the same as its source", async () => {
   await eventually(likes, ["true", "1"]);
 });
 
-test("of a double click the last holds", async () => {
+test("the last click of a double click holds", async () => {
   const { article, like, likes } = await open();
   await like.dblclick();
   await eventually(async () => (await interactions(article)).likes, 0);
@@ -77,12 +77,12 @@ test("of a double click the last holds", async () => {
   await eventually(likes, ["true", "1"]);
 });
 
-test("two tabs of one user are one like, and each comes to see it", async () => {
+test("clicks in two tabs of one user are one like, and both tabs show it", async () => {
   const context = await browser.newContext();
   const [article, user] = [untouched(), newcomer()];
   const first = await open({ article, user, context });
   const second = await open({ article, user, context });
-  // At the same time, neither knowing of the other.
+  // At the same time, so neither tab knows of the other's click.
   await Promise.all([first.like.click(), second.like.click()]);
   await eventually(() => rows(article), [[user, "1"]]);
   for (const { likes } of [first, second]) await eventually(likes, ["true", "1"]);
@@ -115,7 +115,7 @@ test("an error of the service takes the click back and says so", async () => {
   await page.unroute("**/like");
   await like.click();
   await eventually(() => rows(article).map(([, status]) => status), ["1"]);
-  assert.equal(await status.textContent(), "", "what was said is over");
+  assert.equal(await status.textContent(), "", "the message is gone");
 });
 
 test("a 503 is sent again after Retry-After", async () => {
@@ -134,7 +134,7 @@ test("a 503 is sent again after Retry-After", async () => {
   assert.ok(times[1] - times[0] >= 1000, `after ${times[1] - times[0]} ms`);
 });
 
-test("a visitor is told to sign in, and so is who has a token that expired", async () => {
+test("a visitor, or a user whose token has expired, is asked to sign in", async () => {
   for (const user of ["", "expired"]) {
     const { page, article, like, status, again } = await open({ user: newcomer() });
     await page.getByLabel("Signed in as").selectOption(user);
@@ -145,7 +145,7 @@ test("a visitor is told to sign in, and so is who has a token that expired", asy
   }
 });
 
-test("a barred user is told so", async () => {
+test("a barred user sees that the click is not allowed", async () => {
   const user = newcomer();
   const everywhere = "for p = 0, 127 do redis.call('SADD', '{' .. p .. '}:barred', ARGV[1]) end";
   redis("EVAL", everywhere, "0", user);
@@ -172,7 +172,7 @@ test("when another user signs in, the buttons are theirs", async () => {
   await eventually(likes, ["true", "2"]);
 });
 
-test("elements of one article show one state, and one that is gone does no harm", async () => {
+test("elements of one article show one state, and removing one does no harm", async () => {
   const { page, article, like, again, user } = await open();
   await like.click();
   assert.deepEqual(await state(again), ["true", "1"]);
@@ -185,7 +185,7 @@ test("elements of one article show one state, and one that is gone does no harm"
   assert.deepEqual(await state(again), ["true", "1"]);
 });
 
-/** What the service says to a page of another origin, errors included. @param {import("playwright-core").Route} route */
+/** The service's headers for a page of another origin, also on errors. @param {import("playwright-core").Route} route */
 const allow = (route) => ({
   "Access-Control-Allow-Origin": new URL(route.request().frame().url()).origin,
   "Access-Control-Allow-Credentials": "true",

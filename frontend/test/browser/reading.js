@@ -10,20 +10,20 @@ const counted = async (article) => {
   return [pv, uv, reads];
 };
 
-// Without the reads: on a slow machine the five seconds may be over before one looks.
+// Without the reads, because on a slow machine the five seconds may be over before the test looks.
 const viewed = async (/** @type {string} */ article) => (await counted(article)).slice(0, 2);
 
 /**
- * Opens the page in a tab that `hide` really hides, behind another one. Playwright has every page believe that it is in
- * front; only from within can that be turned off.
+ * Opens the page in a tab that `hide` really hides behind another one. Playwright makes every page believe that it is in
+ * front, and only its internals can turn that off.
  *
  * @param {(shown: Awaited<ReturnType<typeof open>>, tab: Tab) => Promise<void>} use
  *
  * @typedef {object} Tab
  * @property {() => Promise<void>} hide
  * @property {() => Promise<void>} show
- * @property {() => Promise<void>} dwell lets the time pass that would make it a read
- * @property {string[]} beacons the reads that were sent since the page began
+ * @property {() => Promise<void>} dwell waits as long as a view must last to be a read
+ * @property {string[]} beacons URLs of the reads that were sent since the page was opened
  */
 async function inTab(use) {
   const context = await chromium.launchPersistentContext("", LAUNCH);
@@ -46,7 +46,7 @@ async function inTab(use) {
         await page.bringToFront();
         await page.waitForFunction(() => document.visibilityState == "visible");
       },
-      // By the page's own clock.
+      // Measured by the page's own clock.
       dwell: () =>
         page.evaluate(async () => {
           const start = performance.now();
@@ -64,7 +64,7 @@ test("a page that is seen for five seconds is read, once, however often it is hi
     await show();
     await eventually(() => counted(article), [1, 1, 1]);
     await reads.getByText("1").waitFor();
-    // The service counts it once in any case: what is sent tells.
+    // The service counts it only once anyway, so look at what was sent.
     await hide();
     await show();
     await hide();
@@ -81,13 +81,13 @@ test("a visitor who comes back is the same visitor, and a new view", async () =>
   assert.deepEqual([cookie.name, cookie.httpOnly], ["interaction_visitor", true]);
   await page.reload();
   await eventually(() => viewed(article), [2, 1]);
-  // First views of one browser within two seconds are one visitor's, from one address and in one language.
+  // The first views from one browser, address and language within two seconds count as one visitor. So change the language.
   const other = await open({ article, user: "", as: { locale: "de-DE" } });
   await eventually(() => viewed(article), [3, 2]);
   await other.page.close();
 });
 
-test("a tab that was hidden for more than five seconds is not read, and once seen it is", () =>
+test("a tab that is hidden for more than five seconds is not read; when it is seen, it is", () =>
   inTab(async ({ article }, { hide, show, dwell, beacons }) => {
     await hide();
     await dwell();
@@ -97,7 +97,7 @@ test("a tab that was hidden for more than five seconds is not read, and once see
     await eventually(() => beacons.length, 1);
   }));
 
-test("a page that comes back from the browser's cache is viewed and read anew", async () => {
+test("a page that comes back from the browser's cache is viewed and read again", async () => {
   const cached = await chromium.launch({ ...LAUNCH, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   try {
     const article = untouched();

@@ -98,7 +98,7 @@ test("a view that was not counted is not read", async () => {
   assert.deepEqual([article(id).counters.pv, beacons], [3, []]);
 });
 
-test("a visitor who has not agreed is said to have not", async () => {
+test("the view of a visitor who has not consented says so", async () => {
   await shown();
   assert.equal(sent[0].body, undefined);
   configure({ consent: false });
@@ -125,7 +125,7 @@ test("several elements of one article are one view and one read", async () => {
   assert.deepEqual([views(), tokens()], [1, ["a token"]]);
 });
 
-test("an element that is moved is not shown anew", async () => {
+test("moving an element is not a second view", async () => {
   await shown();
   await viewed();
   ends.pop()?.();
@@ -134,7 +134,7 @@ test("an element that is moved is not shown anew", async () => {
   assert.deepEqual([views(), tokens()], [1, ["a token"]]);
 });
 
-test("one that was taken away is read no more, and shown again it is a view again", async () => {
+test("an element that was removed is not read, and showing it again is a second view", async () => {
   await shown();
   await viewed();
   await pass(4000);
@@ -147,7 +147,7 @@ test("one that was taken away is read no more, and shown again it is a view agai
   assert.deepEqual([views(), tokens()], [2, ["another"]]);
 });
 
-test("one that was taken away before its view was answered is not read", async () => {
+test("an element that was removed before its view was answered is not read", async () => {
   await shown();
   ends.pop()?.();
   await pass(1);
@@ -156,7 +156,7 @@ test("one that was taken away before its view was answered is not read", async (
   assert.deepEqual(beacons, []);
 });
 
-test("a page that comes back from the browser's cache is shown anew", async () => {
+test("a page that comes back from the browser's cache is a second view", async () => {
   await shown();
   await viewed();
   await pass(5000);
@@ -169,7 +169,7 @@ test("a page that comes back from the browser's cache is shown anew", async () =
   assert.deepEqual([views(), tokens()], [2, ["a token", "another"]]);
 });
 
-test("of two views of one showing, the answer of the later one counts", async () => {
+test("if a page reports two views, the answer to the later one counts", async () => {
   await shown();
   await happens("pageshow", { persisted: true });
   const [first] = sent.splice(sent.findIndex(({ path }) => path.endsWith("views")), 1);
@@ -197,7 +197,7 @@ test("a view that may have been counted is not sent again", async () => {
   assert.equal(views(), 1);
 });
 
-test("nor is one of which nothing is known", async () => {
+test("a view that got no answer is not sent again", async () => {
   await shown();
   await answer("POST views", 0);
   await pass(60_000);

@@ -12,17 +12,17 @@ use crate::{
     seal::Hasher,
 };
 
-/// How this component learns a client's address, and under which key it hashes it.
+/// How this component learns a client's address, and with which key it hashes the address.
 pub struct Clients {
     source: Source,
     hasher: Hasher,
 }
 
-/// What names the client.
+/// Where the client's address comes from.
 enum Source {
-    /// The connection: nothing of ours is in front.
+    /// The connection, because no proxy of ours is in front.
     Connection,
-    /// A list to which each of so many proxies of ours appends what it saw.
+    /// A list to which each proxy of ours appends the address that it saw, and the number of these proxies.
     List(HeaderName, usize),
     /// A header that our outermost proxy sets to one address, whatever the client sent.
     One(HeaderName),
@@ -36,8 +36,8 @@ impl Clients {
         Ok(Self::new(&header, hops, &config::secret("ip_hash_key").await?))
     }
 
-    /// By that header. `X-Forwarded-For` and `Forwarded` are lists, to which so many proxies of ours append; any other has
-    /// one address.
+    /// Takes addresses from that header. `X-Forwarded-For` and `Forwarded` are lists to which `hops` proxies of ours append. Any
+    /// other header has one address.
     #[must_use]
     pub fn new(header: &HeaderName, hops: usize, key: &str) -> Self {
         let source = match header {
@@ -50,30 +50,30 @@ impl Clients {
         Self { source, hasher: Hasher::new(key) }
     }
 
-    /// The keyed hash of the client's address: limits, visitors and events know a client by it alone.
+    /// The keyed hash of the client's address. Limits, visitors and events use only this hash.
     #[must_use]
     pub fn hash(&self, headers: &dyn Headers) -> String {
         let address = self.address(headers).map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
         self.hasher.hash(&address)
     }
 
-    /// The address that our own outermost proxy saw: in a list as many places from the right as there are proxies, since
-    /// each appends the one before it and what is further left came from outside. Without proxies, or where a header
-    /// lacks what was promised, the connection's.
+    /// The address that our outermost proxy saw. Each proxy appends one address to a list, so with n proxies it is the nth from
+    /// the right; everything further left came from outside. Without proxies, or if the header lacks the address, it is the
+    /// connection's.
     ///
-    /// Of an IPv6 address the network of 64 bits, which is what one subscriber has.
+    /// An IPv6 address is cut to its network of 64 bits, because one subscriber has a whole network.
     fn address(&self, headers: &dyn Headers) -> Option<IpAddr> {
-        let (name, told) = match &self.source {
+        let (name, found) = match &self.source {
             Source::Connection => return connection(headers).map(network),
             Source::List(name, hops) => (name, forwarded::nth_from_right(headers, name, *hops)),
             Source::One(name) => (name, forwarded::only(headers, name)),
         };
-        let told = told.inspect_err(|lacks| say_once(name, *lacks));
-        told.ok().or_else(|| connection(headers)).map(network)
+        let found = found.inspect_err(|lacks| say_once(name, *lacks));
+        found.ok().or_else(|| connection(headers)).map(network)
     }
 }
 
-/// Which Spin appends after any copy that the client sent.
+/// The address of the connection. Spin appends this header after any that the client sent, so the last one counts.
 fn connection(headers: &dyn Headers) -> Option<IpAddr> {
     forwarded::address(&text(headers.all("spin-client-addr").pop()?)?)
 }
@@ -85,8 +85,8 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// All clients behind a proxy then share its address and its limits, which nobody would notice otherwise. Once an
-/// instance, since it may be true of every request; and without any address.
+/// Logs that the header lacks the client's address. All clients behind a proxy then share its address and its limits, and
+/// nobody would notice otherwise. Logs once in each instance, because it may concern every request, and logs no address.
 fn say_once(name: &HeaderName, lacks: Lacks) {
     thread_local! {
         static SAID: Cell<bool> = const { Cell::new(false) };
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_hides_nothing() {
+    fn an_entry_that_is_not_utf8_hides_no_other_entry() {
         let mut headers = HeaderMap::new();
         headers.append("x-forwarded-for", http::HeaderValue::from_bytes(b"\xe9, 2.2.2.2").expect("a header value"));
         headers.append("spin-client-addr", "10.0.0.9:4711".parse().expect("a header value"));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_header_lacks_is_made_up_for_by_the_connection() {
+    fn without_an_address_in_the_header_the_connection_names_the_client() {
         for value in ["", ",", "unknown", "_hidden", "1.1.1.1 2.2.2.2", "for=1.1.1.1"] {
             let sent = [("x-forwarded-for", value), ("spin-client-addr", "10.0.0.9:4711")];
             assert_eq!(seen(1, &sent), "10.0.0.9", "{value}");

@@ -18,25 +18,25 @@ use crate::{
     seal,
 };
 
-/// How long nobody asks the provider again, whatever it answered.
+/// After a request to the provider, no instance asks again for this long, whatever the answer was.
 const REST: Duration = Duration::from_secs(30);
 
-/// How long Redis may take: the set can be fetched without it.
+/// How long Redis may take. It is short, because the set can be fetched without Redis.
 const REDIS_PATIENCE: Duration = Duration::from_millis(300);
 
-/// When an instance whose keys do not suffice looks again whether another has fetched some, in ms after the look before:
-/// for as long as a fetch may take.
+/// When an instance that needs other keys looks whether another instance has fetched them, in ms after the previous look.
+/// Together the pauses last as long as a fetch may take.
 const LOOKS: [u64; 8] = [25, 25, 50, 100, 200, 400, 600, 800];
 
-/// How often an instance looks whether one of its own requests has fetched.
+/// How often a request looks whether another request of its instance has finished its fetch.
 const LOCAL_LOOK: Duration = Duration::from_millis(20);
 
 /// The key set of a provider, fetched from its URL and shared between instances through Redis.
 pub(crate) struct Remote {
     url: String,
-    /// Seals what is shared.
+    /// Seals the shared set.
     cache_key: String,
-    /// What the shared set is called.
+    /// The name of the shared set.
     name: String,
     redis_url: String,
     known: RefCell<Option<Known>>,
@@ -44,7 +44,7 @@ pub(crate) struct Remote {
     tag: RefCell<String>,
     /// Whether a request of this instance is looking for another set.
     busy: Cell<bool>,
-    /// Until when no request looks.
+    /// Until then no request looks for another set.
     rests_until: Cell<Option<Instant>>,
 }
 
@@ -56,7 +56,7 @@ struct Known {
 }
 
 impl Known {
-    /// Also not if it was fetched later than now: then one of two clocks was wrong, and nobody knows by how much.
+    /// A set whose time is in the future is not fresh: one of two clocks was wrong, and nobody knows by how much.
     fn is_fresh(&self) -> bool {
         let now = now_ms();
         now < self.fetched_ms.saturating_add(self.fresh_s.saturating_mul(1000)) && self.fetched_ms < now + 60_000
@@ -85,7 +85,7 @@ impl Drop for Busy<'_> {
 }
 
 impl Remote {
-    /// At that URL; shared, sealed by the key, through that Redis.
+    /// The key set at `url`. Instances share it through Redis, sealed with `cache_key`.
     pub(crate) fn new(url: String, cache_key: String, redis_url: String) -> Self {
         Self {
             name: seal::keyed_hash(&cache_key, &url),
@@ -99,8 +99,8 @@ impl Remote {
         }
     }
 
-    /// The keys in use. A request waits only where there are none; else outdated ones serve it, and the next ones are looked
-    /// for after its answer.
+    /// The keys in use. A request waits only if there are none. Otherwise it uses them even if they are outdated, and newer ones
+    /// are looked for after its answer.
     pub(crate) async fn keys(self: &Rc<Self>) -> Result<Rc<KeySet>, Problem> {
         if self.known.borrow().is_none() {
             self.renew().await;
@@ -116,7 +116,7 @@ impl Remote {
         Ok(keys)
     }
 
-    /// Other keys than those, for a token whose key is not among them; none if there are no others.
+    /// Keys other than `than`, for a token whose key is not among those. `None` if there are no others.
     pub(crate) async fn others(&self, than: &Rc<KeySet>) -> Option<Rc<KeySet>> {
         self.renew().await;
         let known = self.known.borrow();
@@ -131,8 +131,8 @@ impl Remote {
         self.rests_until.set(Some(Instant::now() + pause));
     }
 
-    /// Looks for a set that this instance does not know: in Redis; and if none is there and it is this instance's turn, at
-    /// the provider.
+    /// Looks in Redis for a set that this instance does not know. If there is none and it is this instance's turn, fetches one
+    /// from the provider.
     async fn renew(&self) {
         if self.busy.get() {
             let deadline = Deadline::after(fetch::PATIENCE + REDIS_PATIENCE);
@@ -148,8 +148,8 @@ impl Remote {
         }
     }
 
-    /// Adopts the shared set if it is another than this instance knows. Whether it is this instance that is to fetch one,
-    /// because the shared one does not suffice: an instance that knew none is content with an outdated one.
+    /// Adopts the shared set if this instance does not know it. Returns whether this instance must fetch a set, because the
+    /// shared one is missing or outdated. An instance that had no set accepts an outdated one.
     async fn takes_turn(&self) -> bool {
         let lasts_ms = u64::try_from(REST.as_millis()).unwrap_or(u64::MAX);
         let fetching_ms = u64::try_from(fetch::PATIENCE.as_millis()).unwrap_or(u64::MAX) + 500;
@@ -168,18 +168,18 @@ impl Remote {
             } else if taken.turn.taken {
                 return true;
             } else if taken.turn.wait_ms + fetching_ms < lasts_ms {
-                // Whoever has the turn has fetched by now, in vain.
+                // The instance whose turn it is would have finished by now. Its fetch failed.
                 self.rest(Duration::from_millis(taken.turn.wait_ms));
                 return false;
             } else {
-                // It may be fetching now.
+                // The instance whose turn it is may be fetching now.
                 sleep(Duration::from_millis(pause)).await;
             }
         }
         false
     }
 
-    /// Takes the set into use that Redis has, if this service made it.
+    /// Uses the set from Redis, if this service made it.
     fn adopt(&self, sealed: &str) {
         let tag = sealed.split(':').next().unwrap_or_default();
         tag.clone_into(&mut self.tag.borrow_mut());
@@ -189,7 +189,7 @@ impl Remote {
         }
     }
 
-    /// Unless a later one is in use.
+    /// Uses the set, unless a later one is in use.
     fn take_into_use(&self, shared: &SharedKeys) -> Result<Rc<KeySet>, &'static str> {
         let keys = KeySet::parse(&shared.text)?;
         if keys.is_empty() {
@@ -216,7 +216,7 @@ impl Remote {
         }
         let sealed = shared.seal(&self.cache_key, &self.url);
         let deadline = Deadline::of_request().at_most(REDIS_PATIENCE);
-        // In vain while Redis is down, as its own log says: then the next instance fetches too.
+        // If this fails, the call has logged why, and the next instance fetches too.
         if redis::call(&self.redis_url, deadline, Resend::Once, &JwksPut { name: &self.name, set: &sealed })
             .await
             .is_ok()
@@ -225,7 +225,7 @@ impl Remote {
         }
     }
 
-    /// Says why the set could not be fetched, and what is done.
+    /// Logs why the set could not be fetched, and which set stays in use.
     fn keeps(&self, reason: &str) {
         let meanwhile =
             if self.known.borrow().is_some() { "the last good set stays in use" } else { "there is no set" };

@@ -1,4 +1,4 @@
-//! One connection, and what its errors mean.
+//! One connection, and the meaning of its errors.
 
 use std::{cell::Cell, time::Instant};
 
@@ -17,24 +17,25 @@ use crate::{Deadline, log::without_url};
 /// A connection with what it knows of its server. It serves many requests of its instance at once.
 pub(super) struct Redis {
     connection: Connection,
-    /// In a cluster; else the URL says it all.
+    /// The server's address in a cluster. Without a cluster the URL has it.
     pub(super) address: Option<Address>,
     pub(super) server: Server,
-    /// When the request began that last gave up a call early, with no answer to any call since. The connection may be in
-    /// order; if a second request in a row gives up, it is not.
+    /// When the last request began that gave up a call early, if no call was answered since. The connection may still be good.
+    /// If a second request in a row gives up, it is not.
     pub(super) given_up: Cell<Option<Instant>>,
 }
 
-/// What a server of a cluster says of keys that another has (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#moved-redirection>).
+/// Whether a server of a cluster says that another has the keys
+/// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#moved-redirection>).
 fn is_moved(error: &Error) -> bool {
     let Error::Other(reason) = error else { return false };
     let reason = reason.to_ascii_lowercase();
-    // The second is what a script meets that was sent for the sake of its first key.
+    // A script is sent to the server of its first key. The second text is the error if another of its keys is elsewhere.
     reason.contains("moved: ") || reason.contains("non local key")
 }
 
-/// Whether the server itself says no: the client names its errors by one word before a colon, and those of the connection
-/// by a sentence. One that has become a replica is another server than the connection was made to.
+/// Whether the server itself refused. The client writes a server's error as one word before a colon, and an error of the
+/// connection as a sentence. `READONLY` does not count: the server has become a replica, so another one is the master now.
 fn is_rejected(error: &Error) -> bool {
     let Error::Other(reason) = error else { return false };
     let reason = reason.strip_prefix("An error was signalled by the server - ").unwrap_or(reason);
@@ -63,7 +64,7 @@ impl Redis {
         Ok(Self { connection, address, server, given_up: Cell::default() })
     }
 
-    /// Asks which server has which partition; none if it does not say.
+    /// Asks which server has which partition. `None` if the server does not answer that.
     pub(super) async fn topology(&self, url: &str) -> Option<Topology> {
         let asked = self.address.as_ref().map_or_else(|| host_of(url), |address| &address.host);
         let answer = self.connection.execute("CLUSTER", [RedisParameter::Binary(b"NODES".to_vec())]).await;
@@ -79,7 +80,7 @@ impl Redis {
     pub(super) async fn send(&self, call: &dyn Pending, deadline: Deadline) -> Result<Vec<RedisResult>, Error> {
         let at = self.server.at(deadline);
         match self.connection.execute("EVALSHA", call.parameters(at, false)).await {
-            // Nothing was done: the server does not know the script yet, and will after this.
+            // The server does not know the script, so it did nothing. EVAL runs the script and makes the server know it.
             Err(Error::Other(reason)) if reason.to_ascii_lowercase().contains("noscript") => {
                 self.connection.execute("EVAL", call.parameters(at, true)).await
             }
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_is_elsewhere_is_told_from_other_errors() {
+    fn only_a_moved_partition_counts_as_moved() {
         assert_eq!(outcome("Moved: 3999 127.0.0.1:7001"), Outcome::Moved);
         assert_eq!(outcome("An error was signalled by the server - Moved: 3999 127.0.0.1:7001"), Outcome::Moved);
         let in_script = "ResponseError: Script attempted to access a non local key in a cluster node script: 0af7";
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_refuses_is_told_from_a_broken_connection() {
+    fn a_refusal_of_the_server_is_no_broken_connection() {
         for text in [
             "\"OOM\": command not allowed when used memory > 'maxmemory'.",
             "OOM: command not allowed when used memory > 'maxmemory'.",
