@@ -53,7 +53,7 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
     let _consumer = world.start("consume");
     let good: Vec<Event> = (0..1000).map(event).collect();
     let article = &good[0].article;
-    // Well formed, but no DATETIME of MySQL's.
+    // This event is well formed, but MySQL's DATETIME cannot hold its time.
     let mut ancient = event(2000);
     ancient.occurred_at = "-000044-03-15T00:00:00Z".parse::<Timestamp>().unwrap();
     ancient.change = Change::Switch(any_of(Truth::Redis), true);
@@ -75,7 +75,7 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
         .iter()
         .map(|message| {
             let headers = message.headers().unwrap();
-            assert!(headers.iter().any(|header| header.key == "offset"), "the original offset is told");
+            assert!(headers.iter().any(|header| header.key == "offset"), "the original offset is in a header");
             String::from_utf8(headers.iter().find(|header| header.key == "reason").unwrap().value.unwrap().to_vec())
                 .unwrap()
         })
@@ -98,7 +98,7 @@ async fn a_consumer_whose_machine_vanishes_leaves_no_locks_for_long() {
         world.publish((first..first + 5000).map(|place| record(&event(place)))).await;
         first += 5000;
         way.hold();
-        // What was on its way to the server has arrived by the second look.
+        // By the second look, everything that was on its way to the server has arrived.
         for _ in 0..2 {
             if sqlx::query(free).fetch_all(&world.mysql).await?.len() == 128 {
                 way.release();

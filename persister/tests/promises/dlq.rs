@@ -1,4 +1,4 @@
-//! The dead-letter queue, as an operator sees it.
+//! The dead-letter queue, as operators see it.
 
 use contract::{Change, Event, Kind, Truth};
 use rdkafka::{
@@ -42,20 +42,20 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
     let (_, table) = world.ask(&["dlq", "list"]).await;
     assert!(table.contains("interaction.events/3/77") && !table.contains('\x1b'), "{table}");
 
-    let (code, told) = world.ask(&["dlq", "replay", "--dry-run"]).await;
-    assert!(code == 0 && told.contains("2 would be put back"), "{told}");
-    assert_eq!(world.ask(&["dlq", "replay"]).await.0, 1, "a rebuild might miss it");
+    let (code, output) = world.ask(&["dlq", "replay", "--dry-run"]).await;
+    assert!(code == 0 && output.contains("2 would be put back"), "{output}");
+    assert_eq!(world.ask(&["dlq", "replay"]).await.0, 1, "while a partition is cold, a rebuild might miss the letter");
     let _warm = world.start("warm");
     world.warm().await;
-    let (code, told) = world.ask(&["dlq", "replay", "--from", "2", "--to", "2"]).await;
-    assert!(code == 0 && told.contains("1 put back, 0 were before, 0 stay"), "{told}");
-    let (code, told) = world.ask(&["dlq", "replay"]).await;
-    assert!(code == 0 && told.contains("1 put back, 1 were before, 1 stay"), "{told}");
-    let (code, told) = world.ask(&["dlq", "replay"]).await;
-    assert!(code == 0 && told.contains("0 put back, 2 were before, 1 stay"), "{told}");
+    let (code, output) = world.ask(&["dlq", "replay", "--from", "2", "--to", "2"]).await;
+    assert!(code == 0 && output.contains("1 put back, 0 were before, 0 stay"), "{output}");
+    let (code, output) = world.ask(&["dlq", "replay"]).await;
+    assert!(code == 0 && output.contains("1 put back, 1 were before, 1 stay"), "{output}");
+    let (code, output) = world.ask(&["dlq", "replay"]).await;
+    assert!(code == 0 && output.contains("0 put back, 2 were before, 1 stay"), "{output}");
 
     let records = world.records("interaction.events", 2).await;
-    assert_eq!(records.len(), 2, "each once");
+    assert_eq!(records.len(), 2, "each is put back once");
     for record in &records {
         let event = Event::from_json(record.payload().unwrap()).unwrap();
         let partition = i32::from(contract::Partition::of(event.article.number()).get()) % 16;
@@ -72,7 +72,8 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
     let replayed: Vec<_> = listed.iter().map(|letter| letter["replayed"].as_bool().unwrap()).collect();
     assert_eq!(replayed, [false, true, true]);
 
-    // What a rebuild of Redis did not bring back stays out of MySQL too, where Redis decides; a promoted replica has it.
+    // A change that a rebuild of Redis lost stays out of MySQL too, if Redis decides its kind. A replica that took over still
+    // has the change, so then it is put back.
     let (mut before, mut stay) = (2, 1);
     for (place, (reason, lost)) in [("a replica has taken over", false), ("a test", true)].into_iter().enumerate() {
         sqlx::query(
@@ -88,14 +89,14 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
             let later = Event { version, change: Change::Switch(kind, true), ..switches[0].clone() };
             world.bury(&later.to_json(), &[("reason", "a test")]).await;
             let stays = lost && kind.truth() == Truth::Redis;
-            let (code, told) = world.ask(&["dlq", "replay"]).await;
+            let (code, output) = world.ask(&["dlq", "replay"]).await;
             let counts =
                 format!("{} put back, {before} were before, {} stay", u8::from(!stays), stay + u8::from(stays));
-            assert!(code == 0 && told.contains(&counts), "{counts}: {told}");
+            assert!(code == 0 && output.contains(&counts), "{counts}: {output}");
             before += u8::from(!stays);
             stay += u8::from(stays);
-            let told_so = told.contains(&format!("since Redis has been rebuilt without it: {kind} of article"));
-            assert_eq!(told_so, stays, "{told}");
+            let is_named = output.contains(&format!("since Redis has been rebuilt without it: {kind} of article"));
+            assert_eq!(is_named, stays, "{output}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The right to be forgotten.
+//! Erasing a user: the right to be forgotten.
 
 use contract::{ArticleId, Cause, Change, Event, Kind, Partition, Truth, Version, keys, scripts::Refusal};
 use rdkafka::{Message as _, message::OwnedMessage};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl World {
-    /// How many rows there are of the user, and of bars.
+    /// The number of rows about the user, and of all bars.
     async fn rows_of(&self, user: i64) -> i64 {
         sqlx::query_scalar(
             "SELECT (SELECT COUNT(*) FROM interaction WHERE user_id = ?)
@@ -30,7 +30,7 @@ impl World {
     }
 }
 
-/// Ten articles for each kind, and one more for what is on its way.
+/// Ten articles of each kind. The one after them is for a change that is on its way during the erasure.
 fn articles_of(kind: Kind) -> std::ops::RangeInclusive<i64> {
     let first = 1 + 20 * place_of(kind);
     first..=first + 9
@@ -55,7 +55,7 @@ async fn an_erased_user_is_gone_and_nothing_brings_anything_back() {
     let read = Event { version, user: "7".parse().ok(), change: Change::Read(1), ..event(1) };
     world.publish([record(&read)]).await;
     world.settled().await;
-    // What is on its way when the user is erased: something is switched on, something off.
+    // During the erasure, a switch on and a switch off of each kind are on their way.
     persister.kill().await.unwrap();
     for kind in Kind::ALL.iter().copied() {
         caller.toggled(kind, 7, articles_of(kind).end() + 1, true).await;
@@ -65,7 +65,7 @@ async fn an_erased_user_is_gone_and_nothing_brings_anything_back() {
     let erased = &world.ask_json(&["erase", "--user", "7", "--json"]).await[0];
     for kind in Kind::ALL.iter().copied() {
         match kind.truth() {
-            // MySQL had not heard of the last one yet.
+            // MySQL does not know of the last switch on yet.
             Truth::Redis => assert_eq!(erased["erased"]["in_redis"][kind.name()], 10, "{erased}"),
             Truth::Mysql => assert!(erased["erased"]["in_redis"].get(kind.name()).is_none(), "{erased}"),
         }
@@ -88,7 +88,8 @@ async fn an_erased_user_is_gone_and_nothing_brings_anything_back() {
     };
     gone("what was on its way").await;
 
-    // All events again, and one of the user's out of the dead-letter queue. The log says of each that it was erased.
+    // Deliver all events again, and put one of the user's back from the dead-letter queue. The log has an event for each pair
+    // that was erased.
     let log = world.records("interaction.events", 42 * Kind::ALL.len() + 1).await;
     let events = log.iter().map(|message| Event::from_json(message.payload().unwrap()).unwrap());
     let erased: On = events
@@ -121,7 +122,7 @@ async fn an_erased_user_is_gone_and_nothing_brings_anything_back() {
     let again = world.ask_json(&["erase", "--user", "7", "--json"]).await[0]["erased"].clone();
     let none = |of: &serde_json::Value| of.as_object().unwrap().values().all(|count| count == 0);
     assert!(none(&again["in_redis"]) && none(&again["in_mysql"]) && again["reads"] == 0, "{again}");
-    // Somebody who comes back begins anew.
+    // A user who comes back starts from nothing.
     let mut caller = world.caller().await;
     for kind in Kind::ALL.iter().copied() {
         caller.toggled(kind, 7, articles_of(kind).start() + 4, true).await;
@@ -157,7 +158,8 @@ async fn the_bar_of_an_erased_user_stays_is_listed_and_can_be_lifted() {
     let _persister = world.start("run");
     world.warm().await;
     let (mut caller, kind) = (world.caller().await, any_of(Truth::Redis));
-    // One whose id is a name, of which the erasure leaves the number alone; one lifted by the id, one as it is listed.
+    // The id of two users is a name, and the erasure leaves only its number. Their bars are lifted in two ways: by the id, and by
+    // the number as it is listed.
     let users = ["7", "auth0|507f", "auth0|5080"];
     for user in users {
         let (user_id, article) = (user.parse().unwrap(), "42".parse().unwrap());

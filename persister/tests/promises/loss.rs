@@ -1,4 +1,4 @@
-//! What a rebuild says of itself: what may be gone, and how fast the rest came back.
+//! What a rebuild reports: how much may be lost, and how fast the rest came back.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ use crate::{
     world::{LIMIT, World},
 };
 
-/// The last rebuild, as `warm` keeps it.
+/// A rebuild, as `warm` records it.
 #[derive(Debug, sqlx::FromRow)]
 struct Rebuild {
     members: i64,
@@ -63,7 +63,7 @@ impl World {
     }
 }
 
-/// These users switch on what Redis decides, of articles 1 to 20.
+/// Each of these users switches on, for one of the articles 1 to 20, a kind that Redis decides.
 async fn switch_on(caller: &mut Caller, users: std::ops::Range<i64>) -> On {
     let kinds: Vec<Kind> = Kind::of(Truth::Redis).collect();
     let kind = |user: i64| kinds[usize::try_from(user / 20).unwrap() % kinds.len()];
@@ -75,7 +75,7 @@ async fn switch_on(caller: &mut Caller, users: std::ops::Range<i64>) -> On {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_is_lost_with_an_emptied_redis_than_is_told() {
+async fn an_emptied_redis_loses_at_most_what_the_rebuild_records() {
     let world = World::new().await;
     let (mut warm, _consume, mut relay) = (world.start("warm"), world.start("consume"), world.start("relay"));
     world.warm().await;
@@ -84,17 +84,17 @@ async fn no_more_is_lost_with_an_emptied_redis_than_is_told() {
     world.outboxes_empty().await;
     world.consumed().await;
 
-    // No relay: what is switched on now waits in Redis, and is seen waiting.
+    // Without a relay the next changes wait in Redis, and `warm` records how many wait.
     relay.kill().await.unwrap();
     acknowledged.extend(switch_on(&mut caller, 201..501).await);
     world.seen_waiting(300).await;
-    let told = world.lose_redis(LIMIT).await;
+    let rebuild = world.lose_redis(LIMIT).await;
     let standing = world.standing_in_redis(1..=20).await;
     let lost = acknowledged.difference(&standing).count();
-    assert_eq!(lost, 300, "what was relayed is there");
-    assert!(told.lost_waiting >= i64::try_from(lost).unwrap(), "{told:?}");
+    assert_eq!(lost, 300, "only what was not relayed is lost");
+    assert!(rebuild.lost_waiting >= i64::try_from(lost).unwrap(), "{rebuild:?}");
 
-    // Nobody looks either: what is switched on now is bounded by the time only.
+    // Without `warm` nobody records how many wait, so the rebuild can only say from when on changes may be lost.
     world.seen_waiting(0).await;
     warm.kill().await.unwrap();
     let began = world.redis_ms().await;
@@ -106,13 +106,13 @@ async fn no_more_is_lost_with_an_emptied_redis_than_is_told() {
     wait_for("the record", LIMIT, async || Ok((world.last_rebuild().await.noticed_ms > ended).then_some(())))
         .await
         .unwrap();
-    let told = world.last_rebuild().await;
+    let rebuild = world.last_rebuild().await;
     assert!(world.standing_in_redis(1..=20).await.is_disjoint(&unseen));
-    assert_eq!(told.lost_waiting, 0);
-    assert!(told.lost_from_ms.is_some_and(|from| from <= began) && told.noticed_ms >= ended, "{told:?}");
+    assert_eq!(rebuild.lost_waiting, 0);
+    assert!(rebuild.lost_from_ms.is_some_and(|from| from <= began) && rebuild.noticed_ms >= ended, "{rebuild:?}");
 }
 
-/// MySQL has heard of nothing that was lost: only `warm` had seen it.
+/// MySQL knows none of the changes that were lost; only `warm` had seen them.
 #[tokio::test(flavor = "multi_thread")]
 async fn older_data_is_noticed_though_nothing_after_it_was_relayed() {
     let world = World::new().await;
@@ -129,14 +129,15 @@ async fn older_data_is_noticed_though_nothing_after_it_was_relayed() {
     assert!(world.standing_in_redis(1..=20).await.is_empty(), "Redis says what MySQL says");
 }
 
-/// How many users to rebuild: `make rebuild LIKES=1000000`.
+/// How many users to rebuild. `make rebuild LIKES=1000000` sets it.
 fn wanted() -> i64 {
     std::env::var("REBUILD_LIKES").map_or(20_000, |likes| likes.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_brings_back_every_user_and_says_how_fast() {
-    // Half of them have one article's first kind on, of the others ten each an article's, kind by kind.
+    // Half of the users have the first kind on for one hot article. The others have the kinds in turn, ten users for each
+    // article.
     let (wanted, hot) = (wanted(), 7_i64);
     let world = World::new().await;
     let _persister = world.start("run");
@@ -168,16 +169,16 @@ async fn a_rebuild_brings_back_every_user_and_says_how_fast() {
     sqlx::query(count).execute(&world.mysql).await.unwrap();
 
     let began = Instant::now();
-    let told = world.lose_redis(LIMIT * 10).await;
+    let rebuild = world.lose_redis(LIMIT * 10).await;
     println!(
         "{} users rebuilt; fenced for {:.1} s, {:.0} users/s; warm again {:.1} s after the loss",
-        told.members,
-        Duration::from_millis(told.took_ms.unsigned_abs()).as_secs_f64(),
-        1000.0 * f64::from(u32::try_from(told.members).unwrap())
-            / f64::from(u32::try_from(told.took_ms.max(1)).unwrap()),
+        rebuild.members,
+        Duration::from_millis(rebuild.took_ms.unsigned_abs()).as_secs_f64(),
+        1000.0 * f64::from(u32::try_from(rebuild.members).unwrap())
+            / f64::from(u32::try_from(rebuild.took_ms.max(1)).unwrap()),
         began.elapsed().as_secs_f64(),
     );
-    assert_eq!(told.members, wanted);
+    assert_eq!(rebuild.members, wanted);
     let counters: BTreeSet<(Kind, i64)> = (0..wanted).map(of).collect();
     let mut ask = redis::pipe();
     for (kind, article) in &counters {
@@ -194,16 +195,16 @@ async fn a_rebuild_brings_back_every_user_and_says_how_fast() {
     assert!(peak_kb < RECONCILE_KB, "{peak_kb} kB");
 }
 
-/// What a comparison may take, however many users there are.
+/// The most memory that a comparison may take, for any number of users.
 const RECONCILE_KB: u64 = 200_000;
 
-/// Runs a command, which must succeed; the most memory that it had, in kB.
+/// Runs a command, which must succeed. Returns the most memory that it used, in kB.
 async fn peak_of(mut command: tokio::process::Command) -> u64 {
     let mut child = command.spawn().unwrap();
     let status = format!("/proc/{}/status", child.id().unwrap());
     let mut peak = 0;
     loop {
-        // It has none any more once it has ended.
+        // A process that has ended has no `VmHWM`.
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         if let Some(now) = text.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
             peak = now.trim().trim_end_matches(" kB").parse().unwrap();

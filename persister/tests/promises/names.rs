@@ -1,4 +1,4 @@
-//! Ids that are names: what the stores keep of them, and that no two are taken for one.
+//! Ids that are names: what the stores keep, and that two names never count as one.
 
 use contract::{ArticleId, Cause, Change, Event, Kind, Truth, UserId, Version, keys};
 use rdkafka::Message as _;
@@ -15,13 +15,13 @@ impl World {
         sqlx::query_as(names).fetch_all(&self.mysql).await.unwrap()
     }
 
-    /// Writes a name by hand, as chance would.
+    /// Gives the number to another text, as a collision of hashes would.
     async fn occupy(&self, kind: &str, number: i64, text: &str) {
         let insert = "INSERT INTO name (kind, number, text) VALUES (?, ?, ?)";
         sqlx::query(insert).bind(kind).bind(number).bind(text).execute(&self.mysql).await.unwrap();
     }
 
-    /// All events, by what they name.
+    /// The events in Kafka, once there are `count`.
     async fn events_of(&self, count: usize) -> Vec<Event> {
         let records = self.records("interaction.events", count).await;
         records.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap()).collect()
@@ -96,9 +96,9 @@ async fn two_names_of_one_number_are_found_and_the_second_goes_to_the_dead_lette
             "{reason}"
         );
     }
-    // Nobody is taken for the other by a command either.
+    // Commands do not take one user for the other either.
     assert_eq!(world.ask(&["export", "--user", USER]).await.0, 1);
-    // What MySQL decides is refused before it is acknowledged.
+    // MySQL refuses a change of a kind that it decides before it is acknowledged.
     let answer: (String, i64, i64, i64) =
         sqlx::query_as("CALL toggle(?, 1, ?, 42, 1, NULL, 'user', NULL, NULL, '', '', ?, NULL)")
             .bind(any_of(Truth::Mysql).code())
@@ -126,7 +126,7 @@ async fn commands_speak_of_ids_as_the_site_writes_them() {
     assert!(audited.len() >= Kind::ALL.len());
     assert!(audited.iter().all(|line| line["user_id"] == USER && line["article_id"] == ARTICLE), "{audited:?}");
 
-    // A like that Redis has lost.
+    // Make Redis lose a pair.
     let kind = any_of(Truth::Mysql);
     let mut redis = world.redis().await;
     let members = keys::members(kind, article().number());
@@ -181,13 +181,16 @@ async fn an_erased_users_name_is_gone_and_the_log_says_who_was_erased() {
     let names = world.names().await;
     assert!(names.iter().all(|(_, _, text)| text == ARTICLE), "{names:?}");
     let events = world.events_of(4).await;
-    let told: Vec<_> = events.iter().filter(|event| event.cause == Cause::Erase).collect();
-    assert_eq!(told.len(), kinds.len());
-    assert!(told.iter().all(|event| event.user.as_ref() == Some(&user()) && event.article == article()), "{told:?}");
-    // Nor is the user written down again by a revoke that bars whom the log names.
+    let erased: Vec<_> = events.iter().filter(|event| event.cause == Cause::Erase).collect();
+    assert_eq!(erased.len(), kinds.len());
+    assert!(
+        erased.iter().all(|event| event.user.as_ref() == Some(&user()) && event.article == article()),
+        "{erased:?}"
+    );
+    // A revoke bars the users that the log names. It does not write down the erased user again.
     assert_eq!(world.ask(&["revoke", "--article", ARTICLE, "--execute", "--bar"]).await.0, 0);
     assert_eq!(world.ask_json(&["bars", "list", "--json"]).await.len(), 0);
-    // All events again: the name does not come back with them.
+    // Deliver all events again: the name does not come back.
     world.publish(events.iter().map(record)).await;
     world.consumed().await;
     assert_eq!(world.names().await, names);
@@ -211,5 +214,5 @@ async fn a_name_whose_text_nobody_knows_is_spoken_of_by_its_number() {
     assert_eq!(found["remaining"], 0, "{found}");
     world.settled().await;
     assert_eq!(world.standing().await.len(), 1);
-    assert_eq!(world.names().await, [], "a number says nothing of a name");
+    assert_eq!(world.names().await, [], "a number alone brings no name back");
 }

@@ -1,4 +1,4 @@
-//! What those who run the service see.
+//! What operators see.
 
 use std::{collections::BTreeMap, net::TcpListener, process::Stdio};
 
@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::world::{LIMIT, World, any_of, event, place_of, record, signal};
 
-/// Of metrics in Prometheus's form: each series with its value.
+/// Metrics in Prometheus's format: each series with its value.
 struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
@@ -36,7 +36,7 @@ async fn get(address: &str, path: &str) -> anyhow::Result<String> {
     Ok(reqwest::get(format!("http://{address}{path}")).await?.error_for_status()?.text().await?)
 }
 
-/// Until the series have these values.
+/// Waits until the series have these values. Returns the whole scrape.
 pub(crate) async fn measured(address: &str, expected: &[(&str, f64)]) -> String {
     let mut last = String::new();
     let waited = wait_for("the metrics", LIMIT, async || {
@@ -108,7 +108,7 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     )
     .await;
     assert!(text.contains("# HELP interaction_outbox_entries "), "{text}");
-    // What never was is infinitely old.
+    // The age of something that never happened is infinite.
     wait_for("a snapshot and a ranking", LIMIT, async || {
         let scrape = Scrape::of(&get(&address, "/metrics").await?);
         let ages = ["interaction_ranking_age_seconds", "interaction_snapshot_age_seconds"].map(|age| scrape.get(age));
@@ -126,7 +126,7 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     assert_eq!(status["redis"]["up"]["warm"], 128);
     assert_eq!(status["kafka"]["up"]["dead_letters_not_replayed"], 1);
 
-    // Without its relay an outbox grows; nobody does what it did.
+    // Without a relay the outbox grows, and status says so.
     persister.kill().await.unwrap();
     caller.toggled(any_of(Truth::Redis), 31, 42, true).await;
     wait_for("the relay to be missed", LIMIT, async || {
@@ -136,7 +136,7 @@ async fn metrics_and_status_tell_what_is_there_and_what_is_down() {
     .await
     .unwrap();
 
-    // One store that is down hides nothing of the others.
+    // While one store is down, status still shows the others.
     let mut persister = world.command(&["--metrics-address", &address, "run"]).spawn().unwrap();
     world.outboxes_empty().await;
     world.redis.kill().await.unwrap();
@@ -186,7 +186,7 @@ async fn watched_by_a_tool(world: &World) {
     assert!(watch.wait().await.unwrap().success());
 }
 
-/// A terminal that `script` makes.
+/// Watches in a terminal, which `script` makes.
 async fn watched_in_a_terminal(world: &World) {
     let plain = world.command(&["status", "--watch", "1"]);
     let words = std::iter::once(plain.as_std().get_program()).chain(plain.as_std().get_args());
@@ -215,7 +215,7 @@ async fn watched_in_a_terminal(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_that_is_not_served_is_told() {
+async fn status_reports_a_partition_that_is_not_served() {
     let world = World::new().await;
     let mut persister = world.start("run");
     world.warm().await;
@@ -231,7 +231,7 @@ async fn a_partition_that_is_not_served_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn that_nobody_warms_is_told_also_while_nothing_is_warm() {
+async fn status_reports_that_nobody_runs_warm_even_while_nothing_is_warm() {
     let world = World::new().await;
     let (code, out) = world.ask(&["status"]).await;
     assert!(code == 3 && out.contains("0 warm, 128 cold") && out.contains("nobody runs `warm`"), "{out}");
@@ -249,7 +249,7 @@ async fn that_nobody_warms_is_told_also_while_nothing_is_warm() {
     let mut first = world.start("warm");
     let mut second = world.start("warm");
     warmers(2).await;
-    // One that is stopped takes its leave; one that is killed is silent, and missed some seconds later.
+    // A warmer that is stopped deletes its row. One that is killed cannot, so it is missed some seconds later.
     signal("TERM", &first);
     assert!(first.wait().await.unwrap().success());
     let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM warmer").fetch_one(&world.mysql).await.unwrap();
@@ -259,7 +259,7 @@ async fn that_nobody_warms_is_told_also_while_nothing_is_warm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_projection_that_stands_still_is_told() {
+async fn status_reports_a_projection_that_stands_still() {
     let world = World::new().await;
     let mut persister = world.start("run");
     world.warm().await;

@@ -1,4 +1,4 @@
-//! Taking back what an attack left.
+//! Undoing the changes of an attack.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_barred_may_switch_nothing_on_until_let_in_again() {
+async fn a_barred_user_may_switch_nothing_on_until_the_bar_is_lifted() {
     let world = World::new().await;
     let persister = world.start("warm");
     world.warm().await;
     let mut caller = world.caller().await;
-    let (code, told) = world.ask(&["bars", "add", "--user", "7,8", "--reason", "a ring"]).await;
-    assert!(code == 0 && told.contains("2 users barred"), "{told}");
+    let (code, output) = world.ask(&["bars", "add", "--user", "7,8", "--reason", "a ring"]).await;
+    assert!(code == 0 && output.contains("2 users barred"), "{output}");
     assert_eq!(world.ask(&["bars", "add", "--user", "9", "--reason", "erasure under way"]).await.0, 1);
     let barred = Err(Refusal::Barred);
     for kind in Kind::ALL.iter().copied() {
@@ -34,7 +34,7 @@ async fn who_is_barred_may_switch_nothing_on_until_let_in_again() {
     assert_eq!(users, [(Some("7"), Some("a ring")), (Some("8"), Some("a ring"))]);
     assert!(world.ask(&["bars", "list"]).await.1.contains("a ring"));
 
-    // Cut short after MySQL: to do it again finishes it.
+    // A `bars lift` that was interrupted after MySQL: running it again finishes it.
     sqlx::query("DELETE FROM user_bar WHERE user_id = 8").execute(&world.mysql).await.unwrap();
     assert_eq!(caller.toggle(any_of(Truth::Redis), 8, 1, true, "").await, barred);
     assert_eq!(world.ask(&["bars", "lift", "--user", "8"]).await.0, 0);
@@ -45,7 +45,7 @@ async fn who_is_barred_may_switch_nothing_on_until_let_in_again() {
         assert_eq!(caller.toggle(kind, 7, 1, true, "").await, barred, "the other one stays");
     }
 
-    // Of one who is being erased the bar stays until that is done.
+    // The bar of a user who is being erased stays until the erasure is done.
     sqlx::query("UPDATE user_bar SET reason = 'erasure under way'").execute(&world.mysql).await.unwrap();
     assert_eq!(world.ask(&["bars", "lift", "--user", "7"]).await.0, 1);
     for kind in Kind::ALL.iter().copied() {
@@ -54,7 +54,7 @@ async fn who_is_barred_may_switch_nothing_on_until_let_in_again() {
     drop(persister);
 }
 
-/// What is on of a kind for its three articles of the next test.
+/// These users with each of the kind's three articles, for the next test.
 fn of_each_article(kind: Kind, users: impl Iterator<Item = i64>) -> On {
     let first = 1 + 10 * place_of(kind);
     users.flat_map(|user| (first..first + 3).map(move |article| (kind, user, article))).collect()
@@ -69,7 +69,7 @@ async fn a_revoke_undoes_exactly_what_is_still_on_because_of_the_attack() {
     let (mut attack, mut spared, mut others) = (On::new(), On::new(), On::new());
     for kind in Kind::ALL.iter().copied() {
         let first = 1 + 10 * place_of(kind);
-        // User 3 did it before the attack, whose event changed nothing.
+        // User 3 had it on before the attack, so the attack's call changed nothing.
         caller.toggled(kind, 3, first, true).await;
         let bad = of_each_article(kind, 1..=200);
         for (_, user, article) in &bad {
@@ -97,12 +97,12 @@ async fn a_revoke_undoes_exactly_what_is_still_on_because_of_the_attack() {
     let of_kind = |kind: &Kind| planned.iter().filter(|line| line["kind"] == kind.name()).count();
     assert!(Kind::ALL.iter().all(|kind| of_kind(kind) == attack.len() / Kind::ALL.len()));
     assert_eq!(world.tables().await, before, "without --execute nothing is changed");
-    let (code, told) = world.ask(&["revoke", "--ip-hash", "bad", "--bar"]).await;
-    assert!(code == 0 && told.contains(&format!("{wanted} would be undone")), "{told}");
-    assert!(told.contains("200 users would be barred") && told.contains("KIND"), "{told}");
+    let (code, output) = world.ask(&["revoke", "--ip-hash", "bad", "--bar"]).await;
+    assert!(code == 0 && output.contains(&format!("{wanted} would be undone")), "{output}");
+    assert!(output.contains("200 users would be barred") && output.contains("KIND"), "{output}");
     for not_narrow in [["--since", "2026-01-01T00:00:00Z"], ["--kind", Kind::ALL[0].name()]] {
         let everybody = [&["revoke", "--execute"], &not_narrow[..]].concat();
-        assert_eq!(world.ask(&everybody).await.0, 1, "not everybody");
+        assert_eq!(world.ask(&everybody).await.0, 1, "a revoke of everybody is refused");
     }
 
     // One kind, then all of them.
@@ -119,7 +119,7 @@ async fn a_revoke_undoes_exactly_what_is_still_on_because_of_the_attack() {
     assert_eq!((world.standing().await, world.standing_in_redis(1..=last).await), (others.clone(), others));
 
     world.settled().await;
-    // Three of each kind changed without a row of their own.
+    // In each kind, users 1 and 2 changed a pair again. That adds events, but no rows.
     let all = before.rows.len() + 2 * Kind::ALL.len() + wanted;
     let events = world.records("interaction.events", all).await;
     let events = events.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap());
@@ -157,7 +157,7 @@ async fn what_mysql_decides_is_undone_at_once_and_the_revoke_waits_for_redis() {
     persister.kill().await.unwrap();
 
     let revoke = ["revoke", "--ip-hash", "bad", "--execute", "--wait-seconds", "1"];
-    assert_eq!(world.ask(&revoke).await.0, 1, "Redis shows it still");
+    assert_eq!(world.ask(&revoke).await.0, 1, "Redis still shows it");
     assert!(world.standing().await.is_empty());
     assert_eq!(world.standing_in_redis(42..=42).await, On::from([(kind, 7, 42)]));
     let _persister = world.start("run");
@@ -175,7 +175,7 @@ async fn what_is_held_waits_and_a_killed_revoke_leaves_no_hold_for_long() {
     assert_eq!(caller.toggle(kind, 7, 42, true, "bad").await, Ok(()));
     world.settled().await;
     persister.kill().await.unwrap();
-    // Never relayed: the revoke waits for it.
+    // This change is not relayed, so the revoke waits for it.
     caller.toggled(kind, 8, 42, true).await;
 
     let mut revoke = world.command(&["revoke", "--ip-hash", "bad", "--execute", "--wait-seconds", "2"]);
@@ -198,13 +198,13 @@ async fn what_is_held_waits_and_a_killed_revoke_leaves_no_hold_for_long() {
     .await
     .unwrap();
 
-    // One that gives up by itself lets go at once.
+    // A revoke that gives up by itself ends its hold at once.
     assert_eq!(asking.toggle(kind, 7, 42, true, "again").await, Ok(()));
     let (code, _) = world.ask(&["revoke", "--ip-hash", "bad", "--execute", "--wait-seconds", "1"]).await;
     assert_eq!(code, 1);
     assert_eq!(asking.toggle(kind, 7, 42, false, "again").await, Ok(()));
 
-    // One that was too slow does nothing any more.
+    // A revoke whose hold has run out undoes nothing.
     assert_eq!(asking.toggle(kind, 7, 42, true, "again").await, Ok(()));
     let article = 42.try_into().unwrap();
     let (partition, pairs) = (Partition::of(article), [(article, kind, 7.try_into().unwrap())]);

@@ -1,4 +1,4 @@
-//! A Redis whose settings let it forget.
+//! A Redis whose settings let it lose data.
 
 use std::net::TcpListener;
 
@@ -18,7 +18,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_by_which_redis_may_forget_are_told_by_warm_status_and_metrics() {
+async fn warm_status_and_metrics_report_settings_that_let_redis_forget() {
     let world = World::new().await;
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut persister = world.command(&["--metrics-address", &address, "run"]).spawn().unwrap();
@@ -36,16 +36,17 @@ async fn settings_by_which_redis_may_forget_are_told_by_warm_status_and_metrics(
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!(code, 3);
     let down = status["down"].to_string();
-    let told =
+    let unsafe_settings =
         ["maxmemory-policy allkeys-lru, not noeviction", "appendonly no, not yes", "appendfsync everysec, not always"];
-    assert!(told.iter().all(|told| down.contains(&format!("not safe in Redis: {told}"))), "{down}");
+    let is_down = |setting: &&str| down.contains(&format!("not safe in Redis: {setting}"));
+    assert!(unsafe_settings.iter().all(is_down), "{down}");
     measured(&address, &[(&policy, 1.0), (&log, 1.0), (&sync, 1.0)]).await;
     persister.kill().await.unwrap();
     let warm = world.another("warm");
     warm.start().await.unwrap();
     wait_for("the warnings", LIMIT, async || {
         let log = warm.log_tail(50);
-        Ok(told.iter().all(|told| log.contains(told)).then_some(()))
+        Ok(unsafe_settings.iter().all(|setting| log.contains(setting)).then_some(()))
     })
     .await
     .unwrap();
@@ -65,7 +66,7 @@ async fn a_redis_that_refuses_config_is_judged_by_what_info_says() {
     world.in_redis("ACL SETUSER default -config").await;
     let (found, down) = settings().await;
     assert_eq!(found, ["noeviction".into(), "yes".into(), serde_json::Value::Null]);
-    assert!(!down.contains("not safe"), "what is not known is not down: {down}");
+    assert!(!down.contains("not safe"), "an unknown setting does not count as down: {down}");
     let screen = world.ask(&["status"]).await.1;
     assert!(screen.contains("appendonly yes, appendfsync not known"), "{screen}");
 

@@ -1,4 +1,4 @@
-//! What gained most lately, out of the stream.
+//! The rankings of what gained most lately, counted from the events.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +21,11 @@ fn now_ms() -> u64 {
     Timestamp::now().as_millisecond().unsigned_abs()
 }
 
-/// What each article gained of each kind, most first.
+/// How much each article gained, for each kind, the highest first.
 type Ranked = BTreeMap<Kind, Vec<(i64, i64)>>;
 
-/// Changes of all kinds within the last minutes, as outboxes have them: each outbox's versions grow, and few articles meet.
+/// Changes of all kinds in the last minutes, as outboxes have them: the versions of each outbox grow, and few of the changes
+/// are of the same article.
 fn changes(first: u64, count: u64) -> Vec<Event> {
     let (mut all, now) = (vec![], now_ms());
     for place in first.. {
@@ -57,7 +58,7 @@ fn ranked<'a>(events: impl IntoIterator<Item = &'a Event>) -> Ranked {
 }
 
 impl World {
-    /// The rankings of the hour and of the day, once all is counted that is in Kafka now.
+    /// The rankings of the hour and of the day, once every event that is in Kafka now is counted.
     async fn rankings(&self) -> [Ranked; 2] {
         let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
         wait_for("a ranking of now", LIMIT, async || {
@@ -82,7 +83,7 @@ impl World {
         both
     }
 
-    /// Writes events whose records look as old as that: a job that begins without a checkpoint does not read them.
+    /// Writes events whose records look `ago_ms` old. A job that starts without a checkpoint does not read very old ones.
     async fn publish_as_of(&self, events: &[Event], ago_ms: u64) {
         let producer = self.kafka_producer();
         let at = (now_ms() - ago_ms).cast_signed();
@@ -102,7 +103,7 @@ async fn redelivered_and_out_of_order_each_change_is_counted_once() {
     let mut events = changes(0, 5000);
     let expected = ranked(&events);
     assert!(expected.len() == Kind::ALL.len() && expected.values().all(|of| of.len() > 10), "{expected:?}");
-    // Out of order as relays side by side make it.
+    // Out of order, as several relays at once may write them.
     for some in events.chunks_mut(200) {
         some.shuffle(&mut StdRng::seed_from_u64(7));
     }
@@ -115,7 +116,7 @@ async fn redelivered_and_out_of_order_each_change_is_counted_once() {
     }
     assert_eq!(world.rankings().await, [expected.clone(), expected.clone()]);
 
-    // A second process counts the same, and what counts is the event's own time.
+    // A second process counts the same. The event's own time decides where it counts, not the record's.
     let _second = world.start("trends");
     let old = |hours: u64, events: &[Event]| -> Vec<Event> {
         let earlier = |event: &Event| Event {
@@ -124,7 +125,7 @@ async fn redelivered_and_out_of_order_each_change_is_counted_once() {
         };
         events.iter().map(earlier).collect()
     };
-    // Of another article each, since versions of one outbox do not go back.
+    // The older events are of other articles each, because the versions of one outbox never go back.
     let article = |id: i64| ArticleNumber::try_from(id).unwrap();
     let on = |id: i64| -> Vec<Event> {
         let one = |(place, kind): (usize, &Kind)| Event {
@@ -145,7 +146,7 @@ async fn redelivered_and_out_of_order_each_change_is_counted_once() {
     }
 }
 
-/// Whether no event is of the article's partition.
+/// Whether no event is in the article's partition.
 fn unused(events: &[Event], article: ArticleNumber) -> bool {
     events.iter().all(|event| Partition::of(event.article.number()) != Partition::of(article))
 }
@@ -155,7 +156,7 @@ async fn a_killed_job_goes_on_from_its_checkpoint_and_misses_and_repeats_nothing
     let world = World::new().await;
     let mut trends = world.start("trends");
     assert_eq!(world.rankings().await, [Ranked::new(), Ranked::new()]);
-    // By their records' time these would not be read by a job that begins anew: only the checkpoint has them.
+    // These records are so old that a job without a checkpoint would not read them. So only the checkpoint can have them.
     let mut events = changes(0, 500);
     world.publish_as_of(&events, 30 * HOUR_MS).await;
     let expected = ranked(&events);
@@ -167,7 +168,7 @@ async fn a_killed_job_goes_on_from_its_checkpoint_and_misses_and_repeats_nothing
         first += 10_000;
         world.publish(more[..2000].iter().map(record)).await;
         if round % 2 == 1 {
-            // Once with a checkpoint of what it has read, once without.
+            // In every other round, wait until the checkpoint has what was read.
             world.rankings().await;
         }
         trends.kill().await.unwrap();
@@ -178,7 +179,7 @@ async fn a_killed_job_goes_on_from_its_checkpoint_and_misses_and_repeats_nothing
     let expected = ranked(&events);
     assert_eq!(world.rankings().await, [expected.clone(), expected.clone()]);
 
-    // One that is stopped writes what it has.
+    // A job that is stopped writes a checkpoint first.
     let more = changes(first, 100);
     world.publish(more.iter().map(record)).await;
     events.extend(more);
@@ -190,7 +191,7 @@ async fn a_killed_job_goes_on_from_its_checkpoint_and_misses_and_repeats_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_an_outage_and_with_other_partitions_it_goes_on() {
+async fn the_job_goes_on_after_an_outage_and_when_the_partitions_change() {
     let world = World::new().await;
     let _trends = world.start("trends");
     let mut events = changes(0, 1000);
@@ -226,7 +227,7 @@ async fn over_an_outage_and_with_other_partitions_it_goes_on() {
     let expected = ranked(&events);
     assert_eq!(world.rankings().await, [expected.clone(), expected]);
 
-    // The topic is lost and made anew: what was counted stays, and is not counted again.
+    // The topic is deleted and created again. Counted events stay counted, and are not counted twice.
     admin.delete_topics(&["interaction.events"], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
     wait_for("another topic", LIMIT, async || {
         let topic = NewTopic::new("interaction.events", 16, TopicReplication::Fixed(1));
@@ -263,7 +264,7 @@ async fn what_is_revoked_leaves_the_ranking_and_a_repair_adds_nothing() {
     world.settled().await;
     assert_eq!(world.rankings().await, each(7));
 
-    // The store that follows has lost one of each kind, and is told again.
+    // Make the store that follows lose one pair of each kind. The repair sends the pairs again.
     for kind in Kind::ALL.iter().copied() {
         if kind.truth() == Truth::Redis {
             let delete = sqlx::query("DELETE FROM interaction WHERE user_id = 1 AND kind = ?").bind(kind.code());
