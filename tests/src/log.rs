@@ -4,7 +4,7 @@ use contract::{Change, Event, Kind, Version};
 
 use crate::{Model, Pair, Wrong, site::numbered};
 
-/// What the topic of events tells: each change once, in order, however often it was delivered.
+/// The changes in the topic of events: each change once, in order, even if it was delivered several times.
 #[derive(Default)]
 pub struct Log {
     changes: BTreeMap<(Kind, Pair), BTreeMap<Version, bool>>,
@@ -13,7 +13,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Of all events, reads left out.
+    /// The changes in these events. Reads are left out.
     #[must_use]
     pub fn of(events: &[Event]) -> Self {
         let mut log = Self::default();
@@ -35,8 +35,9 @@ impl Log {
         changes.map(|((_, kind, _), on)| (*kind, *on)).collect()
     }
 
-    /// The latest event of each pair is the state that clients were told of; every event changed something: of a change
-    /// that is missing, or there twice, the neighbours say the same; and none switched on what another excluded then.
+    /// Compares the log with the clients' model. The latest event of each pair must be the state that clients were answered.
+    /// Every event must change something: if a change is missing or there twice, two neighbours say the same. And no event may
+    /// switch on a kind while another kind excludes it.
     #[must_use]
     pub fn against(&self, model: &Model) -> Vec<Wrong> {
         let mut wrong = vec![];

@@ -5,12 +5,12 @@ use contract::Kind;
 /// A user and an article.
 pub type Pair = (i64, i64);
 
-/// What clients were told is on or off, of each kind, user and article.
+/// Which kinds are on or off for each user and article, by the answers that clients got.
 #[derive(Debug, Default, Clone)]
 pub struct Model(BTreeMap<(Kind, Pair), bool>);
 
 impl Model {
-    /// A client was told that it is on now, or off. What it excludes is off where it is on.
+    /// Records that an answer said on or off. If the kind is on now, the kinds that it excludes are off.
     pub fn switch(&mut self, kind: Kind, pair: Pair, on: bool) {
         if on {
             self.0.extend(kind.excludes().iter().map(|other| ((*other, pair), false)));
@@ -18,13 +18,13 @@ impl Model {
         self.0.insert((kind, pair), on);
     }
 
-    /// What nobody ever touched is off.
+    /// Whether the kind is on. A kind that nobody ever switched is off.
     #[must_use]
     pub fn is_on(&self, kind: Kind, pair: Pair) -> bool {
         self.0.get(&(kind, pair)).copied().unwrap_or_default()
     }
 
-    /// What a request to switch it changes, in the order of the events: none if it is so already.
+    /// What a request to switch the kind changes, in the order of the events. Empty if the kind is in that state already.
     #[must_use]
     pub fn changes(&self, kind: Kind, pair: Pair, on: bool) -> Vec<(Kind, bool)> {
         if self.is_on(kind, pair) == on {
@@ -34,18 +34,18 @@ impl Model {
         excluded.map(|other| (*other, false)).chain([(kind, on)]).collect()
     }
 
-    /// The pairs that have it on.
+    /// The pairs that have the kind on.
     #[must_use]
     pub fn standing(&self, kind: Kind) -> BTreeSet<Pair> {
         self.states().filter(|(of, _, on)| *of == kind && *on).map(|(_, pair, _)| pair).collect()
     }
 
-    /// Everything that clients were told of, on or off.
+    /// Every state that clients were answered, on or off.
     pub fn states(&self) -> impl Iterator<Item = (Kind, Pair, bool)> {
         self.0.iter().map(|((kind, pair), on)| (*kind, *pair, *on))
     }
 
-    /// Adds what another client was told about pairs of its own.
+    /// Adds the model of another client, which has pairs of its own.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }

@@ -1,4 +1,4 @@
-//! The main promise: what clients were told is what Redis, Kafka and MySQL hold, and delivering it all again changes
+//! The main promise: Redis, Kafka and MySQL have exactly what clients were answered, and delivering all events again changes
 //! nothing.
 
 use std::{
@@ -27,16 +27,16 @@ use tokio::task::JoinSet;
 const CLIENTS: i64 = 32;
 const USERS: i64 = 500;
 const ARTICLES: i64 = 200;
-/// Half of all requests go to this one.
+/// Half of all requests go to this article.
 const HOT: i64 = 1;
-/// Changes of kinds whose truth is Redis, and MySQL.
+/// The number of changes of kinds whose truth is Redis, and of kinds whose truth is MySQL.
 const OF_REDIS: i64 = 10_000;
 const OF_MYSQL: i64 = 2_000;
-/// Users of whom each switches one kind on for the hot article once, to see how long the other store takes to follow.
+/// The first of the users who each switch one kind on for the hot article, to measure how long the other store takes to follow.
 const FIRST_PROBE: i64 = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// One client: its own users, so that the last answer to a user about an article is the state.
+/// One client. It has users of its own, so the last answer to a user about an article is the state.
 async fn client(api: Api, number: i64, seed: u64) -> Result<Model> {
     let mut random = StdRng::seed_from_u64(seed.wrapping_add(number.cast_unsigned()));
     let mut model = Model::default();
@@ -59,8 +59,8 @@ async fn client(api: Api, number: i64, seed: u64) -> Result<Model> {
     Ok(model)
 }
 
-/// From the acknowledgement of a change until the store that follows shows it, of one user after the other until told to
-/// stop.
+/// Switches the kind on for one user after the other until `stop` is set. Measures the time from each acknowledgement until the
+/// store that follows shows the change.
 async fn probe(
     api: Api,
     mysql: MySqlPool,
@@ -82,7 +82,8 @@ async fn probe(
     Ok(lags)
 }
 
-/// Whether what Redis decides is a row, or what MySQL decides is in Redis: in the counters that are not stale.
+/// Whether the store that follows shows the change: a row in MySQL if Redis decides the kind, or counters that are not stale in
+/// Redis if MySQL does.
 async fn follows(api: &Api, mysql: &MySqlPool, kind: Kind, user: i64) -> Result<bool> {
     if kind.truth() == Truth::Mysql {
         let body = api.get(&format!("/v1/articles/{}/interactions", segment(HOT))).user(user).good().await?;
@@ -98,7 +99,7 @@ async fn follows(api: &Api, mysql: &MySqlPool, kind: Kind, user: i64) -> Result<
     Ok(row == Some((1,)))
 }
 
-/// The ranking of the day, once all is in it that is acknowledged now.
+/// The ranking of the day, once it includes everything that is acknowledged now.
 async fn ranking(api: &Api, kind: Kind) -> Result<Value> {
     let now = Timestamp::now();
     wait_for("a ranking of now", PATIENCE, async || {
@@ -109,7 +110,7 @@ async fn ranking(api: &Api, kind: Kind) -> Result<Value> {
     .await
 }
 
-/// What it is by what clients were told, who began with nothing.
+/// The ranking that the clients' model leads to. At the beginning nothing was on.
 fn ranked(model: &Model, kind: Kind) -> Value {
     let mut all: Vec<_> = counts(model, kind).into_iter().collect();
     all.sort_by_key(|(of, count)| (Reverse(*count), article(*of).number()));
@@ -124,7 +125,7 @@ fn counts(model: &Model, kind: Kind) -> BTreeMap<i64, i64> {
     })
 }
 
-/// The lists of some users.
+/// Checks the lists of some users.
 async fn lists(api: &Api, model: &Model, kind: Kind) -> Result<()> {
     for user in 1..=20 {
         let list = api.get(&format!("/v1/me/{}?limit=100", kind.count())).user(user).good().await?;
@@ -140,7 +141,7 @@ async fn lists(api: &Api, model: &Model, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// What clients were told is in the stores, in the counters, in lists, in the rankings.
+/// Checks that the stores, the counters, the lists and the rankings show what clients were answered.
 async fn holds(stack: &Stack, api: &Api, model: &Model) -> Result<()> {
     assert_eq!(compare(stack, model, 1..=ARTICLES).await?, []);
     let articles: Vec<i64> = (1..=ARTICLES).collect();
@@ -172,7 +173,7 @@ async fn on_a_cluster_every_acknowledged_change_is_in_every_store_once() -> Resu
     whole_path(Options::default().clustered()).await
 }
 
-/// With what other clients of a server that is shared may want.
+/// With settings that other clients of a shared server may need.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_mysql_of_other_defaults_every_acknowledged_change_is_in_every_store_once() -> Result<()> {
     let options = Options::default()
@@ -228,7 +229,7 @@ async fn whole_path(options: Options) -> Result<()> {
     assert_eq!(Log::of(&events).against(&model), []);
     holds(&stack, &api, &model).await?;
 
-    // Again, all of it.
+    // Deliver all events again.
     stack.persister.terminate().await?;
     topic.rewind()?;
     assert!(topic.lag()? > 0, "the consumer group begins again");

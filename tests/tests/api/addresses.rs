@@ -1,4 +1,4 @@
-//! How clients are told apart: seen from outside by whom a frequency limit holds.
+//! How the service recognises a client by its address. From outside this shows in who shares a frequency limit.
 
 use anyhow::{Result, ensure};
 use contract::Kind;
@@ -7,14 +7,14 @@ use tests::Api;
 
 use crate::{on_system, pod::pod};
 
-/// Two requests pass, and the next in 100 s.
+/// Two requests pass. The next one passes after 100 s.
 const TWO: (&str, &str) = ("toggle_address_limit", "2,0.01");
 
 async fn behind(stack: &Stack, name: &str, header: &str, hops: &str) -> Result<(App, Api)> {
     pod(stack, name, &[TWO, ("client_address_header", header), ("trusted_proxy_hops", hops)]).await
 }
 
-/// Of requests of as many users that differ in this header only, which passed.
+/// Sends one request for each value of the header, each as another user. Returns which requests passed.
 async fn passed(api: &Api, article: i64, header: &str, values: &[&str]) -> Result<Vec<bool>> {
     let mut passed = vec![];
     for (user, value) in (1..).zip(values) {
@@ -27,7 +27,7 @@ async fn passed(api: &Api, article: i64, header: &str, values: &[&str]) -> Resul
 }
 
 #[test]
-fn a_client_is_one_in_every_spelling_of_its_address() -> Result<()> {
+fn every_spelling_of_an_address_is_the_same_client() -> Result<()> {
     on_system(async |_, stack| {
         let (_list, list) = behind(stack, "list", "X-Forwarded-For", "1").await?;
         let (_forwarded, forwarded) = behind(stack, "forwarded", "Forwarded", "1").await?;
@@ -51,7 +51,7 @@ fn a_client_is_one_in_every_spelling_of_its_address() -> Result<()> {
         ] {
             assert_eq!(passed(api, article, header, &values).await?, [true, true, false], "{values:?}");
         }
-        // And another address is another client.
+        // Another address is another client.
         for (api, article, header, value) in [
             (&list, 1151, "x-forwarded-for", "2001:db8:0:1::1"),
             (&forwarded, 1153, "forwarded", "for=192.0.2.2"),
@@ -64,14 +64,14 @@ fn a_client_is_one_in_every_spelling_of_its_address() -> Result<()> {
 }
 
 #[test]
-fn a_header_that_lacks_the_address_is_said_once_and_without_any_address() -> Result<()> {
+fn a_header_that_lacks_the_address_is_logged_once_and_without_any_address() -> Result<()> {
     on_system(async |_, stack| {
         let (app, api) = behind(stack, "too-few", "X-Forwarded-For", "2").await?;
         let values = ["198.51.100.77", "198.51.100.78", "unknown, 198.51.100.79"];
         assert_eq!(passed(&api, 1156, "x-forwarded-for", &values).await?, [true, true, false], "as the connection");
         let log = std::fs::read_to_string(app.log())?;
         let said: Vec<&str> = log.lines().filter(|line| line.contains("client_address_header")).collect();
-        // By each instance: one answers requests that follow each other, unless the machine is slow.
+        // Each instance logs it once. One instance answers requests that follow each other, unless the machine is slow.
         assert!(said.len() < values.len() && said[0].contains("fewer addresses than trusted_proxy_hops"), "{said:?}");
         assert!(!log.contains("198.51.100"), "{log}");
         Ok(())

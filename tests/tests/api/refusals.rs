@@ -8,7 +8,7 @@ use tests::Ask;
 
 use crate::{kinds, on_system};
 
-/// That an answer is this problem, in the shape of RFC 9457, and tells nothing of what is inside.
+/// Checks that the answer is this problem, in the shape of RFC 9457, and that it names no part of the system.
 async fn refused(ask: Ask, status: u16, name: &str) -> Result<()> {
     let answer = ask.send().await?;
     assert_eq!(
@@ -21,8 +21,8 @@ async fn refused(ask: Ask, status: u16, name: &str) -> Result<()> {
     for field in ["title", "detail"] {
         assert!(answer.body[field].as_str().is_some_and(|text| text.len() > 5), "{field} of {answer:?}");
     }
-    let told = answer.body.to_string().to_lowercase();
-    assert!(!["redis", "mysql", "kafka", "wasm", "panic"].iter().any(|word| told.contains(word)), "{told}");
+    let body = answer.body.to_string().to_lowercase();
+    assert!(!["redis", "mysql", "kafka", "wasm", "panic"].iter().any(|word| body.contains(word)), "{body}");
     Ok(())
 }
 
@@ -130,13 +130,13 @@ fn nobody_acts_without_a_token_that_holds() -> Result<()> {
             for on in [true, false] {
                 refused(api.switch(kind, 1, on), 401, "token-missing").await?;
             }
-            // Nothing but the token names a user.
+            // Only the token names a user.
             let named = api.put(&format!("/v1/articles/1/{kind}?user_id=7")).header("x-user-id", "7");
             refused(named, 401, "token-missing").await?;
             refused(api.get(&format!("/v1/me/{}", kind.count())), 401, "token-missing").await?;
             let without = api.switch(kind, 1, true).send().await?;
             assert_eq!(without.header("www-authenticate"), "Bearer");
-            // Other schemes are the site's own.
+            // Other schemes are for the site's own use, so they count as no token.
             let other = api.switch(kind, 1, true).header("authorization", "Basic eDp5");
             refused(other, 401, "token-missing").await?;
         }
@@ -165,7 +165,7 @@ fn nobody_acts_without_a_token_that_holds() -> Result<()> {
                 let switch = api.switch(kind, 1, true).header("authorization", &bearer);
                 refused(switch, 401, "token-invalid").await?;
             }
-            // A bad token is refused also where none is needed.
+            // A bad token is refused even where none is needed.
             for path in open_to_anyone() {
                 refused(api.get(&path).header("authorization", &bearer), 401, "token-invalid").await?;
             }
@@ -218,7 +218,7 @@ fn an_unknown_path_is_404() -> Result<()> {
     })
 }
 
-/// Whatever the method, and whoever asks.
+/// For every method, with and without a token.
 #[test]
 fn a_last_segment_that_is_no_kind_is_404() -> Result<()> {
     on_system(async |api, _| {

@@ -1,4 +1,4 @@
-//! A client that is told yes, no, or nothing, and what it knows then.
+//! A client that is answered yes, no, or not at all, and what it knows after that.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,20 +21,20 @@ const USERS: i64 = 200;
 pub(crate) const ARTICLES: i64 = 60;
 /// A third of all requests go to this one.
 const HOT: i64 = 1;
-/// What the service promises to have given up by then, whatever a store does.
+/// After this time the service has given up a request, whatever a store does. It promises that.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// No answer in this time is a hang.
+/// If there is no answer in this time, the service hangs.
 const HANG: Duration = Duration::from_secs(15);
 
-/// What one or all clients were told.
+/// What one client, or all of them, learned from the answers.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct Learned {
     pub(crate) model: Model,
-    /// What a request may have changed that was not answered.
+    /// States that a request without an answer may have changed.
     pub(crate) unknown: BTreeSet<(Kind, Pair)>,
-    /// For each request what it changed, where that can be known from the answers.
+    /// What each request changed, if the answers show it.
     pub(crate) requests: BTreeMap<String, Option<Vec<(Kind, bool)>>>,
-    /// Views of an article: acknowledged, and in doubt.
+    /// Views of each article: how many were acknowledged, and how many are in doubt.
     pub(crate) views: BTreeMap<i64, (i64, i64)>,
     pub(crate) acknowledged: u64,
     pub(crate) unanswered: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Told {
     pub(crate) strange: Vec<String>,
 }
 
-impl Told {
+impl Learned {
     pub(crate) fn extend(&mut self, other: Self) {
         self.model.extend(other.model);
         self.unknown.extend(other.unknown);
@@ -58,7 +58,7 @@ impl Told {
         self.strange.extend(other.strange);
     }
 
-    /// Asks for each state that no answer told.
+    /// Asks for each state that the answers do not show.
     pub(crate) async fn read_back(&mut self, api: &Api) -> Result<()> {
         for (kind, (user, article)) in std::mem::take(&mut self.unknown) {
             let body = api.get(&path(article, "interactions")).user(user).good().await?;
@@ -74,16 +74,16 @@ pub(crate) struct Client {
     number: i64,
     random: StdRng,
     requests: u64,
-    /// What this client was told last of its own users' pairs.
+    /// The last state of this client's own pairs that an answer showed.
     known: Model,
-    /// What a request may have changed that was not answered.
+    /// States that a request without an answer may have changed.
     doubt: BTreeSet<(Kind, Pair)>,
-    /// Until when such a request may still arrive.
+    /// Until then such a request may still arrive.
     late: BTreeMap<Pair, Instant>,
-    told: Told,
+    learned: Learned,
 }
 
-/// The kinds whose state an answer tells: what is on excludes others.
+/// The kinds whose state an answer shows: the kind itself and, if it is on, the kinds that it excludes.
 fn concerned(kind: Kind, on: bool) -> impl Iterator<Item = Kind> {
     [kind].into_iter().chain(kind.excludes().iter().copied().filter(move |_| on))
 }
@@ -101,24 +101,24 @@ impl Client {
             known: Model::default(),
             doubt: BTreeSet::new(),
             late: BTreeMap::new(),
-            told: Told::default(),
+            learned: Learned::default(),
         }
     }
 
-    /// What it was told since the last time.
-    pub(crate) fn take_told(&mut self) -> Told {
-        self.told.unknown = std::mem::take(&mut self.doubt);
-        std::mem::take(&mut self.told)
+    /// Takes what this client learned since the last call.
+    pub(crate) fn take_learned(&mut self) -> Learned {
+        self.learned.unknown = std::mem::take(&mut self.doubt);
+        std::mem::take(&mut self.learned)
     }
 
-    /// What was read back is known again.
-    pub(crate) fn learn(&mut self, told: &Told) {
-        for (kind, pair, on) in told.model.states().filter(|(_, (user, _), _)| user % CLIENTS == self.number) {
+    /// Makes this client know the states that were read back.
+    pub(crate) fn learn(&mut self, all: &Learned) {
+        for (kind, pair, on) in all.model.states().filter(|(_, (user, _), _)| user % CLIENTS == self.number) {
             self.known.switch(kind, pair, on);
         }
     }
 
-    /// Switches, and views, until told to stop.
+    /// Switches and views until `stop` is set.
     pub(crate) async fn run(mut self, api: Api, stop: Arc<AtomicBool>) -> Self {
         while !stop.load(Ordering::Relaxed) {
             let user = self.number + CLIENTS * self.random.random_range(1..=USERS / CLIENTS);
@@ -138,7 +138,7 @@ impl Client {
         self
     }
 
-    /// Asks for a state; what is not acknowledged it asks for again, or moves on to the opposite, or leaves in doubt.
+    /// Asks for a state. If that is not acknowledged, asks for it again, asks for the opposite, or leaves it in doubt.
     async fn toggle(&mut self, api: &Api, kind: Kind, pair: Pair, stop: &AtomicBool) {
         self.let_late_ones_pass(pair).await;
         let mut on = self.random.random_bool(0.6);
@@ -149,13 +149,13 @@ impl Client {
             if let Some(answer) = &answer
                 && answer.status == 200
             {
-                self.told.strange.extend(answer.says(kind, pair.1, on).err().map(|error| format!("{error:#}")));
+                self.learned.strange.extend(answer.says(kind, pair.1, on).err().map(|error| format!("{error:#}")));
                 self.acknowledged(kind, pair, on, &request_id);
                 return;
             }
             self.in_doubt(kind, pair, on, &request_id);
-            // After an answer the service itself holds late commands back. Where there was none, since the host died
-            // say, it is for the client to wait until none can be left before it asks for another state.
+            // After an answer the service itself stops late commands. Without one, for example because the host died, the
+            // client must wait until no command can be left before it asks for another state.
             if answer.is_none() {
                 self.late.insert(pair, began + DEADLINE);
             }
@@ -184,28 +184,28 @@ impl Client {
     }
 
     fn acknowledged(&mut self, kind: Kind, pair: Pair, on: bool, request_id: &str) {
-        self.told.acknowledged += 1;
-        // Of what was in doubt this answer tells the state, not whether it changed.
+        self.learned.acknowledged += 1;
+        // If the state was in doubt, this answer shows what it is, but not whether this request changed it.
         let mut doubted = false;
         for kind in concerned(kind, on) {
             doubted |= self.doubt.remove(&(kind, pair));
         }
         let changes = (!doubted).then(|| self.known.changes(kind, pair, on));
-        self.told.requests.insert(request_id.to_owned(), changes);
-        self.told.model.switch(kind, pair, on);
+        self.learned.requests.insert(request_id.to_owned(), changes);
+        self.learned.model.switch(kind, pair, on);
         self.known.switch(kind, pair, on);
     }
 
     fn in_doubt(&mut self, kind: Kind, pair: Pair, on: bool, request_id: &str) {
-        self.told.unanswered += 1;
-        self.told.requests.insert(request_id.to_owned(), None);
+        self.learned.unanswered += 1;
+        self.learned.requests.insert(request_id.to_owned(), None);
         self.doubt.extend(concerned(kind, on).map(|kind| (kind, pair)));
     }
 
     async fn view(&mut self, api: &Api, user: i64, article: i64) {
         let request_id = self.request_id();
         let answer = self.ask(api.post(&path(article, "views")), user, &request_id).await;
-        let views = self.told.views.entry(article).or_default();
+        let views = self.learned.views.entry(article).or_default();
         if answer.is_some_and(|answer| answer.status == 200) { views.0 += 1 } else { views.1 += 1 }
     }
 
@@ -213,13 +213,13 @@ impl Client {
     async fn ask(&mut self, ask: Ask, user: i64, request_id: &str) -> Option<Answer> {
         let began = Instant::now();
         let Ok(answer) = timeout(HANG, ask.user(user).header("x-request-id", request_id).send()).await else {
-            self.told.strange.push(format!("{request_id}: no answer in {HANG:?}"));
+            self.learned.strange.push(format!("{request_id}: no answer in {HANG:?}"));
             return None;
         };
         let answer = answer.ok()?;
-        self.told.slowest = self.told.slowest.max(began.elapsed());
+        self.learned.slowest = self.learned.slowest.max(began.elapsed());
         if answer.status != 200 && answer.status != 503 {
-            self.told.strange.push(format!("{request_id}: {} {}", answer.status, answer.body));
+            self.learned.strange.push(format!("{request_id}: {} {}", answer.status, answer.body));
         }
         Some(answer)
     }

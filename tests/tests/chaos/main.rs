@@ -1,7 +1,7 @@
-//! Faults at random moments under load: nothing acknowledged is lost, nothing counts twice.
+//! Faults at random moments under load. Nothing that was acknowledged is lost, and nothing counts twice.
 //!
 //! `make chaos ROUNDS=n SEED=s`, or `CHAOS_ROUNDS=n CHAOS_SEED=s` in the environment. A seed always gives the same
-//! faults at the same moments, and each client the same requests; how they meet is up to the machine.
+//! faults at the same moments, and the same requests to each client. How they coincide depends on the machine.
 
 mod client;
 mod plants;
@@ -23,14 +23,14 @@ use tests::{Api, number};
 use tokio::task::JoinSet;
 
 use crate::{
-    client::{Client, Told},
+    client::{Client, Learned},
     schedule::{How, schedule},
     system::System,
     verdict::{Verdict, judge},
 };
 
 const CLIENTS: i64 = 12;
-/// What a test of every change affords; the promise is held against many more by hand.
+/// The number of rounds that every change is tested with. Run many more by hand to test the promise.
 const ROUNDS: u64 = 2;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +41,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()>
 
     tests::site::use_names();
     let system = System::start().await?;
-    let mut told = Told::default();
+    let mut learned = Learned::default();
     let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client::new(number, seed)).collect();
     let mut total = Verdict::default();
     let mut faults: BTreeMap<How, u64> = BTreeMap::new();
@@ -60,7 +60,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()>
         stop.store(true, Ordering::Relaxed);
         while let Some(client) = load.join_next().await {
             let mut client = client?;
-            told.extend(client.take_told());
+            learned.extend(client.take_learned());
             clients.push(client);
         }
         broke.with_context(|| format!("round {round}"))?;
@@ -68,17 +68,17 @@ async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()>
         let began = Instant::now();
         system.recovered().await.with_context(|| format!("after round {round}, seed {seed}"))?;
         let drained = began.elapsed();
-        told.read_back(&Api::new(system.stack.http_url())).await?;
+        learned.read_back(&Api::new(system.stack.http_url())).await?;
         for client in &mut clients {
-            client.learn(&told);
+            client.learn(&learned);
         }
-        let verdict = judge(&system, &told).await?;
+        let verdict = judge(&system, &learned).await?;
         println!("round {round}: {verdict}, drained in {drained:.1?}");
         total.add(verdict, drained);
     }
     print_table(seed, rounds, &faults, &total);
     assert!(total.is_clean(), "seed {seed}: {:#?} {:#?}", total.wrong, total.strange);
-    println!("and of {} losses and doubles planted now, none was missed", plants::are_all_found(&system, told).await?);
+    println!("all {} losses and doubles planted now are found", plants::are_all_found(&system, learned).await?);
     system.stop().await
 }
 

@@ -1,4 +1,4 @@
-//! The test of the test: losses and doubles that are planted, of each sort and each kind, must all be found.
+//! The test of the test: losses and doubles of each sort and each kind are planted, and the verdict must find them all.
 
 use anyhow::{Context, Result, ensure};
 use contract::{ArticleNumber, Kind, OutboxEntry, Truth, UserNumber, keys};
@@ -7,24 +7,24 @@ use sqlx::{AssertSqlSafe, MySqlPool};
 use tests::{Api, Redis, Wrong, id, partition_of, redis};
 
 use crate::{
-    client::{Told, path},
+    client::{Learned, path},
     system::System,
     verdict::judge,
 };
 
-/// Where it is planted.
+/// The article for which everything is planted.
 const ARTICLE: i64 = 2;
-/// A million of anything is what nobody was told.
+/// The number that is added to each count. No answer ever said so many.
 const MANY: i64 = 1_000_000;
 
-/// What is planted of a kind, by users whom no client plays: each has the kind on.
+/// What is planted for a kind. Each fault has a user of its own, whom no client plays and who has the kind on.
 #[derive(Clone, Copy)]
 struct Plant {
     kind: Kind,
     gone_from_redis: i64,
     off_in_mysql: i64,
     undone_by_a_late_command: i64,
-    /// Has, in Redis, what the kind excludes on as well.
+    /// In Redis this user also has the kinds on that the kind excludes.
     excluded: i64,
     gone_from_the_outbox: i64,
     twice_in_the_outbox: i64,
@@ -34,10 +34,10 @@ struct Garden<'a> {
     api: Api,
     redis: Redis,
     mysql: MySqlPool,
-    told: &'a mut Told,
+    learned: &'a mut Learned,
 }
 
-/// A user's number, as the stores have it.
+/// A user's number in the stores.
 fn number(user: i64) -> i64 {
     id::<UserNumber>(user).get()
 }
@@ -54,20 +54,20 @@ fn plants() -> impl Iterator<Item = Plant> {
     })
 }
 
-/// Plants them in a system that is clean, and returns how many. Fails if the verdict misses one.
-pub(crate) async fn are_all_found(system: &System, mut told: Told) -> Result<usize> {
+/// Plants the faults in a clean system, and returns how many there are. Fails if the verdict misses one.
+pub(crate) async fn are_all_found(system: &System, mut learned: Learned) -> Result<usize> {
     let mut garden = Garden {
         api: Api::new(system.stack.http_url()),
         redis: redis(&system.stack.redis_url()).await?,
         mysql: MySqlPool::connect(&system.stack.mysql_owner_url()).await?,
-        told: &mut told,
+        learned: &mut learned,
     };
     for plant in plants() {
         garden.prepare(plant).await?;
     }
     garden.api.post(&path(ARTICLE, "views")).user(9_000).good().await?;
-    garden.told.views.entry(ARTICLE).or_default().0 += 1;
-    // What is planted in an outbox must be there before a relay has taken it.
+    garden.learned.views.entry(ARTICLE).or_default().0 += 1;
+    // Faults in an outbox must be planted before a relay takes the entries.
     system
         .hold_relays(async || {
             for plant in plants() {
@@ -83,7 +83,7 @@ pub(crate) async fn are_all_found(system: &System, mut told: Told) -> Result<usi
     let () = garden.redis.incr(keys::pv(id(ARTICLE)), MANY).await?;
     system.recovered().await?;
 
-    let found = judge(system, &told).await?.wrong;
+    let found = judge(system, &learned).await?.wrong;
     let (planted, too_many): (Vec<_>, Vec<_>) = plants().map(|plant| (plant.wrong(), plant.too_many())).unzip();
     let (planted, mut too_many) = (planted.concat(), too_many.concat());
     too_many.push(format!("PV of {ARTICLE}: "));
@@ -129,7 +129,7 @@ impl Plant {
         wrong
     }
 
-    /// How the verdict must begin of counts that are much too high.
+    /// What the verdict's texts on the counts that are too high must begin with.
     fn too_many(self) -> Vec<String> {
         ["Redis", "MySQL"].map(|store| format!("{} of {ARTICLE} in {store}: ", self.kind.count())).to_vec()
     }
@@ -140,8 +140,8 @@ impl Garden<'_> {
         let (kind, request_id) = (plant.kind, plant.request_id(user));
         let ask = self.api.switch(kind, ARTICLE, true).user(user).header("x-request-id", &request_id);
         ask.send().await?.says(kind, ARTICLE, true)?;
-        self.told.model.switch(kind, (user, ARTICLE), true);
-        self.told.requests.insert(request_id, Some(vec![(kind, true)]));
+        self.learned.model.switch(kind, (user, ARTICLE), true);
+        self.learned.requests.insert(request_id, Some(vec![(kind, true)]));
         Ok(())
     }
 
@@ -153,7 +153,7 @@ impl Garden<'_> {
         Ok(())
     }
 
-    /// One entry disappears, another is there twice, as two changes.
+    /// Removes one entry, and adds another one a second time, as a change of its own.
     async fn plant_in_outbox(&mut self, plant: Plant) -> Result<()> {
         for user in [plant.gone_from_the_outbox, plant.twice_in_the_outbox] {
             self.switch_on(plant, user).await?;
@@ -206,7 +206,7 @@ impl Garden<'_> {
         Ok(self.redis.incr(keys::count(kind, id(ARTICLE)), MANY).await?)
     }
 
-    /// A statement that concerns one row.
+    /// Runs a statement that must change exactly one row.
     async fn one_row(&self, sql: String, value: &str) -> Result<()> {
         let rows = sqlx::query(AssertSqlSafe(sql.as_str())).bind(value).execute(&self.mysql).await?.rows_affected();
         ensure!(rows == 1, "{sql} of {value}: {rows} rows");

@@ -1,4 +1,4 @@
-//! What the stores hold against what clients were told.
+//! Compares the stores with what clients learned from the answers.
 
 use std::{
     collections::BTreeSet,
@@ -12,11 +12,11 @@ use redis::AsyncCommands;
 use tests::{Log, Wrong, compare, id, redis};
 
 use crate::{
-    client::{ARTICLES, Told},
+    client::{ARTICLES, Learned},
     system::System,
 };
 
-/// Of one round, or of all.
+/// The verdict on one round, or on all of them.
 #[derive(Default)]
 pub(crate) struct Verdict {
     pub(crate) acknowledged: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Of a further round; the figures of `round` include those of the rounds before.
+    /// Adds a further round. The figures of `round` include those of the rounds before.
     pub(crate) fn add(&mut self, round: Self, drain: Duration) {
         let wrong = std::mem::take(&mut self.wrong);
         *self = Self { drain: self.drain.max(drain), ..round };
@@ -68,43 +68,44 @@ impl Display for Verdict {
     }
 }
 
-/// Clients' model = Redis = MySQL = what the log comes to, and each request's change in the log once.
-pub(crate) async fn judge(system: &System, told: &Told) -> Result<Verdict> {
-    let mut wrong: BTreeSet<Wrong> = compare(&system.stack, &told.model, 1..=ARTICLES).await?.into_iter().collect();
+/// Checks that the clients' model, Redis, MySQL and the sum of the log are equal, and that the log has each change once.
+pub(crate) async fn judge(system: &System, learned: &Learned) -> Result<Verdict> {
+    let mut wrong: BTreeSet<Wrong> = compare(&system.stack, &learned.model, 1..=ARTICLES).await?.into_iter().collect();
     let topic = system.topic()?;
     let events = tokio::task::spawn_blocking(move || topic.events()).await??;
     let log = Log::of(&events);
-    wrong.extend(log.against(&told.model));
-    for (request_id, changes) in &told.requests {
+    wrong.extend(log.against(&learned.model));
+    for (request_id, changes) in &learned.requests {
         wrong.extend(of_request(request_id, &log.changes_of(request_id), changes.as_deref()));
     }
     let mut redis = redis(&system.stack.redis_url()).await?;
-    for (article, (yes, perhaps)) in &told.views {
+    for (article, (yes, perhaps)) in &learned.views {
         let pv: Option<i64> = redis.get(keys::pv(id(*article))).await?;
         let pv = pv.unwrap_or(0);
         wrong.extend(Wrong::count(&format!("PV of {article}"), pv.clamp(*yes, yes + perhaps), pv).map(|_| {
-            let text = format!("PV of {article}: {pv}, told {yes} and {perhaps} in doubt");
+            let text = format!("PV of {article}: {pv} instead of {yes}, with {perhaps} more in doubt");
             if pv < *yes { Wrong::Lost(text) } else { Wrong::Double(text) }
         }));
     }
     Ok(Verdict {
-        acknowledged: told.acknowledged,
-        unanswered: told.unanswered,
-        slowest: told.slowest,
+        acknowledged: learned.acknowledged,
+        unanswered: learned.unanswered,
+        slowest: learned.slowest,
         wrong,
-        strange: told.strange.clone(),
+        strange: learned.strange.clone(),
         drain: Duration::ZERO,
     })
 }
 
-/// What a request changed by the log, against what its client knows of it: each at most once, where it knows nothing.
-fn of_request(request_id: &str, found: &[(Kind, bool)], told: Option<&[(Kind, bool)]>) -> Vec<Wrong> {
+/// Compares what a request changed by the log with what its client knows. If the client knows nothing, each change may be
+/// there at most once.
+fn of_request(request_id: &str, found: &[(Kind, bool)], known: Option<&[(Kind, bool)]>) -> Vec<Wrong> {
     let times = |changes: &[(Kind, bool)], wanted| changes.iter().map(|change| i64::from(*change == wanted)).sum();
-    let all: BTreeSet<(Kind, bool)> = found.iter().chain(told.unwrap_or_default()).copied().collect();
+    let all: BTreeSet<(Kind, bool)> = found.iter().chain(known.unwrap_or_default()).copied().collect();
     let wrong = all.into_iter().filter_map(|change @ (kind, on)| {
         let found: i64 = times(found, change);
-        let told = told.map_or(found.min(1), |told| times(told, change));
-        Wrong::count(&format!("{request_id} in the log, {kind} {}", if on { "on" } else { "off" }), found, told)
+        let wanted = known.map_or(found.min(1), |known| times(known, change));
+        Wrong::count(&format!("{request_id} in the log, {kind} {}", if on { "on" } else { "off" }), found, wanted)
     });
     wrong.collect()
 }

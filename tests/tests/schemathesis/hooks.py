@@ -1,4 +1,4 @@
-"""What schemathesis is told besides its configuration: what to count, and what the platform keeps from the service."""
+"""Hooks of schemathesis besides its configuration: what to count, and which requests never reach the service."""
 
 import atexit
 import json
@@ -26,13 +26,13 @@ def after_network_error(context, case, request):
 
 @schemathesis.hook
 def filter_headers(context, headers):
-    """Spin answers a value that is no UTF-8 by a 500 of its own; tests/tests/api/malformed.rs has it."""
+    """Spin itself answers 500 to a value that is not UTF-8; tests/tests/api/malformed.rs tests that."""
     return all(str(value).isascii() for value in (headers or {}).values())
 
 
 @schemathesis.check
 class every_operation_succeeds:
-    """Else the checks might all pass on refusals."""
+    """Every operation must succeed once. Otherwise all checks might pass on refusals."""
 
     def __init__(self):
         self.tried, self.succeeded = set(), set()

@@ -1,4 +1,4 @@
-//! The examples of docs/openapi.yaml. Each is crossed off by what the service really takes or says.
+//! The examples of docs/openapi.yaml. An example is crossed off when the service really accepts it or answers it.
 
 use std::{
     cell::RefCell,
@@ -13,7 +13,7 @@ use serde_json::Value;
 use stack::wait_for;
 use tests::{Answer, Api, Ask, DESCRIPTION, resolved};
 
-/// How long what follows a change, as a list does, may take.
+/// How long something that follows a change, such as a list, may take to show it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Operation {
@@ -26,9 +26,9 @@ struct Operation {
 pub(super) struct Examples {
     /// By name: `PUT /v1/articles/{id}/like`.
     operations: BTreeMap<String, Operation>,
-    /// Of parameters, bodies, headers and answers, by a name that tells which.
+    /// The examples of parameters, bodies, headers and answers, each by its own name.
     all: BTreeMap<String, &'static Value>,
-    /// The names of those that nothing has met yet.
+    /// The names of the examples that are not crossed off yet.
     open: RefCell<BTreeSet<String>>,
 }
 
@@ -64,7 +64,7 @@ impl Examples {
                 all.extend(of_response(&format!("{name} {status}"), response));
             }
         }
-        // What no operation names is for any.
+        // A response that no operation names belongs to all of them.
         for (name, response) in fields(&DESCRIPTION["components"]["responses"]) {
             if !responses.iter().any(|named| ptr::eq(*named, response)) {
                 all.extend(of_response(name, response));
@@ -74,13 +74,13 @@ impl Examples {
         Ok(Self { operations, all, open })
     }
 
-    /// The operations of which that holds.
+    /// The operations for which `which` is true.
     pub(super) fn operations(&self, which: impl Fn(&str, &Value) -> bool) -> Vec<&str> {
         let such = self.operations.iter().filter(|(name, operation)| which(name, operation.described));
         such.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// The example of that name of an answer: `200 example`.
+    /// The example of an answer, by its name: `200 example`.
     pub(super) fn value(&self, operation: &str, name: &str) -> Result<&'static Value> {
         let name = format!("{operation} {name}");
         self.all.get(&name).copied().with_context(|| format!("docs/openapi.yaml has no example {name}"))
@@ -91,7 +91,7 @@ impl Examples {
         self.operations[operation].path.replace("{id}", article)
     }
 
-    /// The request of an operation, its parameters as in their examples.
+    /// The request of an operation, with the examples of its parameters.
     pub(super) fn ask(&self, api: &Api, operation: &str) -> Ask {
         let (mut path, mut query) = (self.operations[operation].path.to_owned(), String::new());
         for (name, place, example) in self.parameters(operation) {
@@ -105,7 +105,7 @@ impl Examples {
         self.ask_at(api, operation, &(path + &query))
     }
 
-    /// The same by another path and query.
+    /// The request of an operation with another path and query.
     pub(super) fn ask_at(&self, api: &Api, operation: &str, target: &str) -> Ask {
         let ask = api.ask(self.operations[operation].method.clone(), target);
         self.parameters(operation).filter(|(_, place, _)| *place == "header").fold(ask, |ask, (name, _, example)| {
@@ -114,7 +114,7 @@ impl Examples {
         })
     }
 
-    /// Name, place and example of the parameters that have one.
+    /// Name, place and example of each parameter that has an example.
     fn parameters(&self, operation: &str) -> impl Iterator<Item = (&'static str, &'static str, String)> {
         let word = |value: &'static Value| value.as_str().unwrap_or_default();
         self.operations[operation].parameters.iter().filter_map(move |parameter| {
@@ -122,8 +122,7 @@ impl Examples {
         })
     }
 
-    /// The example of a body of that type, with the type as a client sends it; with a view token that was given, where one
-    /// is, in place of its own.
+    /// The example of a body of the type `kind`, and the type as a client sends it. A given view token replaces the example's.
     pub(super) fn body(&self, operation: &str, kind: &str, view_token: Option<&str>) -> Result<(String, String)> {
         let name = format!("{operation} takes {kind}");
         let body = text(self.all.get(&name).with_context(|| format!("no example {name}"))?);
@@ -141,14 +140,14 @@ impl Examples {
         })
     }
 
-    /// Sends a request, whose answer must be the example of that name: `200 liked`.
+    /// Sends a request. The answer must be the example of that name: `200 liked`.
     pub(super) async fn replay(&self, operation: &str, name: &str, ask: Ask) -> Result<Answer> {
         let answer = ask.send().await?;
         self.compare(operation, name, &answer)?;
         Ok(answer)
     }
 
-    /// The same, again and again until it is: what follows a change takes a moment.
+    /// Sends a request again until the answer is the example, because what follows a change takes a moment.
     pub(super) async fn eventually(
         &self,
         operation: &str,
@@ -164,7 +163,7 @@ impl Examples {
         compared.and(waited)
     }
 
-    /// Whether an answer is the example of that name, which is crossed off then.
+    /// Fails unless the answer is the example of that name, and crosses the example off.
     pub(super) fn compare(&self, operation: &str, name: &str, answer: &Answer) -> Result<()> {
         let example = self.value(operation, name)?;
         let name = format!("{operation} {name}");
@@ -193,13 +192,13 @@ impl Examples {
         self.open.borrow_mut().remove(name);
     }
 
-    /// The examples that nothing has met.
+    /// The examples that are not crossed off.
     pub(super) fn left(&self) -> Vec<String> {
         self.open.borrow().iter().cloned().collect()
     }
 }
 
-/// Of its headers, which many have in common, and of its bodies. An example without a name is called so.
+/// The examples of a response's headers, which many responses share, and of its bodies. An only example is called `example`.
 fn of_response(of: &str, response: &'static Value) -> Vec<(String, &'static Value)> {
     let problem = &response["content"]["application/problem+json"]["schema"]["properties"]["status"]["const"];
     let of = if of.contains(' ') { of.to_owned() } else { format!("{of} {problem}") };
@@ -215,7 +214,7 @@ fn of_response(of: &str, response: &'static Value) -> Vec<(String, &'static Valu
     fields(&response["headers"]).filter_map(header).chain(fields(&response["content"]).flat_map(body)).collect()
 }
 
-/// As it stands in a path, a query, a header or a body.
+/// An example as it is written in a path, a query, a header or a body.
 fn text(example: &Value) -> String {
     match example {
         Value::String(text) => text.clone(),
@@ -224,23 +223,24 @@ fn text(example: &Value) -> String {
     }
 }
 
-/// Whether an answer is the example. What differs each time must have the same form.
-fn alike(name: &str, example: &Value, told: &Value) -> bool {
-    match (example, told) {
-        (Value::Object(example), Value::Object(told)) => {
+/// Whether an answer is the example. Values that differ each time must have the same form.
+fn alike(name: &str, example: &Value, answer: &Value) -> bool {
+    match (example, answer) {
+        (Value::Object(example), Value::Object(answer)) => {
             let mut fields = example.iter();
-            example.len() == told.len()
-                && fields.all(|(name, value)| told.get(name).is_some_and(|told| alike(name, value, told)))
+            example.len() == answer.len()
+                && fields.all(|(name, value)| answer.get(name).is_some_and(|answer| alike(name, value, answer)))
         }
-        (Value::Array(example), Value::Array(told)) => {
-            example.len() == told.len() && example.iter().zip(told).all(|(example, told)| alike(name, example, told))
+        (Value::Array(example), Value::Array(answer)) => {
+            example.len() == answer.len()
+                && example.iter().zip(answer).all(|(example, answer)| alike(name, example, answer))
         }
-        (Value::String(example), Value::String(told)) => form(name, example) == form(name, told),
-        _ => example == told,
+        (Value::String(example), Value::String(answer)) => form(name, example) == form(name, answer),
+        _ => example == answer,
     }
 }
 
-/// A text without what is another each time: digits, or what is sealed, of which the length is left.
+/// A text without the parts that differ each time: digits become 0, and sealed parts become their length.
 fn form(name: &str, text: &str) -> String {
     match name {
         "at" | "as_of" | "next_cursor" | "Retry-After" => text.replace(|sign: char| sign.is_ascii_digit(), "0"),
