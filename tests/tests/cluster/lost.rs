@@ -9,17 +9,17 @@ use tests::{Api, GROUP, Model, Topic};
 
 use super::{PATIENCE, add, article_where, change, master_of, settled, start};
 
-/// Who is lost, and what lies there.
+/// The master that is lost, and an article on it.
 struct Lost<'a> {
     article: i64,
     master: &'a Redis,
     replica: &'a Redis,
-    /// An article of another master.
+    /// An article on another master.
     other: i64,
 }
 
 impl<'a> Lost<'a> {
-    /// Not the server that the URL names: without it, an instance that has met no other finds none.
+    /// Does not choose the server that the URL names: without that server, an instance that knows no other one finds none.
     async fn of(stack: &'a Stack) -> Result<Self> {
         let seed = stack.cluster().nodes()[0].port();
         let article = article_where(stack, |port| port != seed).await?;
@@ -30,7 +30,7 @@ impl<'a> Lost<'a> {
     }
 }
 
-/// Starts a replica, and waits until it has the place of its master.
+/// Starts a replica, and waits until it has replaced its master.
 async fn takes_over(stack: &Stack, replica: &Redis, article: i64) -> Result<()> {
     replica.start().await?;
     wait_for("the replica to take over", PATIENCE, async || {
@@ -40,7 +40,7 @@ async fn takes_over(stack: &Stack, replica: &Redis, article: i64) -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_master_is_fenced_and_its_loss_told() -> Result<()> {
+async fn a_lost_master_is_fenced_and_its_loss_is_recorded() -> Result<()> {
     let stack = start().await?;
     let api = Api::new(stack.http_url());
     let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
@@ -48,7 +48,7 @@ async fn a_lost_master_is_fenced_and_its_loss_told() -> Result<()> {
     let Lost { article, master, replica, other } = Lost::of(&stack).await?;
 
     let mut model = Model::default();
-    // A hundred users for each kind, so that none switches off another's.
+    // Each kind has a hundred users of its own, so that no kind switches another one off.
     let hundreds: Vec<(i64, Kind)> = (0..).step_by(100).zip(Kind::ALL.iter().copied()).collect();
     for (first, kind) in &hundreds {
         for user in first + 1..=first + 10 {
@@ -58,10 +58,10 @@ async fn a_lost_master_is_fenced_and_its_loss_told() -> Result<()> {
     }
     settled(&stack, &topic, &model).await?;
 
-    // From here on the replica hears nothing, and nothing leaves the outbox: what the master takes now, only it has.
+    // From here on the replica gets nothing and nothing leaves the outbox, so only the master has the next changes.
     replica.kill().await?;
     stack.kafka.kill().await?;
-    // But what MySQL decides: of that only the projection is lost.
+    // Changes that MySQL decides are safe there. Only their projection is lost.
     let mut gone = 0;
     for (first, kind) in &hundreds {
         for user in first + 11..=first + 20 {
@@ -80,12 +80,12 @@ async fn a_lost_master_is_fenced_and_its_loss_told() -> Result<()> {
         Ok((waiting.0 >= gone && waiting.1 == 0).then_some(()))
     })
     .await?;
-    // With its process goes what it has in flight; another begins with nothing of this master.
+    // The entries in flight are lost with the process. A new one starts without anything from this master.
     stack.persister.kill().await?;
     master.kill().await?;
     stack.persister.start().await?;
     takes_over(&stack, replica, article).await?;
-    // It is fenced; meanwhile the other masters serve.
+    // The promoted server is fenced. Meanwhile the other masters serve.
     for (_, kind) in &hundreds {
         if kind.truth() == Truth::Redis {
             wait_for("the promoted server to be met, and found cold", PATIENCE, async || {
@@ -104,15 +104,15 @@ async fn a_lost_master_is_fenced_and_its_loss_told() -> Result<()> {
 
     stack.kafka.start().await?;
     stack.wait_answers(true).await?;
-    // What had been passed on is there, and no more.
+    // Only what the lost master had passed on is there.
     settled(&stack, &topic, &model).await?;
     let (lost_waiting, lost_of): (i64, i64) =
         sqlx::query_as("SELECT CAST(SUM(lost_waiting) AS SIGNED), CAST(SUM(lost_of) AS SIGNED) FROM rebuild")
             .fetch_one(&mysql)
             .await?;
-    assert_eq!((lost_waiting, lost_of > 0), (gone, true), "what was lost is told");
+    assert_eq!((lost_waiting, lost_of > 0), (gone, true), "the rebuild records what was lost");
 
-    // The old master comes back as the replica of the new one, and takes over again with all there is.
+    // The old master comes back as a replica of the new one, gets all its data, and takes over again.
     master.start().await?;
     wait_for("the old master to follow", PATIENCE, async || {
         Ok(ask(master, &["INFO", "replication"]).await?.contains("master_link_status:up").then_some(()))
@@ -127,7 +127,7 @@ async fn a_lost_master_is_fenced_and_its_loss_told() -> Result<()> {
     stack.stop().await
 }
 
-/// Its outbox has all there is: only the projection tells that something is missing.
+/// The promoted server's outbox lacks nothing. Only the projection shows that something is missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promoted_server_that_lacks_a_projection_alone_is_rebuilt() -> Result<()> {
     let stack = start().await?;

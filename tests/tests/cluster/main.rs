@@ -1,6 +1,6 @@
-//! On a Redis Cluster of three masters, each with a replica: everything works as on one server, a failover loses nothing
-//! that was acknowledged, and a master that is lost with what it had not passed on is fenced, rebuilt, and its loss told. And
-//! on a cluster of many masters, all of them are warm again after all were cold.
+//! A Redis Cluster of three masters, each with a replica. Everything works as on one server, and a failover loses nothing that
+//! was acknowledged. If a master is lost with changes that it had not passed on, its successor is fenced and rebuilt, and the
+//! loss is recorded. On a cluster of many masters, all of them become warm again after all were cold.
 
 mod lost;
 mod many;
@@ -34,7 +34,7 @@ async fn start() -> Result<Stack> {
     Stack::start(options.persister_env("INTERACTION_SNAPSHOT_SECONDS", 1)).await
 }
 
-/// Switches a kind on or off until that is acknowledged; refusals are counted.
+/// Asks to switch a kind on or off until that is acknowledged, and counts the refusals.
 async fn change(api: &Api, kind: Kind, (user, article): Pair, on: bool, refused: &AtomicU64) -> Result<()> {
     let ends = Instant::now() + PATIENCE;
     while Instant::now() < ends {
@@ -48,14 +48,14 @@ async fn change(api: &Api, kind: Kind, (user, article): Pair, on: bool, refused:
     anyhow::bail!("user {user} cannot switch {kind} of article {article} within {PATIENCE:?}")
 }
 
-/// Switches it on, in the model too.
+/// Switches the kind on, in the model too.
 async fn add(api: &Api, model: &mut Model, kind: Kind, pair: Pair) -> Result<()> {
     change(api, kind, pair, true, &AtomicU64::new(0)).await?;
     model.switch(kind, pair, true);
     Ok(())
 }
 
-/// One client: its own users, so that the last answer to a user about an article is the state. Goes on until `stop`.
+/// One client, which runs until `stop` is set. It has its own users, so the last answer to a user about an article is the state.
 async fn client(api: Api, number: i64, stop: Arc<AtomicU64>, refused: Arc<AtomicU64>) -> Result<(Model, u64)> {
     let mut random = StdRng::seed_from_u64(number.cast_unsigned());
     let (mut model, mut sent) = (Model::default(), 0);
@@ -70,7 +70,7 @@ async fn client(api: Api, number: i64, stop: Arc<AtomicU64>, refused: Arc<Atomic
     Ok((model, sent))
 }
 
-/// Waits until nothing is on its way, and compares all.
+/// Waits until nothing is on its way, and compares everything.
 async fn settled(stack: &Stack, topic: &Topic, model: &Model) -> Result<()> {
     drained(stack, topic, PATIENCE).await?;
     assert_eq!(compare(stack, model, 1..=ARTICLES).await?, []);
@@ -81,7 +81,7 @@ async fn master_of(stack: &Stack, article: i64) -> Result<&Redis> {
     stack.cluster().master_of(slot(partition_of(article))).await
 }
 
-/// The first article whose master's port is such.
+/// The first article whose master has a wanted port.
 async fn article_where(stack: &Stack, wanted: impl Fn(u16) -> bool) -> Result<i64> {
     for article in 1..=ARTICLES {
         if wanted(master_of(stack, article).await?.port()) {
@@ -105,7 +105,8 @@ async fn failovers_under_load_lose_nothing() -> Result<()> {
         owners.insert(master_of(&stack, article).await?.port());
     }
     assert_eq!(owners.len(), 3, "the articles lie on all masters");
-    // Each master's articles go to its replica, and back; after each, all is served before the next begins.
+    // Each master's articles move to its replica, and those of one master back again. Everything is served again before the
+    // next failover begins.
     for at in [0, 1, 2, 0] {
         let master = stack.cluster().nodes()[at].port();
         let article = article_where(&stack, |port| port == master || at == 0).await?;
@@ -121,7 +122,7 @@ async fn failovers_under_load_lose_nothing() -> Result<()> {
         model.extend(of_client);
         acknowledged += sent;
     }
-    // Views and queries of many articles go their ways over a cluster too; so does a kind that nobody had on.
+    // On a cluster, views and queries of many articles work too, and so does a kind that nobody had on.
     for article in 1..=ARTICLES {
         for (user, kind) in (1_000..).zip(Kind::ALL.iter().copied()) {
             add(&api, &mut model, kind, (user, article)).await?;

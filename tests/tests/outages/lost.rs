@@ -12,15 +12,15 @@ use crate::{
     PATIENCE, System, alone, assert_refused, counters, in_time, of_redis, path, relayed, switch_all, until_switched,
 };
 
-/// So many users switch each kind on, and the first of them off again.
+/// This many users switch each kind on. The first of them switches it off again.
 const USERS: i64 = 40;
 
-/// A user of the kind's own, since some kinds exclude each other; from 1 on.
+/// A user, numbered from 1 on. Each kind has users of its own, because some kinds exclude each other.
 fn user(kind: Kind, number: i64) -> i64 {
     1000 * i64::from(kind.code()) + number
 }
 
-/// Every kind, views and a view token; all of it saved in MySQL.
+/// Fills an article with every kind and with views. Returns when MySQL has all of it, with the model and a view token.
 pub(crate) async fn fill(system: &System, api: &Api, article: i64) -> Result<(Model, Value)> {
     let mut model = Model::default();
     for kind in Kind::ALL.iter().copied() {
@@ -43,21 +43,21 @@ pub(crate) async fn fill(system: &System, api: &Api, article: i64) -> Result<(Mo
     Ok((model, view["view_token"].clone()))
 }
 
-/// The answer to a user of that kind about an article that was filled.
+/// The answer to one of the kind's users about an article that was filled.
 fn filled(model: &Model, (of, article): (Kind, i64), stale: bool) -> Value {
     let mut answer = counters(model, (user(of, 2), article), stale);
     (answer["pv"], answer["uv"]) = (json!(5), json!(3));
     answer
 }
 
-/// Every answer is right or a refusal. Returns whether Redis served all of it.
+/// Checks that every answer is right or a refusal. Returns whether Redis served all of them.
 async fn right_or_refused(api: &Api, model: &Model, article: i64) -> Result<bool> {
     let mut warm = true;
     for kind in Kind::ALL.iter().copied() {
         let body = api.get(&path(article, "interactions")).user(user(kind, 2)).good().await?;
         let stale = body["stale"] == true;
         assert_eq!(body, filled(model, (kind, article), stale));
-        // It is on already.
+        // The kind is on already, so the count must not change.
         let answer = api.switch(kind, article, true).user(user(kind, 2)).send().await?;
         if answer.status == 200 {
             assert_eq!(answer.body[kind.count()], USERS - 1, "{answer:?}");
@@ -75,7 +75,7 @@ pub(crate) async fn epoch(system: &System, article: i64) -> Result<Option<u64>> 
     Ok(redis.hget(keys::warm(partition_of(article)), "epoch").await?)
 }
 
-/// After a rebuild all is there as before, in a new epoch.
+/// Checks that after a rebuild everything is there as before, in a new epoch.
 pub(crate) async fn all_is_back(
     system: &System,
     api: &Api,
@@ -89,17 +89,17 @@ pub(crate) async fn all_is_back(
     }
     assert!(epoch(system, article).await? > Some(epoch_before), "a rebuild begins a new epoch");
     assert_expired(api, article, &token).await?;
-    // A visitor who was counted is known again, a change goes on from where it was.
+    // A visitor who was counted before is still known, and a change continues the count.
     let view = api.post(&path(article, "views")).user(3).good().await?;
     assert_eq!((&view["pv"], &view["uv"]), (&json!(6), &json!(3)));
     switch_one_off(api, &mut model, article).await?;
     system.holds(&model, article..=article).await
 }
 
-/// Nobody knows whether a view token from before a rebuild has counted.
+/// Checks that a view token from before the rebuild has expired, because nobody knows whether it was counted.
 pub(crate) async fn assert_expired(api: &Api, article: i64, token: &Value) -> Result<()> {
     let read = async || api.post(&path(article, "reads")).body(json!({"view_token": token}).to_string()).send().await;
-    // An instance that still has a connection to the server that was cannot know whether its first attempt arrived.
+    // An instance that still has a connection to the old server cannot know whether its first attempt arrived.
     let read = match read().await? {
         first if first.status == StatusCode::SERVICE_UNAVAILABLE => read().await?,
         first => first,
@@ -109,7 +109,7 @@ pub(crate) async fn assert_expired(api: &Api, article: i64, token: &Value) -> Re
     Ok(())
 }
 
-/// Of each kind one user's; every count goes on from where it was.
+/// Switches each kind off for one user. Every count must continue from where it was.
 pub(crate) async fn switch_one_off(api: &Api, model: &mut Model, article: i64) -> Result<()> {
     for kind in Kind::ALL.iter().copied() {
         let body = api.switch(kind, article, false).user(user(kind, 2)).good().await?;
@@ -119,7 +119,7 @@ pub(crate) async fn switch_one_off(api: &Api, model: &mut Model, article: i64) -
     Ok(())
 }
 
-/// Until each kind can be switched again; never by an older number.
+/// Waits until each kind can be switched again. The count must never be an older one.
 pub(crate) async fn until_served(api: &Api, article: i64) -> Result<()> {
     for kind in Kind::ALL.iter().copied() {
         let answer = until_switched(api, kind, (user(kind, 2), article), true).await?;
@@ -135,7 +135,7 @@ fn a_flushed_redis_is_fenced_at_once_and_rebuilt() -> Result<()> {
         let before = epoch(system, 3000).await?.context("it is warm")?;
         let mut redis = redis(&system.stack.redis_url()).await?;
         system.stack.persister.terminate().await?;
-        // On connections that know the server's run id, which a flush does not change.
+        // Use connections that know the server's run id already. A flush does not change it.
         until_served(&api, 3000).await?;
         let () = redis::cmd("FLUSHALL").query_async(&mut redis).await?;
         assert_refused(&in_time(&api, Method::POST, &path(3000, "views"), 2).await?.0);
@@ -211,7 +211,7 @@ fn an_older_append_only_file_is_noticed_and_rebuilt() -> Result<()> {
     })
 }
 
-/// What MySQL decides alone was lost: no outbox of Redis shows it.
+/// Only changes that MySQL decides are lost. No outbox of Redis shows that.
 #[test]
 fn an_older_append_only_file_that_lacks_a_projection_alone_is_noticed_too() -> Result<()> {
     alone(async |system, api| {
@@ -239,7 +239,7 @@ fn an_older_append_only_file_that_lacks_a_projection_alone_is_noticed_too() -> R
     })
 }
 
-/// Nobody looked at Redis meanwhile, and no consumer has told MySQL.
+/// Meanwhile `warm` did not look at Redis, and no consumer wrote to MySQL, so only Kafka has the changes.
 #[test]
 fn an_older_append_only_file_is_noticed_by_what_kafka_alone_has() -> Result<()> {
     alone(async |system, api| {

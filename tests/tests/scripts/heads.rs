@@ -1,4 +1,4 @@
-//! A script's head is what its callers are told.
+//! The comment at the head of a script names its keys and arguments. Every call must send exactly those.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,8 @@ use contract::{
     },
 };
 
-/// The last number of a section, KEYS say: each is followed by what it is. `2 and on` is as many as there are.
+/// The last number in a section of the head, such as KEYS. A number stands before what it describes. `2 and on` stands for any
+/// number of them, and does not count.
 fn named(source: &str, section: &str) -> usize {
     let head: Vec<&str> =
         source.lines().skip_while(|line| line.starts_with("#!")).map_while(|line| line.strip_prefix("--")).collect();
@@ -29,7 +30,7 @@ fn named(source: &str, section: &str) -> usize {
     last
 }
 
-/// How many values are in the one argument, of which none here is longer than 255 bytes.
+/// How many values are packed into the only argument. Here none of them may be longer than 255 bytes.
 fn packed(args: &[Vec<u8>]) -> usize {
     let [whole] = args else { panic!("one argument: {args:?}") };
     let (mut rest, mut count) = (&whole[..], 0);
@@ -47,11 +48,11 @@ fn packed(args: &[Vec<u8>]) -> usize {
     count
 }
 
-/// Checks a call. `keys` and `args` are those of what there may be many of, which the head gives no number.
+/// Checks a call. `keys` and `args` say how many keys and arguments of it are repeated ones, which the head does not number.
 fn as_named<C: Call>(call: &C, keys: usize, args: usize) -> &'static str {
     let sent = call.command(At { server: "server", deadline_ms: Some(1) });
     let source = C::SCRIPT.source;
-    // What is packed into one argument is named as ARGS.
+    // A head names the values that are packed into one argument as ARGS.
     let named_args = if source.contains("-- ARGS") { packed(&sent.args) } else { sent.args.len() };
     let section = if source.contains("-- ARGS") { "ARGS" } else { "ARGV" };
     let expected = (named(source, "KEYS") + keys, named(source, section) + args);

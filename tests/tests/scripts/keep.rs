@@ -1,4 +1,4 @@
-//! What keeps the stores equal: acknowledging, comparing, saying again.
+//! The scripts that keep the stores equal: they acknowledge, compare and restate.
 
 use anyhow::Result;
 use contract::{
@@ -33,7 +33,7 @@ async fn confirmed_entries_leave_the_outbox_by_their_ids() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_comparison_tells_what_stands_up_to_which_entry() -> Result<()> {
+async fn a_comparison_returns_the_state_and_the_last_entry_that_it_includes() -> Result<()> {
     for kind in Kind::ALL.iter().copied() {
         let mut server = Server::warm().await?;
         let nobody = Compared { last: "0-1".parse()?, count: 0, members: -1, on: vec![false] };
@@ -52,7 +52,7 @@ async fn a_comparison_tells_what_stands_up_to_which_entry() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_stands_is_said_again_and_twice_the_same() -> Result<()> {
+async fn a_restatement_logs_the_current_state_and_may_be_repeated() -> Result<()> {
     for kind in Kind::of(Truth::Redis) {
         let mut server = Server::warm().await?;
         server.fill(kind, [7]).await?;
@@ -61,17 +61,17 @@ async fn what_stands_is_said_again_and_twice_the_same() -> Result<()> {
             assert_eq!(server.outbox().await?.last().map(|entry| entry.id), Some(last));
         }
         let events = server.events().await?;
-        let told: Vec<_> = events.iter().map(|event| (event.user.clone(), event.change, event.cause)).collect();
+        let logged: Vec<_> = events.iter().map(|event| (event.user.clone(), event.change, event.cause)).collect();
         let said = |user: i64, on, cause| (Some(written(user)), Change::Switch(kind, on), cause);
         let again = [said(7, true, Cause::Reconcile), said(8, false, Cause::Reconcile)];
-        assert_eq!(told, [&[said(7, true, Cause::User)][..], &again, &again].concat());
+        assert_eq!(logged, [&[said(7, true, Cause::User)][..], &again, &again].concat());
         assert_eq!((server.count(kind).await?, server.members(kind).await?), (Some(1), [7].into()));
         assert_eq!(server.mistaken(&restate(kind, &[written(7)])).await?, Err(Refusal::Cold));
     }
     Ok(())
 }
 
-/// Of a projection, too, whose users the relay alone says again.
+/// This corrects a projection too, although only the relay restates its users.
 #[tokio::test]
 async fn a_wrong_count_becomes_that_of_the_members_without_an_event() -> Result<()> {
     for kind in Kind::ALL.iter().copied() {
@@ -88,7 +88,7 @@ async fn a_wrong_count_becomes_that_of_the_members_without_an_event() -> Result<
             assert_eq!(server.call(&restate(kind, &[])).await?, Ok(last));
             assert_eq!(server.count(kind).await?, Some(2 * PER_SET));
         }
-        // The sets are lost; what is left counts nobody.
+        // The sets are lost. What is left must count nobody.
         for key in server.keys_of(kind).await? {
             if key != keys::count(kind, article()) && !key.ends_with(":n") {
                 let () = server.connection.del(key).await?;

@@ -1,4 +1,4 @@
-//! Every Lua script on a real Redis, by its typed call: every answer it can give, and what it leaves behind.
+//! Every Lua script on a real Redis, through its typed call: every answer that it can give, and the data that it leaves.
 
 mod heads;
 mod jwks;
@@ -22,15 +22,15 @@ use stack::Redis;
 use tempfile::TempDir;
 use tests::{id, members};
 
-/// Wide enough to never be reached.
+/// A limit that no test reaches.
 const WIDE: Limit = Limit { burst: 1_000_000, interval_us: 1 };
-/// Two at once, then one an hour.
+/// A limit of two at once, then one an hour.
 const NARROW: Limit = Limit { burst: 2, interval_us: 3_600_000_000 };
-/// The partition is warm in this epoch of this server, and no projector has written to it.
+/// The partition is warm in this epoch on this server, and no projector has written to it.
 const SERVER: &str = "a server";
 const EPOCH: u64 = 1;
 const TOKEN: u64 = 7;
-/// Past this many users of one article a set is split (`lua/include/members.lua`).
+/// With more users of one article than this, a set is split (`lua/include/members.lua`).
 const PER_SET: i64 = 192;
 
 struct Server {
@@ -57,7 +57,7 @@ fn other_article() -> ArticleNumber {
     (43..9999).map(id).find(|other| Partition::of(*other) == partition()).expect("there are many")
 }
 
-/// Two kinds of which the first, switched on, switches off the second.
+/// Pairs of kinds. Switching the first on switches the second off.
 fn exclusions() -> impl Iterator<Item = (Kind, Kind)> {
     Kind::ALL.iter().flat_map(|kind| kind.excludes().iter().map(|other| (*kind, *other)))
 }
@@ -99,7 +99,7 @@ impl Server {
         Ok(Self { folder, _redis: redis, connection })
     }
 
-    /// One that was rebuilt from nothing.
+    /// A server whose partition was rebuilt from nothing.
     async fn warm() -> Result<Self> {
         let mut server = Self::start().await?;
         let rebuilt = Rebuilt { rebuild: "first", above: "0-1".parse()?, token: TOKEN, writes: 0 };
@@ -114,12 +114,12 @@ impl Server {
         tests::call(&mut self.connection, call, At { server: SERVER, deadline_ms: None }).await
     }
 
-    /// By a caller that takes it for another server.
+    /// Calls as a caller that believes to be connected to another server.
     async fn mistaken<C: Call>(&mut self, call: &C) -> Result<Result<C::Answer, Refusal>> {
         tests::call(&mut self.connection, call, At { server: "another", deadline_ms: None }).await
     }
 
-    /// With a deadline so many ms from now.
+    /// Calls with a deadline that many ms from now.
     async fn within<C: Call>(&mut self, ms: i64, call: &C) -> Result<Result<C::Answer, Refusal>> {
         let at = At { server: SERVER, deadline_ms: Some(self.now_ms().await? + ms) };
         tests::call(&mut self.connection, call, at).await
@@ -130,13 +130,13 @@ impl Server {
         Ok(seconds * 1000 + micros / 1000)
     }
 
-    /// Switches as told; whether that changed anything, and the count.
+    /// Switches a kind on or off. Returns whether that changed anything, and the count.
     async fn toggled(&mut self, kind: Kind, user: i64, on: bool) -> Result<(bool, i64)> {
         let Toggled { changed, count, .. } = self.call(&toggle(kind, user, on)).await??;
         Ok((changed, count))
     }
 
-    /// Puts a kind on for users, by whichever script does that.
+    /// Switches a kind on for users, by the script of its truth.
     async fn fill(&mut self, kind: Kind, users: impl IntoIterator<Item = i64>) -> Result<()> {
         for user in users {
             match kind.truth() {
@@ -151,12 +151,12 @@ impl Server {
         members(&mut self.connection, kind, article()).await
     }
 
-    /// The count as it stands there; none where there is no key.
+    /// The count in Redis. `None` if there is no key.
     async fn count(&mut self, kind: Kind) -> Result<Option<i64>> {
         Ok(self.connection.get(keys::count(kind, article())).await?)
     }
 
-    /// The names of everything there is of a kind and the article.
+    /// The names of all keys of a kind and the article.
     async fn keys_of(&mut self, kind: Kind) -> Result<Vec<String>> {
         let all: Vec<String> = self.connection.keys(keys::any_of(kind)).await?;
         Ok(all.into_iter().filter(|key| keys::kind_and_article(key) == Some((kind, article()))).collect())

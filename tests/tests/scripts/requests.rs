@@ -1,4 +1,4 @@
-//! What the other requests call: views, reads, the limit of kinds whose truth is MySQL, queries.
+//! The scripts of the other requests: views, reads, the limit of kinds whose truth is MySQL, and queries.
 
 use anyhow::Result;
 use contract::{
@@ -71,9 +71,9 @@ async fn a_read_counts_once_and_not_before_its_time() -> Result<()> {
     assert!(matches!(limited, Err(Refusal::Limited { which: 0, .. })), "{limited:?}");
 
     let events = server.events().await?;
-    let told: Vec<_> =
+    let logged: Vec<_> =
         events.iter().map(|event| (event.user.as_ref().map(|user| user.number().get()), event.change)).collect();
-    assert_eq!(told, [(Some(7), Change::Read(1)), (None, Change::Read(2))]);
+    assert_eq!(logged, [(Some(7), Change::Read(1)), (None, Change::Read(2))]);
     Ok(())
 }
 
@@ -86,7 +86,7 @@ async fn used_tokens_take_few_bytes_and_are_dropped_with_their_hour() -> Result<
     let read = |number: i64| Read {
         article: written(42),
         user: None,
-        // Random, as those of real tokens are.
+        // Random numbers, as real tokens have them.
         token: Used {
             number: number.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()) & i64::MAX,
             epoch: EPOCH.cast_signed(),
@@ -127,7 +127,7 @@ async fn a_limit_lets_a_burst_pass_and_then_one_at_a_time() -> Result<()> {
         let by_address = TakeLimit { user: id(8), ip_hash: "another", limits: [WIDE, NARROW], ..take };
         for (take, by) in [(take, 0), (by_address, 1)] {
             let left = [server.call(&take).await??.left, server.call(&take).await??.left];
-            assert!(by > 0 || left == [1, 0], "{left:?}: what is told is of the user's limit");
+            assert!(by > 0 || left == [1, 0], "{left:?}: the answer must say what is left of the user's limit");
             let refused = server.call(&take).await?;
             assert!(matches!(refused, Err(Refusal::Limited { which, .. }) if which == by), "{refused:?}");
         }
@@ -136,9 +136,9 @@ async fn a_limit_lets_a_burst_pass_and_then_one_at_a_time() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_query_answers_of_every_kind_for_every_article_of_its_partition() -> Result<()> {
+async fn a_query_answers_for_every_kind_and_every_article_of_its_partition() -> Result<()> {
     let mut server = Server::warm().await?;
-    // Of the first kind one user, of the second two, and so on: each has one kind on.
+    // One user has the first kind on, two others the second, and so on. Each user has one kind on.
     let mut next = 1..;
     let mut whose = vec![];
     for (place, kind) in Kind::ALL.iter().copied().enumerate() {
@@ -149,7 +149,7 @@ async fn a_query_answers_of_every_kind_for_every_article_of_its_partition() -> R
     let () = server.connection.set(keys::pv(article()), 5).await?;
     let () = server.connection.pfadd(keys::uv(article()), &["a", "b"]).await?;
     let () = server.connection.set(keys::reads(article()), 3).await?;
-    // Of a partition that nobody has warmed, between the others.
+    // An article of a partition that is not warm. It is asked for together with the others.
     let cold = (Partition::of(id(1)), id(1));
     let in_warm = |article| (partition(), article);
     let query = |user| Query { articles: vec![in_warm(other_article()), in_warm(article()), cold], user };
@@ -163,7 +163,7 @@ async fn a_query_answers_of_every_kind_for_every_article_of_its_partition() -> R
         assert_eq!(server.call(&query(user.map(id))).await??, expected, "{user:?}");
     }
     assert_eq!(server.mistaken(&query(None)).await?, Err(Refusal::Cold));
-    assert_eq!(server.call(&Query { articles: vec![cold], user: None }).await?, Err(Refusal::Cold), "nothing else");
+    assert_eq!(server.call(&Query { articles: vec![cold], user: None }).await?, Err(Refusal::Cold), "all are cold");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Holding pairs of user and article, and taking changes back meanwhile.
+//! Holding pairs of user and article, and undoing changes meanwhile.
 
 use anyhow::Result;
 use contract::{
@@ -58,7 +58,7 @@ async fn what_is_held_is_undone_with_an_event_and_let_go() -> Result<()> {
     for kind in Kind::of(Truth::Redis) {
         let mut server = Server::warm().await?;
         server.fill(kind, [7, 9]).await?;
-        // The second is on in MySQL alone, the third is not held.
+        // The second pair is on only in MySQL. The third is not held.
         let pairs = [of(kind, 7), of(kind, 8), of(kind, 9)];
         let held = server.call(&hold(&[pairs[0].pair(), pairs[1].pair()], 60_000)).await??;
         assert_eq!(server.mistaken(&undo(&pairs, &held.until)).await?, Err(Refusal::Cold));
@@ -66,13 +66,13 @@ async fn what_is_held_is_undone_with_an_event_and_let_go() -> Result<()> {
         assert_eq!(undone.done, [true, true, false]);
         let events = server.events().await?;
         assert_eq!(events.last().map(|event| event.version), Some(undone.last));
-        let told: Vec<_> = events[2..].iter().map(|event| (event.user.clone(), event.change, event.cause)).collect();
+        let logged: Vec<_> = events[2..].iter().map(|event| (event.user.clone(), event.change, event.cause)).collect();
         let off = |user: i64| (Some(written(user)), Change::Switch(kind, false), Cause::Revoke);
-        assert_eq!(told, [off(7), off(8)]);
+        assert_eq!(logged, [off(7), off(8)]);
         assert_eq!((server.count(kind).await?, server.members(kind).await?), (Some(1), [9].into()));
-        assert_eq!(server.toggled(kind, 7, true).await?, (true, 2), "it is held no more");
+        assert_eq!(server.toggled(kind, 7, true).await?, (true, 2), "the pair is no longer held");
         let again = server.call(&undo(&pairs[..1], &held.until)).await??;
-        assert_eq!(again.done, [false], "what its user has switched on since is not touched");
+        assert_eq!(again.done, [false], "a pair that its user switched on since stays on");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The script that every change of a kind is whose truth is Redis.
+//! The script `toggle`. It makes every change of a kind whose truth is Redis.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -48,7 +48,7 @@ async fn a_kind_switched_on_switches_off_what_it_excludes_with_an_event_of_its_o
         assert_eq!(server.toggled(kind, 7, true).await?, (true, 1));
         assert_eq!((server.count(kind).await?, server.count(other).await?), (Some(1), Some(1)));
         assert_eq!((server.members(kind).await?, server.members(other).await?), ([7].into(), [8].into()));
-        // One that had nothing to exclude, and one that changes nothing.
+        // The first of these has nothing to exclude. The second changes nothing.
         assert_eq!(server.toggled(kind, 9, true).await?, (true, 2));
         assert_eq!(server.toggled(kind, 9, true).await?, (false, 2));
         let filled = [(7, other, true), (8, other, true)];
@@ -72,7 +72,7 @@ async fn a_refused_toggle_changes_nothing_and_says_why() -> Result<()> {
         let asked = toggle(kind, 7, true);
         assert_eq!(server.mistaken(&asked).await?, Err(Refusal::Cold));
         assert_eq!(server.within(-1, &asked).await?, Err(Refusal::Late));
-        // Longer than any caller waits: from before the clock was set back.
+        // No caller waits this long, so the deadline is from before the clock was set back.
         assert_eq!(server.within(60_000, &asked).await?, Err(Refusal::Late));
         assert_eq!(server.call(&toggle(kind, 9, true)).await?, Err(Refusal::Barred));
         assert_eq!(server.call(&Toggle { outbox_max: 0, ..asked.clone() }).await?, Err(Refusal::Full));
@@ -100,7 +100,7 @@ async fn a_pair_is_held_too_while_what_would_be_excluded_is() -> Result<()> {
     Ok(())
 }
 
-/// A burst of two, then one an hour; first the user's limit, then the address's.
+/// A limit of two at once, then one an hour. First it is the user's limit, then the address's.
 #[tokio::test]
 async fn a_used_up_limit_says_whose_it_is_and_for_how_long() -> Result<()> {
     for kind in Kind::of(Truth::Redis) {
@@ -113,7 +113,7 @@ async fn a_used_up_limit_says_whose_it_is_and_for_how_long() -> Result<()> {
             for on in [true, false] {
                 left.push(server.call(&Toggle { limits, ..toggle(kind, user, on) }).await??.gate.left);
             }
-            assert!(which > 0 || left == [1, 0], "{left:?}: what is told is of the user's limit");
+            assert!(which > 0 || left == [1, 0], "{left:?}: the answer must say what is left of the user's limit");
             let refused = server.call(&Toggle { limits, ..toggle(kind, user, true) }).await?;
             let Err(Refusal::Limited { wait_ms, which: by }) = refused else { panic!("{refused:?}") };
             assert_eq!(by, which);
@@ -124,7 +124,7 @@ async fn a_used_up_limit_says_whose_it_is_and_for_how_long() -> Result<()> {
     Ok(())
 }
 
-/// What every file below a folder holds.
+/// The contents of every file below a folder.
 fn whole(folder: &Path) -> Result<String> {
     let mut text = String::new();
     for entry in fs::read_dir(folder)? {
@@ -138,9 +138,9 @@ fn whole(folder: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// The disk is what bounds likes, and a limit that a restart forgets costs one burst.
+/// The disk bounds the rate of likes, so limits must not be written to it. If a restart forgets a limit, that costs one burst.
 #[tokio::test]
-async fn a_limit_is_no_part_of_the_log() -> Result<()> {
+async fn a_limit_is_not_in_the_append_only_file() -> Result<()> {
     for kind in Kind::of(Truth::Redis) {
         let mut server = Server::warm().await?;
         let narrow = Toggle { limits: [NARROW; 2], ..toggle(kind, 7, true) };
@@ -154,7 +154,7 @@ async fn a_limit_is_no_part_of_the_log() -> Result<()> {
     Ok(())
 }
 
-/// Ids as they come: small, snowflake-like with equal low bits, and up to the greatest.
+/// The ids are small ones, ones like snowflakes with equal low bits, and the greatest ones.
 #[tokio::test]
 async fn many_users_spread_over_small_sets_and_are_all_found() -> Result<()> {
     for kind in Kind::of(Truth::Redis) {
@@ -179,16 +179,16 @@ async fn many_users_spread_over_small_sets_and_are_all_found() -> Result<()> {
         }
         assert_eq!(sizes.values().sum::<i64>(), i64::try_from(users.len())?);
         assert!(sizes.values().max() < Some(&512) && sizes.len() > 20, "{sizes:?}");
-        // Half of them go since they switch on what excludes it, where there is such a kind.
+        // If another kind excludes this one, half of the users leave because they switch the other kind on.
         let excluded = kind.excludes().first();
         for (place, user) in users.iter().enumerate() {
             assert!(!server.toggled(kind, *user, true).await?.0, "{user} is known");
             match excluded {
                 Some(other) if place % 2 == 0 => assert!(server.toggled(*other, *user, true).await?.0, "{user}"),
-                _ => assert!(server.toggled(kind, *user, false).await?.0, "{user} takes it back"),
+                _ => assert!(server.toggled(kind, *user, false).await?.0, "{user} switches it off"),
             }
         }
-        assert_eq!(server.keys_of(kind).await?, [""; 0], "neither the count nor the number of sets is kept");
+        assert_eq!(server.keys_of(kind).await?, [""; 0], "the count and the number of sets must be deleted too");
     }
     Ok(())
 }

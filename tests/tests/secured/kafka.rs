@@ -1,4 +1,4 @@
-//! Every way in which Kafka lets a client in: by the persister as it runs, and refused.
+//! Every way in which Kafka lets a client in. The persister uses each of them, and is refused with wrong credentials.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -17,7 +17,7 @@ use crate::{
 
 const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
 
-/// A listener, and what the persister's environment says to come in there.
+/// A listener, and the persister's environment to be let in there.
 struct Way {
     name: String,
     listener: &'static str,
@@ -35,7 +35,7 @@ impl Way {
         self
     }
 
-    /// By a certificate of the client.
+    /// With a certificate of the client.
     fn mutual(stack: &Stack) -> Self {
         let (certificate, key) = (stack.tls().client_certificate(), stack.tls().client_key());
         Self::new("MUTUAL", "ssl")
@@ -43,7 +43,7 @@ impl Way {
             .with("SSL_KEY_LOCATION", key.display().to_string())
     }
 
-    /// By a mechanism of SASL, with that secret.
+    /// With a mechanism of SASL and that secret. `None` stands for the right secret.
     fn sasl(listener: &'static str, mechanism: &str, provider: &Provider, secret: Option<&str>) -> Self {
         let mut way = Self::new(listener, &listener.to_lowercase()).with("SASL_MECHANISM", mechanism);
         way.name = format!("{} {mechanism}", way.name);
@@ -57,7 +57,7 @@ impl Way {
         }
     }
 
-    /// A persister that comes by this way, with a log of its own; not started.
+    /// A persister that connects this way, not started yet. It has its own log.
     fn persister(&self, stack: &Stack) -> Result<Persister> {
         let folder = stack.data().join(self.name.replace(' ', "-"));
         std::fs::create_dir_all(&folder)?;
@@ -67,7 +67,7 @@ impl Way {
         Persister::new(&folder, &stack.redis_url(), &stack.mariadb.persister_url(), &brokers, &environment)
     }
 
-    /// What `audit` prints by this way, and whether it succeeds.
+    /// Runs `audit` this way. Returns whether it succeeds, and what it prints.
     async fn audit(&self, stack: &Stack) -> Result<(bool, String)> {
         let output = self.persister(stack)?.command(&["audit", "--article", "42"])?.output().await?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -81,7 +81,7 @@ fn every_mechanism(provider: &Provider, secret: Option<&str>) -> Vec<Way> {
     MECHANISMS.into_iter().map(by("SASL_PLAINTEXT")).chain(MECHANISMS.into_iter().map(by("SASL_SSL"))).collect()
 }
 
-/// The client's key as a file that a password opens.
+/// The client's key, encrypted with a password. Returns the path of the file.
 fn encrypted_key(stack: &Stack) -> Result<String> {
     let file = stack.data().join("client-encrypted.key").display().to_string();
     let made = Command::new("openssl")
@@ -133,15 +133,15 @@ fn a_wrong_secret_is_refused_by_every_mechanism_and_is_not_shown() -> Result<()>
         let provider = Provider::start().await?;
         let ways = every_mechanism(&provider, Some(WRONG));
         try_join_all(ways.iter().map(async |way| {
-            let told = match way.name.rsplit_once(' ') {
+            let reason = match way.name.rsplit_once(' ') {
                 Some((_, "OAUTHBEARER")) => "no such client",
                 _ => "Authentication failed",
             };
-            // Kafka's client may give up on a slow answer before it is told why: an operator would try again.
-            wait_for(told, PATIENCE, async || {
+            // Kafka's client may give up on a slow answer before it learns the reason. Try again, as an operator would.
+            wait_for(reason, PATIENCE, async || {
                 let (good, said) = way.audit(stack).await?;
                 ensure!(!good && !said.contains(WRONG), "{}: {said}", way.name);
-                Ok(said.contains(told).then_some(()))
+                Ok(said.contains(reason).then_some(()))
             })
             .await
             .with_context(|| way.name.clone())
@@ -162,7 +162,7 @@ fn a_client_without_a_certificate_of_the_authority_is_refused_where_kafka_wants_
             let (good, said) = way.audit(stack).await?;
             ensure!(!good && said.contains("alert"), "{said}");
         }
-        // Whom Kafka's setting names is trusted, and no other.
+        // Only the authority that Kafka's setting names is trusted.
         let way = Way::new("SSL", "ssl").with("SSL_CA_LOCATION", other.ca().display().to_string());
         let (good, said) = way.audit(stack).await?;
         ensure!(!good && said.contains("certificate verify failed"), "{said}");
@@ -181,7 +181,7 @@ fn settings_that_do_not_go_together_are_refused_with_what_to_set() -> Result<()>
         let key = || stack.tls().client_key().display().to_string();
         let with_sasl = "needs INTERACTION_KAFKA_SECURITY=sasl_ssl or INTERACTION_KAFKA_SECURITY=sasl_plaintext";
         let with_tls = "needs INTERACTION_KAFKA_SECURITY=ssl or INTERACTION_KAFKA_SECURITY=sasl_ssl";
-        for (way, told) in [
+        for (way, advice) in [
             (plain().with("USERNAME", "me"), format!("INTERACTION_KAFKA_USERNAME {with_sasl}")),
             (only_tls().with("PASSWORD", WRONG), format!("INTERACTION_KAFKA_PASSWORD {with_sasl}")),
             (only_tls().with("SASL_MECHANISM", "PLAIN"), format!("INTERACTION_KAFKA_SASL_MECHANISM {with_sasl}")),
@@ -204,7 +204,7 @@ fn settings_that_do_not_go_together_are_refused_with_what_to_set() -> Result<()>
             (token().with("SASL_OAUTHBEARER_EXTENSIONS", "cluster"), "of the form key=value".to_owned()),
         ] {
             let (good, said) = way.audit(stack).await?;
-            ensure!(!good && said.contains(&told) && !said.contains(WRONG), "{told}: {said}");
+            ensure!(!good && said.contains(&advice) && !said.contains(WRONG), "{advice}: {said}");
         }
         Ok(())
     })

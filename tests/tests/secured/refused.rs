@@ -10,11 +10,11 @@ use sqlx::{Connection, MySqlConnection};
 
 use crate::{PATIENCE, WRONG, another_app, another_authority, logged, mysql_url, persister, secured, stores};
 
-/// What OpenSSL and rustls say of a certificate whose authority they do not trust.
+/// The errors of OpenSSL and rustls for a certificate whose authority they do not trust.
 const OPENSSL: &str = "certificate verify failed";
 const RUSTLS: &str = "invalid peer certificate";
 
-/// The persister's first word with a store: the variable that names it, and a command that asks it before all others.
+/// For each store, the variable that the persister needs for it, and a command that connects to it before the other stores.
 const FIRST: [(&str, &[&str]); 3] = [
     ("INTERACTION_REDIS_URL", &["reconcile"]),
     ("INTERACTION_MYSQL_URL", &["migrate", "--wait-seconds", "1"]),
@@ -26,12 +26,12 @@ fn the_persister_refuses_a_certificate_of_another_authority() -> Result<()> {
     secured(async |stack| {
         let another = another_authority(stack)?.environment();
         let trust = another.each_ref().map(|(name, value)| (name.as_str(), value.as_str()));
-        for ((store, command), told) in FIRST.into_iter().zip([RUSTLS, RUSTLS, OPENSSL]) {
-            // Kafka's client may give up on a slow answer before it is told why: an operator would try again.
+        for ((store, command), reason) in FIRST.into_iter().zip([RUSTLS, RUSTLS, OPENSSL]) {
+            // Kafka's client may give up on a slow answer before it learns the reason. Try again, as an operator would.
             stack::wait_for(store, PATIENCE, async || {
                 let (good, said) = persister(stack, command, &trust).await?;
                 assert!(!good, "{store}: {said}");
-                Ok(said.contains(told).then_some(()))
+                Ok(said.contains(reason).then_some(()))
             })
             .await?;
         }
@@ -71,13 +71,13 @@ fn the_persister_tells_of_a_wrong_password_without_showing_it() -> Result<()> {
             with_wrong_password(&stack.mysql_owner_url()),
             file.display().to_string(),
         ];
-        let told = ["Password authentication failed", "Access denied for user 'migrator'", "Authentication failed"];
-        for (((variable, command), wrong), told) in FIRST.into_iter().zip(wrong).zip(told) {
-            // Kafka's client may give up on a slow answer before it is told why: an operator would try again.
-            stack::wait_for(told, PATIENCE, async || {
+        let reasons = ["Password authentication failed", "Access denied for user 'migrator'", "Authentication failed"];
+        for (((variable, command), wrong), reason) in FIRST.into_iter().zip(wrong).zip(reasons) {
+            // Kafka's client may give up on a slow answer before it learns the reason. Try again, as an operator would.
+            stack::wait_for(reason, PATIENCE, async || {
                 let (good, said) = persister(stack, command, &[(variable, &wrong)]).await?;
                 assert!(!good && !said.contains(WRONG), "{said}");
-                Ok(said.contains(told).then_some(()))
+                Ok(said.contains(reason).then_some(()))
             })
             .await?;
         }
@@ -117,7 +117,7 @@ fn the_stores_refuse_whoever_comes_without_tls() -> Result<()> {
         let plain = stack.mysql_url().replace("VERIFY_IDENTITY", "DISABLED");
         let refused = MySqlConnection::connect(&plain).await.err();
         let refused = refused.map(|error| error.to_string()).unwrap_or_default();
-        // By the server's setting or by the user's own: whichever it looks at first.
+        // The refusal comes from the server's setting or from the user's, depending on which the server checks first.
         assert!(["insecure transport", "Access denied"].iter().any(|word| refused.contains(word)), "{refused}");
 
         let brokers = stack.kafka_brokers();

@@ -6,7 +6,7 @@ use stack::{Stack, dev};
 
 use crate::{WRONG, persister, secured};
 
-/// Everything that must not be read in a log.
+/// Everything that must not be in a log.
 fn secrets() -> Vec<(&'static str, String)> {
     let names = [
         "JWT_KEY",
@@ -29,7 +29,7 @@ fn secrets() -> Vec<(&'static str, String)> {
     secrets
 }
 
-/// Fails if a secret is in a log below the stack's folder, and if a part has written none.
+/// Fails if a log below the stack's folder contains a secret, or if a part of the stack has no log.
 pub(crate) fn absent_from_logs(stack: &Stack) -> Result<()> {
     let mut searched = vec![];
     search(stack.data(), &mut searched)?;
@@ -42,7 +42,7 @@ pub(crate) fn absent_from_logs(stack: &Stack) -> Result<()> {
 fn search(folder: &Path, searched: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        // The stores' own data hold what they must.
+        // The stores' own data may contain secrets.
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() && !["redis", "mysql", "kafka"].contains(&name.as_str()) {
             search(&path, searched)?;
@@ -83,10 +83,10 @@ fn no_help_shows_a_secret() -> Result<()> {
     })
 }
 
-/// The commands that a help names, but for the one that prints helps.
+/// The commands that a help text names, without `help` itself.
 fn subcommands(help: &str) -> impl Iterator<Item = &str> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // What goes on in the next line is further in.
+    // A text that continues in the next line is indented further.
     let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
     names.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help")
 }
