@@ -32,8 +32,8 @@ impl Outcome {
         self.requests
     }
 
-    /// Fails if a connection broke, or if more than `lost_per_mille` of a thousand answers were not 2xx or 3xx: then something
-    /// else was measured.
+    /// Fails if a connection failed or timed out, or if more than `lost_per_mille` of a thousand answers were not 2xx or 3xx:
+    /// then something else was measured.
     pub(crate) fn answered(self, lost_per_mille: u32) -> Result<Self> {
         let most = self.requests * f64::from(lost_per_mille) / 1000.0;
         ensure!(f64::from(self.refused) <= most && self.broken == 0, "not all was answered well: {self:?}");

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_moved_partition_counts_as_moved() {
+    fn the_errors_of_a_moved_partition_are_recognised() {
         assert_eq!(outcome("Moved: 3999 127.0.0.1:7001"), Outcome::Moved);
         assert_eq!(outcome("An error was signalled by the server - Moved: 3999 127.0.0.1:7001"), Outcome::Moved);
         let in_script = "ResponseError: Script attempted to access a non local key in a cluster node script: 0af7";
