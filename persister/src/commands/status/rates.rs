@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moved_is_told_by_the_second_and_nothing_of_a_store_that_is_down() {
+    fn what_moved_is_shown_by_the_second_and_nothing_of_a_store_that_is_down() {
         let rates = Rates::between(&at(10, kafka(100, 90)), &at(14, kafka(180, 178))).expect("time has passed");
         assert_eq!((rates.written, rates.consumed), (Some(20.0), Some(22.0)));
         assert_eq!((rates.lag_growth, rates.outbox_growth), (Some(-2.0), None));
