@@ -1,23 +1,23 @@
-//! Where the partitions lie in a Redis Cluster.
+//! Which server of a Redis Cluster has which partition.
 
 use crc::{CRC_16_XMODEM, Crc, NoTable};
 
 use crate::Partition;
 
-/// A server as the cluster names it: host and port.
+/// A server's host and port, as the cluster reports them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
-    /// A name or an IP address, as `cluster-preferred-endpoint-type` has it; never empty.
+    /// A host name or an IP address, according to `cluster-preferred-endpoint-type`; never empty.
     pub host: String,
-    /// That of clients.
+    /// The port for clients.
     pub port: u16,
 }
 
-/// Which server has which partition.
+/// The server of each partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     servers: Vec<Address>,
-    /// By partition, which of them.
+    /// The index of the server, by partition.
     owners: Vec<Option<usize>>,
 }
 
@@ -27,15 +27,14 @@ const SLOTS: u16 = 16_384;
 /// The slot of the partition's hash tag, and so of all its keys.
 #[must_use]
 pub fn slot(partition: Partition) -> u16 {
-    // Of three bytes at most: a table would be larger than all the rest.
+    // Computed bit by bit: it is for at most three bytes, and a table would be larger than the rest of the code.
     const CRC: Crc<u16, NoTable> = Crc::<u16, NoTable>::new(&CRC_16_XMODEM);
     CRC.checksum(partition.to_string().as_bytes()) % SLOTS
 }
 
 impl Topology {
-    /// From the answer to CLUSTER NODES, which is one text
-    /// (<https://redis.io/docs/latest/commands/cluster-nodes/>). `asked` is the host it came from: a server that has met
-    /// no other knows no address of its own.
+    /// Reads the answer to CLUSTER NODES, which is one text (<https://redis.io/docs/latest/commands/cluster-nodes/>).
+    /// `asked` is the host that was asked: a server that has met no other does not know its own address.
     #[must_use]
     pub fn parse(nodes: &str, asked: &str) -> Self {
         let (mut servers, mut owners) = (Vec::new(), vec![None; usize::from(Partition::COUNT)]);
@@ -45,8 +44,8 @@ impl Topology {
             if !words.next().is_some_and(|flags| flags.split(',').any(|flag| flag == "master")) {
                 continue;
             }
-            // After the flags: master, ping, pong, epoch, link state, then slots. One in brackets is on the move and
-            // still here.
+            // After the flags: master, ping, pong, epoch, link state, then slots. A slot in brackets is being moved and
+            // is still here.
             for (first, last) in words.skip(5).filter_map(range) {
                 for partition in Partition::all().filter(|partition| (first..=last).contains(&slot(*partition))) {
                     owners[usize::from(partition.get())] = Some(servers.len());
@@ -57,7 +56,7 @@ impl Topology {
         Self { servers, owners }
     }
 
-    /// The server that has it; none where no server of the cluster does.
+    /// The server of a partition. None if no server of the cluster has it.
     #[must_use]
     pub fn owner(&self, partition: Partition) -> Option<&Address> {
         self.servers.get(self.owners[usize::from(partition.get())]?)
@@ -86,7 +85,7 @@ mod tests {
         Partition::from_number(number).expect("below 128")
     }
 
-    /// From `CLUSTER KEYSLOT` of a Redis 7.
+    /// Taken from `CLUSTER KEYSLOT` of a Redis 7.
     #[test]
     fn slots_are_those_of_redis() {
         assert_eq!([0, 1, 42, 127].map(|number| slot(partition(number))), [13_907, 9842, 8000, 6102]);

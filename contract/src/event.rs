@@ -8,34 +8,34 @@ use crate::{ArticleId, Kind, UserId, Version};
 /// The format of the events that this release writes and reads.
 const FORMAT: u64 = 1;
 
-/// The `type` of a read; every other is the name of a kind.
+/// The `type` of a read. Every other `type` is the name of a kind.
 const READ: &str = "read";
 
-/// What happened to an article, as it stands in Kafka.
+/// What happened to an article, as Kafka holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Orders the changes of one kind, user and article.
     pub version: Version,
-    /// Whose; `None` for the read of a visitor who is not signed in.
+    /// The user. `None` for a visitor who is not signed in.
     pub user: Option<UserId>,
-    /// Of which article.
+    /// The article.
     pub article: ArticleId,
     /// What changed, and to what.
     pub change: Change,
-    /// Why.
+    /// Why it changed.
     pub cause: Cause,
-    /// When, by the store's clock, in milliseconds.
+    /// When it happened, by the store's clock, in milliseconds.
     pub occurred_at: Timestamp,
     /// The request that caused it.
     pub request_id: String,
-    /// A keyed hash of the client's address; empty where there was no client.
+    /// A keyed hash of the client's address. Empty if there was no client.
     pub ip_hash: String,
 }
 
 /// The state after the change, so that applying it again changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// The kind is on for the user now, or off. If the kind's truth is MySQL, MySQL had it before Kafka.
+    /// The kind is now on or off for the user. If the kind's truth is MySQL, MySQL had the change before Kafka.
     Switch(Kind, bool),
     /// The article has been read that many times.
     Read(u64),
@@ -47,7 +47,7 @@ pub enum Change {
 pub enum Cause {
     /// The user's own request.
     User,
-    /// Trust and safety undid it.
+    /// Trust and safety revoked the change.
     Revoke,
     /// The user was erased.
     Erase,
@@ -55,7 +55,7 @@ pub enum Cause {
     Reconcile,
 }
 
-/// Why bytes are not an event. The text goes into the dead-letter queue as its reason.
+/// Why bytes are not an event. The dead-letter queue has the text as its reason.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// Not JSON of the event's shape, or a value out of its range.
@@ -64,13 +64,13 @@ pub enum DecodeError {
     /// Written by a newer release.
     #[error("unknown event format v={0}, this release reads v={FORMAT}")]
     UnknownFormat(u64),
-    /// A field that this type of event needs is missing or has no meaning.
+    /// A field that this type of event requires is missing or makes no sense.
     #[error("{0}")]
     Incomplete(&'static str),
 }
 
-/// An event as a store holds it, field by field, before it is known to be one: the JSON in Kafka, an entry of an outbox in
-/// Redis, a row of MySQL's outbox.
+/// The fields of an event before it is known to be one: the JSON in Kafka, an entry of an outbox in Redis, or a row of
+/// MySQL's outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fields<'a> {
     /// The event's version.
@@ -84,10 +84,10 @@ pub struct Fields<'a> {
     /// An article's id.
     #[serde(borrow)]
     pub article_id: Cow<'a, str>,
-    /// Of a kind: 1 for on, 0 for off.
+    /// For a kind: 1 for on, 0 for off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<i64>,
-    /// Of a read: the article's reads after it.
+    /// For a read: the article's reads after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<u64>,
     /// One of [`Cause`]'s words.
@@ -119,7 +119,7 @@ impl Cause {
 impl TryFrom<Fields<'_>> for Event {
     type Error = DecodeError;
 
-    /// The only reading of an event. What it accepts, every part of the service accepts.
+    /// The only place that reads an event, so every part of the service accepts the same events.
     fn try_from(fields: Fields<'_>) -> Result<Self, DecodeError> {
         let incomplete = |reason| move || DecodeError::Incomplete(reason);
         let change = if fields.r#type == READ {
@@ -184,13 +184,13 @@ impl Event {
         serde_json::to_vec(&Wire { v: FORMAT, fields }).expect("a struct of numbers and strings always serialises")
     }
 
-    /// Reads an event as it came from Kafka. Unknown fields are ignored, an unknown `v` is not.
+    /// Reads an event from Kafka. Unknown fields are ignored. An unknown `v` is an error.
     pub fn from_json(bytes: &[u8]) -> Result<Self, DecodeError> {
         #[derive(Deserialize)]
         struct Format {
             v: u64,
         }
-        // First the format alone, since a newer one may differ in everything else.
+        // Read only the format first: in a newer format everything else may differ.
         let Format { v } = serde_json::from_slice(bytes)?;
         if v != FORMAT {
             return Err(DecodeError::UnknownFormat(v));

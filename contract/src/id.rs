@@ -3,10 +3,10 @@ use std::{borrow::Cow, fmt, num::NonZeroI64, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-/// The most characters that an id may have.
+/// The most characters in an id.
 pub const MAX_ID: usize = 128;
 
-/// Where the numbers of names begin; below it a number is an id's own.
+/// The first number of a name. A smaller number is an id itself.
 pub const FIRST_NAME: i64 = 1 << 62;
 
 /// Why a text is not an id.
@@ -14,7 +14,7 @@ pub const FIRST_NAME: i64 = 1 << 62;
 #[error("an id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ : | @ + = -")]
 pub struct IdError;
 
-/// What stands before the number of a name whose text is not known. No id of a site has it.
+/// The prefix of an id whose name is unknown. No id of a site begins with it.
 const UNKNOWN: char = '#';
 
 /// Why an integer is not the number of an id.
@@ -22,20 +22,20 @@ const UNKNOWN: char = '#';
 #[error("the number of an id is an integer from 1 to 9223372036854775807")]
 pub struct NumberError;
 
-/// Whether the text is spelled as an id.
+/// Whether the text has the form of an id.
 fn is_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~:|@+=-".contains(&byte);
     (1..=MAX_ID).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-/// The number that an id is by itself: a canonical decimal from 1 to 2^62−1.
+/// The number of an id that is a number: a canonical decimal from 1 to 2^62−1.
 fn own_number(text: &str) -> Option<i64> {
     let canonical = text.starts_with(|first: char| ('1'..='9').contains(&first));
     text.parse().ok().filter(|number| canonical && *number < FIRST_NAME)
 }
 
-/// The number of a name: 2^62 plus the first 62 bits of a hash. `of` separates users from articles. At ten million names the chance that two have the same
-/// number is 10⁻⁵; the consumer finds them.
+/// The number of a name: 2^62 plus the first 62 bits of a hash. `of` separates users from articles. Among ten million
+/// names, the chance of two with the same number is 10⁻⁵; the consumer detects them.
 fn number_of_name(of: &str, name: &str) -> i64 {
     let digest = Sha256::new().chain_update(of).chain_update([0]).chain_update(name).finalize();
     let (first, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
@@ -46,7 +46,8 @@ macro_rules! id {
     ($of:literal, $(#[$number_doc:meta])* $number:ident, $(#[$id_doc:meta])* $id:ident) => {
         $(#[$number_doc])*
         ///
-        /// From 1 to 2^63−1. Redis, MySQL and Lua know ids by their numbers only: compact sets, columns of 8 bytes.
+        /// From 1 to 2^63−1. Redis, MySQL and Lua use only the number of an id, for compact sets and columns of 8
+        /// bytes.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "i64", into = "i64")]
         pub struct $number(NonZeroI64);
@@ -58,7 +59,7 @@ macro_rules! id {
                 self.0.get()
             }
 
-            /// Whether it stands for a name, which only the table `name` knows.
+            /// Whether the number stands for a name, whose text is in the table `name`.
             #[must_use]
             pub const fn is_name(self) -> bool {
                 self.get() >= FIRST_NAME
@@ -100,8 +101,8 @@ macro_rules! id {
 
         $(#[$id_doc])*
         ///
-        /// 1 to 128 characters of `A-Z a-z 0-9 . _ ~ : | @ + = -`. A canonical decimal from 1 to 2^62−1 is its own number;
-        /// every other id is a name, whose number is a hash.
+        /// 1 to 128 characters of `A-Z a-z 0-9 . _ ~ : | @ + = -`. A canonical decimal from 1 to 2^62−1 is its own
+        /// number. Every other id is a name, and its number is a hash.
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $id {
             number: $number,
@@ -109,13 +110,13 @@ macro_rules! id {
         }
 
         impl $id {
-            /// What Redis and MySQL know it by.
+            /// The number by which Redis and MySQL know the id.
             #[must_use]
             pub const fn number(&self) -> $number {
                 self.number
             }
 
-            /// Its text if it is a name; none if its number says all.
+            /// The text, if the id is a name.
             #[must_use]
             pub fn name(&self) -> Option<&str> {
                 self.name.as_deref()
@@ -131,16 +132,16 @@ macro_rules! id {
                 }
             }
 
-            /// The id of a row: its number, and its name if the table `name` has it. Where a name's text is not known, the id
-            /// is written as `#` and the number.
+            /// The id of a row: its number, and its name if the table `name` has it. If the text of a name is unknown,
+            /// the id is written as `#` and the number.
             #[must_use]
             pub fn stored(number: $number, name: Option<&str>) -> Self {
                 let known = name.filter(|_| number.is_name()).and_then(|name| name.parse().ok());
                 known.filter(|id: &Self| id.number == number).unwrap_or(Self { number, name: None })
             }
 
-            /// The id as events and commands write it: as the site does, or `#` and a number. Nothing that a caller of the
-            /// service sends is read by this.
+            /// Reads an id as events and commands write it: as the site does, or as `#` and a number. Never use it for
+            /// input of the service's callers.
             pub fn read(text: &str) -> Result<Self, IdError> {
                 match text.strip_prefix(UNKNOWN) {
                     None => text.parse(),
@@ -193,16 +194,17 @@ macro_rules! id {
 
 id! {
     "article",
-    /// The number of an article. It chooses the [`Partition`](crate::Partition) that all its keys live in.
+    /// The number of an article. It determines the [`Partition`](crate::Partition) of all its keys.
     ArticleNumber,
-    /// An article, as the site writes its id.
+    /// An article's id, as the site writes it.
     ArticleId
 }
 id! {
     "user",
     /// The number of a user.
     UserNumber,
-    /// A signed-in user, as the site writes the id: a claim of a verified token, never anything else that a caller sent.
+    /// A signed-in user's id, as the site writes it. It comes from a claim of a verified token, and from nothing else
+    /// that a caller sent.
     UserId
 }
 
@@ -233,7 +235,7 @@ mod tests {
             assert!(id.number().is_name(), "{name}");
             assert_eq!((id.name(), id.to_string().as_str()), (Some(name), name));
         }
-        // Two namespaces.
+        // Users and articles are two namespaces.
         let user: UserId = "how-to-like".parse().expect("an id");
         assert_ne!(user.number().get(), article("how-to-like").number().get());
     }

@@ -1,19 +1,19 @@
-//! The Redis keys: the only place where one is spelled.
+//! The Redis keys. No other file spells one.
 
 use itoa::Buffer;
 
 use crate::{ArticleNumber, Kind, Partition, UserNumber};
 
-/// What follows the partition's tag in a key of [`warm`].
+/// The part of a key of [`warm`] after the partition's tag.
 pub const WARM: &str = ":warm";
-/// What stands between the tag and the article in a key of [`pv`].
+/// The part of a key of [`pv`] between the tag and the article.
 pub const PV: &str = ":article:pv:";
-/// The same of [`uv`].
+/// The part of a key of [`uv`] between the tag and the article.
 pub const UV: &str = ":article:uv:";
-/// The same of [`reads`].
+/// The part of a key of [`reads`] between the tag and the article.
 pub const READS: &str = ":article:read:";
 
-/// The tag of a partition, with which all its keys begin.
+/// The tag of a partition. All its keys begin with it.
 #[must_use]
 pub fn tag(partition: Partition) -> String {
     ["{", Buffer::new().format(partition.get()), "}"].concat()
@@ -23,13 +23,13 @@ fn of_partition(partition: Partition, what: &str) -> String {
     ["{", Buffer::new().format(partition.get()), "}:", what].concat()
 }
 
-/// What stands between the tag and the article in a key of [`count`].
+/// The part of a key of [`count`] between the tag and the article.
 #[must_use]
 pub fn counts(kind: Kind) -> String {
     [":article:", kind.name(), ":"].concat()
 }
 
-/// The same of [`members`].
+/// The part of a key of [`members`] between the tag and the article.
 #[must_use]
 pub fn sets(kind: Kind) -> String {
     [":user:", kind.name(), ":"].concat()
@@ -41,20 +41,20 @@ fn of_article(what: [&str; 3], article: ArticleNumber) -> String {
     ["{", partition, "}", what[0], what[1], what[2], number].concat()
 }
 
-/// How many users have the kind on for the article. There is no key while nobody has.
+/// The number of users who have the kind on for the article. The key is absent while the number is 0.
 #[must_use]
 pub fn count(kind: Kind, article: ArticleNumber) -> String {
     of_article([":article:", kind.name(), ":"], article)
 }
 
-/// Which users those are: the first of the article's sets of user ids. Further sets append `:<number>`, and `:n` holds how
-/// many sets there are (see `lua/include/members.lua`).
+/// The users who have the kind on: the first of the article's sets. Further sets append `:<number>`, and `:n` holds the
+/// number of sets (see `lua/include/members.lua`).
 #[must_use]
 pub fn members(kind: Kind, article: ArticleNumber) -> String {
     of_article([":user:", kind.name(), ":"], article)
 }
 
-/// The kind and the article of a [`count`] or of [`members`], further sets included; none for any other key.
+/// The kind and article of a [`count`] or of [`members`], including further sets. None for any other key.
 #[must_use]
 pub fn kind_and_article(key: &str) -> Option<(Kind, ArticleNumber)> {
     let (_, rest) = key.split_once("}:")?;
@@ -64,7 +64,7 @@ pub fn kind_and_article(key: &str) -> Option<(Kind, ArticleNumber)> {
     Some((kind.parse().ok()?, article.parse().ok()?))
 }
 
-/// Matches the keys of all partitions that [`kind_and_article`] reads for one kind, for SCAN.
+/// A pattern for SCAN that matches the keys of one kind that [`kind_and_article`] reads, in all partitions.
 #[must_use]
 pub fn any_of(kind: Kind) -> String {
     format!("{{*}}:*:{kind}:*")
@@ -88,7 +88,8 @@ pub fn reads(article: ArticleNumber) -> String {
     of_article([READS, "", ""], article)
 }
 
-/// The view tokens of one hour that have counted, of all articles of a partition: a set as in `lua/include/members.lua`.
+/// The view tokens of one hour that have counted, for all articles of a partition: a set as in
+/// `lua/include/members.lua`.
 #[must_use]
 pub fn used_tokens(article: ArticleNumber, viewed_ms: i64) -> String {
     format!("{{{}}}:read:used:{}", Partition::of(article), viewed_ms.div_euclid(3_600_000))
@@ -101,12 +102,12 @@ pub enum Subject<'a> {
     User(UserNumber),
     /// A visitor, by the id in the signed cookie.
     Visitor(&'a str),
-    /// A client address, which is kept as a keyed hash only.
+    /// A client address, kept only as a keyed hash.
     Address(&'a str),
 }
 
 impl<'a> Subject<'a> {
-    /// What it is and its id; `number` is for that of a user.
+    /// The type of the subject and its id. `number` is the number of a user.
     fn parts(self, number: &'a mut Buffer) -> [&'a str; 2] {
         match self {
             Self::User(user) => ["user:", number.format(user.get())],
@@ -115,7 +116,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// No other subject has the same text.
+    /// The text of the subject, different for each subject.
     #[must_use]
     pub fn text(self) -> String {
         self.parts(&mut Buffer::new()).concat()
@@ -152,7 +153,8 @@ pub fn barred(partition: Partition) -> String {
     of_partition(partition, "barred")
 }
 
-/// Pairs of user and article that are being looked into, as [`held_pair`] spells them, by when that ends at the latest.
+/// Pairs of user and article that a command has in hand, spelled by [`held_pair`], with the time at which the hold
+/// expires.
 #[must_use]
 pub fn held(partition: Partition) -> String {
     of_partition(partition, "held")
@@ -164,8 +166,8 @@ pub fn held_pair(kind: Kind, user: UserNumber, article: ArticleNumber) -> String
     format!("{kind}:{user}:{article}")
 }
 
-/// A hash of the token of the latest process that writes the projections here, which only grows, and of how many writes
-/// there were; see `lua/project.lua`.
+/// A hash with the token of the latest process that writes the projections here, which only grows, and the number of
+/// writes (see `lua/project.lua`).
 #[must_use]
 pub fn projector(partition: Partition) -> String {
     of_partition(partition, "projector")
@@ -183,15 +185,15 @@ pub fn changed(partition: Partition) -> String {
     of_partition(partition, "changed")
 }
 
-/// The same while a snapshot saves them.
+/// The articles of [`changed`] that a snapshot is saving.
 #[must_use]
 pub fn saving(partition: Partition) -> String {
     of_partition(partition, "saving")
 }
 
-/// A key set of users' tokens that instances share, as text: see `lua/jwks_take.lua`. Its name is that of a provider and
-/// of the key that seals it, so that instances with other settings do not meet. Of [`Partition::FIRST`], as are the next
-/// two.
+/// A key set of users' tokens that instances share, as text (see `lua/jwks_take.lua`). The name is that of a provider
+/// and of the key that seals the set, so that instances with other settings use another key. It belongs to
+/// [`Partition::FIRST`], as do the next two keys.
 #[must_use]
 pub fn jwks(name: &str) -> String {
     format!("{JWKS}{name}")
@@ -203,7 +205,7 @@ pub fn jwks_turn(name: &str) -> String {
     format!("{JWKS}{name}:turn")
 }
 
-/// The turn to say in the log which keys of a set cannot be used.
+/// The turn to log which keys of a set cannot be used.
 #[must_use]
 pub fn jwks_log(name: &str) -> String {
     format!("{JWKS}{name}:log")
@@ -211,16 +213,16 @@ pub fn jwks_log(name: &str) -> String {
 
 const JWKS: &str = "{0}:jwks:";
 
-/// Whether a key is one of these, and so of no article.
+/// Whether a key belongs to a shared key set, and so to no article.
 #[must_use]
 pub fn is_of_jwks(key: &str) -> bool {
     key.starts_with(JWKS)
 }
 
-/// Matches the keys of all partitions, for SCAN.
+/// A pattern for SCAN that matches the keys of all partitions.
 pub const ANY: &str = "{*}:*";
 
-/// The partition whose tag a key carries.
+/// The partition in a key's tag.
 #[must_use]
 pub fn partition_of(key: &str) -> Option<Partition> {
     let (tag, _) = key.strip_prefix('{')?.split_once("}:")?;

@@ -6,22 +6,22 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{ArticleId, ArticleNumber, UserId, UserNumber};
 
-/// A user and an article, of one kind: what is on or off. In the order of MySQL's primary key.
+/// An article, a kind and a user, in the order of MySQL's primary key. A pair is on or off.
 pub type Pair = (ArticleNumber, Kind, UserNumber);
 
-/// A pair with its ids as the site writes them: what an event is made of.
+/// A pair with its ids as the site writes them, which an event consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Which kind.
+    /// The kind.
     pub kind: Kind,
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Of which article.
+    /// The article.
     pub article: ArticleId,
 }
 
 impl Written {
-    /// What the stores know it by.
+    /// The pair by its numbers, as the stores know it.
     #[must_use]
     pub fn pair(&self) -> Pair {
         (self.article.number(), self.kind, self.user.number())
@@ -31,10 +31,10 @@ impl Written {
 /// The store that decides what holds; the others follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Truth {
-    /// One script changes status, count and outbox. Suits what is frequent and hot.
+    /// One script changes status, count and outbox. This suits a kind that is frequent and hot.
     Redis,
-    /// One stored procedure does. Redis holds a projection for reading, which follows within milliseconds. Suits what is
-    /// rare and must be right at the instant of the answer.
+    /// One stored procedure makes the change. Redis holds a projection for reading, which follows within milliseconds.
+    /// This suits a kind that is rare and must be right at the instant of the answer.
     Mysql,
 }
 
@@ -42,18 +42,18 @@ pub enum Truth {
 #[derive(Debug)]
 struct Row {
     kind: Kind,
-    /// The number in MySQL's column `kind`. Part of the stored format: never reused.
+    /// The number in MySQL's column `kind`. It is part of the stored format and never reused.
     code: u8,
-    /// In paths, events and keys.
+    /// The name in paths, events and keys.
     name: &'static str,
     /// The JSON field that says whether it is on.
     on: &'static str,
     /// The JSON field of the count, and the last segment of a user's list.
     count: &'static str,
     truth: Truth,
-    /// The kinds that switching this one on switches off. They are of Redis, as this one then is, and exclude it too.
+    /// The kinds that this one switches off. Both kinds' truth must be Redis, and each must exclude the other.
     excludes: &'static [Kind],
-    /// The last segment of the article's public list of users; none for a kind that is not public.
+    /// The last segment of the article's public list of users. None if the list is not public.
     listed: Option<&'static str>,
 }
 
@@ -69,7 +69,7 @@ macro_rules! kinds {
             /// Every kind, in the order in which answers have them.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
 
-            /// How many there are.
+            /// The number of kinds.
             pub const COUNT: usize = Self::ALL.len();
         }
 
@@ -147,19 +147,19 @@ impl Kind {
         Self::ALL.iter().copied().filter(move |kind| kind.truth() == truth)
     }
 
-    /// The kind of a column `kind`.
+    /// The kind with this number in the column `kind`.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         TABLE.iter().find(|row| row.code == code).map(|row| row.kind)
     }
 
-    /// The kind whose count has this name: `likes` is of [`Kind::Like`].
+    /// The kind with this name of its count: `likes` belongs to [`Kind::Like`].
     #[must_use]
     pub fn from_count(count: &str) -> Option<Self> {
         TABLE.iter().find(|row| row.count == count).map(|row| row.kind)
     }
 
-    /// The kind whose public list has this name: `likers` is of [`Kind::Like`].
+    /// The kind with this name of its public list: `likers` belongs to [`Kind::Like`].
     #[must_use]
     pub fn from_list(listed: &str) -> Option<Self> {
         TABLE.iter().find(|row| row.listed == Some(listed)).map(|row| row.kind)
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!("views".parse::<Kind>(), Err(KindError));
     }
 
-    /// Paths, keys and JSON fields of everything else.
+    /// The words that paths, keys and JSON fields use for other things.
     #[test]
     fn no_name_is_another_things() {
         let segments = ["views", "reads", "interactions", "pv", "uv", "read", "n"];

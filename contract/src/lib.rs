@@ -1,6 +1,6 @@
-//! What the components, the persister and the tests agree on: kinds, ids, partitions, Redis keys, scripts and events.
+//! The contract between components, persister and tests: kinds, ids, partitions, Redis keys, scripts and events.
 //!
-//! Everything here is parsed once, at the border; behind it a value of one of these types is valid.
+//! Input is parsed once, at the border. After that, a value of one of these types is valid.
 
 mod cluster;
 mod event;

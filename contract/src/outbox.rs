@@ -9,20 +9,20 @@ use crate::{DecodeError, Event, Fields, Version};
 pub struct OutboxEntry {
     /// The entry's stream id, which becomes the event's version.
     pub id: Version,
-    /// The values of its event, by their names.
+    /// The values of the event, by name.
     pub fields: HashMap<String, String>,
 }
 
 impl OutboxEntry {
-    /// The one field of an entry in Redis: the event's values, a space between them. Names of their own would be written to
-    /// the stream's log with every event.
+    /// The only field of an entry in Redis: the event's values, separated by spaces. Separate fields would add their
+    /// names to every entry.
     pub const EVENT: &str = "event";
 
     /// The values, in the order in which the scripts write them.
     pub const FIELDS: [&str; 9] =
         ["type", "user_id", "article_id", "status", "reads", "cause", "at", "request_id", "ip_hash"];
 
-    /// The entry as it stands in Redis. Fields that are no event's stay as they are.
+    /// An entry as it is in Redis. Unknown fields are kept.
     #[must_use]
     pub fn of_stream(id: Version, fields: HashMap<String, String>) -> Self {
         let values = fields.get(Self::EVENT).filter(|_| fields.len() == 1).map(|event| event.split(' '));
@@ -35,24 +35,24 @@ impl OutboxEntry {
         }
     }
 
-    /// What an entry's field holds for these values, in the order of [`Self::FIELDS`].
+    /// The content of the field for these values, in the order of [`Self::FIELDS`].
     #[must_use]
     pub fn event_of(values: [&str; 9]) -> String {
         values.join(" ")
     }
 
-    /// The fields as a JSON object: how an entry that is no event stands in the dead-letter queue.
+    /// The fields as a JSON object, for an entry in the dead-letter queue that is no event.
     #[must_use]
     pub fn fields_to_json(&self) -> Vec<u8> {
         serde_json::to_vec(&self.fields).expect("a map of strings always serialises")
     }
 
-    /// The entry of that id whose fields stand in the dead-letter queue.
+    /// The entry with that id whose fields are in the dead-letter queue.
     pub fn from_json(id: Version, fields: &[u8]) -> Result<Self, DecodeError> {
         Ok(Self { id, fields: serde_json::from_slice(fields)? })
     }
 
-    /// The event that the entry stands for.
+    /// The event of the entry.
     pub fn to_event(&self) -> Result<Event, DecodeError> {
         let field = |name: &'static str| self.fields.get(name).map_or("", String::as_str);
         let at = field("at").parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());

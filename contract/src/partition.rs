@@ -2,18 +2,18 @@ use std::fmt;
 
 use crate::ArticleNumber;
 
-/// One of the 128 parts that the articles are spread over.
+/// One of the 128 parts over which the articles are spread.
 ///
-/// All keys of an article carry its partition as hash tag (`{17}:…`), so one script may touch them on Redis Cluster and
-/// the load spreads over the shards; the partition also chooses the outbox and the Kafka partition.
+/// All keys of an article have its partition as their hash tag (`{17}:…`). So one script may use them on Redis Cluster,
+/// and load spreads over the shards. The partition also determines the outbox and the Kafka partition.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Partition(u8);
 
 impl Partition {
-    /// How many there are. Changing it would move every key: it is part of the stored format.
+    /// The number of partitions. It is part of the stored format: another number would move every key.
     pub const COUNT: u8 = 128;
 
-    /// Where keys live that are of no article.
+    /// The partition of keys that belong to no article.
     pub const FIRST: Self = Self(0);
 
     /// Every partition, in order.
@@ -27,15 +27,15 @@ impl Partition {
         self.0
     }
 
-    /// The partition of that number, if there is one.
+    /// The partition with that number, if there is one.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         if number < Self::COUNT { Some(Self(number)) } else { None }
     }
 
-    /// Where an article lives: the top 7 bits of the id mixed by `SplitMix64`'s finaliser
-    /// (<https://prng.di.unimi.it/splitmix64.c>), so that ids with equal low bits, as snowflake-like generators make
-    /// them, spread as evenly as consecutive ones.
+    /// An article's partition: the top 7 bits of its number after `SplitMix64`'s finaliser
+    /// (<https://prng.di.unimi.it/splitmix64.c>). Ids with equal low bits, as snowflake-like generators make them, then
+    /// spread as evenly as consecutive ids.
     #[must_use]
     pub const fn of(article: ArticleNumber) -> Self {
         let mut mixed = article.get().cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);

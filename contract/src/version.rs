@@ -4,14 +4,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The version of a change: the id of its entry in the partition's outbox stream, `<ms>-<seq>`.
 ///
-/// Redis makes stream ids grow within a stream even when its clock does not
-/// (<https://redis.io/docs/latest/develop/data-types/streams/#entry-ids>), so of two changes of one pair of user and
-/// article the later one always has the greater version. Compared as numbers, never as text: `9-0 < 10-0`.
+/// Stream ids grow within a stream even if Redis's clock does not
+/// (<https://redis.io/docs/latest/develop/data-types/streams/#entry-ids>). So of two changes of one pair of user and
+/// article, the later one has the greater version. Versions are compared as numbers, never as text: `9-0 < 10-0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Version {
     /// Milliseconds since 1970 by the Redis server's clock.
     pub ms: u64,
-    /// Number within the millisecond.
+    /// The number within the millisecond.
     pub seq: u64,
 }
 

@@ -1,39 +1,39 @@
-//! What every call of a script has in common.
+//! What all calls of scripts have in common.
 
 use super::{FromReply, Script};
 use crate::Partition;
 
-/// The server that a call goes to, as the caller knows it.
+/// The server of a call, as the caller knows it.
 #[derive(Debug, Clone, Copy)]
 pub struct At<'a> {
-    /// The server's name: its run id and its replication's. A script compares it with the partition's warm marker.
+    /// The server's name: its run id and its replication id. A script compares it with the partition's warm marker.
     pub server: &'a str,
-    /// When the caller stops waiting, in ms by the server's clock; none for tools that nobody waits for. Scripts that a
-    /// request causes to write do nothing after it.
+    /// When the caller stops waiting, in ms by the server's clock. None for tools. A script that writes for a request
+    /// does nothing after this time.
     pub deadline_ms: Option<i64>,
 }
 
 /// A call of a script.
 pub trait Call {
-    /// What the script answers after `OK`.
+    /// The script's answer after `OK`.
     type Answer: FromReply;
 
-    /// Which script.
+    /// The script.
     const SCRIPT: Script;
 
-    /// The partition whose server the call goes to: all its keys are of this one.
+    /// The partition of all the keys, which determines the server.
     fn partition(&self) -> Partition;
 
     /// KEYS and ARGV.
     fn command(&self, at: At<'_>) -> Command;
 
-    /// The frequency limits that it charges, in the order by which [`Refusal::Limited`] names one.
+    /// The frequency limits that the call charges, in the order in which [`Refusal::Limited`] numbers them.
     fn limits(&self) -> &[Limit] {
         &[]
     }
 }
 
-/// KEYS and ARGV of a call, in the order that the head of the script gives.
+/// KEYS and ARGV of a call, in the order of the script's header.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Command {
     /// KEYS.
@@ -42,7 +42,7 @@ pub struct Command {
     pub args: Vec<Vec<u8>>,
 }
 
-/// A frequency limit as the scripts take it.
+/// A frequency limit, as the scripts take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     /// How many requests pass at once.
@@ -51,7 +51,7 @@ pub struct Limit {
     pub interval_us: i64,
 }
 
-/// The arguments of EVALSHA, or of EVAL if `text`: the script, the number of keys, the keys, the arguments.
+/// The arguments of EVALSHA, or of EVAL if `text`: the script, the number of keys, the keys, and the arguments.
 pub fn send<C: Call>(call: &C, at: At<'_>, text: bool) -> impl Iterator<Item = Vec<u8>> {
     let Command { keys, args } = call.command(at);
     let script = if text { C::SCRIPT.source } else { C::SCRIPT.sha };

@@ -1,4 +1,5 @@
-//! How a script's call is declared: its fields, its answer, and its KEYS and ARGV in the order of the script's head.
+//! The macros that declare a script's call: its fields, its answer, and its KEYS and ARGV in the order of the script's
+//! header.
 
 /// The type of a call.
 macro_rules! script {
@@ -20,7 +21,7 @@ macro_rules! script {
 
             fn partition(&self) -> $crate::Partition {
                 let $call = self;
-                // A call of keys that are of no article asks nothing of itself.
+                // A call whose keys belong to no article does not use itself.
                 let _ = $call;
                 $partition
             }
@@ -42,7 +43,7 @@ macro_rules! script {
     };
 }
 
-/// What takes a call's arguments: `args` are a value each; `packed` are one value, for the scripts of requests.
+/// The form of a call's arguments: `args` are separate values; `packed` are one value, for the scripts of requests.
 macro_rules! arguments {
     (args) => {
         Vec::<Vec<u8>>::new()
@@ -52,7 +53,7 @@ macro_rules! arguments {
     };
 }
 
-/// The type of an answer, its fields in the order of the script's.
+/// The type of an answer, with its fields in the order of the script's answer.
 macro_rules! answer {
     ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*

@@ -1,12 +1,12 @@
-//! The scripts that keep the stores equal: what the relay calls, and what compares and repairs.
+//! The scripts that keep the stores equal: those of the relay, and those of comparison and repair.
 
 use super::part::Each;
 use crate::{ArticleId, ArticleNumber, Kind, Partition, UserId, UserNumber, Version, keys};
 
 script! {
-    /// `ack.lua`: removes from the outbox what Kafka has confirmed. Answers how many entries were there.
+    /// `ack.lua`: removes entries from the outbox that Kafka has confirmed. Returns how many of them were there.
     Ack<'a> = ACK -> u64 {
-        /// Whose outbox.
+        /// The partition of the outbox.
         partition: Partition,
         /// The relay's consumer group.
         group: &'a str,
@@ -18,28 +18,28 @@ script! {
     args(call.group, call.ids)
 }
 
-/// An entry of MySQL's outbox, as far as the projection goes.
+/// An entry of MySQL's outbox, as the projection needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// A kind whose truth is MySQL.
     pub kind: Kind,
-    /// Whose.
+    /// The user.
     pub user: UserNumber,
-    /// Of which article.
+    /// The article.
     pub article: ArticleNumber,
     /// On or off after the change.
     pub on: bool,
 }
 
 script! {
-    /// `project.lua`: brings the projection in Redis up to entries of MySQL's outbox. Answers how many times the
-    /// partition's projections were written.
+    /// `project.lua`: brings the projection in Redis up to date with entries of MySQL's outbox. Returns how many times
+    /// the partition's projections have been written.
     Project<'a> = PROJECT -> u64 {
         /// The partition of all the articles.
         partition: Partition,
-        /// What no earlier process has: see `lua/project.lua`.
+        /// The token: greater than that of any earlier process (see `lua/project.lua`).
         token: u64,
-        /// In the order of their ids; some hundreds at most.
+        /// The entries in the order of their ids; a few hundred at most.
         entries: &'a [Entry],
     }
     |call, at| in call.partition,
@@ -53,13 +53,13 @@ script! {
 answer! {
     /// What Redis holds.
     Compared {
-        /// The last entry of the outbox up to which it is true.
+        /// The last entry of the outbox: the answer is true as of this entry.
         last: Version,
         /// The count.
         count: i64,
-        /// How many users there are in the sets, which the count should equal; -1 where users are asked about.
+        /// The number of users in the sets, which the count should equal; -1 if users were asked about.
         members: i64,
-        /// For each user asked about, whether it is on.
+        /// For each of the users, whether the kind is on.
         on: Vec<bool>,
     }
 }
@@ -67,11 +67,11 @@ answer! {
 script! {
     /// `compare.lua`: what Redis holds of a kind and an article.
     Compare<'a> = COMPARE -> Compared {
-        /// Of which kind.
+        /// The kind.
         kind: Kind,
-        /// Of which article.
+        /// The article.
         article: ArticleNumber,
-        /// Which users to look at; 1,000 at most.
+        /// The users to look at; 1,000 at most.
         users: &'a [UserNumber],
     }
     |call, at| in Partition::of(call.article),
@@ -83,14 +83,14 @@ script! {
 }
 
 script! {
-    /// `restate.lua`: says again what Redis holds of users; without users, counts again. Answers the last entry of the outbox, which may be one
-    /// that this made.
+    /// `restate.lua`: repeats what Redis holds of users as events; without users, corrects the count. Returns the last
+    /// entry of the outbox.
     Restate<'a> = RESTATE -> Version {
-        /// Of which kind.
+        /// The kind.
         kind: Kind,
-        /// Of which article.
+        /// The article.
         article: ArticleId,
-        /// Of which users, where the kind's truth is Redis; some hundreds at most. Without any it only counts.
+        /// The users, if the kind's truth is Redis; a few hundred at most. Without users the script corrects the count.
         users: &'a [UserId],
     }
     |call, at| in Partition::of(call.article.number()),

@@ -1,4 +1,4 @@
-//! The scripts that requests about kinds call.
+//! The scripts of requests about kinds.
 
 use super::{FromReply, Limit, Reply, part::Each};
 use crate::{
@@ -12,17 +12,17 @@ answer! {
     Gate {
         /// How many requests would pass now.
         left: i64,
-        /// Milliseconds until the burst is whole again.
+        /// Milliseconds until the whole burst is available again.
         reset_ms: u64,
     }
 }
 
 answer! {
-    /// What a toggle came to.
+    /// The result of a toggle.
     Toggled {
         /// Whether it changed anything.
         changed: bool,
-        /// How many users have it on now.
+        /// The number of users who have the kind on.
         count: i64,
         /// What is left of the user's limit.
         gate: Gate,
@@ -32,21 +32,21 @@ answer! {
 script! {
     /// `toggle.lua`: switches a kind whose truth is Redis on or off.
     Toggle<'a> = TOGGLE -> Toggled {
-        /// Which.
+        /// The kind.
         kind: Kind,
-        /// Whose.
+        /// The user.
         user: UserId,
-        /// Of which article.
+        /// The article.
         article: ArticleId,
         /// On or off.
         on: bool,
-        /// The outbox's length at which changes are refused.
+        /// The length of the outbox at which changes are refused.
         outbox_max: u64,
-        /// The user's, and the client address's.
+        /// The limits of the user and of the client address.
         limits: [Limit; 2],
-        /// Goes into the event.
+        /// The id of the request, for the event.
         request_id: &'a str,
-        /// Goes into the event, and names the client address's limit.
+        /// The keyed hash of the client address: for the event, and the name of the address's limit.
         ip_hash: &'a str,
     }
     |call, at| in Partition::of(call.article.number()),
@@ -75,15 +75,15 @@ fn of_kind(kind: Kind, article: ArticleNumber) -> (String, String) {
 script! {
     /// `limit.lua`: charges the limits of a kind whose truth is MySQL.
     TakeLimit<'a> = LIMIT -> Gate {
-        /// Which.
+        /// The kind.
         kind: Kind,
-        /// Whose.
+        /// The user.
         user: UserNumber,
-        /// Of which article.
+        /// The article.
         article: ArticleNumber,
-        /// Names the client address's limit.
+        /// The keyed hash of the client address, the name of its limit.
         ip_hash: &'a str,
-        /// The user's, and the client address's.
+        /// The limits of the user and of the client address.
         limits: [Limit; 2],
     }
     |call, at| in Partition::of(call.article),
@@ -97,11 +97,12 @@ script! {
 }
 
 script! {
-    /// `query.lua`: the counters of articles of one server, and what a user has on; none for those whose partition is cold.
+    /// `query.lua`: the counters of articles on one server, and what a user has on. None for articles whose partition
+    /// is cold.
     Query = QUERY -> Vec<Option<Queried>> {
-        /// Which, with their partitions: one at least, and those of one partition together.
+        /// The articles with their partitions: at least one, and articles of one partition together.
         articles: Vec<(Partition, ArticleNumber)>,
-        /// The caller; none for an anonymous one.
+        /// The caller. None for an anonymous caller.
         user: Option<UserNumber>,
     }
     |call, at| in call.articles.first().map_or_else(Partition::default, |(partition, _)| *partition),
@@ -122,12 +123,12 @@ pub struct Queried {
     pub uv: i64,
     /// Reads.
     pub reads: i64,
-    /// For each of [`Kind::ALL`], in that order: how many users have it on, and whether the caller has; none for an
-    /// anonymous caller.
+    /// For each of [`Kind::ALL`], in order: the number of users who have it on, and whether the caller has it on; none
+    /// for an anonymous caller.
     pub kinds: [(i64, Option<bool>); Kind::COUNT],
 }
 
-/// In the order of the call's articles; none where the partition is cold.
+/// In the order of the call's articles. None where the partition is cold.
 impl FromReply for Vec<Option<Queried>> {
     fn read(reply: &mut Reply) -> Option<Self> {
         let text = String::read(reply)?;

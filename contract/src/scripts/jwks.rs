@@ -1,4 +1,4 @@
-//! The scripts by which instances share the key set of users' tokens, and take turns.
+//! The scripts by which instances share the key set for users' tokens, and take turns.
 
 use crate::{Partition, keys};
 
@@ -7,17 +7,17 @@ answer! {
     Turn {
         /// It does.
         taken: bool,
-        /// Milliseconds for which another has it.
+        /// The milliseconds for which another caller has the turn.
         wait_ms: u64,
     }
 }
 
 script! {
-    /// `turn.lua`: takes the turn to do what is to be done once for all instances.
+    /// `turn.lua`: takes the turn for something that one instance does for all.
     TakeTurn<'a> = TURN -> Turn {
-        /// Which: a key of [`Partition::FIRST`].
+        /// The key of the turn, one of [`Partition::FIRST`].
         turn: &'a str,
-        /// Milliseconds that it lasts.
+        /// How long the turn lasts, in milliseconds.
         lasts_ms: u64,
     }
     |call, at| in Partition::FIRST,
@@ -26,9 +26,9 @@ script! {
 }
 
 answer! {
-    /// What became of a wish for another key set.
+    /// The answer to a request for another key set.
     JwksTaken {
-        /// A shared set that the caller does not know; else empty.
+        /// A shared set that the caller does not know; otherwise empty.
         set: String,
         /// The turn to fetch one.
         turn: Turn,
@@ -38,11 +38,11 @@ answer! {
 script! {
     /// `jwks_take.lua`: reads the shared key set, or takes the turn to fetch another.
     JwksTake<'a> = JWKS_TAKE -> JwksTaken {
-        /// Which set.
+        /// The name of the set.
         name: &'a str,
-        /// The tag of the set that the caller knows: what it has before its first colon. Empty for none.
+        /// The tag of the set that the caller knows: the part before its first colon. Empty for none.
         known: &'a str,
-        /// Milliseconds that a turn lasts.
+        /// How long a turn lasts, in milliseconds.
         lasts_ms: u64,
     }
     |call, at| in Partition::FIRST,
@@ -53,7 +53,7 @@ script! {
 script! {
     /// `jwks_put.lua`: shares a key set.
     JwksPut<'a> = JWKS_PUT -> () {
-        /// Which set.
+        /// The name of the set.
         name: &'a str,
         /// The set, which begins with its tag and a colon.
         set: &'a str,

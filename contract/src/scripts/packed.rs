@@ -1,9 +1,11 @@
-//! Arguments of a script in one value, as `cmsgpack.unpack` reads them: Redis and whatever is between handle one value once,
-//! however much is in it (<https://redis.io/docs/latest/develop/programmability/lua-api/#cmsgpack-library>).
+//! Arguments of a script in one value, which the script unpacks with `cmsgpack.unpack`. Redis and everything in between
+//! handle one value faster than many
+//! (<https://redis.io/docs/latest/develop/programmability/lua-api/#cmsgpack-library>).
 //!
-//! By hand, since three of `MessagePack`'s forms are all it takes (<https://github.com/msgpack/msgpack/blob/master/spec.md>).
+//! Written by hand, because it needs only a few of `MessagePack`'s forms
+//! (<https://github.com/msgpack/msgpack/blob/master/spec.md>).
 
-/// The value so far.
+/// The bytes so far.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Packed(Vec<u8>);
 
@@ -26,7 +28,7 @@ impl Packed {
         self.0.extend(text);
     }
 
-    /// A number, which Lua has as a double.
+    /// A number, which becomes a double in Lua.
     pub(super) fn push_number(&mut self, number: i64) {
         if let Ok(small @ 0..128) = u8::try_from(number) {
             self.0.push(small);

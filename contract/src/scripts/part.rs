@@ -1,18 +1,18 @@
-//! What can be a part of KEYS or ARGV.
+//! The parts of KEYS and ARGV.
 
 use super::{Limit, packed};
 use crate::{ArticleId, ArticleNumber, Kind, UserId, UserNumber, Version};
 
-/// Where parts go, in their order.
+/// A list of parts.
 pub trait Parts {
-    /// A text. Ids are texts too: Lua's numbers are doubles.
+    /// A text. Ids are texts too, because Lua's numbers are doubles.
     fn text(&mut self, text: &[u8]);
 
     /// A number that the script computes with.
     fn number(&mut self, number: i64);
 }
 
-/// A value each.
+/// Each part is a value.
 impl Parts for Vec<Vec<u8>> {
     fn text(&mut self, text: &[u8]) {
         self.push(text.to_vec());
@@ -23,7 +23,7 @@ impl Parts for Vec<Vec<u8>> {
     }
 }
 
-/// All in one value.
+/// All parts are in one value.
 impl Parts for packed::Packed {
     fn text(&mut self, text: &[u8]) {
         self.push_text(text);
@@ -40,7 +40,7 @@ pub trait Part {
     fn append(self, to: &mut impl Parts);
 }
 
-/// The parts with one more.
+/// The list with one more part.
 pub(super) fn appended<P: Parts>(mut to: P, part: impl Part) -> P {
     part.append(&mut to);
     to
@@ -59,7 +59,7 @@ macro_rules! computed {
 
 computed!(i64, u64, usize);
 
-/// Numbers that are only compared, or part of a key.
+/// Numbers that are only compared, or are part of a key.
 macro_rules! named {
     ($($type:ty),*) => {
         $(impl Part for $type {
@@ -72,7 +72,7 @@ macro_rules! named {
 
 named!(UserNumber, ArticleNumber);
 
-/// What is a text already.
+/// Texts.
 macro_rules! text {
     ($($type:ty),*) => {
         $(impl Part for $type {

@@ -1,8 +1,8 @@
-//! What scripts answer.
+//! The answers of scripts.
 
 use crate::{ArticleId, Version};
 
-/// One value of an answer, whichever client it came by.
+/// One value of an answer, from any client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// A number of Lua.
@@ -23,7 +23,7 @@ pub enum Refusal {
     /// The user may switch nothing on or off.
     #[error("the user is barred")]
     Barred,
-    /// The pair of user and article is being looked into.
+    /// A command has the pair of user and article in hand.
     #[error("the pair is held")]
     Held,
     /// The outbox is at its high-water mark.
@@ -34,22 +34,22 @@ pub enum Refusal {
     Limited {
         /// Milliseconds until one more request passes.
         wait_ms: u64,
-        /// Which of the call's limits, from 0.
+        /// The number of the limit in the call, from 0.
         which: usize,
     },
-    /// The view is not old enough to be read, by so many milliseconds.
+    /// The view is too young to be read, by so many milliseconds.
     #[error("the view is not old enough")]
     Early(u64),
     /// The view is too old, or from before the last rebuild.
     #[error("the view is too old")]
     Expired,
-    /// The partition is not, or no longer, what the caller takes it for.
+    /// The partition is no longer in the state that the caller expects.
     #[error("another process has taken over the partition")]
     Stale,
-    /// The partition is served: somebody else has declared it whole.
+    /// The partition is served: another process has declared it whole.
     #[error("the partition is warm")]
     Warm,
-    /// The answer is of none of these forms.
+    /// The answer has an unknown form.
     #[error("the script answered in an unknown form")]
     Unknown,
 }
@@ -59,13 +59,13 @@ pub enum Refusal {
 pub struct Reply(std::vec::IntoIter<Value>);
 
 impl Reply {
-    /// Of these values, in their order.
+    /// An answer of these values.
     #[must_use]
     pub fn new(values: Vec<Value>) -> Self {
         Self(values.into_iter())
     }
 
-    /// What follows `OK`, or why the script did nothing.
+    /// Reads what follows `OK`, or the reason for which the script did nothing.
     pub fn read<A: FromReply>(mut self) -> Result<A, Refusal> {
         match String::read(&mut self).ok_or(Refusal::Unknown)?.as_str() {
             "OK" => A::read(&mut self).ok_or(Refusal::Unknown),
@@ -93,9 +93,9 @@ impl Reply {
     }
 }
 
-/// What can be read from the next values of an answer.
+/// A type that can be read from the next values of an answer.
 pub trait FromReply: Sized {
-    /// Reads it; none where the values are of another form.
+    /// Reads the value. None if the values have another form.
     fn read(reply: &mut Reply) -> Option<Self>;
 }
 
@@ -162,7 +162,7 @@ impl FromReply for ArticleId {
     }
 }
 
-/// All that is left: a list comes last.
+/// Everything that is left, so a list comes last.
 impl<T: FromReply> FromReply for Vec<T> {
     fn read(reply: &mut Reply) -> Option<Self> {
         let mut all = Self::new();

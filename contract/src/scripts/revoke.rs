@@ -1,16 +1,16 @@
-//! The scripts that take changes back, and hold pairs of user and article meanwhile.
+//! The scripts that hold pairs of user and article, and switch them off.
 
 use super::part::Each;
 use crate::{Cause, Pair, Partition, Version, Written, keys};
 
 answer! {
-    /// What is held now.
+    /// The result of a hold.
     Held {
-        /// The last entry of the outbox: every change of these pairs is in it or before it.
+        /// The last entry of the outbox: every change of these pairs is at or before it.
         last: Version,
-        /// When the hold runs out, as [`Undo`] and [`Release`] want it.
+        /// When the hold expires, as [`Undo`] and [`Release`] take it.
         until: String,
-        /// For each pair, whether this call holds it; somebody else does otherwise.
+        /// For each pair, whether this call holds it. Otherwise another caller does.
         got: Vec<bool>,
     }
 }
@@ -20,11 +20,11 @@ fn names(pairs: &[Pair]) -> impl super::Part {
 }
 
 script! {
-    /// `hold.lua`: holds pairs, so that no request changes them until they are released or the hold runs out.
+    /// `hold.lua`: holds pairs, so that no request changes them until they are released or the hold expires.
     Hold<'a> = HOLD -> Held {
         /// The partition of all the articles.
         partition: Partition,
-        /// Which; some hundreds at most.
+        /// The pairs; a few hundred at most.
         pairs: &'a [Pair],
         /// For how long, in ms.
         lasts_ms: u64,
@@ -35,7 +35,7 @@ script! {
 }
 
 answer! {
-    /// What was undone.
+    /// The result of an undo.
     Undone {
         /// The last entry of the outbox.
         last: Version,
@@ -45,15 +45,15 @@ answer! {
 }
 
 script! {
-    /// `undo.lua`: switches pairs off, for another reason than their users' wish. For kinds whose truth is Redis.
+    /// `undo.lua`: switches pairs off for a reason other than their users' wish. For kinds whose truth is Redis.
     Undo<'a> = UNDO -> Undone {
         /// The partition of all the articles.
         partition: Partition,
-        /// Which; some hundreds at most.
+        /// The pairs; a few hundred at most.
         pairs: &'a [Written],
-        /// Why.
+        /// The cause in the events.
         cause: Cause,
-        /// When the pairs' hold runs out, as [`Held`] says; empty where they need none.
+        /// When the pairs' hold expires, as [`Held`] says. Empty if they need no hold.
         until: &'a str,
     }
     |call, at| in call.partition,
@@ -70,13 +70,13 @@ script! {
 }
 
 script! {
-    /// `release.lua`: lets held pairs go. Answers how many were.
+    /// `release.lua`: releases held pairs. Returns how many were released.
     Release<'a> = RELEASE -> u64 {
         /// The partition of all the articles.
         partition: Partition,
-        /// Which.
+        /// The pairs.
         pairs: &'a [Pair],
-        /// When the hold runs out, as [`Held`] says: another hold of a pair stays.
+        /// When the hold expires, as [`Held`] says. Another hold of a pair stays.
         until: &'a str,
     }
     |call, _at| in call.partition,

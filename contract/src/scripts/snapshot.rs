@@ -4,11 +4,11 @@ use super::part::Each;
 use crate::{ArticleId, ArticleNumber, Partition, keys};
 
 script! {
-    /// `snapshot_take.lua`: names articles whose counters changed since they were last saved.
+    /// `snapshot_take.lua`: lists articles whose counters changed since they were last saved.
     SnapshotTake = SNAPSHOT_TAKE -> Vec<ArticleId> {
-        /// Of which partition.
+        /// The partition.
         partition: Partition,
-        /// How many at most; some thousands.
+        /// The most articles to list; a few thousand.
         most: usize,
     }
     |call, at| in call.partition,
@@ -35,7 +35,7 @@ script! {
     SnapshotRead<'a> = SNAPSHOT_READ -> Vec<Counters> {
         /// The partition of all the articles.
         partition: Partition,
-        /// Which.
+        /// The articles.
         articles: &'a [ArticleId],
     }
     |call, at| in call.partition,
@@ -51,14 +51,14 @@ fn counters(article: ArticleNumber) -> impl super::Part {
 }
 
 script! {
-    /// `snapshot_done.lua`: forgets that an article's counters are to be saved. Answers whether it did; they are to be saved
-    /// again if they changed meanwhile.
+    /// `snapshot_done.lua`: removes an article from the list of those to be saved. Returns whether it did: an article
+    /// that changed meanwhile stays listed.
     SnapshotDone = SNAPSHOT_DONE -> bool {
-        /// Of which article.
+        /// The article.
         article: ArticleId,
-        /// As they were saved.
+        /// The page views that were saved.
         pv: i64,
-        /// As they were saved.
+        /// The reads that were saved.
         reads: i64,
     }
     |call, _at| in Partition::of(call.article.number()),

@@ -1,4 +1,4 @@
-//! The scripts' texts, with their includes resolved and their digests fixed at build time.
+//! The texts of the scripts, with their includes resolved and their digests computed at build time.
 
 /// A script as Redis runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,13 +7,13 @@ use crate::{
 };
 
 answer! {
-    /// An article's views after one more.
+    /// An article's views, including this one.
     Viewed {
         /// Page views.
         pv: i64,
         /// Visitors.
         uv: i64,
-        /// When it was counted, in ms by the server's clock.
+        /// The time of the view, in ms by the server's clock.
         at_ms: i64,
         /// The partition's epoch.
         epoch: i64,
@@ -25,13 +25,13 @@ answer! {
 script! {
     /// `view.lua`: counts a page view and its visitor.
     View<'a> = VIEW -> Viewed {
-        /// Of which article.
+        /// The article.
         article: ArticleId,
-        /// Who is counted as a visitor, and whose limit it is.
+        /// Who counts as the visitor, and whose limit applies.
         visitor: Subject<'a>,
-        /// Names the client address's limit.
+        /// The keyed hash of the client address, the name of its limit.
         ip_hash: &'a str,
-        /// The visitor's, and the client address's.
+        /// The limits of the visitor and of the client address.
         limits: [Limit; 2],
     }
     |call, at| in Partition::of(call.article.number()),
@@ -47,25 +47,25 @@ script! {
     limits(&call.limits)
 }
 
-/// A view token as `read.lua` takes it.
+/// A view token, as `read.lua` takes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Used {
-    /// What tells it from every other token: 63 random bits.
+    /// 63 random bits that identify the token.
     pub number: i64,
-    /// The epoch that it was made in.
+    /// The epoch in which it was made.
     pub epoch: i64,
     /// When it was made, in ms by the server's clock.
     pub viewed_ms: i64,
-    /// Milliseconds after which it counts.
+    /// The milliseconds before it counts.
     pub after_ms: i64,
-    /// Milliseconds after which it no longer does.
+    /// The milliseconds after which it no longer counts.
     pub lifetime_ms: i64,
 }
 
 answer! {
-    /// What a read came to.
+    /// The result of a read.
     Reading {
-        /// Whether it counted; a token that has counted before does not.
+        /// Whether the read counted. A token counts once.
         counted: bool,
         /// The article's reads now.
         reads: i64,
@@ -75,19 +75,19 @@ answer! {
 script! {
     /// `read.lua`: counts a read, once for each view token.
     Read<'a> = READ -> Reading {
-        /// Of which article.
+        /// The article.
         article: ArticleId,
-        /// Whose; none for a visitor.
+        /// The user. None for a visitor.
         user: Option<UserId>,
-        /// The view that is read.
+        /// The view token.
         token: Used,
-        /// The outbox's length at which changes are refused.
+        /// The length of the outbox at which changes are refused.
         outbox_max: u64,
-        /// The client address's.
+        /// The limit of the client address.
         limit: Limit,
-        /// Goes into the event.
+        /// The id of the request, for the event.
         request_id: &'a str,
-        /// Goes into the event, and names the limit.
+        /// The keyed hash of the client address: for the event, and the name of the limit.
         ip_hash: &'a str,
     }
     |call, at| in Partition::of(call.article.number()),

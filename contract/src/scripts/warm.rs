@@ -1,33 +1,33 @@
-//! The scripts of the warm rule and of a rebuild. A partition that is fenced for a rebuild is named by the rebuild's id
-//! rather than by its server.
+//! The scripts of the warm rule and of a rebuild. While a partition is fenced for a rebuild, its marker has the
+//! rebuild's id instead of a server's name.
 
 use super::part::Each;
 use crate::{ArticleNumber, Kind, Partition, UserNumber, Version, keys};
 
 answer! {
-    /// What is known of a partition.
+    /// What Redis knows of a partition.
     State {
-        /// The server whose data was known to be whole; empty for none, or for a rebuild under way.
+        /// The server whose data was known to be whole. Empty for none, and during a rebuild.
         server: String,
-        /// 0 where there is no marker at all.
+        /// 0 if there is no marker.
         epoch: u64,
         /// The outbox's last id.
         last: Version,
         /// Entries in the outbox.
         waiting: u64,
-        /// The oldest of them.
+        /// The oldest entry in the outbox.
         oldest: Option<Version>,
-        /// The id of the rebuild that it is fenced for; empty for none.
+        /// The id of the rebuild for which the partition is fenced. Empty for none.
         rebuild: String,
-        /// How many times the projections here were written. A server that has fewer writes than MySQL knows of lost some.
+        /// How many times the projections were written. A server with fewer writes than MySQL knows of has lost some.
         writes: u64,
     }
 }
 
 script! {
-    /// `partition_state.lua`: what is known of a partition, warm or not.
+    /// `partition_state.lua`: the state of a partition, warm or not.
     PartitionState = PARTITION_STATE -> State {
-        /// Which.
+        /// The partition.
         partition: Partition,
     }
     |call, _at| in call.partition,
@@ -37,7 +37,7 @@ script! {
 script! {
     /// `fence.lua`: fences a partition for a rebuild.
     Fence<'a> = FENCE -> () {
-        /// Which.
+        /// The partition.
         partition: Partition,
         /// The id of the rebuild.
         rebuild: &'a str,
@@ -48,11 +48,11 @@ script! {
 script! {
     /// `clear.lua`: removes keys of a partition that is fenced for this rebuild.
     Clear<'a> = CLEAR -> () {
-        /// Which.
+        /// The partition.
         partition: Partition,
         /// The id of the rebuild.
         rebuild: &'a str,
-        /// The keys, all of the partition; some thousands at most.
+        /// The keys, all of this partition; a few thousand at most.
         keys: Vec<String>,
     }
     |call, _at| in call.partition,
@@ -60,17 +60,17 @@ script! {
 }
 
 script! {
-    /// `restore_members.lua`: writes users who have a kind on for an article back from MySQL.
+    /// `restore_members.lua`: restores users who have a kind on for an article from MySQL.
     RestoreMembers<'a> = RESTORE_MEMBERS -> () {
         /// The id of the rebuild.
         rebuild: &'a str,
-        /// Of which kind.
+        /// The kind.
         kind: Kind,
-        /// Of which article.
+        /// The article.
         article: ArticleNumber,
-        /// How many users the article has in all.
+        /// The number of all users of the article.
         total: usize,
-        /// Some of them; 5,000 at most.
+        /// Some of the users; 5,000 at most.
         users: &'a [UserNumber],
     }
     |call, _at| in Partition::of(call.article),
@@ -81,15 +81,15 @@ script! {
 }
 
 script! {
-    /// `restore_stats.lua`: writes an article's page views, visitors and reads back from MySQL.
+    /// `restore_stats.lua`: restores an article's page views, visitors and reads from MySQL.
     RestoreStats<'a> = RESTORE_STATS -> () {
         /// The id of the rebuild.
         rebuild: &'a str,
-        /// Of which article.
+        /// The article.
         article: ArticleNumber,
         /// Page views.
         pv: i64,
-        /// The bytes of the visitors' `HyperLogLog`, as they were saved; empty for none.
+        /// The saved bytes of the visitors' `HyperLogLog`; empty for none.
         uv_sketch: Vec<u8>,
         /// Reads.
         reads: i64,
@@ -102,27 +102,27 @@ script! {
 }
 
 script! {
-    /// `restore_bars.lua`: writes barred users back from MySQL.
+    /// `restore_bars.lua`: restores barred users from MySQL.
     RestoreBars<'a> = RESTORE_BARS -> () {
-        /// Into which partition; each has all of them.
+        /// The partition; each has a copy of all bars.
         partition: Partition,
         /// The id of the rebuild.
         rebuild: &'a str,
-        /// Whom; 1,000 at most.
+        /// The users; 1,000 at most.
         users: &'a [UserNumber],
     }
     |call, _at| in call.partition,
     keys(keys::warm(call.partition), keys::barred(call.partition)), args(call.rebuild, call.users)
 }
 
-/// A rebuild that is complete.
+/// A completed rebuild.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rebuilt<'a> {
-    /// Its id.
+    /// The id of the rebuild.
     pub rebuild: &'a str,
-    /// Every new version must be above this one.
+    /// Every new version must be greater than this one.
     pub above: Version,
-    /// A new token: no process that wrote projections before writes them here any more.
+    /// A new token, which keeps earlier processes from writing projections here.
     pub token: u64,
     /// How many writes of projections MySQL knows of.
     pub writes: u64,
@@ -131,13 +131,13 @@ pub struct Rebuilt<'a> {
 script! {
     /// `warm.lua`: declares a server's data of a partition whole.
     Warm<'a> = WARM -> () {
-        /// Which.
+        /// The partition.
         partition: Partition,
-        /// After a rebuild the next one, else the one that was seen.
+        /// The epoch: after a rebuild a new one, otherwise the present one.
         epoch: u64,
         /// The relay's consumer group.
         group: &'a str,
-        /// What was done before; the default where nothing was lost.
+        /// The rebuild. The default if nothing was lost.
         rebuilt: Rebuilt<'a>,
     }
     |call, at| in call.partition,
