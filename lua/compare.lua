@@ -1,10 +1,10 @@
--- What Redis holds of a kind and an article, and up to which entry of the outbox that is true.
+-- Reads what Redis holds of a kind and an article, and the last entry of the outbox: the answer is as of this entry.
 --
 -- KEYS  1 warm   2 outbox   3 count   4 members
 -- ARGV  1 name of the server   2 and on: numbers of users
 --
--- Returns OK, last id of the outbox, count, members of the sets (-1 where users are asked about), then for each user
---             1 (on) or 0
+-- Returns OK, last id of the outbox, count, number of users in the sets (-1 if users are asked about),
+--             then for each user 1 (on) or 0
 --         COLD   as in toggle.lua
 
 -- @include guard
@@ -18,7 +18,8 @@ if refused then
   return { refused }
 end
 local n = set_count(members)
--- Not with every thousand users: an article with ten million has 50,000 sets to count.
+-- Counted only by a call without users. An article with ten million users has 50,000 sets, too many to count again for
+-- every thousand users.
 local in_sets = #ARGV == 1 and member_count(members, n) or -1
 local answer = { 'OK', last_id(outbox), tonumber(redis.call('GET', total) or 0), in_sets }
 for i = 2, #ARGV do

@@ -1,10 +1,10 @@
--- Holds pairs of user and article, so that toggle.lua changes them no more until they are let go or the hold runs out.
+-- Holds pairs of user and article: toggle.lua does not change them until they are released or the hold expires.
 --
 -- KEYS  1 warm   2 outbox   3 held
 -- ARGV  1 name of the server   2 ms to hold   3 and on: pairs, as kind:user:article
 --
--- Returns OK, last id of the outbox, when the hold runs out in ms by the server's clock, then for each pair 1,
---             or 0 where somebody else holds it
+-- Returns OK, last id of the outbox, when the hold expires (ms by the server's clock), then for each pair 1,
+--             or 0 if another caller holds it
 --         COLD   as in toggle.lua
 
 -- @include guard
@@ -23,7 +23,7 @@ local answer = { 'OK', last_id(outbox), until_ms }
 for i = 3, #ARGV do
   answer[#answer + 1] = redis.call('ZADD', held, 'NX', until_ms, ARGV[i])
 end
--- What a holder that died leaves behind goes by itself, after the longest of the holds.
+-- The key expires after the longest of its holds, so a holder that died leaves nothing behind.
 if redis.call('PTTL', held) < 2 * ARGV[2] then
   redis.call('PEXPIRE', held, 2 * ARGV[2])
 end

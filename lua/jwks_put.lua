@@ -1,5 +1,5 @@
--- Shares a key set of users' tokens. It stays until another takes its place: while the provider is down, it is the last
--- one known.
+-- Shares a key set of users' tokens between instances. It stays until another set replaces it, so that the last known
+-- set is there while the provider is down.
 --
 -- KEYS  1 shared set
 -- ARGV  1 deadline, ms by the server's clock   2 set, which begins with its tag and a colon

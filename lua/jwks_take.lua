@@ -1,13 +1,13 @@
--- Reads the key set of users' tokens that instances share, or takes the turn to fetch another. The set is sealed by the
--- instance that fetched it; whoever reads it checks the seal.
+-- Reads the key set of users' tokens that instances share, or takes the turn to fetch another. The instance that
+-- fetched the set has sealed it, and every instance that reads it checks the seal.
 --
 -- KEYS  1 shared set   2 turn
--- ARGV  1 deadline, ms by the server's clock   2 the tag of the set that the caller knows, which is what a set has before
---       its first colon; empty for none   3 ms that a turn lasts
+-- ARGV  1 deadline, ms by the server's clock   2 tag of the set that the caller knows, empty for none: a set begins
+--       with its tag and a colon   3 ms that a turn lasts
 --
--- Returns OK, set, 0, 0         it is another one than the caller knows
---         OK, empty, 1, 0       it is not, and the caller has the turn now
---         OK, empty, 0, ms      it is not, and another has the turn for so long
+-- Returns OK, set, 0, 0         the caller does not know this set
+--         OK, empty, 1, 0       there is no other set, and the caller has the turn now
+--         OK, empty, 0, ms      there is no other set, and another caller has the turn for so long
 --         LATE   as in toggle.lua
 
 -- @include guard

@@ -1,4 +1,4 @@
--- What is known of a partition, warm or not.
+-- Reads the state of a partition, warm or not.
 --
 -- KEYS  1 warm   2 outbox   3 projector
 --

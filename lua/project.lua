@@ -1,11 +1,11 @@
--- Brings the projection of kinds whose truth is MySQL up to entries of MySQL's outbox, in the order given. To do it again
--- leaves the same state, as long as the order is kept: therefore one process at a time writes projections, and its token
--- is greater than that of every process before it.
+-- Applies entries of MySQL's outbox, in the order given, to the projection of kinds whose truth is MySQL. Applying them
+-- again leaves the same state, as long as the order is kept. Therefore one process at a time writes projections, and
+-- its token is greater than that of every process before it.
 --
 -- KEYS  1 warm   2 projector, then for each entry: count, members
 -- ARGV  1 name of the server   2 token of the projector, then for each entry: number of the user, status
 --
--- Returns OK, how many times the projections here were written; by this number `warm` sees that a server lost some
+-- Returns OK, how many times the projections here were written: too few show that a server lost some
 --         STALE   another process has begun to write the projections here
 --         COLD    as in toggle.lua
 

@@ -1,20 +1,21 @@
 #!lua flags=allow-oom,allow-cross-slot-keys
--- The counters of articles, and which kinds a user has on for each. The articles may be of any partitions that this server
--- has: one call asks about all of them. On a cluster a flag above permits that; the keys of other partitions than the first
--- are not declared, since the keys that a command names must be of one slot. It writes nothing, but PFCOUNT counts as a
--- write, since it may keep what it has counted.
+-- Reads the counters of articles, and which kinds a user has on for each. One call asks about articles of all
+-- partitions that this server has. On a cluster, a flag above permits that. The keys of other partitions than the first
+-- are not declared, since the keys that a command names must be of one slot. The script changes no data, but PFCOUNT
+-- counts as a write, since it may store what it has counted.
 --
 -- KEYS  1 warm of the first partition
 -- ARGS  1 name of the server   2 number of the user, empty for an anonymous caller   3 how many kinds
---       4 what follows the partition's tag in the key of warm   5 pv   6 uv   7 reads
+--       4 part of the key of warm after the partition's tag   5 of pv   6 of uv   7 of reads
 --       then for each kind: count, members, then for each article, those of one partition together: tag, number
 -- ARGV  1 ARGS, packed
 --
--- Returns OK, one text of numbers with a space between them; for each article: pv (-1 where its partition is cold), uv,
+-- Returns OK, one text of numbers with a space between them; for each article: pv (-1 if its partition is cold), uv,
 --             reads, then for each kind: count, 1 or 0 (on; -1 for an anonymous caller)
---         COLD   as in toggle.lua, where all of their partitions are
+--         COLD   as in toggle.lua, if the partitions of all articles are cold
 --
--- One text, since most of them are texts here already, and whatever is between handles one value once.
+-- The answer is one text: most numbers are texts here already, and every layer on the way to the caller then handles
+-- one value instead of many.
 
 -- @include members
 
@@ -22,9 +23,9 @@ local ARGS = { cmsgpack.unpack(ARGV[1]) }
 local server, user, kinds = ARGS[1], ARGS[2], ARGS[3]
 local WARM, PV, UV, READS = unpack(ARGS, 4, 7)
 local FIRST_KIND, FIRST_ARTICLE = 8, 8 + 2 * kinds
--- Whose sets are looked into, nobody's for an anonymous caller.
+-- Whether to look up what the user has on. An anonymous caller has no user.
 local looks = user ~= ''
--- Of an article: numbers that are asked for, and numbers that are answered.
+-- For each article: how many numbers are read, and how many are answered.
 local OF_KIND = looks and 2 or 1
 local ASKED, ANSWERED = 2 + OF_KIND * kinds, 3 + 2 * kinds
 
@@ -38,18 +39,18 @@ local function add_cold()
   last = last + ANSWERED
 end
 
--- `numbers` are pv, reads, then for each kind count and, for a caller, number of sets, from `at` on.
+-- From `at` on, `numbers` has pv and reads, then for each kind the count and, if there is a user, the number of sets.
 local function add_counters(tag, article, numbers, at)
   local pv = numbers[at]
   answer[last + 1] = pv or '0'
-  -- Who has been seen is seen by a view.
+  -- Views count the visitors, so without page views there are none.
   answer[last + 2] = pv and redis.call('PFCOUNT', tag .. UV .. article) or '0'
   answer[last + 3] = numbers[at + 1] or '0'
   at = at + 2
   for i = 2, 2 * kinds, 2 do
     local count, on = numbers[at], '-1'
     if looks then
-      -- Nobody has it on where there is no count.
+      -- Without a count, nobody has the kind on.
       local members = tag .. ARGS[FIRST_KIND + i - 1] .. article
       on = count and redis.call('SISMEMBER', set_of(members, tonumber(numbers[at + 1] or 1), user), user) or '0'
     end

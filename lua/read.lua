@@ -10,9 +10,9 @@
 --       13 request id   14 ip hash
 -- ARGV  1 ARGS, packed
 --
--- Returns OK, 1 if it counted else 0 (it had counted before), reads
+-- Returns OK, 1 if the read counted else 0 (it had counted before), reads
 --         EARLY, ms to wait   the view is not old enough
---         EXPIRED             it is too old, or from before the last rebuild, whose used tokens are not known
+--         EXPIRED             the view is too old, or from before the last rebuild: used tokens from then are not known
 --         COLD, LATE, FULL or LIMITED, ms to wait, 1   as in toggle.lua
 
 -- @include guard
@@ -54,7 +54,8 @@ if not allowed then
   return { 'LIMITED', ms, 1 }
 end
 
--- Until the last token of the hour is too old. From now, not from the hour: the clock may be set back.
+-- Keeps the key until the last token of the hour is too old. Counts from now and not from the hour, because the clock
+-- may be set back.
 local function forget_later(key)
   redis.call('PEXPIRE', key, string.format('%d', lifetime_ms + HOUR_MS))
 end
@@ -66,7 +67,7 @@ end
 redis.call('SADD', changed, ARGS[4])
 local count = redis.call('INCR', reads)
 append(outbox, 'read', ARGS[3], ARGS[4], '', count, 'user', now, ARGS[13], ARGS[14])
--- Last, since it may be cut short.
+-- The split comes last, since it may be cut short.
 if size > 2 * PER_SET then
   split(used, n)
   forget_later(set_key(used, n))

@@ -1,9 +1,9 @@
--- Lets held pairs go. A hold of somebody else's stays.
+-- Releases held pairs. Another caller's hold of a pair stays.
 --
 -- KEYS  1 held
--- ARGV  1 when the hold runs out, as hold.lua answered   2 and on: pairs, as kind:user:article
+-- ARGV  1 when the hold expires, as hold.lua answered   2 and on: pairs, as kind:user:article
 --
--- Returns OK, how many were let go
+-- Returns OK, how many were released
 
 local released = 0
 for i = 2, #ARGV do

@@ -1,5 +1,6 @@
--- Says again what Redis holds of users, a kind and an article, as events that MySQL will follow. Run twice it says the same
--- twice. Without users it sets the count to the number of members where it is another, also of a projection.
+-- Repeats what Redis holds of users for a kind and an article, as events that MySQL will follow. A second run appends
+-- the same events again. Without users, corrects the count if it differs from the number of members, also that of a
+-- projection.
 --
 -- KEYS  1 warm   2 outbox   3 count   4 members
 -- ARGV  1 name of the server   2 kind   3 article id, then for each user: number, user id

@@ -1,4 +1,4 @@
--- Writes barred users back from MySQL, into a partition fenced for this rebuild.
+-- Restores barred users from MySQL, into a partition that is fenced for this rebuild.
 --
 -- KEYS  1 warm   2 barred
 -- ARGV  1 id of the rebuild   2 and on: numbers of users

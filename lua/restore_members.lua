@@ -1,4 +1,4 @@
--- Writes some of the users who have a kind on for an article back from MySQL, into a partition fenced for this rebuild.
+-- Restores from MySQL some of the users who have a kind on for an article. The partition is fenced for this rebuild.
 --
 -- KEYS  1 warm   2 count   3 members
 -- ARGV  1 id of the rebuild   2 how many users the article has in all   3 and on: numbers of users

@@ -1,4 +1,4 @@
--- Writes an article's PV, UV and reads back from MySQL, into a partition fenced for this rebuild.
+-- Restores an article's PV, UV and reads from MySQL, into a partition that is fenced for this rebuild.
 --
 -- KEYS  1 warm   2 pv   3 uv   4 reads
 -- ARGV  1 id of the rebuild   2 pv   3 uv sketch as it was saved, may be empty   4 reads

@@ -1,14 +1,15 @@
--- Forgets that an article's counters are to be saved, since MySQL has them; unless they changed while they were saved. A
--- snapshot beside this one may have named that change already, and its name is what is taken away here.
+-- Removes an article from those to be saved, because MySQL has its counters. If a counter changed while they were
+-- saved, the article is marked as changed again: another snapshot may already have listed it for that change, and this
+-- script removes the entry.
 --
 -- KEYS  1 saving   2 changed   3 pv   4 reads
 -- ARGV  1 article id   2 pv   3 reads, as they were saved
 --
--- Returns OK, 1, or 0 where it is to be saved again
+-- Returns OK, 1, or 0 if the article is to be saved again
 
 local saving, changed, pv, reads = unpack(KEYS)
 
--- One that is not there was lost with its server, and is nothing to be saved.
+-- A counter that is not there was lost with its server, so nothing is left to save.
 local function moved(key, saved)
   local count = redis.call('GET', key)
   return count and count ~= saved

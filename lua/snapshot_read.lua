@@ -1,4 +1,4 @@
--- The PV, UV and reads of articles of one partition, as the snapshot saves them.
+-- Reads the PV, UV and reads of articles of one partition, in the form that a snapshot saves.
 --
 -- KEYS  1 warm, then for each article: pv, uv, reads
 -- ARGV  1 name of the server

@@ -1,5 +1,5 @@
--- Names articles whose PV, UV or reads changed since they were last saved. They stay in `saving` until
--- snapshot_done.lua, so that one whose saving was cut short is named again.
+-- Lists articles whose PV, UV or reads changed since they were last saved. They stay in `saving` until
+-- snapshot_done.lua removes them, so that an article whose saving was cut short is listed again.
 --
 -- KEYS  1 warm   2 changed   3 saving
 -- ARGV  1 name of the server   2 how many at most

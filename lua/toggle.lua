@@ -1,5 +1,6 @@
--- Switches a kind on or off for a user and an article: status, count and outbox event together, or nothing. For kinds
--- whose truth is Redis. Switching one on switches off those that it excludes, each with an event of its own.
+-- Switches a kind on or off for a user and an article. Changes status and count and appends the event together, or does
+-- nothing. For kinds whose truth is Redis. Switching a kind on switches off the kinds that it excludes, each with its
+-- own event.
 --
 -- KEYS  1 warm   2 barred   3 outbox   4 held   5 limit of the user   6 limit of the address
 --       7 count   8 members, then for each excluded kind: count, members
@@ -13,8 +14,8 @@
 -- Returns OK, 1 if it changed anything else 0, count, requests left, ms until the burst is whole
 --         COLD                  the server's data is not known to be whole
 --         LATE                  the deadline has passed
---         BARRED                the user may switch nothing here
---         HELD                  this pair of user and article is being looked into, which takes seconds
+--         BARRED                the user may not switch anything
+--         HELD                  this pair of user and article is held, which lasts seconds
 --         FULL                  the outbox is at its high-water mark
 --         LIMITED, ms to wait, 1 or 2   the user's or the address's limit is used up
 
@@ -33,7 +34,7 @@ local refused = refusal(warm, server, now, ARGS[10])
 if refused then
   return { refused }
 end
--- Most partitions have neither bars nor holds: one command says so.
+-- Most partitions have neither bars nor holds, and one command shows that.
 local is_guarded = redis.call('EXISTS', barred, held) > 0
 if is_guarded and redis.call('SISMEMBER', barred, user) == 1 then
   return { 'BARRED' }
@@ -49,7 +50,7 @@ if redis.call('XLEN', outbox) >= ARGS[11] then
   return { 'FULL' }
 end
 
--- The limits, how many sets each kind has, and whether anybody has an excluded kind on: one command for all of them.
+-- One command reads the limits, the number of sets of each kind, and whether anybody has an excluded kind on.
 local wanted = { user_limit, address_limit, members .. ':n' }
 if status == '1' then
   for i = FIRST_KEY, #KEYS, 2 do
@@ -99,7 +100,7 @@ for _, other in ipairs(excluded) do
   end
 end
 say(kind, status)
--- Last, since it may be cut short.
+-- The split comes last, since it may be cut short.
 if status == '1' and count > n * PER_SET then
   split(members, n)
 end

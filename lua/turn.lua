@@ -1,10 +1,10 @@
--- Takes the turn to do what is to be done once for all instances.
+-- Takes the turn for work that one instance does for all of them.
 --
 -- KEYS  1 turn
 -- ARGV  1 deadline, ms by the server's clock   2 ms that a turn lasts
 --
 -- Returns OK, 1, 0      the caller has the turn now
---         OK, 0, ms     another has it for so long
+--         OK, 0, ms     another caller has the turn for so long
 --         LATE   as in toggle.lua
 
 -- @include guard

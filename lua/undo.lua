@@ -1,13 +1,13 @@
--- Switches kinds off again, for another reason than their user's wish: status, count and event together. For kinds whose
--- truth is Redis. Not to be sent again where nobody knows whether it arrived: the second answer would not say what the
--- first did.
+-- Switches kinds off for a reason other than their users' wish: status, count and event together. For kinds whose truth
+-- is Redis. A call that may have arrived must not be sent again: the second answer would not say what the first call
+-- did.
 --
 -- KEYS  1 warm   2 outbox   3 held, then for each pair: count, members
--- ARGV  1 name of the server   2 cause   3 when the pairs' hold runs out, as hold.lua answered; empty: they need none
+-- ARGV  1 name of the server   2 cause   3 when the pairs' hold expires, as hold.lua answered; empty if they need none
 --       then for each pair: kind, number of the user, number of the article, user id, article id
 --
--- Returns OK, last id of the outbox, then for each pair 1, or 0 where nothing was done: its hold has run out, or it
---             needs none and is not on
+-- Returns OK, last id of the outbox, then for each pair 1, or 0 if nothing was done: its hold has expired, or it
+--             needs no hold and is not on
 --         COLD   as in toggle.lua
 
 -- @include guard
@@ -29,7 +29,7 @@ for i = 1, (#ARGV - 3) / 5 do
   local kind, user, article, user_id, article_id = unpack(ARGV, 5 * i - 1, 5 * i + 3)
   local pair, may = kind .. ':' .. user .. ':' .. article, true
   if until_ms ~= '' then
-    -- Within the hold nobody but its holder has changed the pair, and what was found out about it still holds.
+    -- During the hold only its holder can change the pair, so what was found out about the pair is still true.
     may = redis.call('ZSCORE', held, pair) == until_ms and now < until_ms * 1000
   end
   local n = set_count(members)
@@ -37,7 +37,7 @@ for i = 1, (#ARGV - 3) / 5 do
   if removed == 1 then
     lower(total, members, n)
   end
-  -- What MySQL has on and Redis has not is switched off there too.
+  -- A pair that is on only in MySQL also gets an event, which switches it off there.
   done[i] = (removed == 1 or (may and until_ms ~= '')) and 1 or 0
   if done[i] == 1 then
     append(outbox, kind, user_id, article_id, 0, '', cause, now, '', '')

@@ -1,19 +1,20 @@
--- Declares a server's data of a partition whole; from here on it is served.
+-- Declares a server's data of a partition whole. From then on, requests are served from it.
 --
 -- KEYS  1 warm   2 outbox   3 projector
 -- ARGV  1 name of the server   2 epoch: after a rebuild the next one, else the one that was seen
---       3 version that every new one must be above
---       4 id of the rebuild, empty where nothing was lost   5 the relay's consumer group
---       6 after a rebuild: a new token, so that no projector from before it writes here any more
+--       3 version that every new version must be above
+--       4 id of the rebuild, empty if nothing was lost   5 the relay's consumer group
+--       6 after a rebuild: a new token, so that no earlier projector writes here any more
 --       7 after a rebuild: how many writes of projections MySQL knows of
 --
 -- Returns OK
---         STALE   the partition is not fenced for this rebuild; or, without one, is fenced or not what was seen
+--         STALE   the partition is not fenced for this rebuild; or, without a rebuild, is fenced or no longer as seen
 
 if (redis.call('HGET', KEYS[1], 'rebuild') or '') ~= ARGV[4] then
   return { 'STALE' }
 end
--- Without a rebuild, only a partition that is still what was looked at: not one that was flushed meanwhile.
+-- Without a rebuild, only a partition that is still as it was seen is declared whole: it may have been flushed
+-- meanwhile.
 if ARGV[4] == '' and (redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[2] or redis.call('EXISTS', KEYS[2]) == 0) then
   return { 'STALE' }
 end

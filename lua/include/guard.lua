@@ -4,10 +4,10 @@ local function now_us()
   return time[1] * 1000000 + time[2]
 end
 
--- Whether the caller has stopped waiting. A deadline in the server's own time keeps a command that was stuck on its way
--- from taking effect after a later one was acknowledged. No caller waits longer than 2 s: a deadline further ahead was
--- reckoned before this server's clock was set back, and nobody knows whether it has passed. An empty one is none, for
--- tools that nobody waits for.
+-- Whether the caller has stopped waiting. The deadline is by the server's clock, so that a command that was delayed on
+-- its way cannot take effect after a later one was acknowledged. No caller waits longer than 2 s. A deadline further
+-- ahead was computed before this server's clock was set back, so nobody knows whether it has passed. Tools send an
+-- empty deadline, because nobody waits for them.
 local FURTHEST_US = 2500000
 
 local function late(now, deadline_ms)
@@ -18,9 +18,9 @@ local function late(now, deadline_ms)
   return left < 0 or left > FURTHEST_US
 end
 
--- Why nothing may be done here, or nil. The marker names the server whose data is known to be whole: a restarted,
--- flushed, restored or promoted server has another name, its run id and its replication's, and is fenced until the
--- persister warms it.
+-- Returns why the script may do nothing here, or nil. The marker names the server whose data is known to be whole, by
+-- its run id and its replication id. A server that was restarted, flushed, restored or promoted is not the one that the
+-- marker names: it is refused until the persister warms it.
 local function refusal(warm, server, now, deadline_ms)
   if redis.call('HGET', warm, 'run_id') ~= server then
     return 'COLD'

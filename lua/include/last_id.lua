@@ -1,4 +1,4 @@
--- The id of the last entry that was ever in the outbox: all that was acknowledged up to now is up to it.
+-- Returns the id of the last entry that was ever in the outbox. Every change acknowledged until now is at or before it.
 local function last_id(outbox)
   if redis.call('EXISTS', outbox) == 1 then
     local info = redis.call('XINFO', 'STREAM', outbox)

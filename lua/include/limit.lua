@@ -1,14 +1,14 @@
--- Generic cell rate algorithm: a key holds the theoretical arrival time (TAT, microseconds) of the next request, so
--- that a burst passes at once and after it one request an interval. Every limit is looked at before any is charged, so
--- a refused request costs nothing. Each limit is {key, burst, interval in microseconds}; `arrivals` are their keys'
--- values.
+-- Generic cell rate algorithm. A key holds the theoretical arrival time (TAT, microseconds) of the next request, so
+-- that a burst passes at once and after it one request an interval. All limits are checked before any is charged, so a
+-- refused request costs nothing. Each limit is {key, burst, interval in microseconds}; `arrivals` are the values of
+-- their keys.
 -- Returns true, requests left of the first limit, ms until its burst is whole again;
--- or false, ms to wait, the number of the limit that says so.
+-- or false, ms to wait, the number of the limit that refuses.
 local function take(limits, arrivals, now)
   local wait, by = 0, 0
   for i, limit in ipairs(limits) do
     local most, arrival = limit[2] * limit[3], tonumber(arrivals[i] or now)
-    -- More than a whole burst ahead means that the clock was set back since, or the limit narrowed: begin again.
+    -- If the arrival is more than a whole burst ahead, the clock was set back or the limit was narrowed: begin again.
     if arrival < now or arrival - now > most then
       arrival = now
     end
@@ -21,7 +21,8 @@ local function take(limits, arrivals, now)
   if by > 0 then
     return false, math.ceil(wait / 1000), by
   end
-  -- Neither the log nor a replica needs them: a server that starts without them lets a burst through again.
+  -- Neither the append-only file nor a replica needs the limits. A server that starts without them lets a burst through
+  -- again.
   redis.set_repl(redis.REPL_NONE)
   for i, limit in ipairs(limits) do
     local ttl_ms = (arrivals[i] - now + 999) / 1000

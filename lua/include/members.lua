@@ -1,20 +1,22 @@
--- A large set of numbers, such as the users who have a kind on for an article: sets small enough to stay intsets (8 bytes
--- a member, looked up by binary search).
--- It begins with one set; as it grows, one set at a time is split by linear hashing, so no change ever pays for moving
--- more than one set, and a lookup is always in exactly one.
+-- A large set of numbers, such as the users who have a kind on for an article. It consists of sets that are small
+-- enough to stay intsets (8 bytes a member, looked up by binary search). It begins with one set. As it grows, linear
+-- hashing splits one set at a time. No change ever moves the members of more than one set, and a lookup is always in
+-- exactly one set.
 --
 --   <members>          set 0
 --   <members>:<i>      set i, from 1 to n-1
 --   <members>:n        n; absent while it is 1
 --
--- The keys of sets past the first depend on n and cannot be declared; they carry the same hash tag as the declared one,
--- which is what Redis Cluster checks.
+-- The keys of the sets after the first depend on n, so they cannot be declared. They have the hash tag of the declared
+-- key, and the tag is what Redis Cluster checks.
 
--- On average per set; a set waiting for its split holds about twice that, below set-max-intset-entries (512).
+-- The average size of a set. A set that waits for its split has about twice as many members, which is below
+-- set-max-intset-entries (512).
 local PER_SET = 192
 
--- 24 bits from a decimal number: multiplicative hashing of its last 15 digits, five at a time, so that every product is
--- below 2^51 and exact. The low bits choose the set; they are taken from the middle, which all lower digits reach.
+-- Returns 24 bits of a decimal number, by multiplicative hashing of its last 15 digits. It takes five digits at a time,
+-- so that every product is below 2^51 and exact. The low bits of the result choose the set. They come from the middle
+-- of the sum, which all lower digits affect.
 local function hash(id)
   local number = tonumber(string.sub(id, -15))
   local low = number % 100000
@@ -25,7 +27,7 @@ local function hash(id)
   return mixed - mixed % 1
 end
 
--- The greatest power of two that is not above n.
+-- Returns the greatest power of two that is not above n.
 local function level(n)
   local power = 1
   while power * 2 <= n do
@@ -51,7 +53,7 @@ local function set_count(members)
   return tonumber(redis.call('GET', members .. ':n') or 1)
 end
 
--- Of all the sets together.
+-- Returns the number of members of all sets together.
 local function member_count(members, n)
   local count = 0
   for index = 0, n - 1 do
@@ -60,7 +62,8 @@ local function member_count(members, n)
   return count
 end
 
--- Lowers a count by one. At 0 it leaves no key: empty sets are none, and their number goes where all of them are empty.
+-- Lowers a count by one. A count of 0 has no key. Redis removes empty sets by itself; once all sets are empty, the
+-- number of sets is removed too.
 local function lower(total, members, n)
   local count = redis.call('DECR', total)
   if count > 0 then
@@ -73,9 +76,9 @@ local function lower(total, members, n)
   return 0
 end
 
--- Adds set n by moving to it its share of the set it splits from. Returns n + 1. In this order since a server whose slot
--- is being moved ends the script at a key that it has not: whatever is done by then, each member is where it is looked
--- for.
+-- Adds set n: moves to it its share of the set that it splits from. Returns n + 1. The order matters, because a server
+-- whose slot is being moved ends the script at a key that it does not have. Wherever the script ends, each member is
+-- where a lookup expects it.
 local function split(members, n)
   local power = level(n)
   local from, to, moved = set_key(members, n - power), set_key(members, n), {}
@@ -84,13 +87,13 @@ local function split(members, n)
       moved[#moved + 1] = user
     end
   end
-  -- A few thousand arguments at most fit Lua's stack; a set far past its size is moved in slices.
+  -- Lua's stack has room for a few thousand arguments, so a set that is far above its size is moved in slices.
   local function in_slices(command, key)
     for first = 1, #moved, 1000 do
       redis.call(command, key, unpack(moved, first, math.min(first + 999, #moved)))
     end
   end
-  -- What a split that was cut short has left there.
+  -- Removes what an earlier split left there when it was cut short.
   redis.call('DEL', to)
   in_slices('SADD', to)
   redis.call('SET', members .. ':n', n + 1)
