@@ -1,4 +1,4 @@
-//! The body of a request, and what it says.
+//! Reads the body of a request, and one field of it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::{
     json::{Json, Twice},
 };
 
-/// The most that a body may have, in bytes.
+/// The most bytes in a body.
 pub(crate) const MAX: usize = 16 * 1024;
 
-/// How long a body may take.
+/// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads a body to its end, or to the first byte too many.
@@ -22,7 +22,7 @@ pub(crate) async fn receive(request: Request) -> Result<Vec<u8>, Problem> {
     received.unwrap_or(Err(Problem::BadBody("The body did not arrive within 10 seconds.")))
 }
 
-/// Not by the SDK's `http_body::Body`, which also waits for the trailers of a request that has no body.
+/// Does not use the SDK's `http_body::Body`, which also waits for the trailers of a request that has no body.
 async fn read(request: Request) -> Result<Vec<u8>, Problem> {
     let (_ours, outcome) = wit_future::new(|| Ok(()));
     let (mut stream, trailers) = Request::consume_body(request, outcome);
@@ -41,24 +41,24 @@ async fn read(request: Request) -> Result<Vec<u8>, Problem> {
             break;
         }
     }
-    // They say whether it is whole. Of no bytes, nothing can be missing.
+    // The trailers show whether the body is whole. An empty body cannot lack anything.
     if !whole.is_empty() && trailers.await.is_err() {
         return Err(Problem::BadBody("The body broke off."));
     }
     Ok(whole)
 }
 
-/// The value of a field, which JSON tells from its spelling and a form does not.
+/// The value of a field. JSON distinguishes types; a form has only texts.
 enum Said {
     Json(Json),
     Form(String),
 }
 
-/// What a field may be.
+/// A type that a field may have.
 pub(crate) trait Value: Sized {
-    /// By JSON.
+    /// Converts a value from JSON.
     fn of_json(json: Json) -> Option<Self>;
-    /// By a form.
+    /// Converts a value from a form.
     fn of_form(text: String) -> Option<Self>;
 }
 
@@ -82,10 +82,11 @@ impl Value for bool {
     }
 }
 
-/// What a body says in one field; what else is in it is passed over, and no body says nothing.
+/// Returns the value of one field of a body. None if the body is empty or lacks the field. Other fields are ignored.
 ///
-/// The body is read by its look, whatever its Content-Type is, since a beacon cannot choose its own: JSON, or a form as
-/// `URLSearchParams` or `FormData` makes one. `takes` says what it should be.
+/// The form of the body is recognised from its text, whatever its Content-Type is, because a beacon cannot choose its
+/// own: JSON, or a form as `URLSearchParams` or `FormData` makes one. `takes` is the error's text; it says what the
+/// body should be.
 pub(crate) fn field<T: Value>(body: &[u8], name: &str, takes: &'static str) -> Result<Option<T>, Problem> {
     let value = said(body, name).map_err(|Unread| Problem::BadBody(takes))?;
     let value = value.map(|said| match said {
@@ -95,11 +96,11 @@ pub(crate) fn field<T: Value>(body: &[u8], name: &str, takes: &'static str) -> R
     value.map(|value| value.ok_or(Problem::BadBody(takes))).transpose()
 }
 
-/// A body in no form that we read, or that says something twice.
+/// The body has no form that we read, or has a field twice.
 struct Unread;
 
 fn said(body: &[u8], name: &str) -> Result<Option<Said>, Unread> {
-    // serde_json lets pass what is no UTF-8 in fields that it skips.
+    // serde_json accepts fields that are not UTF-8 if it skips them, so the whole text is checked here.
     let text = str::from_utf8(body).map_err(|_| Unread)?.trim_ascii();
     let mut values = match text.as_bytes() {
         [] => return Ok(None),
@@ -116,7 +117,7 @@ fn said(body: &[u8], name: &str) -> Result<Option<Said>, Unread> {
     }
 }
 
-/// The values in `application/x-www-form-urlencoded`.
+/// Returns the values of a field in `application/x-www-form-urlencoded`.
 fn in_pairs(text: &str, wanted: &str) -> Option<Vec<String>> {
     let mut values = vec![];
     for pair in text.split('&') {
@@ -128,13 +129,14 @@ fn in_pairs(text: &str, wanted: &str) -> Option<Vec<String>> {
     Some(values)
 }
 
-/// The values in `multipart/form-data` (RFC 7578).
+/// Returns the values of a field in `multipart/form-data` (RFC 7578).
 ///
-/// By hand: the crates that read it stream files of any size and character set, which is much of a component's size.
+/// Written by hand: the crates that read this format stream files of any size and character set, which would be a large
+/// part of a component's size.
 fn in_parts(text: &str, wanted: &str) -> Option<Vec<String>> {
-    // The first line divides the parts. Content-Type names it too, but nobody need look there.
+    // The first line is the text that divides the parts. Content-Type names it too, but is not needed.
     let Some((divider, _)) = text.split_once("\r\n") else {
-        // A form without fields is the end of its last part alone.
+        // A form without fields is only the line that ends its last part.
         return (text.len() > 4 && text.ends_with("--")).then(Vec::new);
     };
     let between = format!("\r\n{divider}");
@@ -151,7 +153,7 @@ fn in_parts(text: &str, wanted: &str) -> Option<Vec<String>> {
     Some(values)
 }
 
-/// Of `Content-Disposition: form-data; name="view_token"`.
+/// Returns the name in `Content-Disposition: form-data; name="view_token"`.
 fn name_of_part(head: &str) -> Option<&str> {
     let named = |text: &'_ str, name: &str| text.trim().eq_ignore_ascii_case(name);
     let mut lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
@@ -173,7 +175,7 @@ mod tests {
 
     const REFUSED: Result<Option<String>, Problem> = Err(Problem::BadBody("a token"));
 
-    /// As a browser writes a `FormData`.
+    /// Returns the body that a browser makes of a `FormData`.
     fn multipart(fields: &[(&str, &str)]) -> String {
         let part = |(name, value): &(&str, &str)| {
             format!("------WebKitFormBoundaryQ\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")

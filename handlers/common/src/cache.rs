@@ -1,17 +1,17 @@
-//! What caches may keep of answers that are the same for everybody without a token.
+//! Caching of answers that are the same for everybody without a token.
 
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 
 use crate::{Call, Reply, seal};
 
-/// Bytes of a digest that tell bodies apart. A chance of one in 2^64 that a cache keeps an outdated counter for a second is
-/// none.
+/// How many bytes of a body's digest are its tag. The chance that a cache keeps an outdated counter for a second is one
+/// in 2^64.
 const TAG: usize = 8;
 
 impl Reply {
-    /// The answer with `Cache-Control` and an `ETag` of its body; or 304 where the caller has that body already. An empty
-    /// `cache_control` leaves it as it is, and nobody keeps it.
+    /// Adds `Cache-Control` and an `ETag` of the body. If the caller already has that body, the answer becomes a 304.
+    /// An empty `cache_control` adds nothing, so that no cache keeps the answer.
     #[must_use]
     pub fn cacheable(mut self, call: &Call, cache_control: &str) -> Self {
         if cache_control.is_empty() {
@@ -27,7 +27,8 @@ impl Reply {
     }
 }
 
-/// By `If-None-Match` (RFC 9110 section 13.1.2): a list of tags, which are compared whether they are weak or not.
+/// Whether the caller has a body with this tag, by `If-None-Match` (RFC 9110 section 13.1.2): a list of tags. Weak and
+/// strong tags are compared alike.
 fn is_known(call: &Call, tag: &str) -> bool {
     let lines = call.headers().texts("if-none-match");
     let mut tags = lines.iter().flat_map(|line| line.split(',')).map(str::trim);

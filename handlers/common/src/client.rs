@@ -29,15 +29,15 @@ enum Source {
 }
 
 impl Clients {
-    /// From `client_address_header`, `trusted_proxy_hops` and `ip_hash_key`.
+    /// Reads `client_address_header`, `trusted_proxy_hops` and `ip_hash_key`.
     pub async fn load() -> Result<Self, Problem> {
         let header = config::setting("client_address_header").await?;
         let hops = config::setting("trusted_proxy_hops").await?;
         Ok(Self::new(&header, hops, &config::secret("ip_hash_key").await?))
     }
 
-    /// Takes addresses from that header. `X-Forwarded-For` and `Forwarded` are lists to which `hops` proxies of ours append. Any
-    /// other header has one address.
+    /// Takes addresses from that header. `X-Forwarded-For` and `Forwarded` are lists to which `hops` proxies of ours
+    /// append. Any other header has one address.
     #[must_use]
     pub fn new(header: &HeaderName, hops: usize, key: &str) -> Self {
         let source = match header {
@@ -57,9 +57,9 @@ impl Clients {
         self.hasher.hash(&address)
     }
 
-    /// The address that our outermost proxy saw. Each proxy appends one address to a list, so with n proxies it is the nth from
-    /// the right; everything further left came from outside. Without proxies, or if the header lacks the address, it is the
-    /// connection's.
+    /// The address that our outermost proxy saw. Each proxy appends one address to a list, so with n proxies it is the
+    /// nth from the right; everything further left came from outside. Without proxies, or if the header lacks the
+    /// address, it is the connection's.
     ///
     /// An IPv6 address is cut to its network of 64 bits, because one subscriber has a whole network.
     fn address(&self, headers: &dyn Headers) -> Option<IpAddr> {
@@ -85,8 +85,9 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Logs that the header lacks the client's address. All clients behind a proxy then share its address and its limits, and
-/// nobody would notice otherwise. Logs once in each instance, because it may concern every request, and logs no address.
+/// Logs that the header lacks the client's address. All clients behind a proxy then share its address and its limits,
+/// and nobody would notice otherwise. Logs once in each instance, because it may concern every request, and logs no
+/// address.
 fn say_once(name: &HeaderName, lacks: Lacks) {
     thread_local! {
         static SAID: Cell<bool> = const { Cell::new(false) };

@@ -7,7 +7,7 @@ use spin_sdk::variables;
 
 use crate::{Limit, Problem};
 
-/// What is in `slot`, loaded by the first request that asks. (Two that ask at once may both load; one wins.)
+/// Returns the value in `slot`. The first request loads it. (Two at once may both load it; one value is kept.)
 pub(crate) async fn once<T: Clone>(
     slot: &'static LocalKey<OnceCell<T>>,
     load: impl Future<Output = Result<T, Problem>>,
@@ -19,7 +19,7 @@ pub(crate) async fn once<T: Clone>(
     Ok(slot.with(|slot| slot.get_or_init(|| loaded).clone()))
 }
 
-/// A variable of the component, parsed. What is wrong with it goes to the log by its name, never by its value.
+/// Reads and parses a variable of the component. The log names a variable that is wrong, and never shows its value.
 pub async fn setting<T: FromStr>(name: &str) -> Result<T, Problem> {
     let value = variables::get(name).await.map_err(|error| {
         eprintln!("variable {name}: {error:?}");
@@ -31,7 +31,7 @@ pub async fn setting<T: FromStr>(name: &str) -> Result<T, Problem> {
     })
 }
 
-/// The same for a secret key, which must be long enough to be one.
+/// Reads a secret key. A key of fewer than 32 characters is an error.
 pub async fn secret(name: &str) -> Result<String, Problem> {
     let key: String = setting(name).await?;
     if key.len() < 32 {
@@ -41,7 +41,7 @@ pub async fn secret(name: &str) -> Result<String, Problem> {
     Ok(key)
 }
 
-/// The same for a frequency limit.
+/// Reads a frequency limit.
 pub async fn limit(name: &str) -> Result<scripts::Limit, Problem> {
     setting::<Limit>(name).await.map(scripts::Limit::from)
 }

@@ -1,28 +1,28 @@
-//! Whose pages may call, and what they may send (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
+//! Which sites' pages may call, and which headers they may send (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 
 use crate::{Headers, Problem, config};
 
-/// What a preflight is answered that asks for no header, or for none that there can be.
+/// The headers that a preflight is allowed if it asks for none, for none with a valid name, or for too many.
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, X-Request-Id";
 
-/// How many headers a preflight may ask for; a browser's page with every tracing library asks for a dozen.
+/// The most headers that a preflight may ask for. The page of a browser with every tracing library asks for a dozen.
 const MOST_HEADERS: usize = 64;
 
-/// The longest list of them, in bytes.
+/// The longest list of these headers, in bytes.
 const LONGEST_LIST: usize = 2048;
 
-/// Whose pages may call, as a browser spells them.
+/// The origins whose pages may call, as browsers write them.
 pub(crate) struct Origins(Vec<Listed>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Listed {
     Origin(String),
-    /// `https://*.example.com:8443`, as what stands before and after the asterisk.
+    /// `https://*.example.com:8443`, as the text before the asterisk and the text after it.
     Below(String, String),
 }
 
 impl Origins {
-    /// From `cors_origins`.
+    /// Reads `cors_origins`.
     pub(crate) async fn load() -> Result<Self, Problem> {
         Self::new(&config::setting::<String>("cors_origins").await?).map_err(|refused| {
             eprintln!("variable cors_origins: {refused}");
@@ -30,8 +30,8 @@ impl Origins {
         })
     }
 
-    /// From `https://www.example.com,https://*.example.org`. What no browser sends is refused, with the entry and the
-    /// reason, which are no secret: it would allow nobody, and nobody would know why.
+    /// Parses `https://www.example.com,https://*.example.org`. An entry that no browser sends is an error, because it
+    /// would allow nobody, and nobody would know why. The error quotes the entry and the reason, which are no secret.
     fn new(text: &str) -> Result<Self, String> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let read = |entry| listed(entry).map_err(|why| format!("{entry}: {why}"));
@@ -49,8 +49,8 @@ impl Origins {
     }
 }
 
-/// The headers that a preflight of a listed origin is allowed: all that it asks for. Libraries on the page add their own to
-/// every request, such as `traceparent`, `baggage` or `sentry-trace`, and none of them means anything here.
+/// Returns the headers that a preflight of a listed origin is allowed: all that it asks for. Libraries on the page add
+/// their own to every request, such as `traceparent`, `baggage` or `sentry-trace`, which have no meaning here.
 pub(crate) fn allowed_headers(preflight: &dyn Headers) -> String {
     let lists = preflight.texts("access-control-request-headers");
     let names = lists.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|name| is_name(name));
@@ -65,13 +65,13 @@ pub(crate) fn allowed_headers(preflight: &dyn Headers) -> String {
     if list.is_empty() || count > MOST_HEADERS || list.len() > LONGEST_LIST { ALLOWED_HEADERS.to_owned() } else { list }
 }
 
-/// Whether it can be the name of a header: a token (RFC 9110 section 5.6.2).
+/// Whether a text can be the name of a header: a token (RFC 9110 section 5.6.2).
 fn is_name(text: &str) -> bool {
     let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(sign)
 }
 
-/// A label of a host name, as browsers write it: what is not ASCII is in Punycode.
+/// Whether a text is a label of a host name as browsers write it: in Punycode if it is not ASCII.
 fn is_label(text: &str) -> bool {
     let sign = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     !text.is_empty() && text.bytes().all(sign)
@@ -120,7 +120,7 @@ fn listed(entry: &str) -> Result<Listed, &'static str> {
     if domain == host {
         return Ok(Listed::Origin(entry.to_owned()));
     }
-    // A whole top-level domain is anybody's.
+    // Anybody can own a domain below a top-level domain.
     if !domain.contains('.') && domain != "localhost" {
         return Err("an asterisk stands below a domain of two labels or more");
     }

@@ -1,30 +1,31 @@
-//! Requests that no person looks at: a crawler's, and those that a browser makes ahead of its user.
+//! Recognises requests whose answer no person sees: a crawler's, and those that a browser makes ahead of its user.
 
 use std::sync::LazyLock;
 
 use crate::Headers;
 
-/// What tells most crawlers, in any case of letters. By these words and the list, 11 of 19,897 browsers are taken for
-/// crawlers, all of one maker, and 87 % of 6,001 crawlers are found (the samples of the crate `iscrawl` 1.2.1).
+/// Words that most crawlers have in their User-Agent, in any case of letters. Together with the list, they take 11 of
+/// 19,897 browsers for crawlers, all of one maker, and find 87 % of 6,001 crawlers (the samples of the crate `iscrawl`
+/// 1.2.1).
 const WORDS: [&[u8]; 10] =
     [b"bot", b"crawl", b"curl", b"fetch", b"http", b"monitor", b"preview", b"scrape", b"spider", b"wget"];
 
-/// A maker of phones.
+/// A maker of phones, whose name contains `bot`.
 const CUBOT: &[u8] = b"cubot";
 
-/// What tells the others (`dev/crawlers` makes the file). Sorted, and none has another within, so that of all of them one at
-/// most can stand at any place.
+/// Texts by which other crawlers are recognised (`dev/crawlers` makes the file). The texts are sorted. None contains
+/// another, so at most one of them can begin at any place.
 static LISTED: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("crawlers.txt").lines().collect());
 
-/// Whether nobody sees what a request asks for. A signed-in user is no crawler, whatever the program; but no user sees a
-/// page that the browser has only prepared.
+/// Whether no person sees the answer to a request. A signed-in user is no crawler, whatever the program is. But no user
+/// sees a page that the browser has only prepared.
 #[must_use]
 pub fn is_unseen(headers: &dyn Headers, signed_in: bool) -> bool {
     is_ahead(headers) || !signed_in && is_crawler(&headers.first("user-agent").unwrap_or_default())
 }
 
-/// Whether the browser says that it only prepares for what its user may do next: `Sec-Purpose: prefetch;prerender`, and
-/// what browsers sent before that was the standard (<https://wicg.github.io/nav-speculation/prefetch.html>).
+/// Whether the browser says that it only prepares for what its user may do next. The standard is `Sec-Purpose` with
+/// `prefetch;prerender` (<https://wicg.github.io/nav-speculation/prefetch.html>); the other headers are older.
 fn is_ahead(headers: &dyn Headers) -> bool {
     ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
         let values = headers.texts(name);
@@ -33,7 +34,8 @@ fn is_ahead(headers: &dyn Headers) -> bool {
     })
 }
 
-/// Whether a User-Agent is that of a program that acts by itself. Every browser sends one.
+/// Whether a User-Agent is that of a program that acts by itself. A request without a User-Agent comes from such a
+/// program, because every browser sends one.
 fn is_crawler(agent: &[u8]) -> bool {
     let is = |rest: &[u8], word: &[u8]| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     let mut skipped = 0;
@@ -47,7 +49,7 @@ fn is_crawler(agent: &[u8]) -> bool {
         })
 }
 
-/// Whether a text of the list stands at the beginning. It can be only the last of those that are not after it.
+/// Whether `rest` begins with a text of the list. That can only be the last text that does not sort after `rest`.
 fn listed(rest: &[u8]) -> bool {
     let after = LISTED.partition_point(|text| text.as_bytes() <= rest);
     after.checked_sub(1).is_some_and(|last| rest.starts_with(LISTED[last].as_bytes()))

@@ -8,17 +8,17 @@ use std::{
 
 use futures::future::{Either, select};
 
-/// How long a request may wait for its stores in all.
+/// How long a request waits for its stores in total.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// When a request stops waiting. Spin sets no time-out on Redis or MySQL, so every call is raced against this.
+/// When a request stops waiting. Spin sets no time-out on Redis or MySQL, so every call is raced against this deadline.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     began: Instant,
     at: Instant,
-    /// Whether it is earlier than a store deserves: passing it says nothing of the connection.
+    /// Whether it is earlier than the request's. Passing it says nothing about the connection: a store may need longer.
     early: bool,
-    /// Whether another timer of the request comes before it.
+    /// Whether another timer of the request fires before it.
     second: bool,
 }
 
@@ -29,21 +29,21 @@ impl Deadline {
         Self::after(PATIENCE)
     }
 
-    /// The deadline of something else than a store.
+    /// Returns a deadline for something other than a store.
     #[must_use]
     pub fn after(patience: Duration) -> Self {
         let began = Instant::now();
         Self { began, at: began + patience, early: false, second: false }
     }
 
-    /// An earlier deadline, for something that the request can do without.
+    /// Returns an earlier deadline, for something that the request can do without.
     #[must_use]
     pub fn at_most(self, patience: Duration) -> Self {
         Self { at: self.at.min(Instant::now() + patience), early: true, second: false, ..self }
     }
 
-    /// The same, for waiting beside an earlier timer of the request, which polls everything again: no timer is set until
-    /// then. One costs as much as a twentieth of a read.
+    /// Returns the same deadline, for waiting beside an earlier timer of the request. That timer polls everything
+    /// again, so no timer of this deadline is set before. A timer costs as much as a twentieth of a read.
     #[must_use]
     pub fn after_another(self) -> Self {
         Self { second: true, ..self }
@@ -55,29 +55,30 @@ impl Deadline {
         self.began
     }
 
-    /// Whether this is an earlier deadline than the request's.
+    /// Whether this deadline is earlier than the request's.
     #[must_use]
     pub fn is_early(self) -> bool {
         self.early
     }
 
-    /// What is left; nothing once it has passed.
+    /// The time left; zero once the deadline has passed.
     #[must_use]
     pub fn left(self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }
 
-    /// The deadline by a store's clock, which showed `store_ms` at `learned`.
+    /// Returns the deadline by the clock of a store, which showed `store_ms` at `learned`.
     ///
-    /// `learned` is taken after the store's answer came, so the result is never later than the true one and a store
-    /// that compares it with its clock never carries out what the request has given up.
+    /// `learned` is taken after the store's answer came, so the result is never later than the true deadline. A store
+    /// that compares it with its clock never does what the request has given up.
     #[must_use]
     pub fn by_clock(self, learned: Instant, store_ms: i64) -> i64 {
         let ahead = self.at.saturating_duration_since(learned).as_millis();
         store_ms.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX))
     }
 
-    /// As [`Self::race`], for the calls of a request. Apart from it, since each kind of work has a copy of that.
+    /// Like [`Self::race`], for the calls of a request. A function of its own, because each kind of work has its own
+    /// copy of `race`.
     pub(crate) async fn race_calls<T>(self, work: impl Future<Output = T> + Unpin) -> Option<T> {
         let mut work = work;
         if self.second {
@@ -93,7 +94,7 @@ impl Deadline {
         self.race(work).await
     }
 
-    /// Waits for `work` until the deadline; `None` if it passed first.
+    /// Waits for `work` until the deadline. `None` if the deadline passed first.
     pub async fn race<T>(self, work: impl Future<Output = T>) -> Option<T> {
         let (work, timer) = (pin!(work), pin!(spin_sdk::time::sleep(self.left())));
         match select(work, timer).await {

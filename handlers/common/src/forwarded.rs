@@ -1,7 +1,8 @@
 //! The addresses that proxies write into headers.
 //!
-//! By hand: the crates for RFC 7239 refuse a whole header for one part that is none, such as an IPv6 address without
-//! brackets, and read from the left, where a quote that a client left open swallows what our proxies appended.
+//! Written by hand, because of two faults of the crates for RFC 7239. They refuse a whole header if one part is
+//! invalid, such as an IPv6 address without brackets. And they read from the left, so that a quote that a client left
+//! open swallows what our proxies appended.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,19 +13,19 @@ use crate::{Headers, headers::text};
 /// Why a header does not name the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lacks {
-    /// It is not there.
+    /// The header is missing.
     Header,
-    /// It lists fewer addresses than there are proxies.
+    /// The header lists fewer addresses than there are proxies.
     Hops,
-    /// What stands in the place of the address is none, as `unknown` or a name that a proxy made up.
+    /// The place of the address has no address, but `unknown` or a name that a proxy made up.
     Address,
 }
 
-/// The address that stands so many places from the right of a list, several lines of it being one (RFC 9110 section 5.3)
-/// and empty places none (section 5.6.1).
+/// Returns the address at a place of a list, counted from the right. Several lines are one list (RFC 9110 section 5.3),
+/// and empty places do not count (section 5.6.1).
 ///
-/// By bytes: what came from outside may be no text, and must not hide what our proxies appended to it. No address has a
-/// comma, so one between quotes is not ours either.
+/// Reads bytes, because the part from outside may be no text, and must not hide what our proxies appended. No address
+/// has a comma, so a comma between quotes did not come from our proxies either.
 pub(crate) fn nth_from_right(headers: &dyn Headers, name: &HeaderName, place: usize) -> Result<IpAddr, Lacks> {
     let lines = headers.all(name.as_str());
     if lines.is_empty() {
@@ -38,7 +39,8 @@ pub(crate) fn nth_from_right(headers: &dyn Headers, name: &HeaderName, place: us
     found.and_then(address).ok_or(Lacks::Address)
 }
 
-/// The one address that a header has. Two may be a client's and a proxy's, and nobody knows which is which.
+/// Returns the only address in a header. Two addresses may be a client's and a proxy's, and nobody knows which is
+/// which, so that is an error.
 pub(crate) fn only(headers: &dyn Headers, name: &HeaderName) -> Result<IpAddr, Lacks> {
     let mut lines = headers.all(name.as_str()).into_iter();
     match (lines.next(), lines.next()) {
@@ -48,8 +50,8 @@ pub(crate) fn only(headers: &dyn Headers, name: &HeaderName) -> Result<IpAddr, L
     }
 }
 
-/// The `for` of an element of `Forwarded` (RFC 7239 section 4). A piece with an odd number of quotes is cut out of a quoted
-/// value, such as a `host` that a client chose and the proxy copied.
+/// Returns the `for` of an element of `Forwarded` (RFC 7239 section 4). None for a piece with an odd number of quotes:
+/// it was cut out of a quoted value, such as a `host` that a client chose and the proxy copied.
 fn node(element: &str) -> Option<&str> {
     if element.matches('"').count() % 2 == 1 {
         return None;
@@ -59,8 +61,8 @@ fn node(element: &str) -> Option<&str> {
     nodes.next().filter(|_| nodes.next().is_none())
 }
 
-/// An address with or without quotes, brackets and a port: `192.0.2.1:80`, `"[2001:db8::1]:_x"`. An IPv4 address that is
-/// mapped into IPv6 is the IPv4 address.
+/// Reads an address with or without quotes, brackets and a port: `192.0.2.1:80`, `"[2001:db8::1]:_x"`. An IPv4 address
+/// that is mapped into IPv6 is returned as IPv4.
 pub(crate) fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim();
@@ -75,7 +77,7 @@ pub(crate) fn address(text: &str) -> Option<IpAddr> {
     is_port(port).then(|| ip.to_canonical())
 }
 
-/// Whether it is nothing, or a port after its colon: a number, or a name that a proxy made up for one (RFC 7239 section 6).
+/// Whether a text is empty, or a colon and a port: a number, or a name that a proxy made up (RFC 7239 section 6).
 fn is_port(text: &str) -> bool {
     let Some(port) = text.strip_prefix(':') else { return text.is_empty() };
     let made_up = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);

@@ -1,4 +1,4 @@
-//! Who a caller is, by the token that it sends.
+//! Identifies callers by the tokens that they send.
 
 mod fetch;
 mod key_set;
@@ -29,24 +29,25 @@ use crate::{
     seal,
 };
 
-/// Which keys of a fixed set cannot be used is said this often by all instances together.
+/// How often all instances together log which keys of a fixed set cannot be used.
 const SAID: Duration = Duration::from_hours(1);
 
-/// The same for why tokens are refused, by each instance.
+/// How often each instance logs why tokens are refused.
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// The keys that users' tokens are verified with, and what a token must say.
+/// The keys that verify users' tokens, and the rules for what a token must say.
 pub struct Identity {
     rules: Rules,
     keys: Source,
     redis_url: String,
-    /// Whether this instance has said, or knows it said, which keys cannot be used.
+    /// Whether this instance is done with logging the keys that cannot be used, because it or another instance has
+    /// logged them.
     said: Cell<bool>,
-    /// When each [`TokenFault`] was last said.
+    /// When each [`TokenFault`] was last logged.
     refused: [Cell<Option<Instant>>; TokenFault::COUNT],
 }
 
-/// Where the keys are from.
+/// Where the keys come from.
 enum Source {
     /// `jwt_keys`
     Fixed(Rc<KeySet>),
@@ -54,16 +55,16 @@ enum Source {
     Remote(Rc<Remote>),
 }
 
-/// How a component learns who calls.
+/// How a component identifies its callers.
 pub trait Identifies: Sized + 'static {
-    /// From the component's variables.
+    /// Reads the component's variables.
     fn load() -> impl Future<Output = Result<Self, Problem>>;
 
-    /// The caller, if it says who it is. A token that is there and does not verify is refused, also where none is needed.
+    /// Returns the caller, if it says who it is. A token that does not verify is an error, even where none is needed.
     fn caller(&self, headers: &dyn Headers) -> impl Future<Output = Result<Option<UserId>, Problem>>;
 }
 
-/// By nothing: everybody is answered alike.
+/// Identifies nobody: all callers get the same answers.
 impl Identifies for () {
     async fn load() -> Result<(), Problem> {
         Ok(())
@@ -75,7 +76,7 @@ impl Identifies for () {
 }
 
 impl Identifies for Identity {
-    /// From the variables that begin with `jwt_`.
+    /// Reads the variables that begin with `jwt_`.
     async fn load() -> Result<Self, Problem> {
         let text = async |name| config::setting::<String>(name).await;
         let rules = Rules::new(
@@ -145,7 +146,8 @@ impl Identity {
         }
     }
 
-    /// Instances are many and short-lived: only one says which keys cannot be used, unless that is all of them.
+    /// Logs which keys cannot be used. There are many instances and they are short-lived, so only one of them logs it.
+    /// If no key can be used, every instance logs that.
     async fn say_skipped(&self, set: &KeySet) {
         if self.said.replace(true) || (set.skipped().is_empty() && !set.is_empty()) {
             return;
@@ -164,7 +166,7 @@ impl Identity {
         }
     }
 
-    /// Says why a token was refused, without the token.
+    /// Logs why a token was refused, without the token.
     fn say(&self, fault: TokenFault) {
         let last = &self.refused[fault as usize];
         if last.get().is_none_or(|last| last.elapsed() >= MINUTE) {

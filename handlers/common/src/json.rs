@@ -1,4 +1,4 @@
-//! JSON whose members are known only by name, at run time: the claims of a token, the keys of a set.
+//! JSON whose members' names are known only at run time: the claims of a token, the keys of a set.
 
 use std::fmt::{self, Formatter};
 
@@ -17,21 +17,21 @@ pub(crate) enum Json {
     Number(f64),
     Text(String),
     List(Vec<Json>),
-    /// Every member, as often as it is there.
+    /// Every member, including those whose name is there twice.
     Object(Vec<(String, Json)>),
 }
 
-/// A member is there twice: two readers might take one each.
+/// A member is there twice. Two readers might take different ones.
 #[derive(Debug)]
 pub(crate) struct Twice;
 
 impl Json {
-    /// A whole text, or none.
+    /// Parses a whole text. None if it is not JSON.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         serde_json::from_slice(text).ok()
     }
 
-    /// An object's member; none if it has none of that name, or is no object.
+    /// Returns an object's member. None if it has none of that name, or is no object.
     pub(crate) fn get(&self, name: &str) -> Result<Option<&Self>, Twice> {
         let Self::Object(members) = self else { return Ok(None) };
         let mut values = members.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
@@ -41,7 +41,7 @@ impl Json {
         }
     }
 
-    /// The same, of an object that is not needed any more.
+    /// Like [`Self::get`], for an object that is not needed any more.
     pub(crate) fn take(mut self, name: &str) -> Result<Option<Self>, Twice> {
         self.get(name)?;
         let Self::Object(members) = &mut self else { return Ok(None) };

@@ -1,7 +1,7 @@
-//! The signatures of users' tokens, by the RustCrypto crates: just the four algorithms that we take.
+//! The signatures of users' tokens, by the RustCrypto crates: only the four algorithms that we take.
 //!
-//! No JWT library: what each of them reads besides (certificates, keys in headers, more algorithms) is a fifth of a
-//! component.
+//! No JWT library is used. What each of them reads besides (certificates, keys in headers, more algorithms) would be a
+//! fifth of a component.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::VerifyingKey;
@@ -26,7 +26,7 @@ pub(crate) enum Key {
 
 const MISFIT: &str = "its material is no key of its kind";
 
-/// A member of a JSON Web Key that is a text. One that is null is none.
+/// Returns a member of a JSON Web Key that must be a text. Null is the same as no member.
 pub(crate) fn member<'a>(jwk: &'a Json, name: &str) -> Result<Option<&'a str>, &'static str> {
     match jwk.get(name) {
         Ok(None | Some(Json::Null)) => Ok(None),
@@ -36,8 +36,8 @@ pub(crate) fn member<'a>(jwk: &'a Json, name: &str) -> Result<Option<&'a str>, &
 }
 
 impl Key {
-    /// The key of a JSON Web Key (RFC 7517, RFC 7518 section 6, RFC 8037), or why it is none for us. The reason never
-    /// quotes the key.
+    /// Reads the key of a JSON Web Key (RFC 7517, RFC 7518 section 6, RFC 8037). The error says why we cannot use it,
+    /// and never quotes the key.
     pub(crate) fn new(jwk: &Json) -> Result<Self, &'static str> {
         if member(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
             return Err("its use is not sig");
@@ -58,7 +58,8 @@ impl Key {
             (Some("EC" | "OKP"), _) => Err("its crv is neither P-256 nor Ed25519"),
             _ => Err("its kty is none of RSA, EC, OKP and oct"),
         };
-        // The algorithm is named first: of a key for another one, nothing else is as telling.
+        // An unknown algorithm is reported before any fault of the key itself, because it says most about a key that is
+        // not for us.
         match member(jwk, "alg")? {
             Some("HS256" | "RS256" | "ES256" | "EdDSA") | None => {}
             Some(_) => return Err("its alg is none of HS256, RS256, ES256 and EdDSA"),
@@ -71,7 +72,7 @@ impl Key {
     }
 
     fn hs256(secret: &[u8]) -> Result<Self, &'static str> {
-        // RFC 7518 section 3.2: as many bits as the hash has.
+        // RFC 7518 section 3.2: at least as many bits as the hash has.
         if secret.len() < 32 {
             return Err("its k has fewer than 32 bytes");
         }
@@ -89,8 +90,8 @@ impl Key {
     }
 
     fn es256(x: &[u8], y: &[u8]) -> Result<Self, &'static str> {
-        // RFC 7518 section 6.2.1.2: all 32 bytes, also where they begin with zeros. Not as one text by SEC 1, whose reader
-        // knows compressed points too.
+        // RFC 7518 section 6.2.1.2: all 32 bytes, even if they begin with zeros. The SEC 1 reader is not used, because
+        // it reads compressed points too.
         let (x, y): ([u8; 32], [u8; 32]) = (x.try_into().map_err(|_| MISFIT)?, y.try_into().map_err(|_| MISFIT)?);
         let point = AffinePoint::from_coordinates(&x.into(), &y.into()).into_option().ok_or(MISFIT)?;
         ecdsa::VerifyingKey::from_affine(point).map(Self::Es256).map_err(|_| MISFIT)
@@ -98,7 +99,7 @@ impl Key {
 
     fn eddsa(point: Vec<u8>) -> Result<Self, &'static str> {
         let key = VerifyingKey::from_bytes(&point.try_into().map_err(|_| MISFIT)?).map_err(|_| MISFIT)?;
-        // Anybody can sign for such a point.
+        // Anybody can sign for a weak point.
         if key.is_weak() { Err(MISFIT) } else { Ok(Self::EdDsa(key)) }
     }
 
@@ -112,12 +113,12 @@ impl Key {
         }
     }
 
-    /// Whether the signature is the message's by this key. MACs are compared in constant time.
+    /// Whether the signature of the message is by this key. MACs are compared in constant time.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Hs256(mac) => mac.clone().chain_update(message).verify_slice(signature).is_ok(),
             Self::Rs256(key) => key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message), signature).is_ok(),
-            // Two numbers of 32 bytes, not ASN.1 (RFC 7518 section 3.4).
+            // The signature is two numbers of 32 bytes, not ASN.1 (RFC 7518 section 3.4).
             Self::Es256(key) => {
                 let hash = Sha256::digest(message);
                 ecdsa::Signature::from_slice(signature)

@@ -1,4 +1,4 @@
-//! What the components share: identity, answers, and access to Redis and MySQL.
+//! The code that the components share: identity, answers, and access to Redis and MySQL.
 //!
 //! A [`Component`] is a table of [`Route`]s and one function that carries out an action; [`Served`] does what every
 //! request needs around it. Data flows one way: request → identity → one script or procedure → answer.

@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use contract::scripts;
 
-/// A frequency limit: a burst passes at once, after it so many requests a second.
+/// A frequency limit: a burst passes at once, and after it so many requests a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(scripts::Limit);
 
@@ -13,10 +13,10 @@ pub struct LimitError;
 impl FromStr for Limit {
     type Err = LimitError;
 
-    /// From `"<burst>,<per second>"`: `20,2` or `5,0.5`.
+    /// Parses `"<burst>,<per second>"`: `20,2` or `5,0.5`.
     fn from_str(text: &str) -> Result<Self, LimitError> {
-        // As JSON, since its numbers are read anyway: the standard library's reader of fractions is 20 kB of a
-        // component.
+        // Parsed as JSON, because a component reads JSON numbers anyway: the standard library's parser of fractions
+        // would add 20 kB to it.
         let (burst, rate): (u32, f64) = serde_json::from_str(&format!("[{text}]")).map_err(|_| LimitError)?;
         if burst == 0 || !(0.0001..=1_000_000.0).contains(&rate) {
             return Err(LimitError);
@@ -40,7 +40,7 @@ impl Limit {
         self.0.interval_us
     }
 
-    /// Burst, and the whole seconds until it is full again: `q` and `w` of `RateLimit-Policy`.
+    /// Returns the burst, and the whole seconds until it is full again: `q` and `w` of `RateLimit-Policy`.
     #[must_use]
     pub fn policy(self) -> (u64, u64) {
         let (burst, interval_us) = (self.0.burst.unsigned_abs(), self.0.interval_us.unsigned_abs());

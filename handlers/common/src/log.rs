@@ -1,11 +1,11 @@
-//! What may be printed: the host keeps it in a log.
+//! Errors as they may be printed. The host keeps everything printed in a log.
 
 use std::fmt::Debug;
 
-/// An error of a store, without the store's URL. Spin repeats one that it does not permit in the error, password and
-/// all.
+/// Returns the text of a store's error, without the store's URL. If Spin does not permit a URL, its error repeats the
+/// URL with the password.
 pub(crate) fn without_url(error: &impl Debug, url: &str) -> String {
-    // As it looks within another text that is printed for debugging.
+    // The form of the URL inside another text that is printed for debugging.
     let url = format!("{url:?}");
     format!("{error:?}").replace(url.trim_matches('"'), "<its URL>")
 }

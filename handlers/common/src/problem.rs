@@ -3,37 +3,37 @@ use serde::Serialize;
 
 use crate::TokenFault;
 
-/// Why a request was not carried out, and what its caller can do: the only place where that becomes an HTTP status.
+/// Why a request was not carried out, and what its caller can do. No other code maps this to an HTTP status.
 ///
-/// Rendered as RFC 9457 `application/problem+json`. Says nothing of what is inside: that goes to the log.
+/// Rendered as RFC 9457 `application/problem+json`. The body shows nothing internal: that goes to the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::EnumIter))]
 pub enum Problem {
-    /// The article id in the path is none.
+    /// The path has no valid article id.
     BadId,
-    /// The query string is not what the route takes; the text says what it takes.
+    /// The query string is not what the route takes. The text says what the route takes.
     BadQuery(&'static str),
-    /// The body is not what the route takes.
+    /// The body is not what the route takes. The text says what the route takes.
     BadBody(&'static str),
     /// A token is needed and none was sent.
     TokenMissing,
     /// The token that was sent does not verify.
     TokenInvalid(TokenFault),
-    /// The keys that verify tokens are at a provider that does not answer, and none are known from before.
+    /// The provider of the keys that verify tokens does not answer, and no keys are known from before.
     KeysUnavailable,
     /// The user may not do this any more.
     Barred,
-    /// Another id has the number of one of these.
+    /// Another id has the same number as the user or the article.
     IdCollision,
     /// There is no such path.
     NotFound,
-    /// The path does not take this method; it takes those.
+    /// The path does not take this method. The text lists the methods that it takes.
     MethodNotAllowed(&'static str),
     /// The body is over 16 KiB.
     TooLarge,
     /// The view token does not verify, or belongs to another article or visitor.
     ViewTokenInvalid,
-    /// The view was less than 5 s ago; ms to wait.
+    /// The view was less than 5 s ago. The number is the ms to wait.
     ViewTokenEarly(u64),
     /// The view was more than 24 h ago, or from before a rebuild.
     ViewTokenExpired,
@@ -41,7 +41,7 @@ pub enum Problem {
     Limited {
         /// Milliseconds until one more request passes.
         wait_ms: u64,
-        /// The limit's burst, and how many seconds it takes to be whole again.
+        /// The limit's burst, and the seconds until it is full again.
         policy: (u64, u64),
     },
     /// A store is down or does not answer in time.
@@ -66,7 +66,7 @@ struct Body<'a> {
 }
 
 impl Problem {
-    /// Status, stable name, title, and what the caller can do.
+    /// Returns status, stable name, title, and what the caller can do.
     #[expect(clippy::too_many_lines, reason = "a table, and its rows are best read together")]
     fn parts(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
         use StatusCode as S;
@@ -182,7 +182,7 @@ impl Problem {
         self.parts().0
     }
 
-    /// The headers that go with it.
+    /// Returns the headers of the problem.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         match self {
@@ -217,7 +217,7 @@ impl Problem {
     }
 }
 
-/// Whole seconds, never too few.
+/// Returns whole seconds, rounded up.
 fn seconds(ms: u64) -> String {
     ms.div_ceil(1000).max(1).to_string()
 }
@@ -256,7 +256,7 @@ mod tests {
             let mut body: Value = serde_json::from_slice(&problem.body()).expect("JSON");
             let described = described.remove(&body["type"].to_string()).unwrap_or_else(|| panic!("{body} is missing"));
             if body["detail"] == "" {
-                // What a route takes, in its own words.
+                // The detail is the route's own text.
                 body["detail"] = described["detail"].clone();
             }
             assert_eq!(described, body);

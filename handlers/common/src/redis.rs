@@ -1,4 +1,5 @@
-//! Redis by Spin, one server or a cluster: scripts alone, over kept connections, raced against the deadline.
+//! Redis through Spin, one server or a cluster. Requests call only scripts, over kept connections, raced against the
+//! deadline.
 
 mod answer;
 mod attempt;

@@ -37,7 +37,7 @@ impl Reply {
         Self { status: StatusCode::NO_CONTENT, headers: vec![], body: vec![] }
     }
 
-    /// The same with a further header. A value that no header can carry is left out.
+    /// Returns the answer with one more header. If no header can carry the value, the header is left out.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         if value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
@@ -46,7 +46,7 @@ impl Reply {
         self
     }
 
-    /// The same, saying how much of the caller's limit is left.
+    /// Returns the answer with the headers that say how much of the caller's limit is left.
     #[must_use]
     pub fn with_limit(self, limit: scripts::Limit, left: Gate) -> Self {
         let (burst, window) = Limit::from(limit).policy();

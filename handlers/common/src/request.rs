@@ -9,13 +9,13 @@ use crate::{Deadline, Headers, Problem, body, escapes::decoded, headers::text, r
 
 /// A request on its way through a component.
 pub struct Call {
-    /// The method, HEAD as GET: whoever sends the answer leaves out its body.
+    /// The method. HEAD counts as GET: the server that sends the answer leaves out its body.
     pub method: Method,
-    /// When the caller's patience ends.
+    /// When the request stops waiting for its stores.
     pub deadline: Deadline,
-    /// The caller's `X-Request-Id`, or one made here: names the request in the answer and in its event.
+    /// Names the request in the answer and in its event: the caller's `X-Request-Id`, or an id that is made here.
     pub request_id: String,
-    /// Set by `serve` before a component sees the call, unless the component looks at no token.
+    /// The caller, or nobody if the component looks at no token. `serve` sets it before the component sees the call.
     pub(crate) caller: Result<Option<UserId>, Problem>,
     /// Path and query, as they were sent.
     target: String,
@@ -25,7 +25,7 @@ pub struct Call {
 }
 
 impl From<Parts> for Call {
-    /// A call whose body is empty.
+    /// Makes a call with an empty body.
     fn from(Parts { method, uri, headers, .. }: Parts) -> Self {
         let target = uri.path_and_query().map_or_else(String::new, ToString::to_string);
         Self::of(method, target, Box::new(headers), None)
@@ -33,7 +33,8 @@ impl From<Parts> for Call {
 }
 
 impl Call {
-    /// Of a request as the platform has it: the SDK's `Request` fetches every header. TRACE is allowed nowhere.
+    /// Makes a call from the platform's own request, because the SDK's `Request` fetches every header. An invalid
+    /// method becomes TRACE, which no route allows.
     pub(crate) fn new(request: Request) -> Self {
         let method = Method::try_from(request.get_method()).unwrap_or(Method::TRACE);
         let target = request.get_path_with_query().unwrap_or_default();
@@ -51,45 +52,45 @@ impl Call {
         Self { method, deadline, request_id, caller, target, headers, incoming, body }
     }
 
-    /// The path, without the query.
+    /// Returns the path, without the query.
     #[must_use]
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// The headers that the caller, and after it the platform, sent.
+    /// Returns the headers that the caller sent, and after them those of the platform.
     #[must_use]
     pub fn headers(&self) -> &dyn Headers {
         &*self.headers
     }
 
-    /// The caller, if it says who it is.
+    /// Returns the caller, if it says who it is.
     pub fn user(&self) -> Result<Option<UserId>, Problem> {
         self.caller.clone()
     }
 
-    /// The caller, where it must say who it is.
+    /// Returns the caller. It is an error if the caller does not say who it is.
     pub fn required_user(&self) -> Result<UserId, Problem> {
         self.user()?.ok_or(Problem::TokenMissing)
     }
 
-    /// The article that the path names in its third segment, percent-decoded once.
+    /// Returns the article in the third segment of the path, percent-decoded once.
     pub fn article(&self) -> Result<ArticleId, Problem> {
         let segment = self.path().split('/').nth(3).ok_or(Problem::BadId)?;
         let id = percent_decode_str(segment).decode_utf8().map_err(|_| Problem::BadId)?;
         id.parse().map_err(|_| Problem::BadId)
     }
 
-    /// The kind that the last segment of the path names: by its name, its count or its list, which are words of one kind
-    /// alone.
+    /// Returns the kind that the last segment of the path names, by the kind's name, its count or its list. Each of
+    /// these words belongs to one kind.
     pub fn kind(&self) -> Result<Kind, Problem> {
         let word = trimmed(self.path()).rsplit('/').next().unwrap_or_default();
         let kind = word.parse().ok().or_else(|| Kind::from_count(word)).or_else(|| Kind::from_list(word));
         kind.ok_or(Problem::NotFound)
     }
 
-    /// A query parameter, parsed; `None` if it is not there, or empty. One that is there twice is refused, since whoever is
-    /// in front of us might take the other.
+    /// Parses a query parameter. `None` if it is missing or empty. A parameter that is there twice is an error, because
+    /// a server in front of us might take the other value.
     pub fn query<T: FromStr>(&self, name: &str, otherwise: &'static str) -> Result<Option<T>, Problem> {
         let values = self.values(&[name]).ok_or(Problem::BadQuery(otherwise))?;
         match values.as_slice() {
@@ -100,7 +101,7 @@ impl Call {
         }
     }
 
-    /// A query parameter that is a list, parsed from its items with commas between them: `ids=1,2`, `ids=1&ids=2` and
+    /// Parses a query parameter that is a list. Its items have commas between them: `ids=1,2`, `ids=1&ids=2` and
     /// `ids[]=1&ids[]=2` are the same.
     pub fn list<T: FromStr>(&self, name: &str, otherwise: &'static str) -> Result<Option<T>, Problem> {
         let mut values = self.values(&[name, &format!("{name}[]")]).ok_or(Problem::BadQuery(otherwise))?;
@@ -111,7 +112,7 @@ impl Call {
         values.join(",").parse().map(Some).map_err(|_| Problem::BadQuery(otherwise))
     }
 
-    /// The values of the parameters of these names, in their order; `None` if one of them is no text.
+    /// Returns the values of the parameters of these names, in their order. `None` if one of them is no text.
     fn values(&self, names: &[&str]) -> Option<Vec<Cow<'_, str>>> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
         let pairs = query.split('&');
@@ -120,34 +121,36 @@ impl Call {
         wanted.map(|(_, value)| decoded(value)).collect()
     }
 
-    /// Reads the body to its end, if there is one, and refuses one that is too large, whatever the route does with it. What
-    /// else is wrong with a body matters only to a route that asks for it.
+    /// Reads the body to its end, if there is one. A body that is too large is an error, whatever the route does with
+    /// it. Any other fault of a body matters only to a route that asks for the body.
     ///
-    /// A body of GET or DELETE has no meaning (RFC 9110 sections 9.3.1 and 9.3.5) and is left unread unless it says that it is
-    /// too large: to ask whether there is one costs as much as a tenth of a like.
+    /// A body of GET or DELETE has no meaning (RFC 9110 sections 9.3.1 and 9.3.5). It is not read, because asking
+    /// whether there is one costs as much as a tenth of a like. If it announces that it is too large, that is an error.
     pub(crate) async fn receive(&mut self) -> Result<(), Problem> {
         let length = self.length()?;
-        // Without a length there may be a body in chunks: the platform keeps back the header that would say so. Browsers
-        // send the length 0 with a PUT or POST that has no body.
+        // Without a length there may be a body in chunks: the platform does not pass on the header that would say so.
+        // Browsers send the length 0 with a PUT or POST that has no body.
         let none = length == Some(0) || [Method::GET, Method::DELETE].contains(&self.method);
         let Some(incoming) = self.incoming.take().filter(|_| !none) else { return Ok(()) };
         self.body = body::receive(incoming).await;
         if self.body == Err(Problem::TooLarge) { Err(Problem::TooLarge) } else { Ok(()) }
     }
 
-    /// The length that the body announces, if it does. One that is too large is refused before any of it is read.
+    /// Returns the length that the body announces, if any. A length that is too large is an error before any of the
+    /// body is read.
     fn length(&self) -> Result<Option<usize>, Problem> {
         let Some(announced) = self.headers.first("content-length") else { return Ok(None) };
         let length = text(announced).and_then(|length| length.parse().ok());
         length.filter(|length| *length <= body::MAX).map(Some).ok_or(Problem::TooLarge)
     }
 
-    /// What the body says in one field that is true or false; `takes` says what it should be. Nothing, where there is no body.
+    /// Reads a field of the body that is true or false. `None` without a body or without the field. `takes` is the
+    /// error's text; it says what the body should be.
     pub fn flag(&self, name: &str, takes: &'static str) -> Result<Option<bool>, Problem> {
         body::field(self.body()?, name, takes)
     }
 
-    /// The whole body.
+    /// Returns the whole body.
     pub fn body(&self) -> Result<&[u8], Problem> {
         self.body.as_deref().map_err(Problem::clone)
     }
@@ -198,7 +201,7 @@ mod tests {
             escaped in proptest::collection::vec(any::<bool>(), 128),
         ) {
             let byte = |(byte, escape): (u8, &bool)| match char::from(byte) {
-                // No request target has a bar as it is.
+                // A request target must escape a bar.
                 plain if plain != '|' && !escape => plain.to_string(),
                 plain => format!("%{:02X}", u32::from(plain)),
             };

@@ -2,21 +2,22 @@ use contract::Kind;
 
 /// A path that a component answers.
 pub struct Route<A> {
-    /// Segments, as a route of `spin.toml` has them. `:kind` is the name of a kind, `:count` that of a kind's count,
-    /// `:list` that of a kind's public list; any other word after a colon is a segment of any text.
+    /// The segments, in the form of a route of `spin.toml`. `:kind` stands for the name of a kind, `:count` for the
+    /// name of a kind's count, and `:list` for the name of a kind's public list. Any other word after a colon stands
+    /// for a segment of any text.
     pub path: &'static str,
     /// The methods, as the `Allow` header lists them.
     pub allow: &'static str,
-    /// What is done there.
+    /// The action of the route.
     pub action: A,
 }
 
-/// A path without the slash at its end, which Spin ignores.
+/// Returns a path without the slash at its end, which Spin ignores.
 pub(crate) fn trimmed(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }
 
-/// Whether a segment of a path is what a segment of a route stands for.
+/// Whether a segment of a path fits a segment of a route.
 fn fits(wanted: &str, given: &str) -> bool {
     match wanted.strip_prefix(':') {
         None => given == wanted,
@@ -28,7 +29,7 @@ fn fits(wanted: &str, given: &str) -> bool {
 }
 
 impl<A> Route<A> {
-    /// Whether a path is this route's.
+    /// Whether a path belongs to this route.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         let (mut wanted, mut given) = (self.path.split('/'), trimmed(path).split('/'));

@@ -1,4 +1,4 @@
-//! Keyed hashes: of view tokens, visitor cookies, client addresses and shared key sets, each under a key of its own.
+//! Keyed hashes, of view tokens, visitor cookies, client addresses and shared key sets. Each has its own key.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,7 +29,7 @@ fn mac(key: &str, data: &[u8]) -> Hmac<Sha256> {
     Hasher::new(key).0.chain_update(data)
 }
 
-/// A key that hashes many texts: what HMAC makes of the key is half of what it costs.
+/// A key that hashes many texts. The part of HMAC that depends only on the key is half of its cost, and is done once.
 pub(crate) struct Hasher(Hmac<Sha256>);
 
 impl Hasher {
@@ -37,24 +37,24 @@ impl Hasher {
         Self(Hmac::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length"))
     }
 
-    /// The keyed hash of a text, 128 bits in hex.
+    /// Returns the keyed hash of a text, 128 bits in hex.
     pub(crate) fn hash(&self, text: &str) -> String {
         hex(&self.0.clone().chain_update(text).finalize().into_bytes()[..16])
     }
 }
 
-/// A keyed hash of a text, 128 bits in hex.
+/// Returns a keyed hash of a text, 128 bits in hex.
 pub(crate) fn keyed_hash(key: &str, text: &str) -> String {
     Hasher::new(key).hash(text)
 }
 
-/// A keyed hash of parts, 128 bits. A zero byte divides them, so at most the last may have one within.
+/// Returns a keyed hash of parts, 128 bits. A zero byte divides the parts, so only the last part may contain one.
 pub(crate) fn keyed_id(key: &str, parts: &[&[u8]]) -> [u8; 16] {
     let whole = mac(key, &parts.join(&0)).finalize().into_bytes();
     *whole.first_chunk().expect("an HMAC-SHA256 has 32 bytes")
 }
 
-/// The MAC of `data`, in URL-safe base64.
+/// Returns the MAC of `data`, in URL-safe base64.
 pub(crate) fn tag(key: &str, data: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(mac(key, data).finalize().into_bytes())
 }
@@ -64,13 +64,13 @@ pub(crate) fn verifies(key: &str, data: &[u8], tag: &str) -> bool {
     URL_SAFE_NO_PAD.decode(tag).is_ok_and(|tag| mac(key, data).verify_slice(&tag).is_ok())
 }
 
-/// `data` and its MAC, in URL-safe base64.
+/// Returns `data` and its MAC, in URL-safe base64.
 pub(crate) fn seal(key: &str, data: &[u8]) -> String {
     let tag = mac(key, data).finalize().into_bytes();
     URL_SAFE_NO_PAD.encode([data, &tag].concat())
 }
 
-/// The data of a text that [`seal`] made under the same key. Compares in constant time.
+/// Returns the data of a text that [`seal`] made with the same key. Compares in constant time.
 pub(crate) fn open(key: &str, sealed: &str) -> Option<Vec<u8>> {
     let mut bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
     let tag = bytes.split_off(bytes.len().checked_sub(MAC)?);

@@ -15,25 +15,25 @@ use crate::{
     route::trimmed,
 };
 
-/// What one component does. Everything that each of them needs around it is done by [`Served`].
+/// What one component does. [`Served`] does everything that all components need around it.
 pub trait Component: 'static {
     /// The name in `spin.toml`.
     const NAME: &'static str;
 
-    /// How callers say who they are: by an [`Identity`](crate::Identity), or `()` where everybody is answered alike. Then no token is looked
-    /// at, and none of the variables for that is needed.
+    /// How callers say who they are: by an [`Identity`](crate::Identity), or by `()` if all callers get the same
+    /// answers. With `()` no token is looked at, and the variables for tokens are not needed.
     type Identity: Identifies;
 
-    /// What is done on a route.
+    /// What a route does.
     type Action: Copy + 'static;
 
-    /// The paths that it answers; its health is answered by [`Served`].
+    /// The paths that the component answers. [`Served`] answers for its health.
     const ROUTES: &'static [Route<Self::Action>];
 
-    /// What it reads of its variables.
+    /// The settings, which come from the component's variables.
     type Settings: 'static;
 
-    /// Reads them, once an instance.
+    /// Reads the settings, once for each instance.
     fn load() -> impl Future<Output = Result<Self::Settings, Problem>>;
 
     /// Carries out an action.
@@ -41,7 +41,7 @@ pub trait Component: 'static {
     -> impl Future<Output = Result<Reply, Problem>>;
 }
 
-/// What a component keeps in an instance.
+/// The values that a component keeps in an instance.
 struct Own<C: Component> {
     identity: C::Identity,
     settings: C::Settings,
@@ -50,7 +50,7 @@ struct Own<C: Component> {
 thread_local! {
     static ORIGINS: OnceCell<Rc<Origins>> = const { OnceCell::new() };
 
-    /// Of the one component that is in an instance.
+    /// The values of the only component of the instance.
     static OWN: OnceCell<Rc<dyn Any>> = const { OnceCell::new() };
 }
 
@@ -110,16 +110,16 @@ async fn answer<C: Component>(mut call: Call) -> Result<Reply, Problem> {
         return Err(Problem::MethodNotAllowed(allow));
     }
     call.receive().await?;
-    // Also for its health: without its variables a component answers nothing.
+    // The component's health needs the variables too: without them it answers nothing.
     let own = own::<C>().await?;
     let Some(route) = route else { return Ok(Reply::json(&"ok")) };
     call.caller = own.identity.caller(call.headers()).await;
-    // The patience with the stores begins after both: a slow client or provider is no fault of theirs.
+    // The time for the stores begins only now: a slow client or provider is not their fault.
     call.deadline = Deadline::of_request();
     C::act(call, route.action, &own.settings).await
 }
 
-/// The answer with the headers that every answer has.
+/// Returns the answer with the headers that every answer has.
 fn finished(reply: Reply, request_id: &str, allowed_origin: Option<String>, preflight: Option<String>) -> Reply {
     let varies = if preflight.is_some() { "Origin, Access-Control-Request-Headers" } else { "Origin" };
     let is_kept = reply.headers.iter().any(|(name, _)| name == "cache-control");
@@ -139,8 +139,8 @@ fn finished(reply: Reply, request_id: &str, allowed_origin: Option<String>, pref
                 .with("access-control-max-age", "600");
         }
     }
-    // Without it the answer is chunked, and its last bytes wait for the client's delayed acknowledgement. A 204 has none
-    // (RFC 9110 section 8.6), and a 304 no body that it could be of.
+    // Without a length the answer is chunked, and its last bytes wait for the client's delayed acknowledgement. A 204
+    // has no length (RFC 9110 section 8.6), and a 304 has no body.
     if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&reply.status) {
         return reply;
     }
@@ -148,7 +148,7 @@ fn finished(reply: Reply, request_id: &str, allowed_origin: Option<String>, pref
     reply.with("content-length", &length)
 }
 
-/// Not by the SDK's conversions, which cost as much as a quarter of a like.
+/// Sends an answer without the SDK's conversions, which cost as much as a quarter of a like.
 async fn send(reply: Reply) -> Result<Response, ErrorCode> {
     let Reply { status, headers, body } = reply;
     let refused = |error| ErrorCode::InternalError(Some(format!("headers: {error:?}")));
@@ -160,9 +160,9 @@ async fn send(reply: Reply) -> Result<Response, ErrorCode> {
     }
     let (mut writer, contents) = wit_stream::new();
     let (response, _) = Response::new(headers, Some(contents), no_trailers);
-    // Whoever is gone reads nothing, so nothing depends on how the writing ends.
+    // A client that is gone reads nothing, so the result of the writing does not matter.
     let mut writing = Box::pin(async move { drop(writer.write_all(body).await) });
-    // It begins before the headers leave, so that both leave together, and ends in a task of its own.
+    // The writing begins before the headers leave, so that both leave together. It ends in its own task.
     if poll_fn(|context| Poll::Ready(writing.as_mut().poll(context).is_pending())).await {
         wit_bindgen::spawn(writing);
     }
@@ -171,7 +171,7 @@ async fn send(reply: Reply) -> Result<Response, ErrorCode> {
 
 fn with_status(response: Response, status: StatusCode) -> Response {
     if status != StatusCode::OK {
-        // It refuses only what is no status.
+        // This fails only for a number that is no status.
         let _ = response.set_status_code(status.as_u16());
     }
     response

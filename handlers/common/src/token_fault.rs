@@ -1,4 +1,4 @@
-/// Why a token was refused. The token itself is quoted nowhere.
+/// Why a token was refused. No text quotes the token itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::EnumIter))]
 pub enum TokenFault {
@@ -7,27 +7,28 @@ pub enum TokenFault {
     Expired,
     /// Its `nbf` is still to come.
     NotYetValid,
-    /// Its `iss` is none of ours.
+    /// Its `iss` is not one of ours.
     WrongIssuer,
     /// No claim that names an audience names one of ours.
     WrongAudience,
     /// No key of the set has its `kid`.
     UnknownKey,
-    /// It is signed by another key than it says, by another algorithm than that key's, or not at all.
+    /// Its signature is by another key than the token says, by another algorithm than that key's, or missing.
     BadSignature,
-    /// It is no JWT, has claims that two readers could read differently, or has no `exp`; or there are two of them.
+    /// It is no JWT, has claims that two readers could read differently, or has no `exp`; or the request has two
+    /// tokens.
     Malformed,
     /// It is over 8 KiB.
     TooLarge,
-    /// The claim that should name its user is missing, or is no user id.
+    /// The claim that should name the user is missing, or is no user id.
     NoUser,
 }
 
 impl TokenFault {
-    /// How many there are.
+    /// The number of faults.
     pub(crate) const COUNT: usize = 9;
 
-    /// In a few words, for `error_description` and the log.
+    /// Returns a few words, for `error_description` and the log.
     #[must_use]
     pub fn summary(self) -> &'static str {
         match self {
@@ -43,7 +44,7 @@ impl TokenFault {
         }
     }
 
-    /// What the caller can do.
+    /// Returns what the caller can do.
     pub(crate) fn detail(self) -> &'static str {
         match self {
             Self::Expired => "The token has expired. Get a new one and send the request again.",
@@ -80,7 +81,7 @@ impl TokenFault {
         }
     }
 
-    /// What an operator compares, for the log.
+    /// Returns what an operator should compare, for the log.
     pub(crate) fn hint(self) -> &'static str {
         match self {
             Self::Expired | Self::NotYetValid => "many of these: compare the clocks",

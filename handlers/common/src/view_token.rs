@@ -2,59 +2,61 @@ use contract::{ArticleNumber, UserId};
 
 use crate::{Problem, body, seal};
 
-/// How long after its view a read counts, in milliseconds.
+/// A read counts from this time after its view, in milliseconds.
 pub const READ_AFTER: i64 = 5_000;
 
-/// Until when after its view a read counts, in milliseconds.
+/// A read counts until this time after its view, in milliseconds.
 pub const VIEW_LIFETIME: i64 = 24 * 60 * 60 * 1000;
 
-/// Who viewed.
+/// The person who viewed an article.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Viewer {
     /// A signed-in user.
     User(UserId),
-    /// A visitor, by a keyed hash that no other view has: the page's scripts can read a token, and must not learn from it
-    /// who the visitor is, nor which views are one visitor's.
+    /// A visitor, as a keyed hash that no other view has. The page's scripts can read a token, and must not learn from
+    /// it who the visitor is, or which views belong to one visitor.
     Visitor([u8; 16]),
 }
 
 impl Viewer {
-    /// A visitor in the token of that id.
+    /// Returns the visitor for the token of that id.
     #[must_use]
     pub fn visitor(key: &str, token: &[u8; 16], visitor: &[u8; 16]) -> Self {
-        // A token's own bytes begin otherwise.
+        // The prefix separates this hash from the MACs of tokens, whose bytes begin differently.
         Self::Visitor(seal::keyed_id(key, &[b"visitor", &[&token[..], visitor].concat()]))
     }
 }
 
-/// What a view token says: which view it was. Sealed, so nobody but us can make one, and stateless until it is used.
+/// The content of a view token: the view to which it belongs. A token is sealed, so that only we can make one. Nothing
+/// is stored for it until it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewToken {
-    /// Random; marks the token as used.
+    /// A random id, which marks the token as used.
     pub id: [u8; 16],
     /// The article viewed.
     pub article: ArticleNumber,
     /// Who viewed it.
     pub viewer: Viewer,
-    /// The partition's epoch at the view: used tokens are not known across a rebuild.
+    /// The partition's epoch at the view. After a rebuild, the tokens used before it are not known.
     pub epoch: i64,
-    /// When, in milliseconds by the clock of the article's Redis, which is also asked when the read comes.
+    /// The time of the view, in milliseconds by the clock of the article's Redis. The same clock is asked when the read
+    /// comes.
     pub viewed_ms: i64,
 }
 
-/// Bytes before the viewer: format, id, article, epoch, time, kind of viewer. A user's id is its text, since the event of a
-/// read has it; a visitor's has 16 bytes.
+/// The bytes before the viewer: format, id, article, epoch, time, kind of viewer. A user's id is stored as text,
+/// because the event of a read has the text. A visitor's id has 16 bytes.
 const HEAD: usize = 1 + 16 + 8 + 8 + 8 + 1;
 const FORMAT: u8 = 1;
 
 impl ViewToken {
-    /// An id that no other token has.
+    /// Returns an id that no other token has.
     #[must_use]
     pub fn new_id() -> [u8; 16] {
         seal::random()
     }
 
-    /// The token as the client gets it.
+    /// Returns the token as the client gets it.
     #[must_use]
     pub fn seal(&self, key: &str) -> String {
         let (kind, viewer) = match &self.viewer {
@@ -72,7 +74,7 @@ impl ViewToken {
         seal::seal(key, &bytes)
     }
 
-    /// The token of a text that we sealed; `None` for any other text.
+    /// Opens a text that we sealed. `None` for any other text.
     #[must_use]
     pub fn open(key: &str, text: &str) -> Option<Self> {
         let bytes = seal::open(key, text).filter(|bytes| bytes.len() > HEAD && bytes[0] == FORMAT)?;
@@ -91,15 +93,15 @@ impl ViewToken {
         })
     }
 
-    /// The token of a read's body.
+    /// Opens the token in the body of a read.
     pub fn of_body(key: &str, body: &[u8]) -> Result<Self, Problem> {
         const TAKES: &str = "Send the token that the view was answered with: {\"view_token\":\"…\"}.";
         let text: String = body::field(body, "view_token", TAKES)?.ok_or(Problem::BadBody(TAKES))?;
         Self::open(key, &text).ok_or(Problem::ViewTokenInvalid)
     }
 
-    /// What marks it as used: 63 bits of its id. At a thousand reads a second, two tokens of one hour and partition share
-    /// them once in thousands of years.
+    /// Returns the number that marks the token as used: 63 bits of its id. At a thousand reads a second, two tokens of
+    /// one hour and partition have the same number once in thousands of years.
     #[must_use]
     pub fn number(&self) -> i64 {
         let [first @ .., _, _, _, _, _, _, _, _] = self.id;

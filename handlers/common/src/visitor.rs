@@ -11,27 +11,27 @@ const MAX_AGE: u32 = 365 * 24 * 60 * 60;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// How far apart the first views of one browser may be that are one visitor's; see [`Visitors::of`].
+/// First views of one browser within one span of this length belong to one visitor; see [`Visitors::of`].
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// Tells visitors without identity from each other. UV counts these.
+/// Distinguishes visitors who are not signed in. UV counts these visitors.
 pub struct Visitors {
     key: String,
-    /// Of the cookie; none where there is no cookie.
+    /// The attributes of the cookie. None if there is no cookie.
     attributes: Option<String>,
 }
 
-/// A visitor, and the cookie by which it is known next time, if it is to have one.
+/// A visitor, and the cookie by which the visitor is known next time, if there is to be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visitor {
-    /// What tells it from others.
+    /// Distinguishes the visitor from others.
     pub id: [u8; 16],
     /// The value of `Set-Cookie`.
     pub cookie: Option<String>,
 }
 
 impl Visitor {
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn text(&self) -> String {
         seal::hex(&self.id)
@@ -39,7 +39,7 @@ impl Visitor {
 }
 
 impl Visitors {
-    /// From `visitor_key`, `visitor_mode` and the variables of the cookie.
+    /// Reads `visitor_key`, `visitor_mode` and the variables of the cookie.
     pub async fn load() -> Result<Self, Problem> {
         let key = config::secret("visitor_key").await?;
         let mode: String = config::setting("visitor_mode").await?;
@@ -50,28 +50,30 @@ impl Visitors {
         }
     }
 
-    /// By a random id in a sealed cookie, which has these attributes besides those that it always has.
+    /// Identifies visitors by an id in a sealed cookie. The cookie has these attributes besides those that it always
+    /// has.
     #[must_use]
     pub fn with_cookie(key: String, attributes: &str) -> Self {
         Self { key, attributes: Some(format!("; Max-Age={MAX_AGE}; HttpOnly{attributes}")) }
     }
 
-    /// By a keyed hash of address, user agent and day: nothing is stored on the device, and who comes again on another day
-    /// is another visitor.
+    /// Identifies visitors by a keyed hash of address, user agent and day. Nothing is stored on the device, and a
+    /// person who comes again on another day is another visitor.
     #[must_use]
     pub fn without_cookie(key: String) -> Self {
         Self { key, attributes: None }
     }
 
-    /// Who sent this, from the address with that hash, at that time.
+    /// Returns the visitor who sent a request, from the address with that hash, at that time.
     ///
-    /// Who asks not to be followed is no one that a cookie names, and gets none, whatever the mode is.
+    /// A request that asks not to be followed is not identified by a cookie and gets none, whatever the mode is.
     ///
-    /// A browser that shows several articles for the first time sends several views before it has a cookie. The id that
-    /// such a view gives out is therefore no random one but a keyed hash of what these have in common, so all of them set
-    /// the same cookie. The price: two people behind one address, with the same browser in the same language, who come for
-    /// the first time within the same two seconds, are one visitor for as long as the cookie lasts. And two views on
-    /// either side of a limit between two such spans are still two visitors, once in some hundred.
+    /// A browser that shows several articles for the first time sends several views before it has a cookie. Therefore
+    /// the id in the cookie of such a view is not random. It is a keyed hash of what these views have in common, so
+    /// that all of them set the same cookie. This has a price. Two people behind one address, with the same browser in
+    /// the same language, who come for the first time within the same two seconds, are one visitor for as long as the
+    /// cookie lasts. And two views shortly before and after the end of such a span are still two visitors, which
+    /// happens once in some hundred.
     #[must_use]
     pub fn of(&self, headers: &dyn Headers, ip_hash: &str, consent: Option<bool>, now: SystemTime) -> Visitor {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
@@ -93,7 +95,7 @@ impl Visitors {
         Visitor { id, cookie: Some(format!("{NAME}={}{attributes}", seal::seal(&self.key, &id))) }
     }
 
-    /// The visitor that the request's cookie names, if it is one of ours.
+    /// Returns the visitor that the request's cookie names, if the cookie is ours.
     fn known(&self, headers: &dyn Headers) -> Option<[u8; 16]> {
         let lines = headers.texts(COOKIE.as_str());
         lines
@@ -106,12 +108,12 @@ impl Visitors {
 }
 
 /// Whether the browser says that its user wants not to be followed: by Global Privacy Control
-/// (<https://www.w3.org/TR/gpc/>), or by what came before it.
+/// (<https://www.w3.org/TR/gpc/>), or by the older `DNT`.
 fn is_private(headers: &dyn Headers) -> bool {
     ["sec-gpc", "dnt"].iter().any(|name| headers.first(name).is_some_and(|value| value == b"1"))
 }
 
-/// What the cookie has by the variables: path, `SameSite`, `Secure` and `Partitioned`.
+/// Returns the cookie's attributes according to the variables: path, `SameSite`, `Secure` and `Partitioned`.
 async fn attributes() -> Result<String, Problem> {
     let (path, same_site): (String, String) =
         (config::setting("cookie_path").await?, config::setting("cookie_same_site").await?);
@@ -120,7 +122,7 @@ async fn attributes() -> Result<String, Problem> {
 }
 
 fn spelled(path: &str, same_site: &str, secure: bool, partitioned: bool) -> Result<String, &'static str> {
-    // RFC 6265 section 4.1.1, and no comma, which some clients end a cookie at.
+    // RFC 6265 section 4.1.1. A comma is an error too, because some clients end a cookie at a comma.
     let sign = |byte: u8| (b'!'..=b'~').contains(&byte) && !b";,".contains(&byte);
     if !path.starts_with('/') || !path.bytes().all(sign) {
         return Err("cookie_path: must be a path, such as /v1");
@@ -168,7 +170,7 @@ mod tests {
         Visitors::with_cookie("key".to_owned(), "; Path=/v1; SameSite=Lax")
     }
 
-    /// The pair that a browser sends back.
+    /// Returns the pair that a browser sends back.
     fn pair(visitor: &Visitor) -> String {
         let cookie = visitor.cookie.as_deref().expect("a cookie");
         cookie.split(';').next().expect("a pair").to_owned()

@@ -13,32 +13,32 @@ use spin_sdk::wasip3::{
 
 use crate::Deadline;
 
-/// How long the provider may take for all of its answer.
+/// How long the provider may take for its whole answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The most that a key set may have, in bytes.
+/// The most bytes in a key set.
 const MAX_SET: usize = 64 * 1024;
 
-/// Seconds for which a set is fresh if the provider does not say.
+/// For how many seconds a set is fresh if the provider does not say.
 const FRESH: u64 = 600;
 
-/// The least and the most of what a provider may say.
+/// The least and the most seconds that a provider can set.
 const FRESH_RANGE: (u64, u64) = (60, 3600);
 
-/// What a provider answered.
+/// The answer of a provider.
 pub(crate) struct Fetched {
     pub(crate) text: String,
-    /// Seconds for which it is fresh.
+    /// For how many seconds it is fresh.
     pub(crate) fresh_s: u64,
 }
 
-/// Fetches the text at a URL; or says, for the log, why not. Redirects are not followed: where they lead to is not in the
-/// settings.
+/// Fetches the text at a URL. The error is the reason, for the log. Redirects are not followed, because the settings do
+/// not name the place that they lead to.
 pub(crate) async fn fetch(url: &str) -> Result<Fetched, String> {
     Deadline::after(PATIENCE).race(get(url)).await.unwrap_or_else(|| Err("no answer within 2 s".to_owned()))
 }
 
-/// By WASI itself: the conversions to and from the types of `http` are 20 kB of a component.
+/// Uses WASI directly: the conversions to and from the types of `http` would add 20 kB to a component.
 async fn get(url: &str) -> Result<Fetched, String> {
     let request = request(url).ok_or("it is no http:// or https:// URL")?;
     let response = client::send(request).await.map_err(|error| reason(&error))?;
@@ -84,11 +84,11 @@ async fn body(response: Response) -> Result<Vec<u8>, &'static str> {
             break;
         }
     }
-    // A body that broke off ends as a whole one does.
+    // A body that broke off ends in the same way as a whole one. Only `end` shows the difference.
     end.await.map(|_| body).map_err(|_| "the answer broke off")
 }
 
-/// What the log says. Not by `Debug`, which is another 5 kB of a component.
+/// Returns the reason for the log. `Debug` is not used, because it would add 5 kB to a component.
 fn reason(error: &ErrorCode) -> String {
     let reason = match error {
         ErrorCode::HttpRequestDenied => "not permitted: jwt_keys_address must name its scheme, host and port",
@@ -100,7 +100,7 @@ fn reason(error: &ErrorCode) -> String {
     reason.to_owned()
 }
 
-/// By `Cache-Control: max-age`.
+/// Returns for how many seconds an answer is fresh, by `Cache-Control: max-age`.
 fn freshness<'a>(lines: impl Iterator<Item = &'a str>) -> u64 {
     let mut directives = lines.flat_map(|line| line.split(',')).map(str::trim);
     let max_age = directives.find_map(|directive| {

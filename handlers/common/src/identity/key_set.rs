@@ -12,14 +12,14 @@ pub struct KeySet {
     members: usize,
 }
 
-/// How much of a `kid` is printed.
+/// The most characters of a `kid` that are printed.
 const MAX_KID: usize = 64;
 
 impl KeySet {
-    /// Of the text of a JSON Web Key Set. Keys that we cannot use are skipped (RFC 7517 section 5), so no usable one may
-    /// be left.
+    /// Parses a JSON Web Key Set. Keys that we cannot use are skipped (RFC 7517 section 5), so the set may have no
+    /// usable key.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        // Not the parser's own message, which may quote the text.
+        // The parser's own message is not returned, because it may quote the text.
         let set = Json::parse(text.as_bytes()).ok_or("it is no JSON")?;
         let keys = set.get("keys").map_err(|Twice| "its keys are there twice")?;
         let members = keys.and_then(Json::list).ok_or("it has no list of keys")?;
@@ -37,24 +37,25 @@ impl KeySet {
         Ok(all)
     }
 
-    /// Whether it verifies nothing.
+    /// Whether the set verifies nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Whether it was written without keys, usable or not.
+    /// Whether the set was written without keys, usable or not.
     pub(crate) fn is_blank(&self) -> bool {
         self.members == 0
     }
 
-    /// What the log says of each key that cannot be used: its `kid` and why, never its material.
+    /// The log's line for each key that cannot be used: its `kid` and why, never its material.
     #[must_use]
     pub fn skipped(&self) -> &[String] {
         &self.skipped
     }
 
-    /// The key of a token: of those with its `kid` the first whose algorithm it says; without a `kid` the first of all.
+    /// Returns the key for a token. If the token has a `kid`, the first key of that name and of the token's algorithm;
+    /// without a `kid`, the first key of all.
     pub(crate) fn key(&self, token: &Token<'_>) -> Result<&Key, TokenFault> {
         let mut named =
             self.keys.iter().filter(|(kid, _)| token.kid.is_none() || *kid == token.kid).map(|(_, key)| key);

@@ -24,8 +24,8 @@ const REST: Duration = Duration::from_secs(30);
 /// How long Redis may take. It is short, because the set can be fetched without Redis.
 const REDIS_PATIENCE: Duration = Duration::from_millis(300);
 
-/// When an instance that needs other keys looks whether another instance has fetched them, in ms after the previous look.
-/// Together the pauses last as long as a fetch may take.
+/// When an instance that needs other keys looks whether another instance has fetched them, in ms after the previous
+/// look. Together the pauses last as long as a fetch may take.
 const LOOKS: [u64; 8] = [25, 25, 50, 100, 200, 400, 600, 800];
 
 /// How often a request looks whether another request of its instance has finished its fetch.
@@ -68,7 +68,7 @@ fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Marks an instance as looking for another set, for as long as it lives.
+/// While this value lives, its instance counts as looking for another set.
 struct Busy<'a>(&'a Cell<bool>);
 
 impl<'a> Busy<'a> {
@@ -99,8 +99,8 @@ impl Remote {
         }
     }
 
-    /// The keys in use. A request waits only if there are none. Otherwise it uses them even if they are outdated, and newer ones
-    /// are looked for after its answer.
+    /// The keys in use. A request waits only if there are none. Otherwise it uses them even if they are outdated, and
+    /// newer ones are looked for after its answer.
     pub(crate) async fn keys(self: &Rc<Self>) -> Result<Rc<KeySet>, Problem> {
         if self.known.borrow().is_none() {
             self.renew().await;
@@ -131,8 +131,8 @@ impl Remote {
         self.rests_until.set(Some(Instant::now() + pause));
     }
 
-    /// Looks in Redis for a set that this instance does not know. If there is none and it is this instance's turn, fetches one
-    /// from the provider.
+    /// Looks in Redis for a set that this instance does not know. If there is none and it is this instance's turn,
+    /// fetches one from the provider.
     async fn renew(&self) {
         if self.busy.get() {
             let deadline = Deadline::after(fetch::PATIENCE + REDIS_PATIENCE);
@@ -148,8 +148,8 @@ impl Remote {
         }
     }
 
-    /// Adopts the shared set if this instance does not know it. Returns whether this instance must fetch a set, because the
-    /// shared one is missing or outdated. An instance that had no set accepts an outdated one.
+    /// Adopts the shared set if this instance does not know it. Returns whether this instance must fetch a set, because
+    /// the shared one is missing or outdated. An instance that had no set accepts an outdated one.
     async fn takes_turn(&self) -> bool {
         let lasts_ms = u64::try_from(REST.as_millis()).unwrap_or(u64::MAX);
         let fetching_ms = u64::try_from(fetch::PATIENCE.as_millis()).unwrap_or(u64::MAX) + 500;

@@ -11,17 +11,17 @@ use crate::{
     json::{Json, Twice},
 };
 
-/// How far the issuer's clock may be from ours, in seconds.
+/// How far the issuer's clock may differ from ours, in seconds.
 const LEEWAY: f64 = 60.0;
 
-/// The claims that the standard names (RFC 7519 section 4.1). None may be in a token twice, also those that we do not
-/// read: two readers might read them differently.
+/// The claims that the standard names (RFC 7519 section 4.1). A token that has one of them twice is refused, even if we
+/// do not read the claim: two readers might take different ones.
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// What a token must say.
+/// The rules for what a token must say.
 #[derive(Debug)]
 pub struct Rules {
-    /// Without the slash at their end, if any.
+    /// The issuers, without a slash at their end.
     issuers: Vec<String>,
     audiences: Vec<String>,
     audience_claims: Vec<String>,
@@ -35,8 +35,8 @@ impl From<Twice> for TokenFault {
 }
 
 impl Rules {
-    /// Of `jwt_issuers`, `jwt_audiences` and `jwt_audience_claims`, lists separated by commas, and `jwt_user_claim`. Fails
-    /// with the name of one that is empty.
+    /// Parses `jwt_issuers`, `jwt_audiences` and `jwt_audience_claims`, which are lists separated by commas, and
+    /// `jwt_user_claim`. The error is the name of a variable that is empty.
     pub fn new(issuers: &str, audiences: &str, audience_claims: &str, user_claim: &str) -> Result<Self, &'static str> {
         let list = |name, text: &str| {
             let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
@@ -56,13 +56,13 @@ impl Rules {
         })
     }
 
-    /// The caller, if it says who it is, by the keys at hand.
+    /// Returns the caller, if it says who it is. `keys` are the keys at hand.
     pub fn caller(&self, headers: &dyn Headers, keys: &KeySet) -> Result<Option<UserId>, TokenFault> {
         let Some(token) = bearer(headers)? else { return Ok(None) };
         self.user(&Token::read(&token)?, keys).map(Some)
     }
 
-    /// The user of a token, if a key signed it and it says all that it must.
+    /// Returns the user of a token, if a key signed it and it says everything that it must.
     pub(crate) fn user(&self, token: &Token<'_>, keys: &KeySet) -> Result<UserId, TokenFault> {
         let claims = token.claims(keys.key(token)?)?;
         let Json::Object(_) = claims else { return Err(TokenFault::Malformed) };
@@ -81,7 +81,7 @@ impl Rules {
     fn check_audience(&self, claims: &Json) -> Result<(), TokenFault> {
         let ours = |audience: &str| self.audiences.iter().any(|known| known == audience);
         let mut found = false;
-        // All of them are looked at, so that none is there twice.
+        // All of these claims are read, so that none may be there twice.
         for name in &self.audience_claims {
             found |= match claims.get(name)? {
                 Some(Json::Text(one)) => ours(one),
@@ -94,7 +94,7 @@ impl Rules {
         if found { Ok(()) } else { Err(TokenFault::WrongAudience) }
     }
 
-    /// The claim of exactly that name; else, where the name has dots, what they lead to.
+    /// Returns the claim of exactly that name. If there is none, the dots of the name lead to a nested claim.
     fn user_claim<'a>(&self, claims: &'a Json) -> Result<Option<&'a Json>, TokenFault> {
         if let Some(claim) = claims.get(&self.user_claim)? {
             return Ok(Some(claim));
@@ -108,7 +108,7 @@ impl Rules {
     }
 }
 
-/// Times are seconds since 1970, perhaps with a fraction.
+/// Checks `exp` and `nbf`. Times are seconds since 1970, perhaps with a fraction.
 fn check_times(claims: &Json) -> Result<(), TokenFault> {
     let time = |name| claims.get(name)?.map(|value| value.number().ok_or(TokenFault::Malformed)).transpose();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| TokenFault::NotYetValid)?.as_secs_f64();
@@ -122,7 +122,7 @@ fn check_times(claims: &Json) -> Result<(), TokenFault> {
     }
 }
 
-/// A text, or a whole number.
+/// Reads a user's id from a text or a whole number.
 fn id(claim: &Json) -> Result<UserId, TokenFault> {
     let id = match claim {
         Json::Text(text) => text.parse().ok(),
@@ -132,7 +132,7 @@ fn id(claim: &Json) -> Result<UserId, TokenFault> {
     id.ok_or(TokenFault::NoUser)
 }
 
-/// Providers and their documents do not agree on it.
+/// Removes the slash at the end, because providers and their documents do not agree on it.
 fn without_slash(issuer: &str) -> &str {
     issuer.strip_suffix('/').unwrap_or(issuer)
 }

@@ -1,27 +1,27 @@
 use crate::seal;
 
-/// A key set as instances share it through Redis: sealed, so that whoever can write to Redis cannot make keys. The seal
-/// covers when it was fetched and from where, so that neither an outdated set nor that of another provider passes for a
-/// fresh one of this.
+/// A key set that instances share through Redis. It is sealed, so that nobody who can write to Redis can make keys. The
+/// seal covers when and from where the set was fetched, so that neither an outdated set nor another provider's set
+/// passes for a fresh set of this provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedKeys {
-    /// When it was fetched, in ms since 1970.
+    /// When the set was fetched, in ms since 1970.
     pub fetched_ms: u64,
-    /// Seconds for which it is fresh.
+    /// For how many seconds the set is fresh.
     pub fresh_s: u64,
     /// The JSON Web Key Set.
     pub text: String,
 }
 
 impl SharedKeys {
-    /// `<fetched>:<fresh>:<seal>:<set>`. Its tag is when it was fetched.
+    /// Returns `<fetched>:<fresh>:<seal>:<set>`. The tag of the set is the time when it was fetched.
     #[must_use]
     pub fn seal(&self, key: &str, url: &str) -> String {
         let Self { fetched_ms, fresh_s, text } = self;
         format!("{fetched_ms}:{fresh_s}:{}:{text}", self.tag(key, url))
     }
 
-    /// What [`seal`](Self::seal) made with the same key and URL; none of anything else.
+    /// Opens what [`seal`](Self::seal) made with the same key and URL. None for any other text.
     #[must_use]
     pub fn open(key: &str, url: &str, sealed: &str) -> Option<Self> {
         let mut parts = sealed.splitn(4, ':');
@@ -34,7 +34,7 @@ impl SharedKeys {
         seal::tag(key, self.sealed(url).as_bytes())
     }
 
-    /// A URL has no line break, and neither has a number: no two sets are the same text.
+    /// Returns the text that is sealed. Neither a URL nor a number has a line break, so no two sets have the same text.
     fn sealed(&self, url: &str) -> String {
         format!("jwks\n{url}\n{}\n{}\n{}", self.fetched_ms, self.fresh_s, self.text)
     }

@@ -5,25 +5,25 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// Longer tokens are refused unread.
+/// The most bytes in a token. Longer tokens are refused unread.
 const MAX_TOKEN: usize = 8 * 1024;
 
-/// A JWT that has been taken apart. Nothing is known of it until its signature is.
+/// A JWT that has been taken apart. Nothing in it can be trusted until its signature is verified.
 pub(crate) struct Token<'a> {
     signed: &'a str,
     claims: &'a str,
     signature: Vec<u8>,
-    /// Must be the key's; it chooses none by itself.
+    /// The algorithm. It must be the key's own: the token does not choose one.
     pub(crate) alg: String,
-    /// Which key.
+    /// The name of the key.
     pub(crate) kid: Option<String>,
 }
 
-/// The token that a request carries, if any: only `Bearer` is ours, and a site may use other schemes for itself.
+/// Returns the token of a request, if it has one. Only `Bearer` is ours; a site may use other schemes for itself.
 pub(crate) fn bearer(headers: &dyn Headers) -> Result<Option<String>, TokenFault> {
     let lines = headers.all("authorization");
     let mut tokens = lines.iter().filter_map(|line| {
-        // By bytes: what is no text may begin with the scheme.
+        // Compares bytes, because a line that begins with the scheme may be no text.
         let (scheme, token) = line.split_at_checked(6)?;
         let ours = scheme.eq_ignore_ascii_case(b"bearer") && token.first().is_none_or(|byte| *byte == b' ');
         ours.then_some(token)
@@ -34,14 +34,14 @@ pub(crate) fn bearer(headers: &dyn Headers) -> Result<Option<String>, TokenFault
             Ok(token) => Ok(Some(token.trim_matches(' ').to_owned())),
             Err(_) => Err(TokenFault::Malformed),
         },
-        // Whoever is in front of us might take the other.
+        // A server in front of us might take the other one.
         (Some(_), Some(_)) => Err(TokenFault::Malformed),
     }
 }
 
 impl<'a> Token<'a> {
-    /// Takes a token apart. Extensions that must be understood are not: a token that has any is refused (RFC 7515 section
-    /// 4.1.11).
+    /// Takes a token apart. A token with extensions that must be understood is refused, because we know none (RFC 7515
+    /// section 4.1.11).
     pub(crate) fn read(text: &'a str) -> Result<Self, TokenFault> {
         if text.len() > MAX_TOKEN {
             return Err(TokenFault::TooLarge);
@@ -67,7 +67,7 @@ impl<'a> Token<'a> {
         Some(Self { signed, claims, signature: base64url(signature)?, alg, kid })
     }
 
-    /// What it says, if this key signed it.
+    /// Returns the claims, if this key signed the token.
     pub(crate) fn claims(&self, key: &Key) -> Result<Json, TokenFault> {
         if self.alg != key.algorithm() || !key.verifies(self.signed.as_bytes(), &self.signature) {
             return Err(TokenFault::BadSignature);

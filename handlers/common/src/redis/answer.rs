@@ -1,4 +1,4 @@
-//! What scripts answer, and which problem a refusal is.
+//! Reads the answers of scripts, and decides which problem a refusal is.
 
 use contract::scripts::{self, FromReply, Refusal, Reply, Value};
 use spin_sdk::redis::RedisResult;
@@ -28,7 +28,7 @@ fn reply(values: Vec<RedisResult>) -> Option<Reply> {
     values.into_iter().map(value).collect::<Option<_>>().map(Reply::new)
 }
 
-/// The problem that a refusal is: the only place where that is decided. `limits` are those of the call.
+/// Returns the problem of a refusal. No other code decides this. `limits` are those of the call.
 #[must_use]
 pub fn problem(refusal: Refusal, limits: &[scripts::Limit]) -> Problem {
     match refusal {

@@ -1,4 +1,4 @@
-//! Sending calls: each attempt, and what follows from what came of it.
+//! Sends calls: each attempt, and what follows from its outcome.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{Deadline, log::without_url};
 
-/// How often a call is sent at most: again over a new connection, or to where a cluster says that its partition is.
+/// The most times that a call is sent: again over a new connection, or to the server that has its partition by now.
 const ROUNDS: usize = 4;
 
-/// What all attempts to make the calls of a request share.
+/// The values that all attempts to make the calls of a request share.
 #[derive(Clone, Copy)]
 struct Request<'a> {
     url: &'a str,
@@ -29,7 +29,7 @@ pub(super) async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[
     let request = Request { url, deadline, resend };
     for _ in 0..ROUNDS {
         let servers = by_server(calls);
-        // Each by itself: a server that stalls hides nothing of what others say.
+        // Each server has its own future, so that a server that stalls does not delay the answers of others.
         deadline.race_calls(all(servers.iter().map(|(server, calls)| request.ask(server.as_ref(), calls)))).await;
         if !calls.iter().any(|call| call.state().get().is_open()) || deadline.left().is_zero() {
             break;
@@ -37,12 +37,12 @@ pub(super) async fn run(url: &str, deadline: Deadline, resend: Resend, calls: &[
     }
 }
 
-/// Boxed, so that waiting for many is compiled once.
+/// Waits for all of many futures. They are boxed, so that this is compiled once.
 fn all<'a>(many: impl Iterator<Item = impl Future<Output = ()> + 'a>) -> impl Future<Output = Vec<()>> + Unpin {
     join_all(many.map(FutureExt::boxed_local))
 }
 
-/// The calls that are to be sent, by the server that has their partition as far as is known.
+/// Returns the calls that are still to be sent, grouped by the server that has their partition, as far as it is known.
 fn by_server<'a>(calls: &[&'a dyn Pending]) -> Vec<(Option<Address>, Vec<&'a dyn Pending>)> {
     let mut servers: Vec<(Option<Address>, Vec<&dyn Pending>)> = Vec::new();
     for call in calls.iter().filter(|call| call.state().get().is_open()) {
@@ -60,7 +60,7 @@ struct Attempt<'a> {
     request: Request<'a>,
     call: &'a dyn Pending,
     by: Rc<Redis>,
-    /// [`Outcome::Silent`] until there is another.
+    /// [`Outcome::Silent`] until another outcome is known.
     outcome: Cell<Outcome>,
 }
 
@@ -74,7 +74,7 @@ impl Attempt<'_> {
             },
             Err(error) => {
                 let outcome = Outcome::from(&error);
-                // That a connection broke is said once, not by each call on it.
+                // A broken connection is logged once, not by each call on it.
                 if outcome == Outcome::Rejected || (outcome == Outcome::Broken && forget(&self.by)) {
                     eprintln!("redis: {}", without_url(&error, self.request.url));
                 }
@@ -91,15 +91,15 @@ impl Attempt<'_> {
 }
 
 impl Drop for Attempt<'_> {
-    /// An attempt without an outcome has been given up. If that was early, its connection may be in order, and what was
-    /// sent over it bears a deadline or changes nothing.
+    /// An attempt without an outcome has been given up. If that was early, its connection may be in order. A call that
+    /// was sent over it has a deadline, or changes nothing.
     fn drop(&mut self) {
         if self.outcome.get() != Outcome::Silent {
             return;
         }
         let (deadline, began) = (self.request.deadline, self.request.deadline.began());
         let early = deadline.is_early() || !deadline.left().is_zero();
-        // A request that gives up many calls on one connection does so once.
+        // If a request gives up many calls on one connection, they count as one.
         let before = self.by.given_up.replace(Some(began)).filter(|before| *before != began);
         if (!early || before.is_some()) && forget(&self.by) {
             eprintln!("redis: no answer in time");
@@ -113,13 +113,13 @@ impl Request<'_> {
         call.state().set(call.state().get().after(outcome, kept, self.resend));
     }
 
-    /// Sends one server its calls.
+    /// Sends the calls of one server.
     async fn ask(self, server: Option<&Address>, calls: &[&dyn Pending]) {
         let Some(by) = self.connection(server).await else {
             for call in calls {
                 self.settle(*call, Outcome::Unreachable, false);
             }
-            // What is found out here is for the next request.
+            // The calls here are over. The result of this search is for the next request.
             kept::look_for_another(self.url, server, self.deadline).await;
             return;
         };
@@ -137,7 +137,7 @@ impl Request<'_> {
         if let Some(kept) = kept::connection(server) {
             return Some(kept);
         }
-        // A server of a cluster that says nothing must leave time to ask another who has its partitions now.
+        // If a server of a cluster does not answer, there must be time left to ask another who has its partitions now.
         let patience = if server.is_some() { self.deadline.at_most(self.deadline.left() / 2) } else { self.deadline };
         kept::open(self.url, server.cloned(), patience).await
     }

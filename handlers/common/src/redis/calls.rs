@@ -24,10 +24,11 @@ pub async fn call<C: Call>(url: &str, deadline: Deadline, resend: Resend, call: 
     calls.answers().pop().unwrap_or(Err(Problem::StoreUnavailable))
 }
 
-/// Calls of one script, sent at once. Each answer is there as soon as it has come, whatever the others do.
+/// Calls of one script, which are sent at once. Each answer is available as soon as it has come, whatever the others
+/// do.
 pub struct Calls<'a, C: Call>(Vec<Sent<'a, C>>);
 
-/// A call with what has come of it.
+/// A call, its state and its answer.
 struct Sent<'a, C: Call> {
     call: &'a C,
     state: Cell<State>,
@@ -42,8 +43,8 @@ impl<'a, C: Call> Calls<'a, C> {
         Self(calls.iter().map(sent).collect())
     }
 
-    /// Sends them, over one connection to each server concerned. Ends when each has its answer or is given up, at the
-    /// deadline at the latest; may be dropped before.
+    /// Sends the calls, over one connection to each server concerned. Ends when each call has its answer or is given
+    /// up, at the latest at the deadline. The caller may drop the future before.
     pub async fn send(&self, url: &str, deadline: Deadline, resend: Resend) {
         let calls: Vec<&dyn Pending> = self.0.iter().map(|sent| sent as &dyn Pending).collect();
         run(url, deadline, resend, &calls).await;
@@ -56,7 +57,7 @@ impl<'a, C: Call> Calls<'a, C> {
         }
     }
 
-    /// The answer to each, as far as it has come.
+    /// Returns the answer to each call, as far as it has come.
     #[must_use]
     pub fn answers(self) -> Vec<Result<C::Answer, Problem>> {
         let answer = |Sent { call, state, answer }: Sent<'_, C>| match state.get().result() {

@@ -20,8 +20,8 @@ pub(super) struct Redis {
     /// The server's address in a cluster. Without a cluster the URL has it.
     pub(super) address: Option<Address>,
     pub(super) server: Server,
-    /// When the last request began that gave up a call early, if no call was answered since. The connection may still be good.
-    /// If a second request in a row gives up, it is not.
+    /// When the last request began that gave up a call early, if no call was answered since. The connection may still
+    /// be good. If a second request in a row gives up, it is not.
     pub(super) given_up: Cell<Option<Instant>>,
 }
 

@@ -1,4 +1,4 @@
-//! What an instance keeps from one request to the next.
+//! What an instance keeps from one request to the next: connections, and the topology of a cluster.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -8,10 +8,10 @@ use super::connection::Redis;
 use crate::{Deadline, log::without_url};
 
 struct Kept {
-    /// Spin opens a TCP connection for every `open` and pools none, but an instance serves many requests: those kept here
-    /// make a like two to three times as fast.
+    /// Spin opens a TCP connection for every `open` and pools none. An instance serves many requests, and the
+    /// connections kept here make a like two to three times as fast.
     connections: Vec<Rc<Redis>>,
-    /// Of a cluster, as learned from the first server that was asked for what another has.
+    /// The topology of a cluster, as one of its servers reported it. None if it is not known.
     topology: Option<Topology>,
 }
 
@@ -19,19 +19,19 @@ thread_local! {
     static KEPT: RefCell<Kept> = const { RefCell::new(Kept { connections: Vec::new(), topology: None }) };
 }
 
-/// The server of a partition, in a cluster whose topology is known; else the URL's own.
+/// Returns the server of a partition, if the topology of the cluster is known. None stands for the server of the URL.
 pub(super) fn owner(partition: Partition) -> Option<Address> {
     KEPT.with_borrow(|kept| kept.topology.as_ref()?.owner(partition).cloned())
 }
 
-/// What has a partition, of one server.
+/// The partitions of one server, each with a value.
 type OfServer<T> = Vec<(Partition, T)>;
 
-/// What has a partition, by the server that has it, each in the order of its partitions. In a cluster the topology is
-/// learned first, if it is not known.
+/// Groups partitions, each with a value, by their server. Each group is in the order of its partitions. In a cluster,
+/// the topology is learned first if it is not known.
 pub async fn by_server<T: Copy>(url: &str, deadline: Deadline, all: &[(Partition, T)]) -> Vec<OfServer<T>> {
     if KEPT.with_borrow(|kept| kept.connections.is_empty()) {
-        // Its failure shows when something is sent.
+        // If this fails, the error shows when a call is sent.
         open(url, None, deadline).await;
     }
     let mut servers: Vec<(Option<Address>, OfServer<T>)> = Vec::new();
@@ -57,7 +57,8 @@ pub(super) fn connection(address: Option<&Address>) -> Option<Rc<Redis>> {
     KEPT.with_borrow(|kept| kept.connections.iter().find(|redis| redis.address.as_ref() == address).cloned())
 }
 
-/// Keeps a connection no longer; whether it was kept until now. It closes when its last call in hand ends.
+/// Stops keeping a connection. Returns whether it was kept until now. The connection closes when its last running call
+/// ends.
 pub(super) fn forget(redis: &Rc<Redis>) -> bool {
     KEPT.with_borrow_mut(|kept| {
         let before = kept.connections.len();
@@ -76,7 +77,8 @@ impl Drop for Doubt {
 }
 
 pub(super) async fn open(url: &str, address: Option<Address>, deadline: Deadline) -> Option<Rc<Redis>> {
-    // Whoever stops waiting for a server of a cluster never asks another about it. So the next request begins at the URL.
+    // A request that stops waiting for a server of a cluster never asks another about it. So the next request begins at
+    // the URL.
     let doubt = address.is_some().then_some(Doubt);
     let opened = deadline.race(Redis::open(url, address)).await;
     std::mem::forget(doubt);
@@ -98,8 +100,8 @@ pub(super) async fn open(url: &str, address: Option<Address>, deadline: Deadline
     None
 }
 
-/// A server that cannot be reached may be no master any more: another will know which is, and if none answers, then that
-/// of the URL.
+/// Looks for the master that replaces a server. A server that cannot be reached may no longer be a master, and another
+/// server knows which is. If no other server answers, the next request asks the server of the URL.
 pub(super) async fn look_for_another(url: &str, address: Option<&Address>, deadline: Deadline) {
     let other = KEPT.with_borrow(|kept| kept.connections.iter().find(|kept| kept.address.as_ref() != address).cloned());
     let learned = match other {

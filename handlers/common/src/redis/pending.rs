@@ -8,7 +8,7 @@ use spin_sdk::redis::{RedisParameter, RedisResult};
 
 use super::state::State;
 
-/// A call of whichever script: what sends calls is compiled once for all of them.
+/// A call of any script, so that the code that sends calls is compiled once for all scripts.
 pub(super) trait Pending {
     fn partition(&self) -> Partition;
     fn state(&self) -> &Cell<State>;

@@ -1,4 +1,4 @@
-//! What is known of the server at the end of a connection.
+//! The name and the clock of the server at the end of a connection.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 use super::answer::text;
 use crate::Deadline;
 
-/// A server that has become another, by a promotion, is asked for its name again, but not by every request that finds a
-/// partition cold.
+/// For how long a name is trusted if a partition is cold. A promotion gives a server another name, so an older name is
+/// asked for again. A younger name is not, so that not every request that finds a partition cold asks.
 const RENAMED: Duration = Duration::from_secs(1);
 
 /// A server's name and clock.
 pub struct Server {
-    /// Names the server process and the history that its data is of; each script compares it with the partition's warm
+    /// Names the server's process and the history of its data. Each script compares the name with the partition's warm
     /// marker.
     name: String,
     /// The server's clock, in ms, at `learned`.
@@ -25,7 +25,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Asks for both.
+    /// Asks the server for its name and its clock.
     pub async fn learn(connection: &Connection) -> Result<Self, Error> {
         let section = |name: &str| [RedisParameter::Binary(name.as_bytes().to_vec())];
         let (server, replication, time) = join3(
@@ -50,14 +50,14 @@ impl Server {
         Ok(Self { name, clock_ms: seconds * 1000 + micros / 1000, learned, is_of_cluster })
     }
 
-    /// What a script is called with that nobody waits for after the deadline.
+    /// Returns what every call of a script sends: the server's name, and the deadline by the server's clock.
     #[must_use]
     pub fn at(&self, deadline: Deadline) -> At<'_> {
         At { server: &self.name, deadline_ms: Some(deadline.by_clock(self.learned, self.clock_ms)) }
     }
 
-    /// Past its deadline by the server's clock, not by ours, or cold while it may have become another server: what is known
-    /// of it here is wrong.
+    /// Whether a refusal shows that the name or the clock known here is outdated. Either the deadline has passed by the
+    /// server's clock and not by ours, or a partition is cold and the server may have another name by now.
     pub(super) fn is_outdated_by(&self, refusal: Refusal) -> bool {
         refusal == Refusal::Late || (refusal == Refusal::Cold && self.learned.elapsed() > RENAMED)
     }

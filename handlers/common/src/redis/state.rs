@@ -1,55 +1,57 @@
-//! Where a call stands between one attempt to make it and the next.
+//! The state of a call between two attempts to make it.
 
 use contract::scripts::Refusal;
 
-/// What to do when a kept connection turns out to be broken, and nobody knows whether the call arrived.
+/// What to do if a kept connection breaks and nobody knows whether the call arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Resend {
-    /// Send it again over a new connection, once: a second time changes nothing.
+    /// Send the call again over a new connection, once: a second call changes nothing.
     Once,
-    /// Do not: it would count twice.
+    /// Do not send the call again: it would count twice.
     Never,
 }
 
-/// Where a call stands.
+/// The state of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// To be sent. Nothing has been done so far; this is the answer if it cannot be sent any more.
+    /// The call is to be sent. Nothing has been done so far. The failure is the answer if the call cannot be sent any
+    /// more.
     Waiting(Failure),
-    /// To be sent again, though the server may have carried it out: the connection broke before the answer came.
+    /// The call is to be sent again, though the server may have carried it out: the connection broke before the answer
+    /// came.
     Doubtful,
-    /// It is over.
+    /// The call is over.
     Done(Result<(), Failure>),
 }
 
 /// Why a call has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The script refused it, and nothing was done.
+    /// The script refused the call, and nothing was done.
     Refused(Refusal),
-    /// Nobody knows what the script would say or has said.
+    /// Nobody knows what the script would answer, or has answered.
     Unavailable,
 }
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The script did its work.
     Answered,
     /// The script refused.
     Refused(Refusal),
-    /// The script refused, perhaps only since this connection knows something outdated of its server.
+    /// The script refused, perhaps only because this connection's name or clock of the server is outdated.
     Outdated(Refusal),
     /// Another server of the cluster has the partition. Nothing was done.
     Moved,
-    /// The server itself refused. The connection is in order: another would get the same refusal and add load.
+    /// The server itself refused. The connection is good: a new one would get the same refusal and add load.
     Rejected,
     /// The connection broke before an answer came.
     Broken,
-    /// No answer came while anybody waited.
+    /// No answer came while the request waited.
     #[default]
     Silent,
-    /// There was no connection to send it over.
+    /// There was no connection over which to send the call.
     Unreachable,
 }
 
@@ -60,12 +62,12 @@ impl Default for State {
 }
 
 impl State {
-    /// Whether it is to be sent.
+    /// Whether the call is to be sent.
     pub(super) fn is_open(self) -> bool {
         !matches!(self, Self::Done(_))
     }
 
-    /// What is known of the call, if nothing more comes.
+    /// Returns the result of the call, if nothing more comes.
     pub(super) fn result(self) -> Result<(), Failure> {
         match self {
             Self::Waiting(failure) => Err(failure),
@@ -74,12 +76,12 @@ impl State {
         }
     }
 
-    /// The state after an attempt. `kept` is a connection that was made before this request: it may have been broken or
-    /// outdated all along, while nothing better than a new one is to be had.
+    /// Returns the state after an attempt. `kept` means that the connection was made before this request, so it may
+    /// have been broken or outdated all along. If a new connection fails, there is nothing better to try.
     pub(super) fn after(self, outcome: Outcome, kept: bool, resend: Resend) -> Self {
         match outcome {
             Outcome::Answered => Self::Done(Ok(())),
-            // Nothing was done by this attempt, and a new connection may know better.
+            // This attempt did nothing, and a new connection may know better.
             Outcome::Outdated(refusal) if kept => match self {
                 Self::Waiting(_) => Self::Waiting(Failure::Refused(refusal)),
                 other => other,
@@ -178,7 +180,7 @@ mod tests {
                 assert_eq!(after(&[outdated, (Outcome::Outdated(refusal), NEW)], resend), State::Done(refused));
                 assert_eq!(after(&[(Outcome::Outdated(refusal), NEW)], resend), State::Done(refused));
                 assert_eq!(after(&[outdated, (Outcome::Unreachable, NEW)], resend), State::Done(refused));
-                // That attempt may have succeeded.
+                // The attempt over the new connection may have succeeded.
                 assert_eq!(after(&[outdated, (Outcome::Silent, NEW)], resend), UNAVAILABLE);
                 assert_eq!(after(&[outdated, (Outcome::Broken, NEW)], resend), UNAVAILABLE);
             }

@@ -1,8 +1,8 @@
-//! The URL of one server of a cluster, made from that of another.
+//! Makes the URL of one server of a cluster from the URL of another.
 
 use contract::Address;
 
-/// The parts of a URL: before its host and port, those, and after.
+/// Returns three parts of a URL: the text before host and port, host and port, and the text after them.
 fn parts(url: &str) -> (&str, &str, &str) {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
@@ -10,13 +10,13 @@ fn parts(url: &str) -> (&str, &str, &str) {
     (&url[..host], &url[host..end], &url[end..])
 }
 
-/// The host that a URL names.
+/// Returns the host of a URL.
 pub(super) fn host_of(url: &str) -> &str {
     let (_, place, _) = parts(url);
     place.rsplit_once(':').map_or(place, |(host, _)| host).trim_matches(['[', ']'])
 }
 
-/// The same URL of another server.
+/// Returns the same URL for another server.
 pub(super) fn url_of(url: &str, Address { host, port }: &Address) -> String {
     let (before, _, after) = parts(url);
     if host.contains(':') { format!("{before}[{host}]:{port}{after}") } else { format!("{before}{host}:{port}{after}") }

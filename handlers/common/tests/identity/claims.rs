@@ -1,4 +1,4 @@
-//! What a token must say. The signature is good in each.
+//! The claims that a token must have. The signature is good in every token here.
 
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ fn a_claim_of_another_type_or_value_is_refused() {
     {
         assert_eq!(user_of(&with(&json!({"nbf": bad}))), None, "nbf: {bad}");
     }
-    // What is no id in any spelling, or a number that other readers print in another way.
+    // Values that are no id in any spelling, or a number that other readers print in another way.
     for bad in [json!(""), json!(" 7"), json!("7 "), json!("7\u{0}"), json!("٧"), json!(7.0), json!(7.5), json!(7e300)]
     {
         assert_eq!(user_of(&with(&json!({"sub": bad}))), None, "sub: {bad}");
@@ -134,7 +134,7 @@ fn what_could_be_read_in_two_ways_is_refused() {
         assert_eq!(user_of(&sign(HS256, &twice)), None, "{twice}");
     }
     assert_eq!(user_of(&sign(HS256, &text)), seven());
-    // What is no claim of ours may say what it likes, also about others.
+    // Claims that we do not read may have any value, even an object with a member that is there twice.
     let nested = format!(r#"{{{good},"act":{{"sub":"8","sub":"9"}},"iat":"soon","jti":7}}"#);
     assert_eq!(user_of(&sign(HS256, &nested)), seven());
     for text in

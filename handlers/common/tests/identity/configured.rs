@@ -1,4 +1,4 @@
-//! What a service is set up to take: from whom, for whom, and which claim names the user.
+//! What a service is configured to accept: the issuers, the audiences, and the claim that names the user.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ fn the_user_may_be_a_whole_number_or_named_by_another_claim() {
         ("uid", json!({"uid": "7", "sub": null})),
         ("https://example.com/user_id", namespaced.clone()),
         ("app_metadata.ids.user", nested.clone()),
-        // The exact name goes before what its dots lead to.
+        // The claim of the exact name is read before the claim to which its dots lead.
         ("a.b", json!({"a.b": "7", "a": {"b": "8"}})),
     ] {
         assert_eq!(user(&service(claim), &claims).ok(), seven(), "{claim}: {claims}");
@@ -120,7 +120,7 @@ proptest! {
         if let Ok(rules) = Rules::new(&issuers, "audience", "aud", &claim) {
             let issuer = issuers.split(',').map(str::trim).find(|issuer| !issuer.is_empty()).expect("not empty");
             let claims = claims_with(&json!({"iss": issuer, claim.trim(): "7"}));
-            // Unless the claim has a meaning of its own.
+            // A claim that already has a meaning cannot name the user here.
             let ours = ["iss", "aud", "exp", "nbf"].contains(&claim.trim());
             prop_assert!(ours || set_up(rules).user(&of_claims(&claims)).ok() == seven());
         }

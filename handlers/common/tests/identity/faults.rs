@@ -1,4 +1,4 @@
-//! Why a token is refused, so that whoever looks for the fault need not guess.
+//! Why a token is refused. The reason is exact, so that nobody who looks for the fault has to guess.
 
 use serde_json::json;
 

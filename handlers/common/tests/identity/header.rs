@@ -1,4 +1,4 @@
-//! The header chooses the key, and the key the algorithm. The signature is that of the first key in each.
+//! The header chooses the key, and the key determines the algorithm. The first key signs every token here.
 
 use super::{HS256, claims, seven, sign, user_of};
 
@@ -10,7 +10,7 @@ fn a_header_of_another_form_is_refused() {
         r#"{"alg":"HS256","typ":"JWT"}"#,
         r#"{"alg":"HS256","kid":"first","typ":"JWT"}"#,
         r#"{"alg":"HS256","kid":null}"#,
-        // What it offers as keys is not looked at.
+        // Keys that the header offers are ignored.
         r#"{"alg":"HS256","jku":"https://example.org/keys","x5u":"https://example.org/cert"}"#,
     ] {
         assert_eq!(user_of(&sign(good, &claims)), seven(), "{good}");

@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use super::{HS256, OTHER, SECRET, Service, claims, hmac, of_keys, secret, seven, sign_by, signed, user_by};
 
-/// A token of that algorithm, signed by whatever `by` does.
+/// Returns a token of that algorithm, with the signature that `by` makes.
 fn token(alg: &str, by: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     signed(&json!({"alg": alg}).to_string(), &claims().to_string(), by)
 }
@@ -56,7 +56,7 @@ fn an_rsa_key_verifies_rs256_and_nothing_else() {
     assert_eq!(user_by(&service, &token("HS256", |message| hmac(n.as_bytes(), message))), None);
 }
 
-/// A P-256 key, and what signs by it.
+/// Returns a P-256 key as a JSON Web Key, and the key that signs.
 fn p256(seed: u8) -> (Value, p256::ecdsa::SigningKey) {
     let key = p256::ecdsa::SigningKey::from_slice(&[seed; 32]).expect("a key");
     let point = key.verifying_key().to_sec1_point(false);
@@ -81,7 +81,7 @@ fn a_p256_key_verifies_es256_and_nothing_else() {
     for length in [0, 63, 64, 65, 72] {
         assert_eq!(user_by(&service, &token("ES256", |_| vec![0; length])), None, "{length} zeros");
     }
-    // By ASN.1, as other protocols send it, it is another signature.
+    // In ASN.1, the form of other protocols, the signature is not accepted.
     let der = |message: &[u8]| {
         let signature = p256::ecdsa::Signature::from_slice(&es256(&key, message)).expect("a signature");
         let (r, s) = signature.split_bytes();

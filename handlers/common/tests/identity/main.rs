@@ -1,4 +1,4 @@
-//! Who a caller is, by what it sends: what is right, what is forged, and spellings that two readers might read
+//! How a caller is identified by what it sends: good tokens, forged tokens, and spellings that two readers might read
 //! differently.
 
 mod claims;
@@ -21,7 +21,7 @@ use sha2::Sha256;
 const SECRET: &str = "the first key, of at least 32 characters";
 const OTHER: &str = "the second key, of at least 32 characters";
 
-/// What a service is set up with.
+/// The configuration of a service.
 struct Service {
     rules: Rules,
     keys: KeySet,
@@ -34,12 +34,12 @@ fn secret(kid: &str, secret: &str) -> Value {
     json!({"kty": "oct", "kid": kid, "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(secret)})
 }
 
-/// Two keys, the first of which verifies what names none.
+/// A service with two keys. The first verifies tokens that name no key.
 fn service() -> Service {
     of_keys(&json!([secret("first", SECRET), secret("second", OTHER)]))
 }
 
-/// One that knows these keys.
+/// A service that knows these keys.
 fn of_keys(keys: &Value) -> Service {
     with_rules(keys, rules("issuer", "audience", "aud", "sub"))
 }
@@ -53,20 +53,20 @@ fn rules(issuers: &str, audiences: &str, audience_claims: &str, user_claim: &str
 }
 
 impl Service {
-    /// The caller of a request with that `Authorization`.
+    /// Returns the caller of a request with that `Authorization`.
     fn caller(&self, authorization: &str) -> Caller {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization.parse().expect("a header value"))]);
         self.rules.caller(&headers, &self.keys)
     }
 
-    /// The user that a token names, or why it was refused.
+    /// Returns the user that a token names, or why it was refused.
     fn user(&self, token: &str) -> Result<String, TokenFault> {
         self.caller(&format!("Bearer {token}"))
             .map(|user| user.expect("whoever sends a token says who it is").to_string())
     }
 }
 
-/// The user that a token names, or that it was refused.
+/// Returns the user that a token names. None if the token was refused.
 fn user_by(service: &Service, token: &str) -> Option<String> {
     service.user(token).ok()
 }
@@ -75,12 +75,12 @@ fn user_of(token: &str) -> Option<String> {
     user_by(&service(), token)
 }
 
-/// Why a token was refused.
+/// Returns why a token was refused.
 fn fault_of(token: &str) -> Option<TokenFault> {
     service().user(token).err()
 }
 
-/// Whom the good tokens name.
+/// The user that the good tokens name.
 #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be none")]
 fn seven() -> Option<String> {
     Some("7".to_owned())
@@ -90,7 +90,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
 }
 
-/// What a good token of user 7 says, with the claims given in place of its own.
+/// Returns the claims of a good token of user 7, with some of them replaced.
 fn claims_with(changed: &Value) -> Value {
     let mut all = json!({"sub": "7", "iss": "issuer", "aud": "audience", "exp": now() + 60});
     for (name, value) in changed.as_object().expect("claims") {
@@ -103,7 +103,7 @@ fn claims() -> Value {
     claims_with(&json!({}))
 }
 
-/// A token of these claims that is good otherwise.
+/// Returns a token with these claims that is otherwise good.
 fn of_claims(claims: &Value) -> String {
     sign(HS256, &claims.to_string())
 }
@@ -114,7 +114,7 @@ fn with(changed: &Value) -> String {
 
 const HS256: &str = r#"{"alg":"HS256"}"#;
 
-/// Always HMAC-SHA256 by the first key, whatever the header says.
+/// Signs with HMAC-SHA256 and the first key, whatever the header says.
 fn sign(header: &str, claims: &str) -> String {
     sign_by(SECRET, header, claims)
 }
@@ -123,7 +123,7 @@ fn sign_by(secret: &str, header: &str, claims: &str) -> String {
     signed(header, claims, |message| hmac(secret.as_bytes(), message))
 }
 
-/// A token with the signature that `by` makes.
+/// Returns a token with the signature that `by` makes.
 fn signed(header: &str, claims: &str, by: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     let unsigned = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = by(unsigned.as_bytes());
@@ -157,7 +157,7 @@ fn only_bearer_is_ours_and_other_schemes_count_as_none() {
     for other in ["", "Basic c3RhZ2luZzpwYXNzd29yZA==", &good, &format!("Basic {good}"), &format!("Bearer{good}")] {
         assert_eq!(service().caller(other), Ok(None), "{other}");
     }
-    // A site may use two: its own password, and the user's token.
+    // A site may send two: its own password, and the user's token.
     let headers = |values: &[&str]| -> HeaderMap {
         values.iter().map(|value| (AUTHORIZATION, value.parse().expect("a header value"))).collect()
     };
