@@ -1,6 +1,6 @@
-//! Makes what the component serves: `docs/openapi.yaml` as JSON, and of `docs/problems.md` a page for each section and
-//! one of all. Fails where the two do not name the same problems; that those are the ones that the service answers is a
-//! test of `handler_common`.
+//! Makes what the component serves: `docs/openapi.yaml` as JSON, and from `docs/problems.md` a page for each section
+//! and a page of all. Fails if the two files do not name the same problems. A test of `handler_common` checks that the
+//! service answers with exactly these problems.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, T
 use sha2::{Digest, Sha256};
 use yaml_serde::Value;
 
-/// What a section says, by its heading.
+/// A section: its heading, and the text below.
 type Section<'a> = (String, Vec<Event<'a>>);
 
 fn main() {
@@ -48,7 +48,7 @@ fn main() {
     fs::write(out, rust).expect("OUT_DIR is writable");
 }
 
-/// Each problem of the description, by the last part of its `type`: its body.
+/// Returns the body of each problem of the description, by the last part of its `type`.
 fn bodies(description: &Value) -> BTreeMap<&str, &Value> {
     let responses = description["components"]["responses"].as_mapping().expect("responses").values();
     let examples = responses.filter_map(|of| of["content"]["application/problem+json"]["examples"].as_mapping());
@@ -61,7 +61,7 @@ fn bodies(description: &Value) -> BTreeMap<&str, &Value> {
         .collect()
 }
 
-/// The problems that the description has pages for.
+/// Returns the problems for which the description has pages.
 fn paths(description: &Value) -> BTreeSet<&str> {
     let mut parameters = description["paths"]["/v1/problems/{slug}"]["parameters"].as_sequence().expect("one").iter();
     let slug = parameters.find(|parameter| parameter["name"].as_str() == Some("slug")).expect("slug is a parameter");
@@ -72,14 +72,14 @@ fn parse(text: &str) -> Parser<'_> {
     Parser::new_ext(text, Options::ENABLE_TABLES)
 }
 
-/// What stands below each heading of the third level.
+/// Returns the text below each heading of the third level.
 fn sections(text: &str) -> Vec<Section<'_>> {
     let (mut sections, mut within): (Vec<Section<'_>>, bool) = (vec![], false);
     let mut events = parse(text);
     while let Some(event) = events.next() {
         if let Event::Start(Tag::Heading { level, .. }) = event {
             within = level == HeadingLevel::H3;
-            // As far as the heading's end.
+            // Up to the end of the heading.
             let words = events.by_ref().map_while(|event| match event {
                 Event::Text(text) => Some(text.into_string()),
                 _ => None,
@@ -97,7 +97,7 @@ fn sections(text: &str) -> Vec<Section<'_>> {
     sections
 }
 
-/// The content of a problem's own page: its title, its section and its body.
+/// Returns the content of a problem's own page: its title, its section and its body.
 fn one(slug: &str, section: &[Event<'_>], body: &Value, slugs: &BTreeSet<&str>) -> String {
     let title = body["title"].as_str().expect("a problem has a title");
     let json = serde_json::to_string_pretty(body).expect("a body's keys are texts");
@@ -113,7 +113,7 @@ fn one(slug: &str, section: &[Event<'_>], body: &Value, slugs: &BTreeSet<&str>) 
     content
 }
 
-/// The content of the page of all: the whole text, each section under a link to the problem's own page.
+/// Returns the content of the page of all problems: the whole text, with each problem's name as a link to its own page.
 fn all(text: &str, slugs: &BTreeSet<&str>) -> String {
     let mut heading = false;
     let events = parse(text).map(|event| {
@@ -132,8 +132,8 @@ fn all(text: &str, slugs: &BTreeSet<&str>) -> String {
     content
 }
 
-/// The same where the service serves it: a problem's name leads to its page, and what would lead to another document of
-/// the repository leads nowhere.
+/// Adapts a text to the service: a problem's name becomes a link to its page, and a link to another document of the
+/// repository becomes plain emphasis.
 fn served<'a>(events: impl Iterator<Item = Event<'a>>, slugs: &BTreeSet<&str>) -> impl Iterator<Item = Event<'a>> {
     let mut elsewhere = false;
     events.map(move |event| match event {

@@ -1,9 +1,9 @@
-//! What describes the service to those who call it: `GET /v1/openapi.json`, and under `GET /v1/problems` a page for each
-//! `type` of a problem. Made of `docs/` by `build.rs`, so it needs no store, no key and no secret.
+//! Describes the service to its callers: `GET /v1/openapi.json`, and under `GET /v1/problems` a page for each `type` of
+//! a problem. `build.rs` makes all of this from `docs/`, so the component needs no store, no key and no secret.
 
 use handler_common::{Call, Component, Problem, Reply, Route, component};
 
-// DESCRIPTION, LIST, PAGES and POLICY.
+// This file defines DESCRIPTION, LIST, PAGES and POLICY.
 include!(concat!(env!("OUT_DIR"), "/docs.rs"));
 
 component!(Docs);
@@ -49,7 +49,8 @@ fn page(html: &str) -> Reply {
     kept(Reply::text("text/html; charset=utf-8", html)).with("content-security-policy", POLICY)
 }
 
-/// The same for everybody, with a token or without, until the next release: a cache may keep it, for an hour.
+/// Lets caches keep an answer for an hour. It is the same for everybody, with a token or without, until the next
+/// release.
 fn kept(reply: Reply) -> Reply {
     reply.with("cache-control", "public, max-age=3600")
 }

@@ -1,5 +1,5 @@
-//! Counters and status: from Redis by one script call to each server, however many articles; from MySQL by one query where
-//! Redis does not answer.
+//! Counters and status. They come from Redis by one script call to each server, however many articles are asked for. If
+//! Redis does not answer, they come from MySQL by one query.
 
 mod body;
 mod stored;
@@ -55,7 +55,7 @@ pub(crate) async fn totals(call: &Call, settings: &Settings) -> Result<Reply, Pr
     Ok(answer(call, settings, user.as_ref(), reply))
 }
 
-/// Caches may keep what is answered without a token.
+/// Lets caches keep an answer to a caller without a token.
 fn answer(call: &Call, settings: &Settings, user: Option<&UserId>, reply: Reply) -> Reply {
     if user.is_some() { reply } else { reply.cacheable(call, &settings.anonymous_cache_control) }
 }
@@ -95,8 +95,8 @@ async fn query(
     articles.iter().map(|article| merge(article, &hot, stored.as_ref())).collect()
 }
 
-/// What Redis has answered so far, and the articles that it has said nothing of, or whose partition is cold: all of them
-/// while nobody has been asked.
+/// Returns what Redis has answered so far, and the open articles: those without an answer and those whose partition is
+/// cold. While Redis has not been asked, all articles are open.
 fn counters(
     redis: Option<&Calls<'_, Query>>,
     all: &[(Partition, ArticleNumber)],
@@ -114,8 +114,8 @@ fn counters(
     (hot, open)
 }
 
-/// What Redis has answered is newer than what MySQL has. A hundred articles at most: to look through them is less than to
-/// hash them, and less code.
+/// Takes Redis's answer if there is one, because it is newer than MySQL's. There are a hundred articles at most:
+/// searching them costs less than hashing them, and is less code.
 fn merge(
     article: &ArticleId,
     hot: &[(ArticleNumber, Queried)],

@@ -1,5 +1,5 @@
-//! The queries: counters and status of articles and their sums, lists of users and of articles, what gained most lately;
-//! and what answers every path that no component has.
+//! The queries: counters and status of articles and their sums, lists of users and of articles, and the articles that
+//! gained most lately. This component also answers every path that no other component has.
 
 mod interactions;
 mod lists;

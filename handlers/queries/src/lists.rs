@@ -1,7 +1,7 @@
-//! Lists, newest first, from MySQL: what was acknowledged a moment ago may take until the consumer has applied it.
+//! Lists from MySQL, newest first. A change that was just acknowledged may be missing until the consumer applies it.
 //!
-//! A cursor is the place of the last item in the order of the index, so a page begins where the last one ended whatever
-//! was written meanwhile.
+//! A cursor is the place of the last item in the order of the index. So a page begins where the last one ended,
+//! whatever was written meanwhile.
 
 use contract::{ArticleId, FIRST_NAME, Partition, UserId, Version};
 use handler_common::{
@@ -16,7 +16,7 @@ use crate::{
     settings::Settings,
 };
 
-/// A DATETIME(3) as text, since Spin converts no temporal type: RFC 3339 with milliseconds, in UTC as all of them are.
+/// A DATETIME(3) as text, because Spin converts no temporal type: RFC 3339 with milliseconds, in UTC like all of them.
 macro_rules! rfc_3339 {
     ($column:literal) => {
         concat!("CONCAT(LEFT(DATE_FORMAT(", $column, ", '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z')")
@@ -24,10 +24,10 @@ macro_rules! rfc_3339 {
 }
 pub(crate) use rfc_3339;
 
-/// Items of a page, where the caller does not say.
+/// The items of a page, if the caller does not say how many.
 const DEFAULT_LIMIT: i64 = 20;
 
-/// The page's size that the caller wants.
+/// Returns the page size that the caller wants.
 pub(crate) fn limit(call: &Call) -> Result<i64, Problem> {
     Ok(call.query("limit", LIMIT)?.map_or(DEFAULT_LIMIT, |PageSize(limit)| limit))
 }
@@ -50,7 +50,7 @@ struct UserAt {
     at: String,
 }
 
-/// `GET /v1/me/{count}`: what the caller has on.
+/// `GET /v1/me/{count}`: the articles for which the caller has the kind on.
 pub(crate) async fn mine(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let (kind, user) = (call.kind()?, call.required_user()?);
     is_own(call, settings, &user).await?;
@@ -61,7 +61,7 @@ pub(crate) async fn mine(call: &Call, settings: &Settings) -> Result<Reply, Prob
     .await
 }
 
-/// That the number of a user's name is not another's, whose list this would be.
+/// Checks that the number of a user's name does not belong to another user. The list would be that user's.
 async fn is_own(call: &Call, settings: &Settings, user: &UserId) -> Result<(), Problem> {
     const SQL: &str = "SELECT text AS name FROM name WHERE kind = 'user' AND number = ?";
     let Some(name) = user.name() else { return Ok(()) };
@@ -73,7 +73,7 @@ async fn is_own(call: &Call, settings: &Settings, user: &UserId) -> Result<(), P
     }
 }
 
-/// `GET /v1/articles/{id}/{list}`: who has the kind on.
+/// `GET /v1/articles/{id}/{list}`: the users who have the kind on.
 pub(crate) async fn users(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     let (kind, article) = (call.kind()?, call.article()?);
     call.user()?;
@@ -86,8 +86,9 @@ pub(crate) async fn users(call: &Call, settings: &Settings) -> Result<Reply, Pro
     .await
 }
 
-/// The rows of a list in the order of (version, id), descending, after a cursor. The condition on the first column alone
-/// is what lets the index find the place; a comparison of whole rows would walk the list from its beginning.
+/// Returns the statement for the rows of a list after a cursor, in the descending order of (version, id). The condition
+/// on the first column alone lets the index find the place. A comparison of whole rows would walk the list from its
+/// beginning.
 fn sql([of, list]: [&str; 2]) -> String {
     const AT: &str = rfc_3339!("updated_at");
     let id = format!("{of}_id");
@@ -100,8 +101,8 @@ fn sql([of, list]: [&str; 2]) -> String {
     )
 }
 
-/// A page of a list: `list` is what its items are, and the condition on the columns that its index begins with, `of`
-/// their values.
+/// Returns a page of a list. `list` is what its items are (`article` or `user`), and the condition on the columns with
+/// which its index begins. `of` are the values of these columns.
 async fn page<T: Serialize>(
     call: &Call,
     settings: &Settings,
@@ -114,7 +115,7 @@ async fn page<T: Serialize>(
     let before_all = Cursor { version: Version { ms: LAST, seq: LAST }, id: i64::MAX };
     let Cursor { version, id } = call.query("cursor", CURSOR)?.unwrap_or(before_all);
     let (ms, seq) = (version.ms.cast_signed(), version.seq.cast_signed());
-    // One more than asked for shows whether there is a next page.
+    // One item more than asked for shows whether there is a next page.
     let after = [ms, ms, seq, seq, id, limit + 1];
     let parameters = |_| of.iter().chain(&after).copied().map(ParameterValue::Int64).collect();
     let mut rows = mysql::query(&settings.mysql_url, call.deadline, &sql(list), &parameters).await?;
@@ -126,7 +127,7 @@ async fn page<T: Serialize>(
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
         let (id, name) = (integer(row, "id")?, text(row, "name")?);
-        // A restored MySQL may lack a name: no id that the site has can be shown.
+        // A restored MySQL may lack a name. Then there is no id that the site knows, and the item is left out.
         if id < FIRST_NAME || !name.is_empty() {
             items.push(item(id, Some(&*name), text(row, "at")?).ok_or(Problem::StoreUnavailable)?);
         }

@@ -1,4 +1,4 @@
-//! What the query strings hold.
+//! The parameters of query strings.
 
 use std::{fmt, str::FromStr};
 
@@ -37,13 +37,13 @@ impl FromStr for PageSize {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
-        // Spelled as a number of an id is: digits alone.
+        // Written like the number of an id: digits alone.
         let size: ArticleNumber = text.parse().map_err(|_| Problem::BadQuery(LIMIT))?;
         Some(Self(size.get())).filter(|size| size.0 <= MAX_LIMIT).ok_or(Problem::BadQuery(LIMIT))
     }
 }
 
-/// Of how long a ranking is: `hour` or `day`, as MySQL has it too.
+/// The time that a ranking covers: `hour` or `day`. MySQL uses the same words.
 #[derive(Debug)]
 pub(crate) struct Window(pub(crate) &'static str);
 

@@ -12,13 +12,14 @@ use crate::settings::Settings;
 struct Ready {
     redis: &'static str,
     mysql: &'static str,
-    /// Of 128; changes, views and reads of the others are refused until the persister has checked them.
+    /// The warm partitions, of 128. Changes, views and reads in the others are refused until the persister has checked
+    /// them.
     warm_partitions: usize,
 }
 
-/// `GET /readyz`, for people and tools: 200 when Redis and MySQL answer, else 503 naming which does not.
+/// `GET /readyz`, for people and tools: 200 if Redis and MySQL answer, otherwise 503 and which of them does not.
 pub(crate) async fn ready(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    // A query says of each article whether its partition is warm, also of one that nobody has touched.
+    // A query says for each article whether its partition is warm, even for an article that nobody has touched.
     let nothing = "1".parse().map_err(|_| Problem::Misconfigured)?;
     let partitions: Vec<_> = Partition::all().map(|partition| (partition, nothing)).collect();
     let servers = by_server(&settings.redis_url, call.deadline, &partitions).await;
@@ -31,7 +32,7 @@ pub(crate) async fn ready(call: &Call, settings: &Settings) -> Result<Reply, Pro
     .await;
     let answers = calls.answers();
     let word = |answered: bool| if answered { "ok" } else { "unavailable" };
-    // That no partition is warm is an answer too.
+    // If no partition is warm, Redis has answered too.
     let redis = answers.iter().all(|answer| matches!(answer, Ok(_) | Err(Problem::NotWarm)));
     let status = if redis && rows.is_ok() { 200 } else { 503 };
     let body = Ready {

@@ -1,5 +1,5 @@
-//! The articles that gained most users of a kind lately: the ranking that the persister's job `trends` writes every few
-//! seconds.
+//! The articles that lately gained most users of a kind, by the ranking that the persister's job `trends` writes every
+//! few seconds.
 
 use contract::{ArticleId, Kind};
 use handler_common::{
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Serialize)]
 struct Top {
     window: &'static str,
-    /// `None` if there never was a ranking.
+    /// Everything up to this time is counted. `None` if there never was a ranking.
     as_of: Option<String>,
     items: Vec<Gained>,
 }
@@ -30,7 +30,7 @@ struct Gained {
 }
 
 impl Serialize for Gained {
-    /// By hand, since the kind names the field.
+    /// Written by hand, because the kind names the field.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_map(Some(2))?;
         fields.serialize_entry("article_id", &self.article)?;
@@ -39,8 +39,8 @@ impl Serialize for Gained {
     }
 }
 
-/// All in one row, since each row of an answer costs a call of Spin. The longest text has 100 ids and numbers: 14,900
-/// characters. A name that the consumer has not written yet is left out.
+/// The answer is one row, because each row costs a call of Spin. The longest text has 100 ids and numbers: 14,900
+/// characters. An article whose name the consumer has not written yet is left out.
 const SQL: &str = concat!(
     "SELECT COALESCE((SELECT CAST(GROUP_CONCAT(CONCAT_WS(',', COALESCE(n.text, r.article_id), r.gained)
                                                 ORDER BY r.place) AS CHAR(16000))

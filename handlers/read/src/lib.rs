@@ -33,7 +33,7 @@ struct Settings {
     visitors: Visitors,
     view_token_key: String,
     outbox_max: u64,
-    /// The visitor's, and the client address's.
+    /// The limits of the visitor and of the client's address.
     view_limits: [Limit; 2],
     read_limit: Limit,
 }
@@ -73,7 +73,7 @@ struct Viewed<'a> {
     article_id: &'a ArticleId,
     pv: i64,
     uv: i64,
-    /// None where nothing was counted.
+    /// `None` if nothing was counted.
     view_token: Option<String>,
     read_after_seconds: i64,
 }
@@ -118,7 +118,7 @@ async fn view(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     })
 }
 
-/// The answer to what nobody looks at: the counters as they are, and nothing to read by.
+/// Answers a request that nobody looks at: the counters as they are, and no token for a read.
 async fn unseen(call: &Call, settings: &Settings, article: &ArticleId) -> Result<Reply, Problem> {
     let number = article.number();
     let query = Query { articles: vec![(Partition::of(number), number)], user: None };
@@ -141,8 +141,8 @@ async fn read(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
     if token.article != article.number() {
         return Err(Problem::ViewTokenInvalid);
     }
-    // The token alone says who reads: a beacon carries no token of the user, and its cookie may be another by now. But
-    // where the caller does say who it is, the view must be that user's.
+    // The view token alone says who reads, because a beacon carries no token of the user, and its cookie may be another
+    // by now. But if the caller does say who it is, the view must be that user's.
     let reader = match (&token.viewer, &user) {
         (Viewer::User(reader), None) => Some(reader),
         (Viewer::User(reader), Some(user)) if user == reader => Some(reader),

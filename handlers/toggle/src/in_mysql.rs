@@ -13,7 +13,7 @@ use spin_sdk::mysql::ParameterValue;
 
 use crate::wish::{Settings, Switched, Wish};
 
-/// How long the frequency limit may keep a request waiting; without Redis there is none.
+/// How long a request may wait for the frequency limit. Without Redis there is no limit.
 const LIMIT_PATIENCE: Duration = Duration::from_millis(300);
 
 const SQL: &str = "CALL toggle(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -30,7 +30,7 @@ pub(crate) async fn toggle(call: &Call, settings: &Settings, wish: &Wish) -> Res
             ParameterValue::Int8(wish.on.into()),
             ParameterValue::Int64(deadline_ms),
             ParameterValue::Str("user".to_owned()),
-            // Whatever version the row has.
+            // The change does not depend on the row's version.
             ParameterValue::DbNull,
             ParameterValue::DbNull,
             ParameterValue::Str(call.request_id.clone()),
@@ -46,7 +46,7 @@ pub(crate) async fn toggle(call: &Call, settings: &Settings, wish: &Wish) -> Res
         "BARRED" => return Err(Problem::Barred),
         "COLLISION" => return Err(Problem::IdCollision),
         _ => {
-            // LATE by the server's clock and not by ours.
+            // The procedure said LATE: the deadline has passed by the server's clock, but not by ours.
             mysql::forget_idle();
             return Err(Problem::StoreUnavailable);
         }
@@ -59,12 +59,12 @@ pub(crate) async fn toggle(call: &Call, settings: &Settings, wish: &Wish) -> Res
     })
 }
 
-/// The text of an id that is a name; of any other its number says all.
+/// Returns the text of an id that is a name. Any other id is known by its number.
 fn name(name: Option<&str>) -> ParameterValue {
     name.map_or(ParameterValue::DbNull, |name| ParameterValue::Str(name.to_owned()))
 }
 
-/// Charges the limits; `None` where Redis cannot say, since the change needs only MySQL.
+/// Charges the limits. `None` if Redis cannot say, since the change needs only MySQL.
 async fn take_limit(call: &Call, settings: &Settings, wish: &Wish) -> Result<Option<Gate>, Problem> {
     let (user, article) = (wish.user.number(), wish.article.number());
     let take = TakeLimit { kind: wish.kind, user, article, ip_hash: &wish.ip_hash, limits: settings.limits };

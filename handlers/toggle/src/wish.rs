@@ -2,17 +2,17 @@ use contract::{ArticleId, Kind, UserId, scripts::Limit};
 use handler_common::Clients;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-/// What the component reads of its variables.
+/// The settings, which come from the component's variables.
 pub(crate) struct Settings {
     pub(crate) redis_url: String,
     pub(crate) mysql_url: String,
     pub(crate) clients: Clients,
     pub(crate) outbox_max: u64,
-    /// The user's, and the client address's.
+    /// The limits of the user and of the client's address.
     pub(crate) limits: [Limit; 2],
 }
 
-/// What the caller wants.
+/// The change that the caller wants.
 pub(crate) struct Wish {
     pub(crate) kind: Kind,
     pub(crate) article: ArticleId,
@@ -21,7 +21,7 @@ pub(crate) struct Wish {
     pub(crate) ip_hash: String,
 }
 
-/// What holds after it.
+/// The state after the change.
 pub(crate) struct Switched<'a> {
     pub(crate) kind: Kind,
     pub(crate) article: &'a ArticleId,
@@ -30,7 +30,7 @@ pub(crate) struct Switched<'a> {
 }
 
 impl Serialize for Switched<'_> {
-    /// By hand, since the kind names the fields.
+    /// Written by hand, because the kind names the fields.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_map(Some(3))?;
         fields.serialize_entry("article_id", self.article)?;

@@ -1,18 +1,19 @@
-//! What is answered. By hand, since the kinds name the fields.
+//! The bodies of answers. They are written by hand, because the kinds name the fields.
 
 use contract::{ArticleId, Kind, scripts::Queried};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-/// An article's counters, and what the caller has on.
+/// An article's counters, and which kinds the caller has on.
 pub(super) struct Interactions {
     pub(super) article: ArticleId,
     pub(super) counters: Queried,
-    /// Whether the counters come from MySQL and may be a moment old, since Redis does not answer.
+    /// Whether the counters come from MySQL, because Redis does not answer. They may then be a moment old.
     pub(super) stale: bool,
 }
 
 impl Interactions {
-    /// As JSON. Not by serde, which takes as long as all else that a component does for twenty articles.
+    /// Returns the JSON. serde is not used: it takes as long as everything else that a component does for twenty
+    /// articles.
     pub(super) fn to_json(&self) -> String {
         let mut json = String::new();
         self.write(&mut json);
@@ -43,7 +44,7 @@ fn text(flag: bool) -> &'static str {
 
 fn write_number(to: &mut String, name: &str, number: i64) {
     let mut digits = itoa::Buffer::new();
-    // Wasm has no product of 64 bits with 128, which the digits of a long number take.
+    // Wasm cannot multiply 64-bit numbers to 128 bits, which formatting a long number requires.
     let number = match u32::try_from(number) {
         Ok(short) => digits.format(short),
         Err(_) => digits.format(number),
@@ -51,7 +52,7 @@ fn write_number(to: &mut String, name: &str, number: i64) {
     to.extend([",\"", name, "\":", number]);
 }
 
-/// The answer about several, as JSON.
+/// Returns the answer about several articles, as JSON.
 pub(super) fn batch(items: &[Interactions]) -> String {
     let mut json = "{\"items\":[".to_owned();
     for (place, item) in items.iter().enumerate() {
@@ -63,7 +64,7 @@ pub(super) fn batch(items: &[Interactions]) -> String {
     json + "]}"
 }
 
-/// The sums over articles. Not of visitors: one may have seen several.
+/// The sums over articles. Visitors are not summed, because one visitor may have seen several articles.
 pub(super) struct Totals<'a>(&'a [Interactions]);
 
 impl<'a> Totals<'a> {

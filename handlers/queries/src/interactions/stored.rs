@@ -1,4 +1,4 @@
-//! What MySQL has.
+//! Counters and status from MySQL.
 
 use std::fmt::Write as _;
 
@@ -11,16 +11,16 @@ use spin_sdk::mysql::ParameterValue;
 
 use crate::parameters::MAX_ARTICLES;
 
-/// The rows about articles. What is not there is 0, or off.
+/// The rows about articles. A missing row means 0, or off.
 pub(super) struct Stored {
     /// Article, page views, visitors and reads.
     stats: Vec<[i64; 4]>,
-    /// For each of [`Kind::ALL`]: article, count, and 1 where the caller has it on.
+    /// For each of [`Kind::ALL`]: article, count, and 1 if the caller has the kind on.
     kinds: Vec<Vec<[i64; 3]>>,
     signed_in: bool,
 }
 
-/// Asks for the rows about these articles, of which there is one at least.
+/// Asks for the rows about these articles. There must be at least one article.
 pub(super) async fn query(
     url: &str,
     deadline: Deadline,
@@ -40,10 +40,11 @@ pub(super) async fn query(
     Stored::read(&text(row, "stats")?, &kinds, user.is_some()).ok_or(Problem::StoreUnavailable)
 }
 
-// The longest text: of each article four numbers, and a comma behind each.
+// The longest text has four numbers for each article, and a comma after each number.
 const _: () = assert!(MAX_ARTICLES * 4 * 20 <= LONGEST_TEXT);
 
-/// All in one row, since each row of an answer costs a call of Spin: a column for each kind, so that none is too long.
+/// Returns the statement. It answers with one row, because each row costs a call of Spin. The row has a column for each
+/// kind, so that no text is too long.
 fn sql(articles: usize) -> String {
     let ids = format!("?{}", ", ?".repeat(articles - 1));
     let mut sql = format!(
@@ -64,14 +65,14 @@ fn sql(articles: usize) -> String {
 }
 
 impl Stored {
-    /// From the texts of the query's row, those of the kinds in their order; `None` if they are of anything else than whole
-    /// rows of numbers.
+    /// Reads the texts of the query's row, those of the kinds in their order. `None` if they are not whole rows of
+    /// numbers.
     pub(super) fn read(stats: &str, kinds: &[String], signed_in: bool) -> Option<Self> {
         let kinds = kinds.iter().map(|kind| rows(kind)).collect::<Option<_>>()?;
         Some(Self { stats: rows(stats)?, kinds, signed_in })
     }
 
-    /// An article's counters.
+    /// Returns an article's counters.
     pub(super) fn of(&self, article: ArticleNumber) -> Queried {
         let [_, pv, uv, reads] = find(&self.stats, article);
         let mut kinds = [(0, None); Kind::COUNT];
@@ -101,7 +102,7 @@ mod tests {
         stored.of(article.try_into().expect("an id"))
     }
 
-    /// What the query answers if the rows are of one kind.
+    /// Returns the query's answer if all rows are of one kind.
     fn alone(place: usize, rows: &str) -> Vec<String> {
         (0..Kind::ALL.len()).map(|other| if other == place { rows.to_owned() } else { String::new() }).collect()
     }

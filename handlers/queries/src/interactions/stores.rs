@@ -1,20 +1,20 @@
-//! Which store is asked when.
+//! Decides which store is asked when.
 
 use std::{pin::pin, time::Duration};
 
 use futures::future::{Either, select};
 
-/// How long Redis is waited for before MySQL is asked too.
+/// How long Redis is given before MySQL is asked too.
 const REDIS_ALONE: Duration = Duration::from_millis(100);
 
-/// How long what MySQL has answered waits for Redis, which knows newer.
+/// How long MySQL's answer waits for Redis, whose answer is newer.
 const FOR_REDIS: Duration = Duration::from_millis(200);
 
-/// Asks Redis, and MySQL for what Redis leaves open; returns MySQL's answer if it was needed and came.
+/// Asks Redis, and asks MySQL for what Redis leaves open. Returns MySQL's answer if it was needed and came.
 ///
-/// `redis` ends when each of its calls has an answer or has failed; `complete` says whether nothing is left open at that
-/// moment. Both stores end by the request's deadline: past the waiting above they are waited for, since without an answer
-/// of either there is none.
+/// `redis` ends when each of its calls has an answer or has failed. `complete` says whether nothing is open at that
+/// moment. Both stores end by the request's deadline. After the waits above, the request waits for whichever store
+/// answers: without either answer it has none.
 pub(crate) async fn redis_first<T>(
     redis: impl Future<Output = ()>,
     complete: impl Fn() -> bool,
@@ -64,7 +64,7 @@ mod tests {
         poll_fn(|_| if NOW.get() >= at { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// A store that says something, or fails, after so long.
+    /// A store that answers, or fails, after so many ms.
     #[derive(Clone, Copy)]
     enum Store {
         Answers(u64),
@@ -72,7 +72,7 @@ mod tests {
     }
     use Store::{Answers, Fails};
 
-    /// Whether MySQL was asked, whether the answer is MySQL's, and when it was given.
+    /// Returns whether MySQL was asked, whether the answer is MySQL's, and when it was given.
     fn request(redis: Store, mysql: Store) -> (bool, bool, u64) {
         NOW.set(0);
         let (answered, asked) = (Cell::new(false), Cell::new(false));
