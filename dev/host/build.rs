@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where cargo keeps the `spin-sdk` that the components of this workspace are built with.
+/// Returns the folder where cargo keeps the `spin-sdk` that the components of this workspace are built with.
 fn sdk_folder() -> Result<PathBuf, Box<dyn Error>> {
     let metadata = cargo_metadata::MetadataCommand::new()
         .other_options(["--locked".into(), "--filter-platform".into(), env::var("TARGET")?])

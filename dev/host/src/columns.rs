@@ -1,5 +1,5 @@
-//! How values travel between `spin:mysql` and the `MySQL` client: Spin's table of types, gaps included (a DECIMAL, a
-//! date or a MEDIUMTEXT is of type `other`, and only its NULLs can be converted), so that what works here works there.
+//! Converts values between `spin:mysql` and the `MySQL` client. The types are Spin's, and so are the gaps: a DECIMAL, a
+//! date or a MEDIUMTEXT is of type `other`, and only its NULLs can be converted. So what works here works in Spin.
 
 use mysql_async::consts::{ColumnFlags, ColumnType};
 use mysql_async::prelude::FromValue;
@@ -7,7 +7,7 @@ use mysql_async::{Column, Params, Value, from_value_opt};
 
 use crate::bindings::spin::mysql::mysql::{self as wit, DbDataType as Type, DbValue, ParameterValue};
 
-/// Parameters of a prepared statement.
+/// Returns the parameters of a prepared statement.
 pub(crate) fn parameters(values: Vec<ParameterValue>) -> Params {
     let values = values.into_iter().map(|value| match value {
         ParameterValue::Boolean(value) => value.into(),
@@ -28,7 +28,7 @@ pub(crate) fn parameters(values: Vec<ParameterValue>) -> Params {
     Params::Positional(values.collect())
 }
 
-/// The type by which a component sees a column.
+/// Returns the type that a component sees for a column.
 pub(crate) fn data_type(column: &Column) -> Type {
     use ColumnType as C;
     let signed = !column.flags().contains(ColumnFlags::UNSIGNED_FLAG);
@@ -50,7 +50,7 @@ pub(crate) fn data_type(column: &Column) -> Type {
     }
 }
 
-/// One value of a row, by the type of its column.
+/// Converts one value of a row, by the type of its column.
 pub(crate) fn value(value: Value, column: &wit::Column) -> Result<DbValue, wit::Error> {
     if value == Value::NULL {
         return Ok(DbValue::DbNull);

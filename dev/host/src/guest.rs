@@ -19,11 +19,11 @@ use crate::outbound::{AllowedHosts, Scheme};
 use crate::runtime_config::Limits;
 use crate::variables::Variables;
 
-/// What a component may see and reach, the same for all of its instances.
+/// The variables, hosts and limits of a component, the same for all of its instances.
 #[derive(Debug)]
 pub(crate) struct Component {
     pub(crate) id: String,
-    /// Values by the component's own names.
+    /// The values of variables, by the component's own names.
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) allowed_hosts: AllowedHosts,
     pub(crate) limits: Arc<Limits>,
@@ -64,19 +64,21 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// A store for a new instance of `component`. It has no files and no sockets; what it prints, we print.
+    /// Returns a store for a new instance of `component`. The instance has no files and no sockets. We print what it
+    /// prints.
     pub(crate) fn store(engine: &Engine, component: Arc<Component>) -> Store<Self> {
         let wasi = WasiCtx::builder().inherit_stdout().inherit_stderr().envs(&component.environment).build();
         let (table, http, outbound_http) = (ResourceTable::new(), WasiHttpCtx::new(), OutboundHttp(component.clone()));
         let mut store = Store::new(engine, Self { component, table, wasi, http, outbound_http });
-        // A component that computes for long lets others run at each tick, and is never stopped, as in Spin.
+        // A component that computes for a long time lets others run at each tick. As in Spin, it is never stopped.
         store.epoch_deadline_async_yield_and_update(1);
         store.set_epoch_deadline(1);
         store
     }
 }
 
-/// Everything a component can import: WASI 0.2 (the standard library uses it), WASI 0.3, and Spin's stores.
+/// Returns everything that a component can import: WASI 0.2 (the standard library uses it), WASI 0.3, and Spin's
+/// stores.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -98,7 +100,8 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// Outbound HTTP, to where the manifest allows it. A connection for each request; redirects are the component's to follow.
+/// Outbound HTTP, to the hosts that the manifest allows. Each request has its own connection. Redirects are left to the
+/// component.
 struct OutboundHttp(Arc<Component>);
 
 type Sent<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;

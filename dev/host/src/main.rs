@@ -1,4 +1,4 @@
-//! A stand-in for `spin up`, for machines without Spin: it reads the same `spin.toml`, takes the same options and runs
+//! A stand-in for `spin up`, for machines without Spin. It reads the same `spin.toml`, takes the same options and runs
 //! the same components, on the same wasmtime crates. It does what this repository's components need and refuses the
 //! rest.
 
@@ -118,7 +118,8 @@ fn engine() -> Result<Engine> {
     // Compiling takes seconds, so a component that did not change comes from the user's cache, where one is possible.
     config.cache(Cache::new(CacheConfig::new()).ok());
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(PoolingAllocationConfig::default()));
-    // Pooling reserves terabytes of addresses. Where a limit on virtual memory forbids that, do without it: that is only slower.
+    // Pooling reserves terabytes of addresses. If a limit on virtual memory forbids that, do without pooling, which is
+    // only slower.
     let engine = Engine::new(&config)
         .or_else(|_| Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand)))?;
     let ticking = engine.weak();

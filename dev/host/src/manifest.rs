@@ -1,5 +1,5 @@
-//! What is read from `spin.toml`: the part of Spin's manifest, version 2, that this host can honour. Every other field
-//! is an error, so that nothing an application relies on is dropped in silence.
+//! Reads `spin.toml`: the part of Spin's manifest, version 2, that this host supports. Every other field is an error,
+//! so that nothing on which an application relies is ignored silently.
 //!
 //! Format: <https://spinframework.dev/v3/manifest-reference>.
 
@@ -40,7 +40,7 @@ struct Application {
     _tool: Option<IgnoredAny>,
 }
 
-/// `[variables]`: what the one who runs the application can set.
+/// `[variables]`: the values that can be set when the application is run.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variable {
@@ -80,7 +80,7 @@ pub(crate) struct Component {
     pub(crate) variables: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
-    /// Templates too.
+    /// The entries are templates too.
     #[serde(default)]
     pub(crate) allowed_outbound_hosts: Vec<String>,
     #[serde(rename = "description")]

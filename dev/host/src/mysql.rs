@@ -1,5 +1,5 @@
-//! `spin:mysql`: one TCP connection for every `open`. Its statements run one after the other. As in Spin, a query goes on in
-//! the host when the component stops waiting for it.
+//! `spin:mysql`: one TCP connection for every `open`. Its statements run one after the other. As in Spin, a query goes
+//! on in the host when the component stops waiting for it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::columns::{self, data_type};
 use crate::guest::Guest;
 use crate::outbound::Scheme;
 
-/// What a component's connection resource stands for. A clone is the same connection.
+/// The connection behind a component's connection resource. A clone is the same connection.
 #[derive(Clone)]
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Connection {
@@ -171,8 +171,9 @@ impl<D> StreamProducer<D> for Rows {
     }
 }
 
-/// Connection options of a `mysql://` address, as Spin makes them. The client library does not know `ssl-mode`: any value except
-/// `disabled` means TLS with full verification of the certificate. Nothing else asks for TLS, not even `require_ssl`.
+/// Connection options of a `mysql://` address, as Spin makes them. The client library does not know `ssl-mode`: any
+/// value except `disabled` means TLS with full verification of the certificate. Nothing else asks for TLS, not even
+/// `require_ssl`.
 fn options(address: &str) -> Result<Opts, wit::Error> {
     let invalid = |reason: String| wit::Error::ConnectionFailed(format!("invalid address: {reason}"));
     let mut url = Url::parse(address).map_err(|error| invalid(error.to_string()))?;

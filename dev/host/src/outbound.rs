@@ -1,4 +1,4 @@
-//! `allowed_outbound_hosts`: what a component may connect to. Nothing, unless the manifest says so.
+//! `allowed_outbound_hosts`: the hosts to which a component may connect. There are none unless the manifest names them.
 //!
 //! Format: <https://spinframework.dev/v3/manifest-reference> and "Granting networking permissions" in
 //! <https://spinframework.dev/v3/http-outbound>. CIDR blocks, `self`, and any scheme but those of Redis, `MySQL` and HTTP,
@@ -25,7 +25,7 @@ struct Entry {
 pub(crate) enum Scheme {
     /// `redis://`
     Redis,
-    /// `rediss://`, Redis by TLS.
+    /// `rediss://`, Redis over TLS.
     Rediss,
     /// `mysql://`
     Mysql,
@@ -52,7 +52,7 @@ impl Scheme {
         }
     }
 
-    /// Spin knows none of `rediss`: there the port has to be said, in the entry and in the URL.
+    /// Spin has no default port for `rediss`, so the entry and the URL must name the port.
     fn default_port(self) -> Option<u16> {
         match self {
             Self::Redis => Some(6379),
@@ -73,16 +73,15 @@ enum AllowedHost {
 }
 
 impl AllowedHosts {
-    /// Parses entries whose templates are already expanded. An entry that expanded to nothing is dropped: that is how
-    /// an optional store is left out.
+    /// Parses entries whose templates are already expanded. An empty entry is dropped, which is how an optional store
+    /// is left out.
     pub(crate) fn parse(entries: &[String]) -> Result<Self> {
         let entries = entries.iter().map(|entry| entry.trim()).filter(|entry| !entry.is_empty());
         let parse = |entry| Entry::parse(entry).with_context(|| format!("allowed_outbound_hosts entry {entry:?}"));
         Ok(Self(entries.map(parse).collect::<Result<_>>()?))
     }
 
-    /// Whether a component may open `address`, whose scheme is `default` if it has none. Says on the log what was
-    /// denied.
+    /// Whether a component may open `address`, whose scheme is `default` if it has none. Logs a denied address.
     pub(crate) fn allows(&self, address: &str, default: Scheme) -> bool {
         let Some((scheme, host, port)) = destination(address, default) else {
             tracing::warn!("a component tried to open an address that is no {} URL", default.name());
@@ -96,16 +95,16 @@ impl AllowedHosts {
     }
 }
 
-/// Where `address` leads to; none where it does not parse, or names no port and has no default one. Spin completes an
-/// address without a scheme, and so does this.
+/// Returns the scheme, host and port of `address`. None if it does not parse, or has no port and its scheme has no
+/// default port. Like Spin, completes an address without a scheme.
 fn destination(address: &str, default: Scheme) -> Option<(Scheme, Host, u16)> {
     let url = match Url::parse(address) {
         Ok(url) if url.has_host() => url,
         _ => Url::parse(&format!("{}://{address}", default.name())).ok()?,
     };
     let scheme = Scheme::named(url.scheme())?;
-    // `url` keeps hosts of schemes it does not know as they are; parsing again makes an address of digits an IP
-    // address.
+    // `url` leaves the hosts of unknown schemes as they are. Parsing the host again makes an IP address of an address
+    // in digits.
     let host = Host::parse(url.host_str()?).ok()?;
     Some((scheme, host, url.port().or(scheme.default_port())?))
 }

@@ -11,7 +11,7 @@ use crate::bindings::spin::redis::redis as wit;
 use crate::guest::Guest;
 use crate::outbound::Scheme;
 
-/// What a component's connection resource stands for. A clone is the same connection.
+/// The connection behind a component's connection resource. A clone is the same connection.
 #[derive(Clone)]
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Connection {

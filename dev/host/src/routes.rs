@@ -12,7 +12,7 @@ use routefinder::Captures;
 /// The routes of an application.
 pub(crate) struct Routes<T>(routefinder::Router<Route<T>>);
 
-/// A route as it was declared, and what answers it.
+/// A route as it was declared, and the target that answers it.
 struct Route<T> {
     declared: String,
     /// With a slash at the beginning and without one at the end.
@@ -63,12 +63,12 @@ impl<T> Routes<T> {
 }
 
 impl<T> Match<'_, '_, T> {
-    /// What answers.
+    /// Returns the target, which answers.
     pub(crate) fn target(&self) -> &T {
         &self.route.target
     }
 
-    /// What a trailing `/...` stands for, with its slashes.
+    /// Returns the part of the path for which a trailing `/...` stands, with its slashes.
     fn rest(&self) -> String {
         let Some(rest) = self.captures.wildcard() else { return String::new() };
         let begin = if rest.is_empty() { "" } else { "/" };
@@ -76,8 +76,8 @@ impl<T> Match<'_, '_, T> {
         format!("{begin}{rest}{end}")
     }
 
-    /// Appends Spin's headers after those of the client, even if the client sent the same names. Fails on a value that is not
-    /// UTF-8, which Spin refuses with a 500.
+    /// Appends Spin's headers after those of the client, even if the client sent the same names. Fails on a value that
+    /// is not UTF-8, which Spin refuses with a 500.
     pub(crate) fn append_headers(&self, uri: &Uri, headers: &mut HeaderMap, client: SocketAddr) -> Result<()> {
         for (name, value) in headers.iter() {
             std::str::from_utf8(value.as_bytes()).with_context(|| format!("header {name} is not UTF-8"))?;

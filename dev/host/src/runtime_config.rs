@@ -51,7 +51,7 @@ impl Limits {
         permit(self.redis.as_ref()).await
     }
 
-    /// The same for `MySQL`.
+    /// Waits until one more `MySQL` connection may be opened. As in Spin, the wait has no limit.
     pub(crate) async fn mysql(&self) -> Option<Arc<OwnedSemaphorePermit>> {
         permit(self.mysql.as_ref()).await
     }

@@ -1,4 +1,4 @@
-//! The HTTP side: connections, Spin's own paths, and the passing of requests to components.
+//! The HTTP side: accepts connections, answers Spin's own paths, and passes other requests to components.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

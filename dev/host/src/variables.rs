@@ -61,8 +61,9 @@ pub(crate) fn given(options: &[Given]) -> Result<HashMap<String, String>> {
 pub(crate) struct Variables(BTreeMap<String, String>);
 
 impl Variables {
-    /// Settles each declared variable: the command line before the environment (`SPIN_VARIABLE_<NAME>`) before the
-    /// default. Fails with the names of all that are required and have no value.
+    /// Determines the value of each declared variable. The command line comes before the environment
+    /// (`SPIN_VARIABLE_<NAME>`), and that before the default. Fails with the names of all variables that are required
+    /// and have no value.
     pub(crate) fn resolve(
         declared: &BTreeMap<String, Variable>,
         given: &HashMap<String, String>,
@@ -87,7 +88,7 @@ impl Variables {
         Ok(Self(values))
     }
 
-    /// Replaces each `{{ name }}` in `template` by that variable's value.
+    /// Replaces each `{{ name }}` in `template` by the value of that variable.
     pub(crate) fn expand(&self, template: &str) -> Result<String> {
         let mut expanded = String::new();
         let mut rest = template;
