@@ -1,8 +1,9 @@
 //! From Kafka into MySQL, beside the Go design's consumer.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use anyhow::Result;
+use stack::wait_for;
 
 use super::{pace::pace, seed_consumer::SeedConsumer};
 use crate::{
@@ -15,6 +16,8 @@ use crate::{
 
 const PER_SECOND: f64 = 50_000.0;
 const OF_SEED: f64 = 30.0;
+/// A member that died is removed from the group after ten seconds.
+const GROUP_EMPTY: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     if !bench.wants("consume/rate") && !bench.wants("consume/seed") {
@@ -70,7 +73,9 @@ pub(super) async fn consume(world: &World, name: &str, events: u64) -> Result<f6
     for table in ["interaction", "interaction_count", "article_stats"] {
         sqlx::query(sqlx::AssertSqlSafe(format!("TRUNCATE TABLE {table}"))).execute(&world.mysql).await?;
     }
-    world.topic()?.rewind()?;
+    let topic = world.topic()?;
+    // Kafka refuses this while a member of the group is leaving.
+    wait_for("the group to be set back", GROUP_EMPTY, async || Ok(topic.rewind().ok())).await?;
     apply(world, name, events).await
 }
 

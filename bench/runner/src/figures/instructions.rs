@@ -83,8 +83,9 @@ async fn counted(drive: Drive<'_>, server: &Server, lines: &str) -> Result<f64> 
     control(server, &["-z"])?;
     control(server, &["-i", "on"])?;
     let outcome = drive.send(server, lines, CLIENTS, drive.bench.scale.seconds, None).await?;
-    control(server, &["-i", "off"])?;
+    // Callgrind shows no numbers once it does not count.
     let output = control(server, &["-e"])?;
+    control(server, &["-i", "off"])?;
     // One line for each thread: "Th 2  61,107,588".
     let of_thread =
         |line: &str| line.trim().strip_prefix("Th ")?.split_whitespace().nth(1)?.replace(',', "").parse::<f64>().ok();
