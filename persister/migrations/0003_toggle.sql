@@ -9,8 +9,9 @@
 --                  after a later one was acknowledged. It is checked again when all locks are held. NULL is none, for tools.
 -- in_user_name, in_article_name   the ids' texts if they are names, else NULL.
 -- in_cause         'user', or 'revoke', which no bar stops, or 'reconcile', which changes nothing: it writes what the row
---                  says into the outbox once more, so that the projection follows, whatever in_status is.
--- in_version_ms, in_version_seq   change only a row of this very version; NULL for any.
+--                  says into the outbox once more, so that the projection follows, whatever in_status is; or 'import', which
+--                  only makes a row where there was none, and no event.
+-- in_version_ms, in_version_seq   change only a row of this very version; NULL for any. Of an import, the time of the change.
 CREATE PROCEDURE IF NOT EXISTS toggle (
     IN in_kind TINYINT UNSIGNED, IN in_p TINYINT UNSIGNED, IN in_user BIGINT, IN in_article BIGINT, IN in_status TINYINT,
     IN in_deadline_ms BIGINT, IN in_cause VARCHAR(16), IN in_version_ms BIGINT, IN in_version_seq BIGINT,
@@ -67,18 +68,21 @@ BEGIN
         END IF;
         SET touched = old_status IS NOT NULL
             AND (in_cause = 'reconcile' OR old_status <> in_status)
-            AND (in_version_ms IS NULL OR (old_ms = in_version_ms AND old_seq = in_version_seq));
+            AND IF(in_cause = 'import', old_ms = 0 AND old_seq = 0,
+                   in_version_ms IS NULL OR (old_ms = in_version_ms AND old_seq = in_version_seq));
         IF touched THEN
-            SET now_ms = CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED);
+            SET now_ms = IF(in_cause = 'import', in_version_ms, CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED));
             -- Versions grow also where the clock was set back.
             INSERT INTO outbox (p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash,
-                                user_name, article_name)
+                                user_name, article_name, shipped)
                 VALUES (in_p, in_kind, in_user, in_article, in_status, GREATEST(now_ms, old_ms), in_cause, now_ms,
-                        in_request_id, in_ip_hash, in_user_name, in_article_name);
+                        in_request_id, in_ip_hash, in_user_name, in_article_name, in_cause = 'import');
             IF in_cause <> 'reconcile' THEN
                 UPDATE interaction
                     SET status = in_status, version_ms = GREATEST(now_ms, old_ms), version_seq = LAST_INSERT_ID(),
-                        updated_at = UTC_TIMESTAMP(3)
+                        updated_at = IF(in_cause = 'import',
+                                        CAST('1970-01-01' AS DATETIME(3)) + INTERVAL in_version_ms * 1000 MICROSECOND,
+                                        UTC_TIMESTAMP(3))
                     WHERE article_id = in_article AND kind = in_kind AND user_id = in_user;
                 INSERT INTO interaction_count (article_id, kind, count) VALUES (in_article, in_kind, 1)
                     ON DUPLICATE KEY UPDATE count = count + IF(in_status = 1, 1, -1);

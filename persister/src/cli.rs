@@ -13,6 +13,7 @@ use crate::{
         dlq::{self, DlqCommand},
         erase::{self, EraseOptions},
         export::{self, ExportOptions},
+        import::{self, ImportOptions},
         migrate::{self, MigrateOptions},
         reconcile::{self, ReconcileOptions},
         revoke::{self, RevokeOptions},
@@ -130,8 +131,22 @@ Any number of processes share the work, as many as the topic has partitions.")]
   persister erase --user 7
   persister erase --file users.txt --json     # many users in one pass, one id a line")]
     Erase(EraseOptions),
-    /// Print everything held about a user, one JSON object a line: rows of MySQL, keys of Redis, records of Kafka.
-    #[command(after_help = "Example: persister export --user 'auth0|507f1f77bcf86cd799439011' > user.jsonl")]
+    /// Bring in the likes, dislikes, favourites and counters of another system, while the service runs.
+    ///
+    /// What users have done here is newer, and stays. A row that is here already changes nothing, so an import may be repeated.
+    /// Sort rows by time, since an import that stops says how many rows are done. Exits with 3 if rows were rejected.
+    #[command(after_help = "Examples:
+  persister import likes.csv
+  zcat likes.jsonl.gz | persister import - --rejected /tmp/rejected.jsonl
+  persister import --table shop.old_likes --kind like")]
+    Import(ImportOptions),
+    /// Print everything held about a user, as JSON lines; or the whole state, as CSV that `import` reads.
+    ///
+    /// Of a user it prints rows of MySQL, keys of Redis and records of Kafka.
+    #[command(after_help = "Examples:
+  persister export --user 'auth0|507f1f77bcf86cd799439011' > user.jsonl
+  persister export --table interactions > interactions.csv
+  persister export --table counters > counters.csv")]
     Export(ExportOptions),
     /// Run relay, consume, snapshot, warm and trends in one process.
     #[command(after_help = "Example: INTERACTION_LOG=json persister run --metrics-address 0.0.0.0:9464")]
@@ -188,6 +203,7 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Bars { command } => bars::run(&stores, command).await,
         Command::Revoke(options) => return revoke::run(&stores, &options, &stop).await,
         Command::Erase(options) => erase::run(&stores, &options, &stop).await,
+        Command::Import(options) => return import::run(&stores, &options, &stop).await,
         Command::Export(options) => export::run(&stores, &options, &stop).await,
         Command::Reconcile(options) => return reconcile::run(&stores, &options, &stop).await,
         Command::Run => run::all(stores, &cli.config, stop).await,
@@ -202,13 +218,14 @@ mod tests {
 
     use super::*;
 
-    const ARGUMENTS: [&str; 18] = [
+    const ARGUMENTS: [&str; 19] = [
         "relay",
         "migrate",
         "audit",
         "revoke",
         "erase",
         "export",
+        "import",
         "dlq",
         "list",
         "--article",
@@ -253,6 +270,9 @@ mod tests {
             "erase --user ",
             "erase",
             "erase --user 7 --file users.txt",
+            "import",
+            "import likes.csv --table likes",
+            "import likes.csv --kind read",
             "audit --article a,b",
             "audit --user #7",
             "audit --since yesterday",

@@ -1,11 +1,12 @@
-//! The Lua scripts of `lua/`: each has one type here, whose fields are what it is called with. KEYS and ARGV are listed in
-//! the order of the script's head. Components and persister call a script in no other way.
+//! The Lua scripts of `lua/`. Each script has one type here, whose fields are its parameters. KEYS and ARGV are in the
+//! order of the script's header. Components and persister call scripts only by these types.
 
 #[macro_use]
 mod declare;
 mod call;
 mod follow;
 mod hot;
+mod import;
 mod jwks;
 mod packed;
 mod part;
@@ -19,6 +20,7 @@ mod warm;
 pub use call::{At, Call, Command, Limit, send};
 pub use follow::{Ack, Compare, Compared, Entry, Project, Restate};
 pub use hot::{Gate, Queried, Query, TakeLimit, Toggle, Toggled};
+pub use import::{EXCLUDED, HOLD_RAN_OUT, IMPORTED, Import, ImportCounters, WAS_THERE};
 pub use jwks::{JwksPut, JwksTake, JwksTaken, TakeTurn, Turn};
 pub use part::Part;
 pub use reply::{FromReply, Refusal, Reply, Value};

@@ -1,9 +1,9 @@
-//! `persister export`: all that is held about a user.
+//! `persister export`: all that is held about a user, or the whole state.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use anyhow::Context as _;
-use clap::Args;
+use anyhow::{Context as _, ensure};
+use clap::{Args, ValueEnum};
 use contract::{Event, UserId};
 use rdkafka::Message as _;
 use serde::Serialize;
@@ -12,16 +12,35 @@ use tokio_util::sync::CancellationToken;
 
 use super::{events::each, letter::Letter, selection::Selection};
 use crate::{
-    ledger::{names, personal, settle::Patience},
-    output::json_line,
-    store::Stores,
+    ledger::{names, personal, settle::Patience, state},
+    output::{json_line, progress},
+    store::{Stores, servers::Servers},
 };
+
+/// Of what.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// The user.
+    #[arg(long, value_parser = UserId::read)]
+    user: Option<UserId>,
+    /// What everybody has on, or every article's counters, as CSV.
+    #[arg(long)]
+    table: Option<Table>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Table {
+    /// Columns kind, `user_id`, `article_id`, at.
+    Interactions,
+    /// Columns `article_id`, pv, uv, reads.
+    Counters,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportOptions {
-    /// The user.
-    #[arg(long, value_parser = UserId::read)]
-    user: UserId,
+    #[command(flatten)]
+    what: What,
     /// How many seconds to wait until relay and consumer have brought recent changes from Redis to MySQL.
     #[arg(long, default_value_t = 60)]
     wait_seconds: u64,
@@ -35,15 +54,46 @@ enum InKafka<'a> {
     DeadLetter { topic: &'a str, partition: i32, offset: i64, reason: &'a str, payload: String },
 }
 
-/// A line of JSON for each row, key and record, as it is found.
 pub(crate) async fn run(stores: &Stores, options: &ExportOptions, stop: &CancellationToken) -> anyhow::Result<()> {
-    let user = &options.user;
-    names::are_theirs(&stores.mysql, std::slice::from_ref(user)).await?;
+    if let Some(user) = &options.what.user {
+        names::are_theirs(&stores.mysql, std::slice::from_ref(user)).await?;
+    }
     let mut redis = stores.redis.connect().await?;
     let patience = Patience::new(Duration::from_secs(options.wait_seconds), stop);
     personal::settled(stores, &mut redis, &patience).await.context("nothing was exported")?;
+    match (&options.what.user, options.what.table) {
+        (Some(user), _) => of_user(stores, &mut redis, user, stop).await,
+        (None, table) => whole(stores, table.unwrap_or(Table::Interactions), stop).await,
+    }
+}
+
+/// CSV, as of one moment.
+async fn whole(stores: &Stores, table: Table, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut out = csv::Writer::from_writer(io::stdout().lock());
+    let bar = progress(state::size(&stores.mysql, matches!(table, Table::Counters)).await?, "exporting");
+    let mut row = |row: &[&str]| {
+        ensure!(!stop.is_cancelled(), "stopped before all was exported");
+        bar.inc(1);
+        Ok(out.write_record(row)?)
+    };
+    match table {
+        Table::Interactions => {
+            row(&["kind", "user_id", "article_id", "at"])?;
+            state::interactions(&stores.mysql, &mut |kind, user, article, at| row(&[kind, user, article, at])).await?;
+        }
+        Table::Counters => {
+            row(&["article_id", "pv", "uv", "reads"])?;
+            state::counters(&stores.mysql, &mut |article, [pv, uv, reads]| row(&[article, pv, uv, reads])).await?;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(out.flush()?)
+}
+
+/// A line of JSON for each row, key and record, as it is found.
+async fn of_user(stores: &Stores, redis: &mut Servers, user: &UserId, stop: &CancellationToken) -> anyhow::Result<()> {
     personal::in_mysql(&stores.mysql, user, &mut |held| json_line(&held)).await?;
-    for held in personal::in_redis(&mut redis, user).await? {
+    for held in personal::in_redis(redis, user).await? {
         json_line(&held)?;
     }
     each(stores, &Selection::of_user(user.clone()), stop, |event, message| {

@@ -1,4 +1,4 @@
-//! Which kinds: the same choice for every command that has one.
+//! The option `--kind`, the same for every command.
 
 use clap::{
     Args,
@@ -9,16 +9,17 @@ use contract::{Kind, KindError};
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Kinds {
     /// Only this kind; may be given more than once. Without it, all kinds.
-    #[arg(long = "kind", value_parser = parser())]
+    #[arg(long = "kind", value_parser = kind_parser())]
     kinds: Vec<Kind>,
 }
 
-fn parser() -> impl TypedValueParser<Value = Kind> {
+/// Reads a kind's name.
+pub(super) fn kind_parser() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.iter().map(|kind| kind.name())).try_map(|name| name.parse().or(Err(KindError)))
 }
 
 impl Kinds {
-    /// Whether none was named, so that events of no kind are meant too.
+    /// Whether the option is missing, so that events without a kind are selected too.
     pub(super) const fn is_any(&self) -> bool {
         self.kinds.is_empty()
     }
@@ -27,7 +28,7 @@ impl Kinds {
         self.is_any() || self.kinds.contains(&kind)
     }
 
-    /// Those that are meant, in the table's order.
+    /// The selected kinds, in the order of the table.
     pub(super) fn iter(&self) -> impl Iterator<Item = Kind> + Clone {
         Kind::ALL.iter().copied().filter(|kind| self.contains(*kind))
     }

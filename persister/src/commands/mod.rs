@@ -1,4 +1,4 @@
-//! What people run, once.
+//! The commands that people run once.
 
 pub(crate) mod audit;
 pub(crate) mod bars;
@@ -6,6 +6,7 @@ pub(crate) mod dlq;
 pub(crate) mod erase;
 mod events;
 pub(crate) mod export;
+pub(crate) mod import;
 mod kinds;
 mod letter;
 pub(crate) mod migrate;

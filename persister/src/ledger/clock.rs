@@ -1,4 +1,4 @@
-//! What time it is, by the stores' clocks.
+//! The time, by the clocks of the stores.
 
 use jiff::Timestamp;
 use redis::aio::ConnectionLike;
@@ -13,12 +13,12 @@ async fn of_server(server: &mut impl ConnectionLike) -> Result<Timestamp, StoreE
         .map_err(|_| StoreError::Answer(Store::Redis, "its clock is out of range".to_owned()))
 }
 
-/// Redis's time of day; of several servers, the first one's.
+/// Redis's time; of several servers, that of the first.
 pub(crate) async fn time(redis: &mut Servers) -> Result<Timestamp, StoreError> {
     of_server(redis.any()?).await
 }
 
-/// What each server's clock says, in whole milliseconds.
+/// The time of each server, in whole milliseconds.
 pub(crate) async fn clocks(redis: &mut Servers) -> Result<Vec<Timestamp>, StoreError> {
     let mut clocks = Vec::new();
     for server in redis.each() {
@@ -28,7 +28,15 @@ pub(crate) async fn clocks(redis: &mut Servers) -> Result<Vec<Timestamp>, StoreE
     Ok(clocks)
 }
 
-/// MySQL's time, as it compares it.
+/// MySQL's time, in the form that MySQL compares.
 pub(crate) async fn mysql_time(mysql: &MySqlPool) -> Result<String, StoreError> {
     Ok(query_scalar("SELECT CAST(UTC_TIMESTAMP(3) AS CHAR)").fetch_one(mysql).await?)
 }
+
+/// A DATETIME(3) as RFC 3339.
+macro_rules! rfc_3339 {
+    ($column:literal) => {
+        concat!("CONCAT(LEFT(DATE_FORMAT(", $column, ", '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z')")
+    };
+}
+pub(super) use rfc_3339;

@@ -1,4 +1,4 @@
-//! Holding pairs while it is found out why they are on, and switching them off.
+//! Holding pairs while a command checks them, and switching them off or on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,8 +6,8 @@ use std::{
 };
 
 use contract::{
-    Cause, Pair, Partition, Written,
-    scripts::{Hold, Release, Undo},
+    ArticleNumber, Cause, Kind, Pair, Partition, Truth, UserNumber, Written,
+    scripts::{Hold, Import, Release, Undo},
 };
 
 use super::{marks::Marks, pair::by_partition};
@@ -17,19 +17,19 @@ use crate::store::{
     servers::Servers,
 };
 
-/// Pairs of one script call: a few milliseconds of Redis's time.
+/// Pairs of one script call, which takes Redis a few milliseconds.
 const PER_CALL: usize = 250;
-/// A hold lasts for so much longer than MySQL is waited for.
+/// How much longer a hold lasts than the wait for MySQL.
 const MARGIN: Duration = Duration::from_secs(15);
 
-/// Who holds pairs. A hold ends by itself at its time, whatever becomes of the holder.
+/// The owner of holds. A hold expires at its time, whatever happens to its owner.
 pub(crate) struct Holder {
     redis: Servers,
     lasts: Duration,
     held: Vec<Held>,
 }
 
-/// The pairs of one call, which run out together.
+/// The pairs of one call, which expire together.
 struct Held {
     partition: Partition,
     until: String,
@@ -46,7 +46,7 @@ impl Holder {
         &mut self.redis
     }
 
-    /// Holds pairs; those it got, and the last change of each outbox that may concern them.
+    /// Holds pairs. Returns those it got, and marks the last change of each outbox that may concern them.
     pub(crate) async fn hold(&mut self, pairs: &[Pair]) -> Result<(BTreeSet<Pair>, Marks), StoreError> {
         let lasts_ms = u64::try_from(self.lasts.as_millis()).unwrap_or(u64::MAX);
         let (mut all, mut marks) = (BTreeSet::new(), Marks::default());
@@ -64,7 +64,7 @@ impl Holder {
         Ok((all, marks))
     }
 
-    /// Switches off pairs that are held; whether each was. Marks the last change of each outbox.
+    /// Switches off held pairs. Returns whether each was switched off, and marks the last change of each outbox.
     pub(crate) async fn undo(
         &mut self,
         pairs: &BTreeMap<Pair, Written>,
@@ -82,7 +82,26 @@ impl Holder {
         Ok(outcomes)
     }
 
-    /// Lets go of all that is still held.
+    /// Switches on held pairs of kinds whose truth is Redis. Returns the answers of `lua/import.lua`.
+    pub(crate) async fn import(&mut self, pairs: &BTreeSet<Pair>) -> Result<Vec<(Pair, u64)>, StoreError> {
+        let mut outcomes = Vec::with_capacity(pairs.len());
+        for Held { partition, until, pairs: held } in &self.held {
+            for kind in Kind::of(Truth::Redis) {
+                let chosen: Vec<Pair> = held.intersection(pairs).filter(|pair| pair.1 == kind).copied().collect();
+                if chosen.is_empty() {
+                    continue;
+                }
+                let of: Vec<(UserNumber, ArticleNumber)> =
+                    chosen.iter().map(|(article, _, user)| (*user, *article)).collect();
+                let import = Import { partition: *partition, kind, pairs: &of, until };
+                let said = call(&mut self.redis, &import).await?.map_err(|refusal| refused(&import, refusal))?;
+                outcomes.extend(chosen.into_iter().zip(said));
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Releases everything that is still held.
     pub(crate) async fn release(&mut self) -> Result<(), StoreError> {
         for Held { partition, until, pairs } in self.held.drain(..).filter(|held| !held.pairs.is_empty()) {
             let pairs: Vec<Pair> = pairs.into_iter().collect();
@@ -93,8 +112,8 @@ impl Holder {
     }
 }
 
-/// Switches pairs off; whether each was on. Marks the last change of the outbox. A call by itself, since it must not be sent
-/// again where another one beside it has to be.
+/// Switches pairs off. Returns whether each was on, and marks the last change of the outbox. It is one call by itself,
+/// because it must not be repeated along with another.
 pub(crate) async fn undo(redis: &mut Servers, undo: &Undo<'_>, marks: &mut Marks) -> Result<Vec<bool>, StoreError> {
     let undone = call(redis, undo).await?.map_err(|refusal| refused(undo, refusal))?;
     marks.add(undo.partition, undone.last);

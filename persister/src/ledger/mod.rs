@@ -1,4 +1,4 @@
-//! What is asked of the stores, and how: all SQL, all keys and all script calls.
+//! The questions to the stores: all SQL, all keys, and all calls of scripts.
 
 pub(crate) mod apply;
 pub(crate) mod articles;
@@ -11,6 +11,7 @@ pub(crate) mod entry;
 pub(crate) mod erased;
 pub(crate) mod erasure;
 pub(crate) mod holds;
+pub(crate) mod import;
 mod json;
 pub(crate) mod known;
 pub(crate) mod lock;
@@ -36,6 +37,7 @@ pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod settle;
 pub(crate) mod snapshot;
+pub(crate) mod state;
 mod statements;
 pub(crate) mod status;
 pub(crate) mod toggle;

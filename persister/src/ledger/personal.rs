@@ -1,4 +1,4 @@
-//! All that is held about one user.
+//! Everything held about one user.
 
 use contract::{ArticleId, Kind, Partition, UserId, Version, keys};
 use futures::TryStreamExt as _;
@@ -6,17 +6,18 @@ use serde::Serialize;
 use sqlx::{MySqlPool, query_as};
 
 use super::{
+    clock::rfc_3339,
     markers::markers,
     marks::Marks,
     settle::{self, Patience},
 };
 use crate::store::{Store, StoreError, Stores, servers::Servers};
 
-/// A row, or a key, that holds something about the user.
+/// A row or key that holds something about the user.
 #[derive(Debug, Serialize)]
 #[serde(tag = "held", rename_all = "snake_case")]
 pub(crate) enum Held<'a> {
-    /// Table `interaction`: what is on, and what was.
+    /// Table `interaction`: what is on, and what was on.
     Interaction { kind: Option<Kind>, article_id: ArticleId, on: bool, at: String, version: Version },
     /// Table `user_read`.
     UserRead { article_id: ArticleId, last_read_at: String },
@@ -26,18 +27,11 @@ pub(crate) enum Held<'a> {
     ErasedUser { at: String },
     /// Table `name`.
     Name { text: &'a str },
-    /// Key of a frequency limit in Redis, which goes by itself.
+    /// The key of a frequency limit in Redis, which expires.
     Limit { key: String, expires_in_ms: i64 },
 }
 
-/// A DATETIME(3) as RFC 3339.
-macro_rules! rfc_3339 {
-    ($column:literal) => {
-        concat!("CONCAT(LEFT(DATE_FORMAT(", $column, ", '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z')")
-    };
-}
-
-/// Waits until all that Redis has acknowledged is in MySQL and in the log.
+/// Waits until everything that Redis has acknowledged is in MySQL and in Kafka.
 pub(crate) async fn settled(stores: &Stores, redis: &mut Servers, patience: &Patience<'_>) -> Result<(), StoreError> {
     let partitions: Vec<Partition> = Partition::all().collect();
     let mut marks = Marks::default();
@@ -47,7 +41,7 @@ pub(crate) async fn settled(stores: &Stores, redis: &mut Servers, patience: &Pat
     settle::in_mysql(stores, redis, &marks, patience).await
 }
 
-/// Calls `take` with every row of MySQL about the user.
+/// Calls `take` with every row about the user in MySQL.
 pub(crate) async fn in_mysql(
     mysql: &MySqlPool,
     user: &UserId,
@@ -104,7 +98,7 @@ fn written(article: i64, name: Option<&str>) -> Result<ArticleId, StoreError> {
     Ok(ArticleId::stored(article.try_into().map_err(none)?, name))
 }
 
-/// The user's keys of frequency limits: no other key of Redis has the user by itself.
+/// The user's keys of frequency limits. No other key of Redis belongs to one user.
 pub(crate) async fn in_redis(redis: &mut Servers, user: &UserId) -> Result<Vec<Held<'static>>, StoreError> {
     let limits: Vec<String> =
         Partition::all().flat_map(|partition| keys::limits_of(partition, user.number())).collect();

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod arrive;
 mod audit;
 mod bars;
 mod caller;
@@ -10,6 +9,7 @@ mod consume;
 mod dlq;
 mod erase;
 mod grow;
+mod import;
 mod loss;
 mod migrate;
 mod names;

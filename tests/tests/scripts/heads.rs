@@ -7,9 +7,9 @@ use contract::{
     Cause, Kind, Truth,
     keys::Subject,
     scripts::{
-        self, Ack, At, Call, Clear, Compare, Fence, Hold, JwksPut, JwksTake, PartitionState, Project, Query, Read,
-        Rebuilt, Release, Restate, RestoreBars, RestoreMembers, RestoreStats, SnapshotDone, SnapshotRead, SnapshotTake,
-        TakeLimit, TakeTurn, Undo, Used, View, Warm,
+        self, Ack, At, Call, Clear, Compare, Fence, Hold, Import, ImportCounters, JwksPut, JwksTake, PartitionState,
+        Project, Query, Read, Rebuilt, Release, Restate, RestoreBars, RestoreMembers, RestoreStats, SnapshotDone,
+        SnapshotRead, SnapshotTake, TakeLimit, TakeTurn, Undo, Used, View, Warm,
     },
 };
 
@@ -71,6 +71,7 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
     for kind in Kind::of(Truth::Redis) {
         let excluded = kind.excludes().len();
         names.insert(as_named(&toggle(kind, 7, true), 2 * excluded, excluded));
+        names.insert(as_named(&Import { partition, kind, pairs: &[(user, article)], until: "1" }, 2 + excluded, 2));
     }
     for kind in Kind::ALL.iter().copied() {
         names.extend([
@@ -93,6 +94,7 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         as_named(&Hold { partition, pairs: &[], lasts_ms: 1 }, 0, 0),
         as_named(&Undo { partition, pairs: &[], cause: Cause::Erase, until: "" }, 0, 0),
         as_named(&Release { partition, pairs: &[], until: "1" }, 0, 0),
+        as_named(&ImportCounters { article: id(), pv: 1, reads: 1 }, 0, 0),
         as_named(&SnapshotTake { partition, most: 1 }, 0, 0),
         as_named(&SnapshotRead { partition, articles: &[] }, 0, 0),
         as_named(&SnapshotDone { article: id(), pv: 1, reads: 1 }, 0, 0),

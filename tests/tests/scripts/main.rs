@@ -1,6 +1,7 @@
 //! Every Lua script on a real Redis, through its typed call: every answer that it can give, and the data that it leaves.
 
 mod heads;
+mod import;
 mod jwks;
 mod keep;
 mod project;

@@ -1,0 +1,47 @@
+-- Switches a kind on for pairs that another system had on: status and count, without an event, since MySQL gets the rows
+-- beside this. For kinds whose truth is Redis. The caller holds the pairs. Run twice it does nothing more.
+--
+-- KEYS  1 warm   2 held, then for each pair: count, members, then the members of each excluded kind
+-- ARGV  1 name of the server   2 kind   3 how many kinds it excludes   4 when the pairs' hold runs out, as hold.lua answered
+--       then for each pair: number of the user, number of the article
+--
+-- Returns OK, then for each pair 1 if it is on now, 2 if it was on, 3 if a kind is on that excludes it,
+--             or 0 where its hold has run out
+--         COLD   as in toggle.lua
+
+-- @include guard
+-- @include members
+
+local warm, held = KEYS[1], KEYS[2]
+local kind, excludes, until_ms = ARGV[2], tonumber(ARGV[3]), ARGV[4]
+
+local now = now_us()
+local refused = refusal(warm, ARGV[1])
+if refused then
+  return { refused }
+end
+local function import(user, article, first)
+  if redis.call('ZSCORE', held, kind .. ':' .. user .. ':' .. article) ~= until_ms or now >= until_ms * 1000 then
+    return 0
+  end
+  for i = 1, excludes do
+    local other = KEYS[first + 1 + i]
+    if redis.call('SISMEMBER', set_of(other, set_count(other), user), user) == 1 then
+      return 3
+    end
+  end
+  local total, members = KEYS[first], KEYS[first + 1]
+  local n = set_count(members)
+  if redis.call('SADD', set_of(members, n, user), user) == 0 then
+    return 2
+  end
+  if redis.call('INCR', total) > n * PER_SET then
+    split(members, n)
+  end
+  return 1
+end
+local outcomes = {}
+for i = 1, (#ARGV - 4) / 2 do
+  outcomes[i] = import(ARGV[2 * i + 3], ARGV[2 * i + 4], 3 + (i - 1) * (2 + excludes))
+end
+return { 'OK', unpack(outcomes) }

@@ -1,0 +1,182 @@
+//! `persister import`: brings in what another system had, while the service runs.
+
+mod report;
+mod row;
+mod source;
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use contract::{Kind, Pair};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    report::{Report, What},
+    row::{Fields, Row},
+    source::Source,
+};
+use crate::{
+    commands::kinds::kind_parser,
+    ledger::{
+        holds::Holder,
+        import::{self, Counted, Outcome, Since},
+        markers::all_warm,
+        settle::Patience,
+    },
+    output::progress,
+    store::Stores,
+};
+
+/// Rows that are worked on at once, and whose pairs are held meanwhile: for some tenths of a second.
+const TOGETHER: usize = 10_000;
+/// What the process exits with where rows were rejected.
+const REJECTED: u8 = 3;
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportOptions {
+    /// A file of CSV with a heading, or of JSON lines; - is standard input.
+    ///
+    /// Columns of a row that is on: kind, `user_id`, `article_id`, at (RFC 3339, or 2026-11-22 12:00:00 in UTC). Columns of
+    /// an article's counters: `article_id`, pv, reads. Other columns are ignored.
+    #[arg(required_unless_present = "table")]
+    file: Option<PathBuf>,
+    /// Read a table or view of the MySQL server instead, such as `shop.old_likes`. The persister's user must be allowed to read it.
+    #[arg(long, conflicts_with = "file")]
+    table: Option<String>,
+    /// The kind of rows that have none.
+    #[arg(long, value_parser = kind_parser())]
+    kind: Option<Kind>,
+    /// Write the rejected rows there, a JSON object a line, each with its reason.
+    #[arg(long, default_value = "rejected.jsonl")]
+    rejected: PathBuf,
+    /// Leave out so many rows at the beginning: those that an interrupted import said were done.
+    #[arg(long, default_value_t = 0)]
+    skip: u64,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+    /// How many seconds to wait for MySQL to catch up with Redis. The pairs being imported cannot change meanwhile.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    wait_seconds: u64,
+}
+
+/// Rows that are worked on together: each row's number and fields, and what it says.
+#[derive(Default)]
+struct Batch {
+    rows: u64,
+    since: Since,
+    from: BTreeMap<Pair, (u64, Fields)>,
+    counters: Vec<(u64, Fields, Counted)>,
+}
+
+/// What does not change while an import runs.
+struct Import<'a> {
+    stores: &'a Stores,
+    options: &'a ImportOptions,
+    stop: &'a CancellationToken,
+}
+
+pub(crate) async fn run(
+    stores: &Stores,
+    options: &ImportOptions,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let import = Import { stores, options, stop };
+    let mut report = Report::create(&options.rejected)?;
+    let mut done = options.skip;
+    let outcome = import.all(&mut report, &mut done).await;
+    report.finish(options.json)?;
+    outcome.with_context(|| format!("{done} rows are done: the rest can be imported with --skip {done}"))?;
+    Ok(if report.rejected() > 0 { ExitCode::from(REJECTED) } else { ExitCode::SUCCESS })
+}
+
+impl Import<'_> {
+    /// Imports batch by batch. `done` grows with each, so that another run can go on where this one ends.
+    async fn all(&self, report: &mut Report, done: &mut u64) -> anyhow::Result<()> {
+        let Import { stores, options, stop } = self;
+        let mut holder = Holder::new(stores, Duration::from_secs(options.wait_seconds)).await?;
+        all_warm(holder.redis()).await?;
+        let mut source = match (&options.table, &options.file) {
+            (Some(table), _) => Source::table(&stores.mysql, table).await?,
+            (None, Some(file)) => Source::file(file)?,
+            (None, None) => bail!("name a file, or a table by --table"),
+        };
+        let bar = progress(source.total, "importing");
+        for _ in 0..options.skip {
+            if source.rows.recv().await.transpose()?.is_none() {
+                break;
+            }
+        }
+        loop {
+            ensure!(!stop.is_cancelled(), "stopped");
+            let (batch, position) = self.next(&mut source, report, *done).await?;
+            let Some(position) = position else { break };
+            let rows = batch.rows;
+            self.batch(&mut holder, batch, report).await?;
+            *done += rows;
+            bar.set_position(position);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// The next batch, and how far the source is read after it; nowhere at its end. What cannot be imported is reported.
+    async fn next(&self, source: &mut Source, report: &mut Report, done: u64) -> anyhow::Result<(Batch, Option<u64>)> {
+        let (mut batch, mut position, now) = (Batch::default(), None, Timestamp::now());
+        while batch.since.len() + batch.counters.len() < TOGETHER {
+            let Some(item) = source.rows.recv().await.transpose()? else { break };
+            batch.rows += 1;
+            position = Some(item.position);
+            let number = done + batch.rows;
+            let (fields, row) = match item.fields {
+                Ok(fields) => {
+                    let row = row::read(&fields, self.options.kind, now);
+                    (fields, row)
+                }
+                Err(reason) => (Fields::new(), Err(reason)),
+            };
+            match row {
+                Err(reason) => report.reject(number, &fields, &reason)?,
+                Ok(Row::Counters(counted)) => batch.counters.push((number, fields, counted)),
+                Ok(Row::Pair(written, at)) => {
+                    let pair = written.pair();
+                    if batch.since.contains_key(&pair) {
+                        report.count(What::Kind(pair.1), Outcome::Known);
+                    } else {
+                        batch.from.insert(pair, (number, fields));
+                        batch.since.insert(pair, (written, at));
+                    }
+                }
+            }
+        }
+        Ok((batch, position))
+    }
+
+    async fn batch(&self, holder: &mut Holder, batch: Batch, report: &mut Report) -> anyhow::Result<()> {
+        let before = import::epochs(holder).await?;
+        let patience = Patience::new(Duration::from_secs(self.options.wait_seconds), self.stop);
+        for (pair, outcome) in import::pairs(self.stores, holder, &batch.since, &patience).await? {
+            report.count(What::Kind(pair.1), outcome);
+            if let (Some(reason), Some((number, fields))) = (report::reason(outcome), batch.from.get(&pair)) {
+                report.reject(*number, fields, reason)?;
+            }
+        }
+        let counters: Vec<Counted> = batch.counters.iter().map(|(.., counted)| counted.clone()).collect();
+        for (outcome, (number, fields, _)) in
+            import::counters(holder, &counters).await?.into_iter().zip(&batch.counters)
+        {
+            report.count(What::Counters, outcome);
+            if let Some(reason) = report::reason(outcome) {
+                report.reject(*number, fields, reason)?;
+            }
+        }
+        ensure!(
+            import::epochs(holder).await? == before,
+            "Redis was rebuilt in the meantime and may lack the last {} rows",
+            batch.rows
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! Where rows come from: a file of CSV or JSON lines, or a table of MySQL.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use futures::TryStreamExt as _;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, MySqlPool, Row as _, mysql::MySqlRow, query, query_scalar};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::row::{COLUMNS, Fields};
+
+/// Rows that are read ahead.
+const AHEAD: usize = 1000;
+
+/// A row as it was read, or why it could not be.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) fields: Result<Fields, String>,
+    /// How far the source has been read, in its own measure: bytes of a file, rows of a table.
+    pub(super) position: u64,
+}
+
+/// Rows in their order, and how much there is to read in all; 0 where nobody knows. An error ends them.
+pub(super) struct Source {
+    pub(super) rows: Receiver<anyhow::Result<Item>>,
+    pub(super) total: u64,
+}
+
+type Sink = Sender<anyhow::Result<Item>>;
+
+impl Source {
+    /// CSV with a heading, or JSON lines, by the first character; - is standard input.
+    pub(super) fn file(path: &Path) -> anyhow::Result<Self> {
+        let is_stdin = path.as_os_str() == "-";
+        let (input, total): (Box<dyn Read + Send>, u64) = if is_stdin {
+            (Box::new(io::stdin()), 0)
+        } else {
+            let file = File::open(path).with_context(|| path.display().to_string())?;
+            let total = file.metadata()?.len();
+            (Box::new(file), total)
+        };
+        let (sink, rows) = channel(AHEAD);
+        // Files block. The thread ends with the file, or with the receiver.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = read_file(BufReader::new(input), &sink) {
+                let _ = sink.blocking_send(Err(error));
+            }
+        });
+        Ok(Self { rows, total })
+    }
+
+    /// A table or view that the persister's user may read, perhaps of another database of the server: `shop.likes`.
+    pub(super) async fn table(mysql: &MySqlPool, name: &str) -> anyhow::Result<Self> {
+        let quoted = quoted(name)?;
+        let columns = columns_of(mysql, &quoted).await?;
+        check_columns(&columns).with_context(|| format!("table {name}"))?;
+        let count: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) FROM {quoted}"))).fetch_one(mysql).await?;
+        let (sink, rows) = channel(AHEAD);
+        let pool = mysql.clone();
+        tokio::spawn(async move {
+            if let Err(error) = read_table(&pool, &quoted, &columns, &sink).await {
+                let _ = sink.send(Err(error)).await;
+            }
+        });
+        Ok(Self { rows, total: count.unsigned_abs() })
+    }
+}
+
+fn read_file(mut input: BufReader<Box<dyn Read + Send>>, sink: &Sink) -> anyhow::Result<()> {
+    let first = input.fill_buf()?.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(b'{') { read_json(input, sink) } else { read_csv(input, sink) }
+}
+
+fn read_csv(input: impl Read, sink: &Sink) -> anyhow::Result<()> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
+    let headings: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
+    check_columns(&headings)?;
+    let mut record = csv::ByteRecord::new();
+    loop {
+        let fields = match reader.read_byte_record(&mut record) {
+            Ok(false) => return Ok(()),
+            Ok(true) => fields_of(&headings, &record),
+            // The rest of the file can be read where only this row is not what the heading says.
+            Err(error) if matches!(error.kind(), csv::ErrorKind::UnequalLengths { .. }) => Err(error.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        let position = reader.position().byte();
+        if sink.blocking_send(Ok(Item { fields, position })).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn fields_of(headings: &[String], record: &csv::ByteRecord) -> Result<Fields, String> {
+    let mut fields = Fields::new();
+    for (heading, value) in headings.iter().zip(record) {
+        let value = std::str::from_utf8(value).map_err(|_| format!("{heading}: not UTF-8"))?;
+        // As MySQL exports a NULL.
+        if !value.is_empty() && value != "\\N" && value != "NULL" {
+            fields.insert(heading.clone(), value.to_owned());
+        }
+    }
+    Ok(fields)
+}
+
+fn read_json(mut input: impl BufRead, sink: &Sink) -> anyhow::Result<()> {
+    let (mut line, mut position) = (Vec::new(), 0);
+    loop {
+        line.clear();
+        let read = input.read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(());
+        }
+        position += read as u64;
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let fields = serde_json::from_slice(&line).map_err(|error| format!("no JSON object: {error}")).map(of_json);
+        if sink.blocking_send(Ok(Item { fields, position })).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn of_json(object: serde_json::Map<String, Value>) -> Fields {
+    let text = |value| match value {
+        Value::Null => None,
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => Some(text),
+        // An id may be a number; what else there is says so in its column's reason.
+        other => Some(other.to_string()),
+    };
+    object.into_iter().filter_map(|(column, value)| Some((column, text(value)?))).collect()
+}
+
+/// Whether rows with these columns can say anything.
+fn check_columns(columns: &[String]) -> anyhow::Result<()> {
+    let has = |wanted: &str| columns.iter().any(|column| column == wanted);
+    ensure!(
+        has("article_id") && ((has("user_id") && has("at")) || has("pv") || has("reads")),
+        "the columns are {}: wanted are article_id, user_id and at, and kind unless --kind names it; or article_id with pv, reads \
+         or both",
+        columns.join(", ")
+    );
+    Ok(())
+}
+
+/// A name that can stand in a statement.
+fn quoted(name: &str) -> anyhow::Result<String> {
+    let parts: Vec<&str> = name.split('.').collect();
+    let is_name =
+        |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$' || c == '-');
+    if parts.len() > 2 || !parts.iter().all(is_name) {
+        bail!("--table {name}: wanted is a table's name, or a database's and a table's with a dot between them");
+    }
+    Ok(parts.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join("."))
+}
+
+async fn columns_of(mysql: &MySqlPool, quoted: &str) -> anyhow::Result<Vec<String>> {
+    let rows = query(AssertSqlSafe(format!("SHOW COLUMNS FROM {quoted}"))).fetch_all(mysql).await?;
+    rows.iter().map(|row| Ok(String::from_utf8(row.try_get_unchecked::<Vec<u8>, _>(0)?)?)).collect()
+}
+
+async fn read_table(mysql: &MySqlPool, quoted: &str, columns: &[String], sink: &Sink) -> anyhow::Result<()> {
+    let known: Vec<&str> = COLUMNS.into_iter().filter(|known| columns.iter().any(|column| column == known)).collect();
+    let list = known.iter().map(|column| format!("CAST(`{column}` AS CHAR)")).collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT {list} FROM {quoted}");
+    let mut rows = query(AssertSqlSafe(sql)).fetch(mysql);
+    let mut position = 0;
+    while let Some(row) = rows.try_next().await? {
+        position += 1;
+        let fields = Ok(of_table(&known, &row)?);
+        if sink.send(Ok(Item { fields, position })).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn of_table(columns: &[&str], row: &MySqlRow) -> sqlx::Result<Fields> {
+    let mut fields = Fields::new();
+    for (index, column) in columns.iter().enumerate() {
+        let value: Option<String> = row.try_get_unchecked(index)?;
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            fields.insert((*column).to_owned(), value);
+        }
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read of a file: each row's fields as JSON, or the reason's first word.
+    fn read(text: &'static str) -> Vec<String> {
+        let (sink, mut rows) = channel(AHEAD);
+        let outcome = read_file(BufReader::new(Box::new(text.as_bytes())), &sink);
+        drop(sink);
+        let mut lines = Vec::new();
+        while let Some(row) = rows.blocking_recv() {
+            lines.push(match row.expect("a row").fields {
+                Ok(fields) => serde_json::to_string(&fields).expect("JSON"),
+                Err(reason) => reason.split(' ').next().unwrap_or_default().to_owned(),
+            });
+        }
+        lines.extend(outcome.err().map(|error| format!("{error:#}").chars().take(15).collect()));
+        lines
+    }
+
+    #[test]
+    fn csv_and_json_lines_are_told_apart_by_their_first_character() {
+        let both = [r#"{"article_id":"a-slug","at":"2026-11-21","user_id":"7"}"#];
+        assert_eq!(read("user_id,article_id,at,note\n7, a-slug ,2026-11-21,\n"), both);
+        assert_eq!(read("\n{\"user_id\":7,\"article_id\":\"a-slug\",\"at\":\"2026-11-21\",\"note\":null}\n\n"), both);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_does_not_end_the_file() {
+        let csv = "user_id,article_id,at\n7,42\n\"8\",\"43\",\\N\n";
+        assert_eq!(read(csv), ["CSV", r#"{"article_id":"43","user_id":"8"}"#]);
+        let json = "{\"user_id\":7}\n{broken\n[1]\n{\"user_id\":8}\n";
+        assert_eq!(read(json), [r#"{"user_id":"7"}"#, "no", "no", r#"{"user_id":"8"}"#]);
+    }
+
+    #[test]
+    fn a_file_whose_columns_are_others_is_refused_at_once() {
+        assert_eq!(read("user,article\n7,42\n"), ["the columns are"]);
+        assert_eq!(read(""), ["the columns are"]);
+    }
+
+    #[test]
+    fn a_name_of_a_table_is_no_statement() {
+        assert_eq!(quoted("shop.likes").expect("a name"), "`shop`.`likes`");
+        for name in ["", "a.b.c", "likes; DROP TABLE name", "`likes`", "a..b"] {
+            assert!(quoted(name).is_err(), "{name}");
+        }
+    }
+}

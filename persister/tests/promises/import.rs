@@ -1,0 +1,313 @@
+//! Bringing in what another system had, and taking out all that there is.
+
+use std::{collections::BTreeSet, fmt::Write as _, fs};
+
+use contract::{ArticleNumber, Kind, Truth, keys};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use stack::wait_for;
+use tempfile::TempDir;
+
+use crate::{
+    tables::On,
+    world::{LIMIT, World, any_of, place_of},
+};
+
+const AT: &str = "2020-01-02T03:04:05.678Z";
+const HEADING: &str = "kind,user_id,article_id,at\n";
+
+/// Files of one test.
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+
+    /// Row and the first word of the reason of each rejected row.
+    fn rejected(&self) -> Vec<(u64, String)> {
+        let text = fs::read_to_string(self.path("rejected")).unwrap_or_default();
+        let row = |line: &str| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            (line["row"].as_u64().unwrap(), line["reason"].as_str().unwrap().split(' ').next().unwrap().to_owned())
+        };
+        text.lines().map(row).collect()
+    }
+}
+
+impl World {
+    /// Runs an import to its end: its exit code, and the report.
+    async fn import(&self, files: &Files, arguments: &[&str]) -> (i32, Value) {
+        let rejected = files.path("rejected");
+        let arguments = [&["import", "--json", "--rejected", &rejected], arguments].concat();
+        let (code, out) = self.ask(&arguments).await;
+        (code, serde_json::from_str(&out).unwrap())
+    }
+
+    async fn export(&self, table: &str) -> BTreeSet<String> {
+        let (code, out) = self.ask(&["export", "--table", table]).await;
+        assert_eq!(code, 0);
+        out.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until the stores say the same of the articles up to this number, and returns it. A name has a greater number.
+    async fn agreed(&self, articles: i64) -> On {
+        self.settled().await;
+        let mut standing = self.standing().await;
+        standing.retain(|(.., article)| *article <= articles);
+        assert_eq!(self.standing_in_redis(1..=articles).await, standing);
+        standing
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_brings_what_is_not_here_and_changes_nothing_that_is() {
+    let (world, files) = (World::new().await, Files::new());
+    let _persister = world.start("run");
+    world.warm().await;
+    let mut caller = world.caller().await;
+    let mut expected = On::new();
+    let mut csv = HEADING.to_owned();
+    for kind in Kind::ALL.iter().copied() {
+        let article = 1 + place_of(kind);
+        // Who has switched it off here, who has it on, and who is new; that one comes twice.
+        for on in [true, false] {
+            caller.toggled(kind, 1, article, on).await;
+        }
+        caller.toggled(kind, 2, article, true).await;
+        expected.extend([2, 3].map(|user| (kind, user, article)));
+        for user in [1, 2, 3, 3] {
+            writeln!(csv, "{kind},{user},{article},{AT}").unwrap();
+        }
+    }
+    let rows = 4 * Kind::ALL.len() as u64;
+    let kind = any_of(Truth::Redis);
+    let mut rejected = Vec::new();
+    for (bad, why) in [
+        (format!("{kind},7,50,"), "at:"),
+        (format!("{kind},7,50,\\N"), "at:"),
+        (format!("{kind},7,50,1969-12-31 23:59:59"), "at:"),
+        (format!("{kind},7,50,0000-00-00 00:00:00"), "at:"),
+        (format!("{kind},7,50,2999-01-01T00:00:00Z"), "at:"),
+        (format!("hearts,7,50,{AT}"), "kind:"),
+        (format!("{kind},a b,50,{AT}"), "user_id:"),
+        (format!("{kind},7,,{AT}"), "article_id:"),
+        ("7,50".to_owned(), "CSV"),
+    ] {
+        rejected.push((rows + 1 + rejected.len() as u64, why.to_owned()));
+        writeln!(csv, "{bad}").unwrap();
+    }
+    // By names, which are new here.
+    writeln!(csv, "{kind},auth0|507f,a-slug,{AT}").unwrap();
+    let file = files.write("before.csv", &csv);
+
+    let (code, report) = world.import(&files, &[&file]).await;
+    assert_eq!((code, &report["rejected"]), (3, &json!(rejected.len())));
+    assert_eq!(files.rejected(), rejected);
+    for of in Kind::ALL.iter().copied() {
+        let imported = if of == kind { 2 } else { 1 };
+        assert_eq!(report[of.name()], json!({ "imported": imported, "known": 3 }), "{of}");
+    }
+    assert_eq!(world.agreed(60).await, expected);
+    let exported = world.export("interactions").await;
+    assert!(exported.contains(&format!("{kind},auth0|507f,a-slug,{AT}")), "{exported:?}");
+    for of in Kind::ALL.iter().copied() {
+        let line = format!("{of},3,{},{AT}", 1 + place_of(of));
+        assert!(exported.contains(&line), "{line} in {exported:?}");
+    }
+
+    // Again nothing happens; and what users do then is newer.
+    let (code, report) = world.import(&files, &[&file]).await;
+    assert_eq!((code, &report["rejected"]), (3, &json!(rejected.len())));
+    for of in Kind::ALL.iter().copied() {
+        assert_eq!(report[of.name()]["imported"], 0, "{of}");
+        caller.toggled(of, 3, 1 + place_of(of), false).await;
+    }
+    assert_eq!(world.import(&files, &[&file]).await.0, 3);
+    let off = |(of, user, article): &(Kind, i64, i64)| *user != 3 || *article != 1 + place_of(*of);
+    let standing = world.agreed(60).await;
+    assert!(standing.iter().all(off), "{standing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_kinds_that_exclude_each_other_the_one_that_is_on_here_stays() {
+    let (world, files) = (World::new().await, Files::new());
+    let _persister = world.start("run");
+    world.warm().await;
+    let exclusions = Kind::ALL.iter().flat_map(|kind| kind.excludes().iter().map(|other| (*kind, *other)));
+    for (article, (kind, other)) in (1_i64..).zip(exclusions) {
+        world.caller().await.toggled(other, 7, article, true).await;
+        let csv = format!("{HEADING}{kind},7,{article},{AT}\n{kind},8,{article},{AT}\n{other},8,{article},{AT}\n");
+        let (code, report) = world.import(&files, &[&files.write("both.csv", &csv)]).await;
+        assert_eq!((code, &report["rejected"]), (3, &json!(2)), "{kind} and {other}: {report}");
+        let of_article: Vec<_> = world.agreed(9).await.into_iter().filter(|(.., of)| *of == article).collect();
+        let eight: Vec<Kind> = of_article.iter().filter(|(_, user, _)| *user == 8).map(|(kind, ..)| *kind).collect();
+        assert!(eight == [kind] || eight == [other], "{eight:?}");
+        assert!(of_article.contains(&(other, 7, article)) && !of_article.contains(&(kind, 7, article)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_are_brought_where_nothing_was_counted() {
+    let (world, files) = (World::new().await, Files::new());
+    let _persister = world.start("run");
+    world.warm().await;
+    let counted = ArticleNumber::try_from(2).unwrap();
+    redis::cmd("SET").arg(keys::pv(counted)).arg(5).exec_async(&mut world.redis().await).await.unwrap();
+    let rows = "{\"article_id\": 1, \"pv\": 100, \"reads\": 40}\n{\"article_id\": \"2\", \"pv\": 100}\n\
+                {\"article_id\": \"a-slug\", \"reads\": 7}\n{\"article_id\": 3, \"pv\": -1}\nnothing\n";
+    let file = files.write("counters.jsonl", rows);
+    let (code, report) = world.import(&files, &[&file]).await;
+    assert_eq!((code, report), (3, json!({ "counters": { "imported": 2, "known": 0 }, "rejected": 3 })));
+    assert_eq!(files.rejected(), [(4, "pv:"), (5, "no"), (2, "the")].map(|(row, why)| (row, why.to_owned())));
+    wait_for("the snapshot", LIMIT, async || {
+        let lines = world.export("counters").await;
+        Ok((lines.contains("1,100,0,40") && lines.contains("a-slug,0,0,7")).then_some(()))
+    })
+    .await
+    .unwrap();
+    let (_, report) = world.import(&files, &[&file]).await;
+    assert_eq!(report["counters"], json!({ "imported": 0, "known": 2 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_imported_with_what_is_wrong_in_it_named() {
+    let (world, files) = (World::new().await, Files::new());
+    let _persister = world.start("run");
+    world.warm().await;
+    let kind = any_of(Truth::Mysql);
+    for sql in [
+        "CREATE TABLE old_likes (id INT PRIMARY KEY AUTO_INCREMENT, user_id VARCHAR(40) NULL, article_id BIGINT NULL, at DATETIME NULL)",
+        "INSERT INTO old_likes (user_id, article_id, at) VALUES ('7', 1, '2020-01-02 03:04:05'), ('a-user', 1, '2020-01-02 03:04:05'),
+             ('8', 1, NULL), ('9', NULL, '2020-01-02 03:04:05'), ('7', 1, '2020-01-02 03:04:05')",
+    ] {
+        sqlx::query(sql).execute(&world.mysql).await.unwrap();
+    }
+    let owner = world.mariadb.owner_url();
+    let rejected = files.path("rejected");
+    let arguments = ["import", "--json", "--rejected", &rejected, "--table", "old_likes", "--kind", kind.name()];
+    let output = world.command(&arguments).env("INTERACTION_MYSQL_URL", &owner).output().await.unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report, json!({ kind.name(): { "imported": 2, "known": 1 }, "rejected": 2 }));
+    assert_eq!(files.rejected(), [(3, "at:".to_owned()), (4, "article_id:".to_owned())]);
+    assert_eq!(world.agreed(1).await.len(), 2);
+    for arguments in [["import", "--table", "no_such"], ["import", "--table", "kind"]] {
+        assert_eq!(world.ask(&arguments).await.0, 1, "{arguments:?}");
+    }
+}
+
+/// So many rows of every kind, of few articles; the first kind that excludes another leaves it out.
+fn many(users: i64) -> String {
+    let mut csv = HEADING.to_owned();
+    for user in 1..=users {
+        let kinds: Vec<Kind> =
+            Kind::ALL.iter().copied().filter(|kind| kind.excludes().iter().all(|other| other > kind)).collect();
+        for kind in kinds {
+            writeln!(csv, "{kind},{user},{},{AT}", 1 + user % 20).unwrap();
+        }
+    }
+    csv
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_is_killed_can_be_repeated() {
+    let (world, files) = (World::new().await, Files::new());
+    let _persister = world.start("run");
+    world.warm().await;
+    let csv = many(15_000);
+    let rows = csv.lines().count() - 1;
+    let file = files.write("many.csv", &csv);
+    let rejected = files.path("rejected");
+    for part in [5, 2] {
+        let arguments = ["import", &file, "--rejected", &rejected, "--wait-seconds", "1"];
+        let mut import = world.command(&arguments).spawn().unwrap();
+        wait_for("a part to be imported", LIMIT, async || {
+            Ok((world.tables().await.rows.len() > rows / part / 2).then_some(()))
+        })
+        .await
+        .unwrap();
+        import.kill().await.unwrap();
+    }
+    // The holds of the one that was killed run out by themselves.
+    wait_for("an import that rejects nothing", 2 * LIMIT, async || {
+        Ok((world.import(&files, &[&file, "--wait-seconds", "1"]).await.0 == 0).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(world.agreed(20).await.len(), rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_who_change_what_is_being_imported_have_the_last_word() {
+    let (world, files) = (World::new().await, Files::new());
+    let _persister = world.start("run");
+    world.warm().await;
+    let csv = many(10_000);
+    let file = files.write("many.csv", &csv);
+    let rejected = files.path("rejected");
+    let mut import = world.command(&["import", &file, "--rejected", &rejected]).spawn().unwrap();
+    let mut caller = world.caller().await;
+    let mut last = Vec::new();
+    let began = Timestamp::now();
+    'all: for round in 0.. {
+        for user in 1..=200 {
+            for kind in Kind::ALL.iter().copied() {
+                let (article, on) = (1 + user % 20, (user + round) % 2 == 0);
+                // A pair is held for a moment.
+                if caller.toggle(kind, user, article, on, "").await.is_ok() {
+                    last.retain(|(of, who, _)| (*of, *who) != (kind, user));
+                    last.push((kind, user, on));
+                }
+            }
+            if import.try_wait().unwrap().is_some() {
+                break 'all;
+            }
+        }
+        assert!(Timestamp::now().duration_since(began).as_secs() < 120, "the import does not end");
+    }
+    let standing = world.agreed(20).await;
+    for (kind, user, on) in last.into_iter().filter(|(kind, ..)| kind.excludes().is_empty()) {
+        assert_eq!(standing.contains(&(kind, user, 1 + user % 20)), on, "{kind} of {user}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_system_exports_another_imports() {
+    let files = Files::new();
+    let tables = {
+        let world = World::new().await;
+        let _persister = world.start("run");
+        world.warm().await;
+        let mut caller = world.caller().await;
+        for kind in Kind::ALL.iter().copied() {
+            for user in 1..=50 {
+                caller.toggled(kind, user, 1 + user % 7, true).await;
+            }
+            caller.toggle_of(kind, &"a|user".parse().unwrap(), &"a-slug".parse().unwrap(), true, "").await.unwrap();
+        }
+        world.settled().await;
+        let tables = ["interactions", "counters"].map(|table| world.export(table));
+        futures::future::join_all(tables).await
+    };
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let text = |lines: &BTreeSet<String>| {
+        // The heading sorts anywhere.
+        let (heading, rows): (Vec<&str>, Vec<&str>) =
+            lines.iter().map(String::as_str).partition(|line| line.contains("article_id"));
+        heading.into_iter().chain(rows).flat_map(|line| [line, "\n"]).collect::<String>()
+    };
+    assert_eq!(world.import(&files, &[&files.write("interactions.csv", &text(&tables[0]))]).await.0, 0);
+    assert_eq!(world.export("interactions").await, tables[0]);
+    world.agreed(7).await;
+}
