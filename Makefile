@@ -14,7 +14,7 @@ export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
 
-.PHONY: help setup components natives up down env token test test-mysql test-web fuzz lint chaos masters rebuild schemathesis bench k8s-check k8s-test k8s-observe
+.PHONY: help setup components natives up down env token test test-mysql test-web fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
@@ -74,7 +74,10 @@ fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (each)
 	@dev/fuzz $(SECONDS)
 
 rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
-	@REBUILD_LIKES=$(LIKES) cargo test $(CARGO_FLAGS) --test promises a_rebuild -- --nocapture
+	@REBUILD_LIKES=$(or $(LIKES),1000000) cargo test $(CARGO_FLAGS) --test promises a_rebuild -- --nocapture
+
+scale: setup natives ## time and memory of jobs and commands with much data: make scale LIKES=100000000
+	@SCALE_LIKES=$(or $(LIKES),3000000) cargo test $(CARGO_FLAGS) --test promises whatever_the_number_of_likes -- --nocapture
 
 bench: setup components natives ## figures beside their baselines; ONLY=like/hot-32,read for some, SMOKE=1 for a short form
 	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)

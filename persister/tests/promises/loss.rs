@@ -18,22 +18,22 @@ use crate::{
 
 /// A rebuild, as `warm` records it.
 #[derive(Debug, sqlx::FromRow)]
-struct Rebuild {
-    members: i64,
-    took_ms: i64,
+pub(crate) struct Rebuild {
+    pub(crate) members: i64,
+    pub(crate) took_ms: i64,
     noticed_ms: i64,
     lost_waiting: i64,
     lost_from_ms: Option<i64>,
 }
 
 impl World {
-    async fn last_rebuild(&self) -> Rebuild {
+    pub(crate) async fn last_rebuild(&self) -> Rebuild {
         let last =
             "SELECT members, took_ms, noticed_ms, lost_waiting, lost_from_ms FROM rebuild ORDER BY id DESC LIMIT 1";
         sqlx::query_as(last).fetch_one(&self.mysql).await.unwrap()
     }
 
-    async fn rebuilds(&self) -> i64 {
+    pub(crate) async fn rebuilds(&self) -> i64 {
         sqlx::query_scalar("SELECT COUNT(*) FROM rebuild").fetch_one(&self.mysql).await.unwrap()
     }
 

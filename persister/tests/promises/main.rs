@@ -19,6 +19,7 @@ mod reconcile;
 mod relay;
 mod revoke;
 mod rights;
+mod scale;
 mod settings;
 mod tables;
 mod trends;
