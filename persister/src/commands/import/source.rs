@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_and_json_lines_are_told_apart_by_their_first_character() {
+    fn csv_and_json_lines_are_recognised_by_their_first_character() {
         let both = [r#"{"article_id":"a-slug","at":"2026-11-21","user_id":"7"}"#];
         assert_eq!(read("user_id,article_id,at,note\n7, a-slug ,2026-11-21,\n"), both);
         assert_eq!(read("\n{\"user_id\":7,\"article_id\":\"a-slug\",\"at\":\"2026-11-21\",\"note\":null}\n\n"), both);
