@@ -15,11 +15,16 @@ use contract::{ArticleId, Kind, Partition, UserId, Version, Written};
 use tracing::warn;
 
 use crate::{
-    ledger::{markers::markers, marks::Marks, repair::restate},
+    ledger::{
+        markers::{Marker, markers},
+        marks::Marks,
+        repair::restate,
+    },
     output::counted,
     store::{StoreError, servers::Servers},
 };
 
+/// Users in one call of the script.
 const PER_CALL: usize = 500;
 
 /// An entry of an outbox that was sent.
@@ -50,7 +55,7 @@ impl Late {
         if late.is_empty() {
             return Ok(());
         }
-        let outcome = say_again(redis, &late).await;
+        let outcome = restate_missing(redis, &late).await;
         self.lock().extend(match &outcome {
             Ok(cold) => late.into_iter().filter(|entry| cold.contains(&entry.partition)).collect(),
             Err(_) => late,
@@ -63,29 +68,35 @@ impl Late {
     }
 }
 
-fn partitions(sent: &[Sent]) -> Vec<Partition> {
-    sent.iter().map(|entry| entry.partition).collect::<BTreeSet<_>>().into_iter().collect()
+/// The markers of the entries' partitions.
+async fn markers_of(redis: &mut Servers, sent: &[Sent]) -> Result<HashMap<Partition, Marker>, StoreError> {
+    let partitions: BTreeSet<Partition> = sent.iter().map(|entry| entry.partition).collect();
+    Ok(markers(redis, &partitions.into_iter().collect::<Vec<_>>()).await?.into_iter().collect())
 }
 
-/// The entries that are missing. A rebuilt outbox begins above every id that came before.
+/// Whether the entry is missing, if nobody has removed it. A rebuilt outbox begins above every id that came before.
+fn is_missing(entry: &Sent, markers: &HashMap<Partition, Marker>) -> bool {
+    let oldest = markers.get(&entry.partition).and_then(|marker| marker.oldest);
+    oldest.is_none_or(|first| first > entry.id)
+}
+
 async fn lost(redis: &mut Servers, sent: &[Sent]) -> Result<Vec<Sent>, StoreError> {
-    let oldest: HashMap<Partition, Option<Version>> =
-        markers(redis, &partitions(sent)).await?.into_iter().map(|(p, marker)| (p, marker.oldest)).collect();
-    let is_there =
-        |entry: &&Sent| oldest.get(&entry.partition).copied().flatten().is_some_and(|first| first <= entry.id);
-    Ok(sent.iter().filter(|entry| !is_there(entry)).cloned().collect())
+    let markers = markers_of(redis, sent).await?;
+    Ok(sent.iter().filter(|entry| is_missing(entry, &markers)).cloned().collect())
 }
 
-/// Restates the pairs. Returns the cold partitions, whose pairs are still to be restated.
-async fn say_again(redis: &mut Servers, late: &[Sent]) -> Result<BTreeSet<Partition>, StoreError> {
-    let mut cold = BTreeSet::new();
-    for (partition, marker) in markers(redis, &partitions(late)).await? {
-        if marker.server != redis.name(partition)? {
-            cold.insert(partition);
+/// Restates the pairs of missing entries. Returns the cold partitions, whose pairs are still to be restated.
+async fn restate_missing(redis: &mut Servers, late: &[Sent]) -> Result<BTreeSet<Partition>, StoreError> {
+    let (markers, mut cold) = (markers_of(redis, late).await?, BTreeSet::new());
+    for (partition, marker) in &markers {
+        if marker.server != redis.name(*partition)? {
+            cold.insert(*partition);
         }
     }
     let mut pairs: HashMap<(&ArticleId, Kind), Vec<UserId>> = HashMap::new();
-    for pair in late.iter().filter(|entry| !cold.contains(&entry.partition)).filter_map(|entry| entry.pair.as_ref()) {
+    // Redis may have been unreachable, and not emptied.
+    let missing = late.iter().filter(|entry| !cold.contains(&entry.partition) && is_missing(entry, &markers));
+    for pair in missing.filter_map(|entry| entry.pair.as_ref()) {
         pairs.entry((&pair.article, pair.kind)).or_default().push(pair.user.clone());
     }
     let mut count = 0;
@@ -99,7 +110,7 @@ async fn say_again(redis: &mut Servers, late: &[Sent]) -> Result<BTreeSet<Partit
     }
     if count > 0 {
         warn!(
-            "{} may have reached Kafka after Redis had been rebuilt without it: Redis has said again what it holds",
+            "{} may have reached Kafka after a rebuild without it: Redis has restated its pair",
             counted(count, "change")
         );
     }
