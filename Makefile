@@ -77,7 +77,7 @@ rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
 	@REBUILD_LIKES=$(or $(LIKES),1000000) cargo test $(CARGO_FLAGS) --test promises a_rebuild -- --nocapture
 
 scale: setup natives ## time and memory of jobs and commands with much data: make scale LIKES=100000000
-	@SCALE_LIKES=$(or $(LIKES),3000000) cargo test $(CARGO_FLAGS) --test promises whatever_the_number_of_likes -- --nocapture
+	@SCALE_LIKES=$(or $(LIKES),3000000) cargo test $(CARGO_FLAGS) --test promises with_any_number_of_likes -- --nocapture
 
 bench: setup components natives ## figures beside their baselines; ONLY=like/hot-32,read for some, SMOKE=1 for a short form
 	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)

@@ -189,30 +189,5 @@ async fn a_rebuild_brings_back_every_user_and_says_how_fast() {
     let hot = ArticleNumber::try_from(hot).unwrap();
     assert_eq!(world.members(Kind::ALL[0], hot).await.len(), usize::try_from(wanted / 2).unwrap());
 
-    let began = Instant::now();
-    let peak_kb = peak_of(world.command(&["reconcile"])).await;
-    println!("reconcile found no difference in {:.1} s, with {peak_kb} kB at most", began.elapsed().as_secs_f64());
-    assert!(peak_kb < RECONCILE_KB, "{peak_kb} kB");
-}
-
-/// The most memory that a comparison may take, for any number of users.
-const RECONCILE_KB: u64 = 200_000;
-
-/// Runs a command, which must succeed. Returns the most memory that it used, in kB.
-async fn peak_of(mut command: tokio::process::Command) -> u64 {
-    let mut child = command.spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id().unwrap());
-    let mut peak = 0;
-    loop {
-        // A process that has ended has no `VmHWM`.
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        if let Some(now) = text.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
-            peak = now.trim().trim_end_matches(" kB").parse().unwrap();
-        }
-        if let Some(ended) = child.try_wait().unwrap() {
-            assert!(ended.success(), "{ended}");
-            return peak;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    world.measured(&["reconcile"], wanted).await;
 }

@@ -1,4 +1,4 @@
-//! What commands and jobs cost with many likes: `make scale LIKES=100000000`. Nothing may grow with the data except time.
+//! Time and memory of jobs and commands with many likes: `make scale LIKES=100000000`. The memory is limited, whatever the data.
 
 use std::{
     fmt::Write as _,
@@ -17,14 +17,14 @@ const ROWS: i64 = 10_000;
 /// The likes of every article except the hot one.
 const EACH: i64 = 100;
 const HOT: i64 = 7;
-/// What a command or a job may take, however many likes there are.
+/// The most memory of a command or a job, for any number of likes.
 const MOST_KB: u64 = 256 * 1024;
 
 fn wanted() -> i64 {
     std::env::var("SCALE_LIKES").map_or(50_000, |likes| likes.parse().unwrap())
 }
 
-/// One line of the table, as it is measured: what was done, for how long, at what rate, and in how much memory.
+/// Prints a line of the table: the work, its time, its rate and its memory.
 fn line(what: &str, took: Duration, count: i64, kb: u64) {
     let seconds = took.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "for people")]
@@ -32,15 +32,15 @@ fn line(what: &str, took: Duration, count: i64, kb: u64) {
     println!("| {what} | {seconds:.1} s | {rate:.0}/s | {mb:.0} MB |");
 }
 
-/// The most memory that a process has had so far, in kB.
+/// The most memory that a process has used so far, in kB. None if the process has ended.
 fn peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches(" kB").parse().ok()
 }
 
 impl World {
-    /// So many likes: a tenth of one article, and [`EACH`] of every other. Without the secondary indexes, which are built
-    /// at the end.
+    /// Writes this many likes to MySQL: a tenth of them for one article, and [`EACH`] for every other. The secondary indexes
+    /// are built at the end, which is faster.
     async fn fill(&self, likes: i64) {
         let run = async |sql: String| raw_sql(AssertSqlSafe(sql)).execute(&self.mysql).await.unwrap();
         let kind = any_of(Truth::Redis).code();
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// Runs a command, which must succeed, and prints its line.
-    async fn measured(&self, arguments: &[&str], count: i64) {
+    pub(crate) async fn measured(&self, arguments: &[&str], count: i64) {
         let began = Instant::now();
         let mut child = self.command(arguments).stdout(Stdio::null()).spawn().unwrap();
         let (pid, mut kb) = (child.id().unwrap(), 0);
@@ -92,7 +92,7 @@ impl World {
         assert!(kb < MOST_KB, "{arguments:?} took {kb} kB");
     }
 
-    /// Waits for a rebuild after the one that was the last, and prints its line.
+    /// Waits until there are more than `last` rebuilds, and prints the line of the newest.
     async fn rebuilt(&self, what: &str, last: i64, warm: &Service) {
         let rebuild = wait_for("the rebuild", 100 * LIMIT, async || {
             Ok((self.rebuilds().await > last).then_some(self.last_rebuild().await))
@@ -107,7 +107,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_the_number_of_likes_memory_stays_the_same() {
+async fn with_any_number_of_likes_memory_stays_below_its_limit() {
     let likes = wanted();
     let world = World::new().await;
     let jobs = ["warm", "relay", "consume"].map(|job| world.another(job));
@@ -140,7 +140,7 @@ async fn whatever_the_number_of_likes_memory_stays_the_same() {
     world.measured(&["reconcile", "--sample", "100"], 100 * EACH).await;
     world.measured(&["export", "--table", "interactions"], likes).await;
 
-    // A hundredth of the likes comes in new, of users who had none.
+    // New users add a hundredth of the likes.
     let (mut caller, new) = (world.caller().await, (likes / 100).max(100));
     let began = Instant::now();
     for n in 0..new {
