@@ -1,12 +1,12 @@
--- Switches a kind on for pairs that another system had on: status and count, without an event, since MySQL gets the rows
--- beside this. For kinds whose truth is Redis. The caller holds the pairs. Run twice it does nothing more.
+-- Imports pairs that another system had on: status and count, without an event, because the caller writes the rows to MySQL
+-- itself. For kinds whose truth is Redis. The caller holds the pairs. A second run does nothing more.
 --
 -- KEYS  1 warm   2 held, then for each pair: count, members, then the members of each excluded kind
--- ARGV  1 name of the server   2 kind   3 how many kinds it excludes   4 when the pairs' hold runs out, as hold.lua answered
+-- ARGV  1 name of the server   2 kind   3 how many kinds it excludes   4 when the pairs' hold expires, as hold.lua returned
 --       then for each pair: number of the user, number of the article
 --
--- Returns OK, then for each pair 1 if it is on now, 2 if it was on, 3 if a kind is on that excludes it,
---             or 0 where its hold has run out
+-- Returns OK, then for each pair 1 if it is on now, 2 if it was on, 3 if another kind is on that excludes it,
+--             or 0 if its hold has expired
 --         COLD   as in toggle.lua
 
 -- @include guard

@@ -1,9 +1,9 @@
--- Sets an article's PV and reads to what another system counted, where nothing has been counted here.
+-- Sets an article's PV and reads to those of another system, unless the article has counters here.
 --
 -- KEYS  1 warm   2 pv   3 reads   4 changed
 -- ARGV  1 name of the server   2 article id   3 pv   4 reads
 --
--- Returns OK, 1 if they are set now, 2 if they had just these values, 0 where something else has been counted
+-- Returns OK, 1 if they are set now, 2 if they had just these values, 0 if the article has other counters
 --         COLD   as in toggle.lua
 
 -- @include guard

@@ -1,19 +1,19 @@
-//! The scripts that bring in what another system had.
+//! The scripts that import pairs and counters of another system.
 
 use super::part::Each;
 use crate::{ArticleId, ArticleNumber, Kind, Partition, UserNumber, keys};
 
 script! {
-    /// `import.lua`: switches a kind on for pairs that are held. For kinds whose truth is Redis. The answer is in the order of the
-    /// pairs: see [`IMPORTED`] and its neighbours.
+    /// `import.lua`: switches a kind on for held pairs. For kinds whose truth is Redis. Returns, for each pair,
+    /// [`HOLD_RAN_OUT`], [`IMPORTED`], [`WAS_THERE`] or [`EXCLUDED`].
     Import<'a> = IMPORT -> Vec<u64> {
         /// The partition of all the articles.
         partition: Partition,
-        /// Which kind.
+        /// The kind.
         kind: Kind,
-        /// For whom, of which article; some hundreds at most.
+        /// The users and articles; a few hundred at most.
         pairs: &'a [(UserNumber, ArticleNumber)],
-        /// When the pairs' hold runs out, as [`super::Held`] says.
+        /// When the pairs' hold expires, as [`super::Held`] says.
         until: &'a str,
     }
     |call, at| in call.partition,
@@ -30,20 +30,20 @@ script! {
     )
 }
 
-/// The pair's hold has run out; nothing was done.
+/// The pair's hold has expired. Nothing was done.
 pub const HOLD_RAN_OUT: u64 = 0;
-/// It is on, or the counters are set, since this call.
+/// The pair was switched on, or the counters were set.
 pub const IMPORTED: u64 = 1;
-/// It was on, or the counters had these values.
+/// The pair was on before, or the counters had these values.
 pub const WAS_THERE: u64 = 2;
-/// A kind is on that excludes it; nothing was done.
+/// Another kind is on that excludes this one. Nothing was done.
 pub const EXCLUDED: u64 = 3;
 
 script! {
-    /// `import_counters.lua`: sets an article's PV and reads. Answers [`IMPORTED`], [`WAS_THERE`], or 0 where something has been
-    /// counted before.
+    /// `import_counters.lua`: sets an article's PV and reads. Returns [`IMPORTED`], [`WAS_THERE`], or 0 if the article has other
+    /// counters.
     ImportCounters = IMPORT_COUNTERS -> u64 {
-        /// Of which article.
+        /// The article.
         article: ArticleId,
         /// Page views.
         pv: u64,

@@ -1,5 +1,4 @@
-//! Bringing in what another system had: pairs that are on since some time, and counters. What has happened here is newer, and
-//! stays.
+//! Importing pairs and counters of another system. Every change that was made here is newer, and stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,12 +21,12 @@ use super::{
 };
 use crate::store::{StoreError, Stores, mysql::is_deadlock, scripts::accepted};
 
-/// Calls of the procedure at once: each waits for the disk, and the disk takes several together.
+/// Parallel calls of the procedure. Each waits for the disk, which syncs several commits together.
 const AT_ONCE: usize = 4;
-/// How often a transaction is tried where another one stands in the way.
+/// How often a transaction is tried while another one is in the way.
 const TRIES: u32 = 5;
 
-/// Pairs, and since when each is on.
+/// Pairs, each with the time since which it is on.
 pub(crate) type Since = BTreeMap<Pair, (Written, Timestamp)>;
 
 /// An article's page views and reads.
@@ -38,23 +37,23 @@ pub(crate) struct Counted {
     pub(crate) reads: u64,
 }
 
-/// What became of a row.
+/// The result of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
-    /// It is here since now.
+    /// The row is imported.
     Imported,
-    /// It was here, or its user has changed it here.
+    /// The row was here before, or its user has changed the pair here.
     Known,
-    /// A kind is on here that excludes it.
+    /// Another kind is on here that excludes this one.
     Excluded,
-    /// Something else has been counted here.
+    /// The article has other counters here.
     Counted,
     /// The user was erased.
     Erased,
-    /// Another id has the same number.
+    /// The number of an id belongs to another id.
     Collides,
-    /// Another command has the pair in hand, or the stores took longer than its hold lasts.
+    /// Another command holds the pair, or the hold expired before MySQL caught up.
     Busy,
 }
 
@@ -70,7 +69,7 @@ pub(crate) async fn pairs(
     let (of_redis, of_mysql): (Vec<Pair>, Vec<Pair>) = rest.partition(|(_, kind, _)| kind.truth() == Truth::Redis);
     if !of_redis.is_empty() {
         let done = in_redis(stores, holder, since, (&of_redis, patience)).await;
-        // What is not released now runs out by itself; the first error says more.
+        // Holds that are not released now expire. Report the first error, since it says more.
         let released = holder.release().await;
         outcomes.extend(done?);
         released?;
@@ -79,7 +78,7 @@ pub(crate) async fn pairs(
     Ok(outcomes)
 }
 
-/// Those that neither store may get. The names of all others are kept.
+/// The pairs that must not be imported. Stores the names of all others.
 async fn refused(stores: &Stores, since: &Since) -> Result<BTreeMap<Pair, Outcome>, StoreError> {
     let mut outcomes = BTreeMap::new();
     let users: Vec<_> = since.values().map(|(written, _)| written.user.clone()).collect();
@@ -103,13 +102,14 @@ async fn refused(stores: &Stores, since: &Since) -> Result<BTreeMap<Pair, Outcom
     Ok(outcomes)
 }
 
-/// The time itself: whatever a user does here has a version that is newer.
+/// The version of an imported row is its time, so every change made here has a newer version.
 fn version(at: Timestamp) -> Version {
     Version { ms: u64::try_from(at.as_millisecond()).unwrap_or_default(), seq: 0 }
 }
 
-/// Nobody changes the pairs while they are held, and MySQL has all that was changed before: one without a row was never on here.
-/// Redis first, since its answer says what may be on; a run that ends in between is completed by the next one.
+/// Nobody can change the pairs while they are held, and MySQL has every earlier change. So a pair without a row was never on
+/// here. Redis comes first, because its script checks exclusions. If the run ends between Redis and MySQL, the next run completes
+/// it.
 async fn in_redis(
     stores: &Stores,
     holder: &mut Holder,
@@ -146,7 +146,7 @@ async fn in_redis(
     Ok(outcomes)
 }
 
-/// As the consumer does, which may have the same partitions in hand.
+/// Writes rows by the transaction of the consumer, which may be working on the same partitions.
 async fn write(stores: &Stores, events: &[Event]) -> Result<(), StoreError> {
     let events: Vec<&Event> = events.iter().collect();
     if events.is_empty() {
@@ -161,7 +161,7 @@ async fn write(stores: &Stores, events: &[Event]) -> Result<(), StoreError> {
     }
 }
 
-/// What the user's own request would have said.
+/// The event that the user's own request would have caused.
 fn event(Written { kind, user, article }: &Written, at: Timestamp) -> Event {
     Event {
         version: version(at),
@@ -175,7 +175,7 @@ fn event(Written { kind, user, article }: &Written, at: Timestamp) -> Event {
     }
 }
 
-/// One transaction looks at the row and makes it, so nothing has to be held.
+/// One transaction checks for a row and inserts it, so no hold is needed.
 async fn in_mysql(stores: &Stores, since: &Since, pairs: &[Pair]) -> Result<BTreeMap<Pair, Outcome>, StoreError> {
     let calls = pairs.iter().filter_map(|pair| since.get(pair)).map(|(written, at)| async move {
         let toggled = toggle::import(&stores.mysql, written, version(*at)).await?;
@@ -185,7 +185,7 @@ async fn in_mysql(stores: &Stores, since: &Since, pairs: &[Pair]) -> Result<BTre
     stream::iter(calls).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// Sets counters where nothing has been counted; what became of each, in their order.
+/// Sets the counters of articles that have none. Returns the outcomes in the same order.
 pub(crate) async fn counters(holder: &mut Holder, rows: &[Counted]) -> Result<Vec<Outcome>, StoreError> {
     let calls: Vec<ImportCounters> = rows
         .iter()
@@ -200,7 +200,7 @@ pub(crate) async fn counters(holder: &mut Holder, rows: &[Counted]) -> Result<Ve
     Ok(outcomes.into_iter().map(outcome).collect())
 }
 
-/// The epoch of every partition: one that has grown was rebuilt meanwhile.
+/// The epoch of every partition. It grows with each rebuild.
 pub(crate) async fn epochs(holder: &mut Holder) -> Result<Vec<u64>, StoreError> {
     let partitions: Vec<Partition> = Partition::all().collect();
     let markers = super::markers::markers(holder.redis(), &partitions).await?;

@@ -1,4 +1,4 @@
-//! The whole state, row by row, as one statement sees it.
+//! The whole state, row by row, as of one statement.
 
 use contract::{ArticleId, ArticleNumber, Kind, UserId, UserNumber};
 use futures::TryStreamExt as _;
@@ -6,7 +6,7 @@ use sqlx::{MySqlPool, query_as, query_scalar};
 
 use super::clock::rfc_3339;
 
-/// How many rows there are about.
+/// The approximate number of rows.
 pub(crate) async fn size(mysql: &MySqlPool, of_counters: bool) -> anyhow::Result<u64> {
     let sql = if of_counters {
         "SELECT COUNT(*) FROM article_stats"
@@ -17,7 +17,7 @@ pub(crate) async fn size(mysql: &MySqlPool, of_counters: bool) -> anyhow::Result
     Ok(rows.unsigned_abs())
 }
 
-/// Calls `take` with kind, user id, article id and time of all that is on.
+/// Calls `take` with the kind, user id, article id and time of every pair that is on.
 pub(crate) async fn interactions(
     mysql: &MySqlPool,
     take: &mut impl FnMut(&str, &str, &str, &str) -> anyhow::Result<()>,
@@ -32,7 +32,7 @@ pub(crate) async fn interactions(
     ))
     .fetch(mysql);
     while let Some((kind, user, user_name, article, article_name, at)) = rows.try_next().await? {
-        // What another release wrote is left to it.
+        // Skip kinds of a newer release.
         let Some(kind) = Kind::from_code(kind) else { continue };
         let user = UserId::stored(UserNumber::try_from(user)?, user_name.as_deref());
         take(kind.name(), &user.to_string(), &article_id(article, article_name.as_deref())?, &at)?;
@@ -40,7 +40,7 @@ pub(crate) async fn interactions(
     Ok(())
 }
 
-/// Calls `take` with the article id, and its page views, visitors and reads, as of the last snapshot.
+/// Calls `take` with each article id and its page views, visitors and reads, as of the last snapshot.
 pub(crate) async fn counters(
     mysql: &MySqlPool,
     take: &mut impl FnMut(&str, [&str; 3]) -> anyhow::Result<()>,

@@ -1,4 +1,4 @@
-//! Bringing in what another system had, and taking out all that there is.
+//! Importing from another system, and exporting the whole state.
 
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
@@ -33,7 +33,7 @@ impl Files {
         self.path(name)
     }
 
-    /// Row and the first word of the reason of each rejected row.
+    /// The number of each rejected row, and the first word of its reason.
     fn rejected(&self) -> Vec<(u64, String)> {
         let text = fs::read_to_string(self.path("rejected")).unwrap_or_default();
         let row = |line: &str| {
@@ -45,9 +45,11 @@ impl Files {
 }
 
 impl World {
-    /// Runs an import to its end: its exit code, and the report.
+    /// Runs an import to its end. Returns its exit code and its report.
     async fn import(&self, files: &Files, arguments: &[&str]) -> (i32, Value) {
         let rejected = files.path("rejected");
+        // The rows of an earlier import.
+        let _ = fs::remove_file(&rejected);
         let arguments = [&["import", "--json", "--rejected", &rejected], arguments].concat();
         let (code, out) = self.ask(&arguments).await;
         (code, serde_json::from_str(&out).unwrap())
@@ -79,7 +81,7 @@ async fn an_import_brings_what_is_not_here_and_changes_nothing_that_is() {
     let mut csv = HEADING.to_owned();
     for kind in Kind::ALL.iter().copied() {
         let article = 1 + place_of(kind);
-        // Who has switched it off here, who has it on, and who is new; that one comes twice.
+        // User 1 has switched it off here, user 2 has it on, and user 3 is new and comes twice.
         for on in [true, false] {
             caller.toggled(kind, 1, article, on).await;
         }
@@ -106,7 +108,7 @@ async fn an_import_brings_what_is_not_here_and_changes_nothing_that_is() {
         rejected.push((rows + 1 + rejected.len() as u64, why.to_owned()));
         writeln!(csv, "{bad}").unwrap();
     }
-    // By names, which are new here.
+    // An id that is a name.
     writeln!(csv, "{kind},auth0|507f,a-slug,{AT}").unwrap();
     let file = files.write("before.csv", &csv);
 
@@ -125,7 +127,7 @@ async fn an_import_brings_what_is_not_here_and_changes_nothing_that_is() {
         assert!(exported.contains(&line), "{line} in {exported:?}");
     }
 
-    // Again nothing happens; and what users do then is newer.
+    // A second import changes nothing, and later changes of users are newer.
     let (code, report) = world.import(&files, &[&file]).await;
     assert_eq!((code, &report["rejected"]), (3, &json!(rejected.len())));
     for of in Kind::ALL.iter().copied() {
@@ -177,6 +179,8 @@ async fn counters_are_brought_where_nothing_was_counted() {
     .unwrap();
     let (_, report) = world.import(&files, &[&file]).await;
     assert_eq!(report["counters"], json!({ "imported": 0, "known": 2 }));
+    assert_eq!(world.ask(&["import", &file, "--rejected", &file]).await.0, 1);
+    assert_eq!(fs::read_to_string(&file).unwrap(), rows, "no file with rows is overwritten");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,7 +209,7 @@ async fn a_table_is_imported_with_what_is_wrong_in_it_named() {
     }
 }
 
-/// So many rows of every kind, of few articles; the first kind that excludes another leaves it out.
+/// Rows of this many users for a few articles. Of two kinds that exclude each other it has one.
 fn many(users: i64) -> String {
     let mut csv = HEADING.to_owned();
     for user in 1..=users {
@@ -237,7 +241,7 @@ async fn an_import_that_is_killed_can_be_repeated() {
         .unwrap();
         import.kill().await.unwrap();
     }
-    // The holds of the one that was killed run out by themselves.
+    // The holds of the killed import expire.
     wait_for("an import that rejects nothing", 2 * LIMIT, async || {
         Ok((world.import(&files, &[&file, "--wait-seconds", "1"]).await.0 == 0).then_some(()))
     })
@@ -262,7 +266,7 @@ async fn users_who_change_what_is_being_imported_have_the_last_word() {
         for user in 1..=200 {
             for kind in Kind::ALL.iter().copied() {
                 let (article, on) = (1 + user % 20, (user + round) % 2 == 0);
-                // A pair is held for a moment.
+                // While a pair is held, the toggle is refused.
                 if caller.toggle(kind, user, article, on, "").await.is_ok() {
                     last.retain(|(of, who, _)| (*of, *who) != (kind, user));
                     last.push((kind, user, on));
@@ -302,7 +306,7 @@ async fn what_one_system_exports_another_imports() {
     let _persister = world.start("run");
     world.warm().await;
     let text = |lines: &BTreeSet<String>| {
-        // The heading sorts anywhere.
+        // The set has moved the heading to some other place.
         let (heading, rows): (Vec<&str>, Vec<&str>) =
             lines.iter().map(String::as_str).partition(|line| line.contains("article_id"));
         heading.into_iter().chain(rows).flat_map(|line| [line, "\n"]).collect::<String>()

@@ -1,4 +1,4 @@
-//! Bringing in what another system had.
+//! Importing pairs and counters of another system.
 
 use anyhow::Result;
 use contract::{
@@ -19,7 +19,7 @@ async fn what_is_held_is_switched_on_once_and_without_an_event() -> Result<()> {
         let mut server = Server::warm().await?;
         server.fill(kind, [8]).await?;
         let held = server.call(&hold(&[pair(kind, 7), pair(kind, 8)], 60_000)).await??;
-        // The third is not held.
+        // The third pair is not held.
         let pairs = of([7, 8, 9]);
         let import = Import { partition: partition(), kind, pairs: &pairs, until: &held.until };
         assert_eq!(server.mistaken(&import).await?, Err(Refusal::Cold));

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duratio
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use contract::{Kind, Pair};
+use contract::{Kind, Pair, Partition};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -23,15 +23,15 @@ use crate::{
         holds::Holder,
         import::{self, Counted, Outcome, Since},
         markers::all_warm,
-        settle::Patience,
+        settle::{self, Patience},
     },
     output::progress,
     store::Stores,
 };
 
-/// Rows that are worked on at once, and whose pairs are held meanwhile: for some tenths of a second.
+/// Rows in one batch. Their pairs are held while the batch is imported, for some tenths of a second.
 const TOGETHER: usize = 10_000;
-/// What the process exits with where rows were rejected.
+/// The exit code if rows were rejected.
 const REJECTED: u8 = 3;
 
 #[derive(Debug, Args)]
@@ -42,16 +42,17 @@ pub(crate) struct ImportOptions {
     /// an article's counters: `article_id`, pv, reads. Other columns are ignored.
     #[arg(required_unless_present = "table")]
     file: Option<PathBuf>,
-    /// Read a table or view of the MySQL server instead, such as `shop.old_likes`. The persister's user must be allowed to read it.
+    /// Read a table or view of the MySQL server instead, such as `shop.old_likes`. The persister's user needs the right to read
+    /// it.
     #[arg(long, conflicts_with = "file")]
     table: Option<String>,
-    /// The kind of rows that have none.
+    /// The kind of rows without a column `kind`.
     #[arg(long, value_parser = kind_parser())]
     kind: Option<Kind>,
-    /// Write the rejected rows there, a JSON object a line, each with its reason.
+    /// Write rejected rows to this file, one JSON object a line, each with its reason. The file must be new or empty.
     #[arg(long, default_value = "rejected.jsonl")]
     rejected: PathBuf,
-    /// Leave out so many rows at the beginning: those that an interrupted import said were done.
+    /// Skip this many rows at the beginning. An interrupted import prints how many are done.
     #[arg(long, default_value_t = 0)]
     skip: u64,
     /// Print one JSON object instead of text.
@@ -62,7 +63,7 @@ pub(crate) struct ImportOptions {
     wait_seconds: u64,
 }
 
-/// Rows that are worked on together: each row's number and fields, and what it says.
+/// The rows of one batch, with their numbers and fields.
 #[derive(Default)]
 struct Batch {
     rows: u64,
@@ -71,7 +72,7 @@ struct Batch {
     counters: Vec<(u64, Fields, Counted)>,
 }
 
-/// What does not change while an import runs.
+/// The stores and options of an import.
 struct Import<'a> {
     stores: &'a Stores,
     options: &'a ImportOptions,
@@ -93,7 +94,7 @@ pub(crate) async fn run(
 }
 
 impl Import<'_> {
-    /// Imports batch by batch. `done` grows with each, so that another run can go on where this one ends.
+    /// Imports batch by batch. `done` counts the rows, so that another run can continue where this one ends.
     async fn all(&self, report: &mut Report, done: &mut u64) -> anyhow::Result<()> {
         let Import { stores, options, stop } = self;
         let mut holder = Holder::new(stores, Duration::from_secs(options.wait_seconds)).await?;
@@ -115,14 +116,22 @@ impl Import<'_> {
             let Some(position) = position else { break };
             let rows = batch.rows;
             self.batch(&mut holder, batch, report).await?;
+            report.flush()?;
             *done += rows;
             bar.set_position(position);
         }
         bar.finish_and_clear();
-        Ok(())
+        settle::in_redis(&stores.mysql, &Partition::all().collect(), &self.patience())
+            .await
+            .context("everything is imported, but Redis does not show all of it yet")
     }
 
-    /// The next batch, and how far the source is read after it; nowhere at its end. What cannot be imported is reported.
+    /// The patience for one wait that begins now.
+    fn patience(&self) -> Patience<'_> {
+        Patience::new(Duration::from_secs(self.options.wait_seconds), self.stop)
+    }
+
+    /// Reads the next batch, and the position in the source after it. None at the end of the source. Rejects invalid rows.
     async fn next(&self, source: &mut Source, report: &mut Report, done: u64) -> anyhow::Result<(Batch, Option<u64>)> {
         let (mut batch, mut position, now) = (Batch::default(), None, Timestamp::now());
         while batch.since.len() + batch.counters.len() < TOGETHER {
@@ -156,7 +165,7 @@ impl Import<'_> {
 
     async fn batch(&self, holder: &mut Holder, batch: Batch, report: &mut Report) -> anyhow::Result<()> {
         let before = import::epochs(holder).await?;
-        let patience = Patience::new(Duration::from_secs(self.options.wait_seconds), self.stop);
+        let patience = self.patience();
         for (pair, outcome) in import::pairs(self.stores, holder, &batch.since, &patience).await? {
             report.count(What::Kind(pair.1), outcome);
             if let (Some(reason), Some((number, fields))) = (report::reason(outcome), batch.from.get(&pair)) {

@@ -1,4 +1,4 @@
-//! What became of the rows, for people and for tools.
+//! The result of each row, for people and for tools.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use contract::Kind;
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use crate::{
     output::{counted, json_line, line, table},
 };
 
-/// What a row is of.
+/// The subject of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
     Kind(Kind),
@@ -33,7 +33,7 @@ impl What {
     }
 }
 
-/// Why a row that makes sense was not imported; none where it was, or was here before.
+/// Why a valid row was not imported. None if the row was imported, or was here before.
 pub(super) const fn reason(outcome: Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Imported | Outcome::Known => None,
@@ -47,7 +47,7 @@ pub(super) const fn reason(outcome: Outcome) -> Option<&'static str> {
     }
 }
 
-/// Counts, and a file of the rejected rows. A file without any row is removed.
+/// The counts, and the file of rejected rows. The file is removed if it stays empty.
 pub(super) struct Report {
     path: PathBuf,
     file: Option<BufWriter<File>>,
@@ -69,9 +69,11 @@ struct Rejected<'a> {
 }
 
 impl Report {
-    /// Fails where the file cannot be written, before anything is imported.
+    /// Opens the file before anything is imported. Rows in it are kept: they are another import's, or the input of this one.
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = File::create(path).with_context(|| format!("--rejected {}", path.display()))?;
+        let option = || format!("--rejected {}", path.display());
+        let file = File::options().append(true).create(true).open(path).with_context(option)?;
+        ensure!(file.metadata()?.len() == 0, "{} has rows already: move it, or name another file", option());
         let file = Some(BufWriter::new(file));
         Ok(Self { path: path.to_owned(), file, rejected: 0, counts: BTreeMap::new() })
     }
@@ -94,15 +96,20 @@ impl Report {
         Ok(())
     }
 
+    /// Writes the rows so far to the file.
+    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
+        self.file.as_mut().map_or(Ok(()), BufWriter::flush).with_context(|| self.path.display().to_string())
+    }
+
     pub(super) const fn rejected(&self) -> u64 {
         self.rejected
     }
 
-    /// Prints the counts, and closes the file; an empty one goes.
+    /// Prints the counts and closes the file.
     pub(super) fn finish(&mut self, json: bool) -> anyhow::Result<()> {
-        if let Some(mut file) = self.file.take() {
-            file.flush().with_context(|| self.path.display().to_string())?;
-            // /dev/stderr, or a pipe, stays.
+        self.flush()?;
+        if let Some(file) = self.file.take() {
+            // `/dev/stderr` and pipes stay.
             if self.rejected == 0 && file.get_ref().metadata()?.is_file() {
                 std::fs::remove_file(&self.path).with_context(|| self.path.display().to_string())?;
             }

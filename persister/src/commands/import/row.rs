@@ -1,4 +1,4 @@
-//! A row of another system, and what it says.
+//! A row of another system, and its meaning.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,22 @@ use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
 use crate::ledger::import::Counted;
 
-/// What a row says.
+/// The meaning of a row.
 #[derive(Debug)]
 pub(super) enum Row {
-    /// A pair that is on, and since when.
+    /// A pair that is on since this time.
     Pair(Written, Timestamp),
     /// An article's counters.
     Counters(Counted),
 }
 
-/// The columns that mean something; all others are left alone.
+/// The columns that `import` reads. It ignores all others.
 pub(super) const COLUMNS: [&str; 6] = ["kind", "user_id", "article_id", "at", "pv", "reads"];
 
-/// A row's values by column; none that is NULL or empty.
+/// A row's values by column. NULL and empty values are left out.
 pub(super) type Fields = BTreeMap<String, String>;
 
-/// Reads a row. A row without a kind has `kind`. The error is a reason for people.
+/// Reads a row. `kind` is the kind of a row without one. The error is a reason for people.
 pub(super) fn read(fields: &Fields, kind: Option<Kind>, now: Timestamp) -> Result<Row, String> {
     let of = |column: &str| fields.get(column).map(String::as_str);
     let article: ArticleId = id("article_id", of("article_id"))?;
@@ -48,13 +48,13 @@ fn id<T: std::str::FromStr<Err: std::fmt::Display>>(column: &str, text: Option<&
     text.parse().map_err(|error| format!("{column}: {error}"))
 }
 
-/// Not above what both stores count with.
+/// A count that fits into a signed 64-bit integer, as both stores need.
 fn count(column: &str, text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
     number.ok_or_else(|| format!("{column}: `{text}` is no number from 0 on"))
 }
 
-/// RFC 3339; or as MySQL prints it, in UTC.
+/// A time in RFC 3339, or in UTC as MySQL prints it.
 fn time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let utc = || Offset::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
     let at: Timestamp = text.parse().ok().or_else(utc).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! Where rows come from: a file of CSV or JSON lines, or a table of MySQL.
+//! The source of rows: a file of CSV or JSON lines, or a table of MySQL.
 
 use std::{
     fs::File,
@@ -14,18 +14,18 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::row::{COLUMNS, Fields};
 
-/// Rows that are read ahead.
+/// The rows read ahead of the import.
 const AHEAD: usize = 1000;
 
-/// A row as it was read, or why it could not be.
+/// A row of the source.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) fields: Result<Fields, String>,
-    /// How far the source has been read, in its own measure: bytes of a file, rows of a table.
+    /// The position after the row: bytes of a file, or rows of a table.
     pub(super) position: u64,
 }
 
-/// Rows in their order, and how much there is to read in all; 0 where nobody knows. An error ends them.
+/// The rows in order, and the position of their end; 0 if that is unknown. An error ends the rows.
 pub(super) struct Source {
     pub(super) rows: Receiver<anyhow::Result<Item>>,
     pub(super) total: u64,
@@ -34,7 +34,7 @@ pub(super) struct Source {
 type Sink = Sender<anyhow::Result<Item>>;
 
 impl Source {
-    /// CSV with a heading, or JSON lines, by the first character; - is standard input.
+    /// Opens CSV with a heading, or JSON lines, recognised by the first character; - is standard input.
     pub(super) fn file(path: &Path) -> anyhow::Result<Self> {
         let is_stdin = path.as_os_str() == "-";
         let (input, total): (Box<dyn Read + Send>, u64) = if is_stdin {
@@ -45,7 +45,7 @@ impl Source {
             (Box::new(file), total)
         };
         let (sink, rows) = channel(AHEAD);
-        // Files block. The thread ends with the file, or with the receiver.
+        // Reading a file blocks its thread, which ends at the end of the file, or when the receiver is dropped.
         tokio::task::spawn_blocking(move || {
             if let Err(error) = read_file(BufReader::new(input), &sink) {
                 let _ = sink.blocking_send(Err(error));
@@ -54,7 +54,7 @@ impl Source {
         Ok(Self { rows, total })
     }
 
-    /// A table or view that the persister's user may read, perhaps of another database of the server: `shop.likes`.
+    /// Opens a table or view that the persister's user may read. It may be in another database of the server: `shop.likes`.
     pub(super) async fn table(mysql: &MySqlPool, name: &str) -> anyhow::Result<Self> {
         let quoted = quoted(name)?;
         let columns = columns_of(mysql, &quoted).await?;
@@ -85,7 +85,7 @@ fn read_csv(input: impl Read, sink: &Sink) -> anyhow::Result<()> {
         let fields = match reader.read_byte_record(&mut record) {
             Ok(false) => return Ok(()),
             Ok(true) => fields_of(&headings, &record),
-            // The rest of the file can be read where only this row is not what the heading says.
+            // A row with too many or too few values does not stop the rest of the file.
             Err(error) if matches!(error.kind(), csv::ErrorKind::UnequalLengths { .. }) => Err(error.to_string()),
             Err(error) => return Err(error.into()),
         };
@@ -100,7 +100,7 @@ fn fields_of(headings: &[String], record: &csv::ByteRecord) -> Result<Fields, St
     let mut fields = Fields::new();
     for (heading, value) in headings.iter().zip(record) {
         let value = std::str::from_utf8(value).map_err(|_| format!("{heading}: not UTF-8"))?;
-        // As MySQL exports a NULL.
+        // MySQL exports NULL in these forms.
         if !value.is_empty() && value != "\\N" && value != "NULL" {
             fields.insert(heading.clone(), value.to_owned());
         }
@@ -132,13 +132,13 @@ fn of_json(object: serde_json::Map<String, Value>) -> Fields {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,
         Value::String(text) => Some(text),
-        // An id may be a number; what else there is says so in its column's reason.
+        // An id may be a JSON number. Any other value is rejected with its column.
         other => Some(other.to_string()),
     };
     object.into_iter().filter_map(|(column, value)| Some((column, text(value)?))).collect()
 }
 
-/// Whether rows with these columns can say anything.
+/// Fails if no row with these columns can be imported.
 fn check_columns(columns: &[String]) -> anyhow::Result<()> {
     let has = |wanted: &str| columns.iter().any(|column| column == wanted);
     ensure!(
@@ -150,7 +150,7 @@ fn check_columns(columns: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A name that can stand in a statement.
+/// The name in quotes, for a statement.
 fn quoted(name: &str) -> anyhow::Result<String> {
     let parts: Vec<&str> = name.split('.').collect();
     let is_name =
@@ -197,7 +197,7 @@ fn of_table(columns: &[&str], row: &MySqlRow) -> sqlx::Result<Fields> {
 mod tests {
     use super::*;
 
-    /// What is read of a file: each row's fields as JSON, or the reason's first word.
+    /// Reads a file. Returns each row's fields as JSON, or the first word of its reason.
     fn read(text: &'static str) -> Vec<String> {
         let (sink, mut rows) = channel(AHEAD);
         let outcome = read_file(BufReader::new(Box::new(text.as_bytes())), &sink);
