@@ -34,6 +34,13 @@ pub(crate) enum StoreError {
     Mysql(#[from] sqlx::Error),
     #[error("{}", Store::Kafka)]
     Kafka(#[from] KafkaError),
+    /// No broker could be used, for this reason.
+    #[error("{}: {reason}", Store::Kafka)]
+    KafkaAway {
+        reason: String,
+        #[source]
+        error: KafkaError,
+    },
     /// The server did not answer for that long, but may still be there.
     #[error("{store} did not answer within {} s", within.as_secs())]
     Stalled { store: Store, within: Duration },
@@ -57,7 +64,7 @@ impl StoreError {
         match self {
             Self::Redis(_) => Some(Store::Redis),
             Self::Mysql(_) => Some(Store::Mysql),
-            Self::Kafka(_) => Some(Store::Kafka),
+            Self::Kafka(_) | Self::KafkaAway { .. } => Some(Store::Kafka),
             Self::Stalled { store, .. } | Self::Answer(store, _) => Some(*store),
             Self::Refused(..) | Self::Collision { .. } | Self::Other(_) => None,
         }

@@ -1,5 +1,6 @@
 //! Kafka's address, and the settings of every client.
 
+pub(super) mod reasons;
 mod security;
 
 use std::{sync::Arc, time::Duration};

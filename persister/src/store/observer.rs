@@ -1,6 +1,6 @@
 //! Questions to Kafka: what has been written, and what the group has applied.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use rdkafka::{
@@ -10,7 +10,10 @@ use rdkafka::{
 
 use super::{
     error::StoreError,
-    kafka::{GROUP, Kafka, METADATA},
+    kafka::{
+        GROUP, Kafka, METADATA,
+        reasons::{Reasons, with_reason},
+    },
     progress::{End, Progress},
 };
 
@@ -26,7 +29,7 @@ impl Kafka {
         let consumer = if let Some(consumer) = self.shared.observer.get() {
             consumer
         } else {
-            let consumer: BaseConsumer = self.client().set("group.id", GROUP).create()?;
+            let consumer = self.client().set("group.id", GROUP).create_with_context(Reasons::default())?;
             // Of two that are created at the same time, one is kept.
             self.shared.observer.get_or_init(|| Arc::new(consumer))
         };
@@ -36,7 +39,7 @@ impl Kafka {
 
 /// Reads the group's position.
 pub(crate) struct Observer {
-    consumer: Arc<BaseConsumer>,
+    consumer: Arc<BaseConsumer<Reasons>>,
     kafka: Kafka,
 }
 
@@ -84,22 +87,17 @@ impl Observer {
     /// librdkafka's queries block their thread.
     async fn ask<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&BaseConsumer) -> Result<T, StoreError> + Send + 'static,
+        query: impl FnOnce(&BaseConsumer<Reasons>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let consumer = Arc::clone(&self.consumer);
-        let asking = move || {
-            let answer = query(&consumer);
-            // This client reads nothing. Only errors arrive here; drain them before they pile up.
-            let _ = consumer.poll(Duration::ZERO);
-            answer
-        };
+        let asking = move || with_reason(&consumer, query(&consumer));
         tokio::task::spawn_blocking(asking)
             .await
             .map_err(|_| StoreError::Other("a query of Kafka panicked".to_owned()))?
     }
 }
 
-fn ends(consumer: &BaseConsumer, topic: &str) -> Result<Ends, StoreError> {
+fn ends(consumer: &BaseConsumer<Reasons>, topic: &str) -> Result<Ends, StoreError> {
     let metadata = consumer.fetch_metadata(Some(topic), METADATA)?;
     let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
     if partitions.is_empty() {
@@ -111,7 +109,7 @@ fn ends(consumer: &BaseConsumer, topic: &str) -> Result<Ends, StoreError> {
         .collect()
 }
 
-fn progress(consumer: &BaseConsumer, topic: &str) -> Result<Progress, StoreError> {
+fn progress(consumer: &BaseConsumer<Reasons>, topic: &str) -> Result<Progress, StoreError> {
     let ends = ends(consumer, topic)?;
     let mut asked = TopicPartitionList::new();
     for partition in ends.keys() {
@@ -131,7 +129,7 @@ fn progress(consumer: &BaseConsumer, topic: &str) -> Result<Progress, StoreError
 }
 
 fn begin_at(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Reasons>,
     topic: &str,
     partitions: &[i32],
     since: Timestamp,

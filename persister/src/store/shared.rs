@@ -8,13 +8,13 @@ use std::{
 use rdkafka::{consumer::BaseConsumer, producer::FutureProducer};
 use tokio::sync::Mutex;
 
-use super::partitions::Partitions;
+use super::{kafka::reasons::Reasons, partitions::Partitions};
 
 /// Each is created on first use.
 #[derive(Default)]
 pub(super) struct Shared {
     /// Reads offsets.
-    pub(super) observer: OnceLock<Arc<BaseConsumer>>,
+    pub(super) observer: OnceLock<Arc<BaseConsumer<Reasons>>>,
     pub(super) producing: Mutex<Producing>,
 }
 
