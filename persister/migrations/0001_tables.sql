@@ -6,7 +6,7 @@
 -- UTC with milliseconds; times that order nothing are for people.
 --
 -- Whoever writes several of these in one transaction locks them in this order: partition_state, name, interaction, user_read,
--- projection, outbox, interaction_count by ascending article and kind, article_stats by ascending article.
+-- projection, outbox, interaction_count by ascending article and kind, article_stats by ascending article, deleted_article.
 
 -- The kinds' numbers, for people's queries: `persister migrate` writes them from the one table in contract/src/kind.rs.
 CREATE TABLE IF NOT EXISTS kind (
@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS kind (
 );
 
 -- The texts of the ids that are names, written in the transaction of the first row that has the number. A text never
--- changes; the name of a user goes when the user is erased.
+-- changes; the name of a user goes when the user is erased, that of an article when it is deleted.
 CREATE TABLE IF NOT EXISTS name (
     kind   ENUM('user', 'article') NOT NULL,
     number BIGINT                  NOT NULL,
@@ -136,4 +136,15 @@ CREATE TABLE IF NOT EXISTS user_bar (
 CREATE TABLE IF NOT EXISTS erased_user (
     user_id BIGINT      NOT NULL PRIMARY KEY,
     at      DATETIME(3) NOT NULL
+);
+
+-- Articles that the site deleted: consume, replay, rebuild and snapshot skip what happened to them up to the version, which
+-- their partition's outbox had when they were removed from Redis. `at` is that moment by Redis's clock.
+CREATE TABLE IF NOT EXISTS deleted_article (
+    article_id  BIGINT      NOT NULL PRIMARY KEY,
+    at          DATETIME(3) NOT NULL,
+    version_ms  BIGINT      NOT NULL,
+    version_seq BIGINT      NOT NULL,
+    -- The ranking asks for the latest.
+    KEY by_time (at)
 );

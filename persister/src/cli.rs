@@ -10,6 +10,7 @@ use crate::{
     commands::{
         audit::{self, AuditOptions},
         bars::{self, BarsCommand},
+        delete_article::{self, DeleteArticleOptions},
         dlq::{self, DlqCommand},
         erase::{self, EraseOptions},
         export::{self, ExportOptions},
@@ -131,6 +132,14 @@ Any number of processes share the work, as many as the topic has partitions.")]
   persister erase --user 7
   persister erase --file users.txt --json     # many users in one pass, one id a line")]
     Erase(EraseOptions),
+    /// Delete articles: what users have or had on for them, views and reads, from Redis, MySQL, lists and rankings.
+    ///
+    /// Nobody is barred meanwhile. What happens to an article afterwards counts from zero. No delivery, replay or rebuild brings
+    /// anything of before back. Run it again to finish a deletion that was interrupted.
+    #[command(after_help = "Examples:
+  persister delete-article --article 42 --article how-to-like
+  persister delete-article --file articles.txt --json     # many articles in one pass, one id a line")]
+    DeleteArticle(DeleteArticleOptions),
     /// Bring in the likes, dislikes, favourites and counters of another system, while the service runs.
     ///
     /// What users have done here is newer, and stays. A row that is here already changes nothing, so an import may be repeated.
@@ -204,6 +213,7 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Revoke(options) => return revoke::run(&stores, &options, &stop).await,
         Command::Erase(options) => erase::run(&stores, &options, &stop).await,
         Command::Import(options) => return import::run(&stores, &options, &stop).await,
+        Command::DeleteArticle(options) => delete_article::run(&stores, &options, &stop).await,
         Command::Export(options) => export::run(&stores, &options, &stop).await,
         Command::Reconcile(options) => return reconcile::run(&stores, &options, &stop).await,
         Command::Run => run::all(stores, &cli.config, stop).await,
@@ -273,6 +283,8 @@ mod tests {
             "import",
             "import likes.csv --table likes",
             "import likes.csv --kind read",
+            "delete-article",
+            "delete-article --article 42 --file articles.txt",
             "audit --article a,b",
             "audit --user #7",
             "audit --since yesterday",

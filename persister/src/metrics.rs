@@ -89,7 +89,7 @@ table! {
     ROWS_WRITTEN: Counter = "interaction_consumer_rows_written_total",
         "Events that changed a row, since they were newer than it; kind.";
     ROWS_SKIPPED: Counter = "interaction_consumer_rows_skipped_total",
-        "Events that changed no row: not newer than it, superseded within their batch, or of an erased user; kind.";
+        "Events that changed no row: not newer than it, superseded within their batch, of an erased user or a deleted article; kind.";
     RETRIES: Counter = "interaction_consumer_retries_total",
         "Batches that MySQL did not take and that were tried again; reason=deadlock, stalled or error.";
     BATCH_EVENTS: Histogram = "interaction_consumer_batch_events",

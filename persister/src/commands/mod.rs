@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bars;
+pub(crate) mod delete_article;
 pub(crate) mod dlq;
 pub(crate) mod erase;
 mod events;

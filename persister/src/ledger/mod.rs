@@ -7,6 +7,8 @@ mod batch;
 pub(crate) mod clock;
 pub(crate) mod comparison;
 pub(crate) mod dead_letters;
+pub(crate) mod deleted;
+pub(crate) mod deletion;
 pub(crate) mod entry;
 pub(crate) mod erased;
 pub(crate) mod erasure;

@@ -7,9 +7,9 @@ use contract::{
     Cause, Kind, Truth,
     keys::Subject,
     scripts::{
-        self, Ack, At, Call, Clear, Compare, Fence, Hold, Import, ImportCounters, JwksPut, JwksTake, PartitionState,
-        Project, Query, Read, Rebuilt, Release, Restate, RestoreBars, RestoreMembers, RestoreStats, SnapshotDone,
-        SnapshotRead, SnapshotTake, TakeLimit, TakeTurn, Undo, Used, View, Warm,
+        self, Ack, At, Call, Clear, Compare, DeleteArticle, Fence, Hold, Import, ImportCounters, JwksPut, JwksTake,
+        PartitionState, Project, Query, Read, Rebuilt, Release, Restate, RestoreBars, RestoreMembers, RestoreStats,
+        SnapshotDone, SnapshotRead, SnapshotTake, TakeLimit, TakeTurn, Undo, Used, View, Warm,
     },
 };
 
@@ -95,6 +95,7 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         as_named(&Undo { partition, pairs: &[], cause: Cause::Erase, until: "" }, 0, 0),
         as_named(&Release { partition, pairs: &[], until: "1" }, 0, 0),
         as_named(&ImportCounters { article: id(), pv: 1, reads: 1 }, 0, 0),
+        as_named(&DeleteArticle { article: id(), token: 1 }, 2 * Kind::ALL.len(), 0),
         as_named(&SnapshotTake { partition, most: 1 }, 0, 0),
         as_named(&SnapshotRead { partition, articles: &[] }, 0, 0),
         as_named(&SnapshotDone { article: id(), pv: 1, reads: 1 }, 0, 0),
