@@ -31,6 +31,7 @@ pub(crate) mod personal;
 pub(crate) mod projection;
 pub(crate) mod rebuild;
 pub(crate) mod rebuilds;
+pub(crate) mod redis_counts;
 pub(crate) mod redis_settings;
 pub(crate) mod relay_session;
 pub(crate) mod repair;
