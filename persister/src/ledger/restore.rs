@@ -7,6 +7,7 @@ use std::{
 
 use contract::{
     ArticleNumber, Kind, Partition, Truth, UserNumber,
+    keys::BarSet,
     scripts::{Call, RestoreBars, RestoreMembers, RestoreStats},
 };
 use futures::TryStreamExt as _;
@@ -26,6 +27,8 @@ use crate::{
 /// User ids in one call, and in one pipeline.
 const PER_CALL: usize = 5000;
 const PER_PIPELINE: usize = 20_000;
+/// Sets of bars in one pipeline. Of a million bars they have 16,000 users.
+const SETS: usize = 64;
 /// Bytes of sketches in one pipeline.
 const SKETCHES: usize = 1 << 20;
 const LOG_EVERY: Duration = Duration::from_secs(1);
@@ -192,11 +195,15 @@ async fn restore_bars(
     partitions: &[Partition],
     id: &str,
 ) -> Result<(), StoreError> {
-    let users = bars::users(mysql).await?.into_iter().map(UserNumber::try_from);
-    let users = users.collect::<Result<Vec<_>, _>>().map_err(|_| below("user_bar"))?;
-    for users in users.chunks(1000) {
-        let restore = |partition: &Partition| RestoreBars { partition: *partition, rebuild: id, users };
-        accepted(redis, &partitions.iter().map(restore).collect::<Vec<_>>()).await?;
+    let sets = bars::all(mysql).await?;
+    let some: Vec<(BarSet, &[UserNumber])> =
+        sets.iter().flat_map(|(set, users)| users.chunks(1000).map(|users| (*set, users))).collect();
+    for partition in partitions {
+        for some in some.chunks(SETS) {
+            let calls = some.iter().copied();
+            let calls = calls.map(|(set, users)| RestoreBars { partition: *partition, set, rebuild: id, users });
+            accepted(redis, &calls.collect::<Vec<_>>()).await?;
+        }
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{WIDE, article, partition, toggle, written};
 use contract::{
     Cause, Kind, Truth,
-    keys::Subject,
+    keys::{BarSet, Subject},
     scripts::{
         self, Ack, At, Call, Clear, Compare, DeleteArticle, Fence, Hold, Import, ImportCounters, JwksPut, JwksTake,
         PartitionState, Project, Query, Read, Rebuilt, Release, Restate, RestoreBars, RestoreMembers, RestoreStats,
@@ -103,7 +103,7 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         as_named(&Fence { partition, rebuild }, 0, 0),
         as_named(&Clear { partition, rebuild, keys: vec![] }, 0, 0),
         as_named(&RestoreStats { rebuild, article, pv: 1, uv_sketch: vec![], reads: 1 }, 0, 0),
-        as_named(&RestoreBars { partition, rebuild, users: &[] }, 0, 0),
+        as_named(&RestoreBars { partition, set: BarSet::of(tests::id(9)), rebuild, users: &[] }, 0, 0),
         as_named(&Warm { partition, epoch: 1, group: "relay", rebuilt: Rebuilt::default() }, 0, 0),
     ]);
     assert_eq!(names, scripts::ALL.iter().map(|script| script.name).collect(), "every script has a call");
