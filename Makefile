@@ -13,8 +13,11 @@ ifdef COMPOSE
 export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
+ifdef SETTINGS
+UP_FLAGS += --settings '$(SETTINGS)'
+endif
 
-.PHONY: help setup components natives up down env token test test-mysql test-web fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
+.PHONY: help setup components natives up down env operator token test test-mysql test-web fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
@@ -37,6 +40,9 @@ down: ## stops `make up`
 
 env: ## where the running system answers, as KEY=value
 	@$(STACK) env
+
+operator: ## what the persister's commands need, for a shell: eval "$(make -s operator)"
+	@dev/operator
 
 token: ## a token of the dev key: make token USER=7
 	@$(STACK) token --user '$(USER)'
