@@ -17,7 +17,7 @@ ifdef SETTINGS
 UP_FLAGS += --settings '$(SETTINGS)'
 endif
 
-.PHONY: help setup components natives up down env operator token test test-mysql test-web tutorials fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
+.PHONY: help setup components natives up down env operator token test test-mysql test-web docs tutorials fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
@@ -61,6 +61,9 @@ endif
 
 test-mysql: setup components natives ## routes, whole path and the persister's promises on MySQL instead of MariaDB
 	@INTERACTION_MYSQLD="$$(dev/mysql)" cargo test $(CARGO_FLAGS) --test api --test whole_path --test promises
+
+docs: ## builds the documentation site in target/site, with search, and checks its links
+	@dev/docs
 
 tutorials: setup components natives ## runs docs/tutorial, command by command
 	@dev/web packages
