@@ -32,7 +32,8 @@ components: ## builds the wasm components
 natives:
 	@cargo build $(CARGO_FLAGS) --bins
 
-up: setup components natives ## builds and runs everything, with a demo page and Swagger UI, until Ctrl-C; COMPOSE=1 for stores in containers
+up: ## builds and runs everything, with a demo page and Swagger UI, until Ctrl-C
+	@dev/build
 	@exec dev/demo $(STACK) up $(UP_FLAGS)
 
 down: ## stops `make up`
@@ -65,7 +66,8 @@ test-mysql: setup components natives ## routes, whole path and the persister's p
 docs: ## builds the documentation site in target/site, with search, and checks its links
 	@dev/docs
 
-tutorials: setup components natives ## runs docs/tutorial, command by command
+tutorials: ## runs docs/tutorial, command by command
+	@dev/build
 	@dev/web packages
 	@dev/tutorials
 
