@@ -43,6 +43,7 @@ have_package() {
         zlib1g-dev) pkg-config --exists zlib ;;
         libssl-dev) pkg-config --exists openssl ;;
         util-linux) command -v setpriv ;;
+        procps) command -v pgrep ;;
         redis-tools) command -v redis-cli ;;
         mariadb-server) command -v mariadbd ;;
         openjdk-17-jdk-headless) command -v java ;;
@@ -63,6 +64,7 @@ for_fedora() {
             zlib1g-dev) echo zlib-devel ;;
             libssl-dev) echo openssl-devel ;;
             redis-server | redis-tools) echo valkey-compat-redis ;;
+            procps) echo procps-ng ;;
             openjdk-17-jdk-headless) echo java-latest-openjdk-headless ;;
             *) echo "$package" ;;
         esac
