@@ -1,0 +1,123 @@
+import { article } from "./article.js";
+import { style } from "./dom.js";
+import { approach } from "./sight.js";
+import { watch } from "./watch.js";
+
+// Where a server renders, there are no elements, and importing this must not fail.
+const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
+
+/** An element of an article, which asks for it and keeps it refreshed while it is in the page and near the window. */
+export class ReactionElement extends Base {
+  /** Attributes with a text. @type {string[]} */
+  static texts = ["article", "theme"];
+  /** Attributes that are there or not. @type {string[]} */
+  static flags = [];
+
+  static get observedAttributes() {
+    return [...this.texts, ...this.flags];
+  }
+
+  /** @type {(() => void)[]} */
+  #ends = [];
+  #connected = false;
+  /** The id in the attribute, unless it is none. @type {string | undefined} */
+  articleId;
+  root = this.shadowRoot ?? this.attachShadow({ mode: "open", delegatesFocus: true });
+
+  /** @param {(Node | string)[]} content of the shadow tree */
+  draw(...content) {
+    this.root.replaceChildren(...content);
+    style(this.root);
+  }
+
+  connectedCallback() {
+    this.#connected = true;
+    // A framework may have set a property before the element was defined.
+    for (const name of /** @type {any} */ (this.constructor).observedAttributes) {
+      if (!Object.hasOwn(this, name)) continue;
+      const own = /** @type {any} */ (this);
+      const value = own[name];
+      delete own[name];
+      own[name] = value;
+    }
+    this.#begin();
+  }
+
+  disconnectedCallback() {
+    this.#connected = false;
+    this.#end();
+  }
+
+  /** @param {string} name @param {string | null} before @param {string | null} now */
+  attributeChangedCallback(name, before, now) {
+    if (before != now && this.#connected) this.#begin();
+  }
+
+  #begin() {
+    this.#end();
+    this.articleId = this.getAttribute("article")?.trim() || undefined;
+    try {
+      if (this.articleId) article(this.articleId);
+    } catch (error) {
+      this.articleId = undefined;
+      console.error(this, error);
+    }
+    const id = this.articleId;
+    this.render(id ? article(id) : undefined);
+    if (!id) return;
+    let unwatch = () => {};
+    this.#ends = this.begin(id);
+    this.#ends.push(
+      approach(this, (near) => {
+        unwatch();
+        unwatch = () => {};
+        if (!near) return;
+        const render = () => this.render(article(id));
+        unwatch = watch(id, render);
+        render();
+      }),
+      () => unwatch(),
+    );
+  }
+
+  #end() {
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  /** Whether an attribute is there. React 18 writes `false` as a text. @param {string} name */
+  has(name) {
+    return this.hasAttribute(name) && this.getAttribute(name) != "false";
+  }
+
+  /** Begins what an element does besides. @param {string} _id @returns {(() => void)[]} what ends it */
+  begin(_id) {
+    return [];
+  }
+
+  /** Shows the article, or that there is none. @param {import("./article.js").Article | undefined} _article */
+  render(_article) {}
+}
+
+/** Gives the class a property for each attribute. @param {typeof ReactionElement} type */
+export function properties(type) {
+  const { prototype, texts, flags } = type;
+  for (const name of texts)
+    Object.defineProperty(prototype, name, {
+      get() {
+        return this.getAttribute(name);
+      },
+      set(value) {
+        if (value == null) this.removeAttribute(name);
+        else this.setAttribute(name, value);
+      },
+    });
+  for (const name of flags)
+    Object.defineProperty(prototype, name, {
+      get() {
+        return this.has(name);
+      },
+      set(value) {
+        this.toggleAttribute(name, !!value);
+      },
+    });
+}
