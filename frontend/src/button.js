@@ -1,3 +1,4 @@
+import { article } from "./article.js";
 import { make } from "./dom.js";
 import { ReactionElement } from "./element.js";
 import { recall, remember } from "./intent.js";
@@ -54,10 +55,10 @@ export class ReactionButton extends ReactionElement {
     return kind;
   }
 
-  /** @param {import("./article.js").Article | undefined} article */
-  render(article) {
+  /** @param {import("./article.js").Article | undefined} shown */
+  render(shown) {
     const kind = this.#kind;
-    const toggle = kind && article?.[kind.name];
+    const toggle = kind && shown?.[kind.name];
     // Another user, or another article: what was said is of the one before.
     if (toggle != this.#toggle) this.#say("");
     this.#toggle = toggle;
@@ -78,19 +79,20 @@ export class ReactionButton extends ReactionElement {
     this.#button.disabled = !toggle || this.has("disabled");
     if (this.has("readonly")) this.#button.setAttribute("aria-disabled", "true");
     else this.#button.removeAttribute("aria-disabled");
-    if (toggle && article?.signedIn && recall(article.id, kind.name) && !pressed) this.#click();
+    if (toggle && shown?.signedIn && recall(shown.id, kind.name) && !pressed) this.#click();
   }
 
   async #click() {
-    const toggle = this.#toggle;
     const kind = this.#kind;
-    const article = this.articleId;
-    if (!toggle || !kind || !article || this.has("readonly")) return;
+    const id = this.articleId;
+    if (!kind || !id || this.#button.disabled || this.has("readonly")) return;
+    // A button that is not near the window has not heard yet that the user has changed.
+    const toggle = (this.#toggle = article(id)[kind.name]);
     const click = ++this.#clicks;
     const on = !toggle.pressed;
     const end = toggle.set(on).then(
-      () => ({ type: "interaction-change", detail: { article, kind: kind.name, on: toggle.pressed, count: toggle.count } }),
-      (failure) => ({ type: "interaction-error", detail: Object.assign(failure, { article, kind: kind.name }) }),
+      () => ({ type: "interaction-change", detail: { article: id, kind: kind.name, on: toggle.pressed, count: toggle.count } }),
+      (failure) => ({ type: "interaction-error", detail: Object.assign(failure, { article: id, kind: kind.name }) }),
     );
     this.#say(navigator.onLine ? "" : options.texts.offline);
     const { type, detail } = await end;

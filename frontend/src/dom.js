@@ -21,7 +21,6 @@ button{font:inherit;min-height:2.75em;cursor:pointer}
 button:disabled,[aria-disabled=true]{cursor:default}
 svg{width:1.2em;height:1.2em;vertical-align:-.2em;fill:none;stroke:currentColor;stroke-width:2}
 [aria-pressed=true] svg{fill:currentColor}
-[aria-pressed=true]{color:var(--reaction-accent)}
 .heard{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 [part=status]{position:absolute;top:100%;inset-inline-start:0;z-index:1;width:max-content;max-width:min(16em,90vw);
 background:Canvas;color:CanvasText;border:1px solid;border-radius:.3em;padding:.2em .6em}

@@ -9,7 +9,7 @@ import { eventually } from "./stack.js";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** @param {import("playwright-core").Page} page */
-async function violations(page) {
+export async function violations(page) {
   await page.evaluate(axe);
   const found = await page.evaluate(() => /** @type {any} */ (window).axe.run({ resultTypes: ["violations"] }));
   assert.ok(found.passes.length > 10, "axe has looked");

@@ -5,6 +5,14 @@ import { state } from "./page.js";
 import { allow, button, HEAR, heard, own, refuse, said, SIGNED_IN } from "./own.js";
 import { eventually, interactions, rows, service, untouched } from "./stack.js";
 
+test("a click on a button that has just appeared, while the user becomes known, is theirs", async () => {
+  const article = untouched();
+  const { user } = await own(`<reaction-button article=${article}></reaction-button>`, {
+    script: `${SIGNED_IN} document.querySelector("reaction-button").shadowRoot.querySelector("button").click();`,
+  });
+  await eventually(() => rows(article), [[user, "1"]]);
+});
+
 test("an expired token hides no counts and loses no view", async () => {
   const article = untouched();
   await own(`<reaction-button article=${article}></reaction-button>`).then(({ page }) => button(page).click());
@@ -105,9 +113,8 @@ test('track="false" and disabled="false", as React 18 writes them, are off', asy
 
 test("properties do what attributes do, also those set before the element was defined", async () => {
   const [early, late] = [untouched(), untouched()];
-  const { page } = await own(`<reaction-button></reaction-button><reaction-button></reaction-button>`, {
-    head: `<script>addEventListener("DOMContentLoaded", () => {
-      document.querySelector("reaction-button").article = "${early}"; document.querySelector("reaction-button").kind = "collect"; });</script>`,
+  const before = `<script>Object.assign(document.querySelector("reaction-button"), { article: "${early}", kind: "collect" });</script>`;
+  const { page } = await own(`<reaction-button></reaction-button><reaction-button></reaction-button>${before}`, {
     tag: 'data-base="" data-prefix="other"',
     script: `module.configure({ base: "${service()}", token: () => token }); module.define();
       const second = document.querySelectorAll("reaction-button")[1];

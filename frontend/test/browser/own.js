@@ -34,16 +34,15 @@ export async function own(body, options = {}) {
   const requests = [];
   page.on("request", (request) => request.url().includes("/v1/") && requests.push(request));
   const html = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page of a test</title>
-    <script type="module" src="/src/tag.js" ${tag}></script>${head}</head><body>${body}</body></html>`;
+    <script type="module" src="/src/tag.js" ${tag}></script><script type="module" src="/own/own.js"></script>${head}</head><body>${body}</body></html>`;
   const module = `import * as module from "/src/tag.js"; window.module = module; const token = ${JSON.stringify(token)};${script}`;
-  await page.route("**/own/", (route) => route.fulfill({ contentType: "text/html", headers, body: `${html}` }));
+  await page.route("**/own/", (route) => route.fulfill({ contentType: "text/html", headers, body: html }));
   await page.route("**/own/own.js", (route) => route.fulfill({ contentType: "text/javascript", body: module }));
   // The demo's server, under a name that the service takes for another site.
   if (origin != new URL(demo).origin)
     await page.route(`${origin}/src/**`, (route) => route.continue({ url: route.request().url().replace(origin, new URL(demo).origin) }));
   await before?.(page);
   await page.goto(`${origin}/own/`);
-  await page.addScriptTag({ type: "module", url: "/own/own.js" });
   return { page, user, said, requests, token };
 }
 
