@@ -36,7 +36,7 @@ export const onAsk = (listener) => (ask = listener);
 export function article(id) {
   let known = articles.get(id);
   if (known) return known;
-  if (!/^[\w.~:|@+=-]{1,128}$/.test(id)) throw RangeError(`"${id}" is not the id of an article`);
+  if (!/^[\w.~:|@+=-]{1,128}$/.test(id)) throw RangeError(`article id ${id}`);
   if (!articles.size) onConfigure(forget);
   known = fresh(/** @type {any} */ ({ id, version: 0, counters: {}, watchers: new Set() }));
   articles.set(id, known);
@@ -82,6 +82,6 @@ export function changed(article) {
       watcher();
     } catch (error) {
       // The page's own fault, and no reason to leave the others out.
-      (globalThis.reportError ?? console.error)(error);
+      reportError(error);
     }
 }

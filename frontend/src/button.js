@@ -5,7 +5,7 @@ import { recall, remember } from "./intent.js";
 import { kinds, looks } from "./kinds.js";
 import { options } from "./options.js";
 import { sleep } from "./request.js";
-import { words } from "./text.js";
+import { write } from "./text.js";
 
 /**
  * Switches one kind on and off: `<reaction-button kind="like" article="42">Like</reaction-button>`.
@@ -13,15 +13,14 @@ import { words } from "./text.js";
  * Parts: button, pressed, busy, icon, count, zero, status, sign-in. Slots: the label; icon.
  */
 export class ReactionButton extends ReactionElement {
-  static texts = [...ReactionElement.texts, "kind"];
-  static flags = ["disabled", "readonly"];
+  static attributes = [...ReactionElement.attributes, "kind", "disabled", "readonly"];
 
   /** @type {import("./toggle.js").Toggle | undefined} */
   #toggle;
   #path = make("path");
   #label = make("slot");
-  #count = make("span", { part: "count", "aria-hidden": "true" });
-  #heard = make("span", { class: "heard" });
+  // An image: its title is its name, and so the button's name has the whole number.
+  #count = make("span", { part: "count", role: "img" });
   #status = make("span", { part: "status", role: "status" });
   #button = make(
     "button",
@@ -31,7 +30,6 @@ export class ReactionButton extends ReactionElement {
     this.#label,
     " ",
     this.#count,
-    this.#heard,
   );
   #clicks = 0;
 
@@ -51,7 +49,7 @@ export class ReactionButton extends ReactionElement {
   get #kind() {
     const name = this.getAttribute("kind") ?? "like";
     const kind = kinds.find((kind) => kind.name == name);
-    if (!kind) console.error(this, `There is no kind "${name}".`);
+    if (!kind) console.error(this, `no kind ${name}`);
     return kind;
   }
 
@@ -67,18 +65,14 @@ export class ReactionButton extends ReactionElement {
       this.#path.setAttribute("d", looks[kind.name].icon);
     }
     const { count, pressed = false, busy = false } = toggle ?? {};
-    const { short, full } = words(this);
     // Nobody wants to be the first who likes, or to read of it.
-    this.#count.textContent = count == null ? "" : short.format(count);
-    this.#heard.textContent = count ? full.format(count) : "";
-    this.#button.title = count && this.#count.textContent != this.#heard.textContent ? this.#heard.textContent : "";
+    write(this, this.#count, count, "");
     this.#count.part.toggle("zero", !count);
     this.#button.setAttribute("aria-pressed", pressed);
     this.#button.part.toggle("pressed", pressed);
     this.#button.part.toggle("busy", busy);
     this.#button.disabled = !toggle || this.has("disabled");
-    if (this.has("readonly")) this.#button.setAttribute("aria-disabled", "true");
-    else this.#button.removeAttribute("aria-disabled");
+    this.#button.setAttribute("aria-disabled", this.has("readonly"));
     if (toggle && shown?.signedIn && recall(shown.id, kind.name) && !pressed) this.#click();
   }
 

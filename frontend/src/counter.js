@@ -1,7 +1,7 @@
 import { make } from "./dom.js";
 import { ReactionElement } from "./element.js";
 import { kinds } from "./kinds.js";
-import { words } from "./text.js";
+import { write } from "./text.js";
 import { track } from "./track.js";
 
 /** What a counter can show, and its words if the page has none. @type {{ [show: string]: string }} */
@@ -15,8 +15,7 @@ for (const { count } of kinds) COUNTERS[count] = count;
  * Part: count. Slots: the words; those for a number that the language has another form for, by its category: `one`, …
  */
 export class ReactionCounter extends ReactionElement {
-  static texts = [...ReactionElement.texts, "show"];
-  static flags = ["track"];
+  static attributes = [...ReactionElement.attributes, "show", "track"];
 
   #count = make("span", { part: "count" });
   #words = make("slot");
@@ -36,13 +35,10 @@ export class ReactionCounter extends ReactionElement {
   render(article) {
     const show = this.getAttribute("show") || "reads";
     const name = COUNTERS[show];
-    if (!name) console.error(this, `There is no counter "${show}".`);
+    if (!name) console.error(this, `no counter ${show}`);
     const count = name ? article?.counters[show] : undefined;
-    const { short, full, plural } = words(this);
-    const form = plural.select(count ?? 0);
+    const form = write(this, this.#count, count, "–");
     this.#form.name = form;
     this.#words.textContent = (form == "one" ? name?.slice(0, -1) : name) ?? "";
-    this.#count.textContent = count == null ? "–" : short.format(count);
-    this.#count.title = count == null ? "" : full.format(count);
   }
 }

@@ -17,7 +17,7 @@ export function define({ prefix = "reaction" } = {}) {
     const there = customElements.get(tag);
     if (!there) customElements.define(tag, named(type));
     else if (!(there.prototype instanceof type))
-      console.error(`<${tag}> is another script's, or another copy of this one's: choose define({ prefix }).`);
+      console.error(`<${tag}> is another script's: define({ prefix })`);
   }
 }
 

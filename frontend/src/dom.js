@@ -7,8 +7,8 @@
  * @returns {any}
  */
 export function make(name, attributes = {}, ...content) {
-  const svg = /^(svg|path)$/.test(name) ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
-  const made = document.createElementNS(svg, name);
+  const space = /svg|path/.test(name) ? "2000/svg" : "1999/xhtml";
+  const made = document.createElementNS(`http://www.w3.org/${space}`, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...content);
   return made;
@@ -18,18 +18,17 @@ const css = `
 :host{display:inline-block;position:relative}
 :host([hidden]),[part~=zero]{display:none}
 button{font:inherit;min-height:2.75em;cursor:pointer}
-button:disabled,[aria-disabled=true]{cursor:default}
+button:disabled,[aria-disabled=true]{cursor:auto}
 svg{width:1.2em;height:1.2em;vertical-align:-.2em;fill:none;stroke:currentColor;stroke-width:2}
 [aria-pressed=true] svg{fill:currentColor}
-.heard{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 [part=status]{position:absolute;top:100%;inset-inline-start:0;z-index:1;width:max-content;max-width:min(16em,90vw);
 background:Canvas;color:CanvasText;border:1px solid;border-radius:.3em;padding:.2em .6em}
 [part=status]:empty{border:0;padding:0}
 [part=status].end{inset-inline:auto 0}
 :host([theme]) button{color:inherit;background:none;border:1px solid;border-radius:.3em;padding:0 .9em}
 :host([theme=pill]) button{border-radius:9em}
-:host([theme=plain]) button{border-color:transparent;padding:0 .3em}
-:host([theme]) button:disabled{opacity:.6}
+:host([theme=plain]) button{border-color:#0000}
+:host([theme]) :disabled{opacity:.6}
 :host([theme]) [aria-pressed=true]{color:var(--reaction-accent,inherit)}
 `;
 

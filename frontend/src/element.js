@@ -1,6 +1,6 @@
 import { article } from "./article.js";
 import { style } from "./dom.js";
-import { approach } from "./sight.js";
+import { meeting } from "./sight.js";
 import { watch } from "./watch.js";
 
 // Where a server renders, there are no elements, and importing this must not fail.
@@ -8,13 +8,10 @@ const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class 
 
 /** An element of an article, which asks for it and keeps it refreshed while it is in the page and near the window. */
 export class ReactionElement extends Base {
-  /** Attributes with a text. @type {string[]} */
-  static texts = ["article", "theme"];
-  /** Attributes that are there or not. @type {string[]} */
-  static flags = [];
+  static attributes = ["article", "theme"];
 
   static get observedAttributes() {
-    return [...this.texts, ...this.flags];
+    return this.attributes;
   }
 
   /** @type {(() => void)[]} */
@@ -33,13 +30,13 @@ export class ReactionElement extends Base {
   connectedCallback() {
     this.#connected = true;
     // A framework may have set a property before the element was defined.
-    for (const name of /** @type {any} */ (this.constructor).observedAttributes) {
-      if (!Object.hasOwn(this, name)) continue;
-      const own = /** @type {any} */ (this);
-      const value = own[name];
-      delete own[name];
-      own[name] = value;
-    }
+    const own = /** @type {any} */ (this);
+    for (const name of own.constructor.attributes)
+      if (Object.hasOwn(own, name)) {
+        const { [name]: value } = own;
+        delete own[name];
+        own[name] = value;
+      }
     this.#begin();
   }
 
@@ -68,7 +65,7 @@ export class ReactionElement extends Base {
     let unwatch = () => {};
     this.#ends = this.begin(id);
     this.#ends.push(
-      approach(this, (near) => {
+      meeting(this, (near) => {
         unwatch();
         unwatch = () => {};
         if (!near) return;
@@ -98,26 +95,19 @@ export class ReactionElement extends Base {
   render(_article) {}
 }
 
+/** Attributes that are there or not, and have no text. */
+const FLAGS = ["disabled", "readonly", "track"];
+
 /** Gives the class a property for each attribute. @param {typeof ReactionElement} type */
-export function properties(type) {
-  const { prototype, texts, flags } = type;
-  for (const name of texts)
+export function properties({ prototype, attributes }) {
+  for (const name of attributes)
     Object.defineProperty(prototype, name, {
       get() {
-        return this.getAttribute(name);
+        return FLAGS.includes(name) ? this.has(name) : this.getAttribute(name);
       },
       set(value) {
-        if (value == null) this.removeAttribute(name);
-        else this.setAttribute(name, value);
-      },
-    });
-  for (const name of flags)
-    Object.defineProperty(prototype, name, {
-      get() {
-        return this.has(name);
-      },
-      set(value) {
-        this.toggleAttribute(name, !!value);
+        if (value == null || value === false) this.removeAttribute(name);
+        else this.setAttribute(name, value === true ? "" : value);
       },
     });
 }

@@ -58,14 +58,13 @@ export const onConfigure = (listener) => listeners.add(listener);
  *
  * @param {Partial<Options>} changes
  */
-export function configure({ texts, base, ...others }) {
-  /** @type {Partial<Options>} */
-  const changes = base == null ? others : { ...others, base: base.replace(/\/+$/, "") };
-  const another = /** @type {const} */ (["token", "base"]).some((name) => name in changes && changes[name] != options[name]);
+export function configure({ texts, ...changes }) {
+  const { token, base } = options;
   Object.assign(options, changes);
   Object.assign(options.texts, texts);
-  if (base != null) ready();
-  tell(another);
+  options.base = options.base.replace(/\/+$/, "");
+  if (changes.base != null) ready();
+  tell(token != options.token || base != options.base);
 }
 
 /** The user has signed in or out: what was known of the one before is forgotten, and what they began is not sent. */

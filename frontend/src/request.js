@@ -52,12 +52,12 @@ export async function request(method, path, body) {
     answer = await send(used);
     if (answer.status == 401 && !changes) answer = await send(null);
   }
-  if (answer.ok) return answer.body;
-  throw failed(answer.body);
+  if (answer.status) throw failed(answer.body);
+  return answer.body;
 }
 
 /**
- * A request and the whole of its answer, in time.
+ * A request and the whole of its answer, in time; with a status if it has failed.
  *
  * @param {string} url
  * @param {RequestInit} init
@@ -67,18 +67,17 @@ async function exchange(url, init) {
   const timer = setTimeout(() => controller.abort(), TIMEOUT);
   try {
     const response = await fetch(url, { ...init, signal: controller.signal });
-    const { ok, status, headers } = response;
-    if (ok) return { ok, status, body: await response.json() };
+    if (response.ok) return { body: await response.json() };
+    const { status, headers } = response;
     const problem = await response.json().catch(() => {});
-    const retryAfter = Number(headers.get("Retry-After"));
-    return { ok, status, body: { ...problem, status, retryAfter, requestId: headers.get("X-Request-Id") ?? undefined } };
+    return { status, body: { ...problem, status, retryAfter: +(headers.get("Retry-After") ?? 0), requestId: headers.get("X-Request-Id") } };
   } finally {
     clearTimeout(timer);
   }
 }
 
 /** Of what a user began, and another came. */
-export const replaced = { name: "UserChanged", title: "The user has changed." };
+export const replaced = { name: "UserChanged", title: "another user" };
 
 /** @param {{ status?: number, title?: string, name?: string }} what @returns {Failure} */
 export const failed = (what) => Object.assign(new Error(what.title), what);

@@ -6,8 +6,7 @@ import { configure, define } from "./index.js";
 export * from "./index.js";
 
 // `document.currentScript` is null in a module.
-const tag = [...document.querySelectorAll("script")].find(({ src }) => src == import.meta.url);
-const { base, prefix, signIn, visitors, refresh } = /** @type {{ [name: string]: any }} */ (tag?.dataset ?? {});
+const tag = [...document.scripts].find(({ src }) => src == import.meta.url);
+const { prefix, refresh, ...given } = /** @type {any} */ ({ ...tag?.dataset });
 define({ prefix });
-const given = Object.entries({ base, signIn, visitors, refresh: refresh && Number(refresh) });
-if (base != null) configure(Object.fromEntries(given.filter(([, value]) => value != null)));
+configure(refresh ? { ...given, refresh: +refresh } : given);

@@ -17,26 +17,35 @@ function language(element) {
 /** Making these takes longer than using them, and a list has thousands of numbers. @type {Map<string | undefined, Words>} */
 const known = new Map();
 
-/** @param {Element} element @returns {Words} */
-export function words(element) {
-  const tag = language(element);
-  const made = known.get(tag) ?? make(tag);
-  known.set(tag, made);
-  return made;
+/**
+ * Writes a number as the language of that place does: short, and in full as the title.
+ *
+ * @param {Element} place
+ * @param {HTMLElement} into
+ * @param {number | null | undefined} number
+ * @param {string} none what is written if it is not known
+ * @returns {string} the form that a word has beside it, as `one` or `other`
+ */
+export function write(place, into, number, none) {
+  const tag = language(place);
+  const { short, full, plural } = known.get(tag) ?? make(tag);
+  into.textContent = number == null ? none : short.format(number);
+  into.title = number == null ? "" : full.format(number);
+  return plural.select(number ?? 0);
 }
 
 /** @param {string | undefined} tag @returns {Words} */
 function make(tag) {
-  // Cut, because 1,999 likes are not 2K.
-  const short = /** @type {const} */ ({ notation: "compact", maximumFractionDigits: 1, roundingMode: "trunc" });
+  /** @type {string | undefined} */
+  let valid;
   try {
-    return {
-      short: new Intl.NumberFormat(tag, short),
-      full: new Intl.NumberFormat(tag),
-      plural: new Intl.PluralRules(tag),
-    };
+    [valid] = Intl.getCanonicalLocales(tag);
   } catch {
-    // The page says something that is no language.
-    return make(undefined);
+    // The page says something that is no language: the browser's own.
   }
+  // Cut, because 1,999 likes are not 2K.
+  const cut = /** @type {const} */ ({ notation: "compact", maximumFractionDigits: 1, roundingMode: "trunc" });
+  const made = { short: new Intl.NumberFormat(valid, cut), full: new Intl.NumberFormat(valid), plural: new Intl.PluralRules(valid) };
+  known.set(tag, made);
+  return made;
 }

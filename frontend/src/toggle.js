@@ -112,7 +112,7 @@ export function createGroup(path, group, changed, counts) {
       },
       get count() {
         const count = counts[kind.count];
-        return count == null ? null : Math.max(0, count + Number(this.pressed) - Number(on == kind));
+        return count == null ? null : Math.max(0, count + +this.pressed - +(on == kind));
       },
       get busy() {
         return !!running && own == running;

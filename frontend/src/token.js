@@ -10,7 +10,7 @@ function ask(refused) {
   /** @type {ReturnType<typeof setTimeout>} */
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("The token did not come in time.")), TIMEOUT);
+    timer = setTimeout(() => reject(Error("no token in time")), TIMEOUT);
   });
   const asked = Promise.resolve().then(() => options.token(refused));
   return /** @type {any} */ (Promise.race([asked, late]).finally(() => clearTimeout(timer)));

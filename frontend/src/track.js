@@ -1,7 +1,7 @@
 import { article, changed } from "./article.js";
 import { based, onConfigure, options } from "./options.js";
 import { pause, request, sleep } from "./request.js";
-import { observe } from "./sight.js";
+import { sight } from "./sight.js";
 
 /** A reader does not wait for the report of a read, so it may be sent more often and later than a click. */
 const PATIENCE = 4;
@@ -28,12 +28,11 @@ const showings = new Map();
  * @returns {() => void} ends it: the article is not shown there any more
  */
 export function track(id, element) {
-  begin();
   const showing = showings.get(id) ?? show(id, article(id));
   showings.set(id, showing);
   const place = { element, inSight: false };
   showing.places.add(place);
-  const end = observe(element, (inSight) => {
+  const end = sight(element, (inSight) => {
     place.inSight = inSight;
     showing.look();
   });
@@ -84,7 +83,7 @@ function show(id, shown) {
   let view;
   /** @type {string | undefined} until it is handed in */
   let token;
-  /** @type {string | undefined} while it is handed in */
+  /** @type {object | undefined} the read, while it is handed in */
   let pending;
   let needed = 0;
   /** Ms that it was in sight since the view, up to `since`. */
@@ -106,7 +105,7 @@ function show(id, shown) {
       seen = 0;
     }
     // The page may not live to see the answer. A read counts once, however often it is handed in.
-    if (document.hidden && pending) navigator.sendBeacon?.(`${options.base}/v1/${path}/reads`, JSON.stringify(handedIn(pending)));
+    if (document.hidden && pending) navigator.sendBeacon?.(`${options.base}/v1/${path}/reads`, JSON.stringify(pending));
     // A page that is prepared in the background is viewed when it is seen.
     if (document.hidden || /** @type {any} */ (document).prerendering || uncounted()) return;
     if (![...places].some(visible)) return;
@@ -143,15 +142,18 @@ function show(id, shown) {
   };
 
   const read = async () => {
-    const own = (pending = token ?? "");
+    const own = (pending = { view_token: token });
     token = since = undefined;
     for (let attempt = 0; ; )
       try {
-        const { reads, counted } = await request("POST", `${path}/reads`, handedIn(own));
+        const { reads, counted } = await request("POST", `${path}/reads`, own);
         if (pending == own) pending = undefined;
         shown.counters.reads = reads;
         changed(shown);
-        return say({ article: id, reads, counted });
+        const detail = { article: id, reads, counted };
+        const [place] = places;
+        place?.element.dispatchEvent(new CustomEvent("interaction-read", { bubbles: true, composed: true, detail }));
+        return;
       } catch (failure) {
         const ms = pause(/** @type {any} */ (failure), attempt++, PATIENCE);
         // What is left is the beacon, when the page is.
@@ -160,29 +162,15 @@ function show(id, shown) {
       }
   };
 
-  /** @param {object} detail */
-  const say = (detail) => {
-    const [place] = places;
-    place?.element.dispatchEvent(new CustomEvent("interaction-read", { bubbles: true, composed: true, detail }));
-  };
-
   return { places, look };
 }
-
-/** @param {string} token */
-const handedIn = (token) => ({ view_token: token });
 
 const lookAll = (/** @type {any} */ happened = {}) => {
   for (const { look } of showings.values()) look(happened);
 };
 
-let begun = false;
-function begin() {
-  if (begun) return;
-  begun = true;
-  for (const event of ["visibilitychange", "pageshow"]) addEventListener(event, lookAll);
-  // This one does not reach the window.
-  document.addEventListener("prerenderingchange", lookAll);
-  // A visitor may agree only now.
-  onConfigure(() => lookAll());
-}
+for (const event of ["visibilitychange", "pageshow"]) globalThis.addEventListener?.(event, lookAll);
+// This one does not reach the window.
+globalThis.document?.addEventListener("prerenderingchange", lookAll);
+// A visitor may agree only now.
+onConfigure(() => lookAll());

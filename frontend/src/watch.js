@@ -18,7 +18,6 @@ let asking = false;
 let timer;
 let untouched = 0;
 let refreshed = 0;
-let begun = false;
 
 /**
  * Calls `watcher` whenever something of the article changed, and keeps the article refreshed.
@@ -29,7 +28,6 @@ let begun = false;
  */
 export function watch(id, watcher) {
   const known = article(id);
-  begin();
   // So that one function can be given twice.
   const own = () => watcher();
   known.watchers.add(own);
@@ -47,7 +45,7 @@ export function refresh() {
 
 function schedule() {
   clearTimeout(timer);
-  if (!options.refresh || untouched == UNTOUCHED) return;
+  if (!globalThis.document || !options.refresh || untouched == UNTOUCHED) return;
   const due = refreshed + options.refresh * 1000 * 2 ** untouched;
   timer = setTimeout(
     () => {
@@ -99,25 +97,21 @@ function take(item, asked) {
   changed(known);
 }
 
-/** Listens, from the first watcher on: a page that only imports the module does nothing. */
-function begin() {
-  if (begun) return;
-  begun = true;
-  onAsk((known, ms) => setTimeout(() => want(known), ms));
-  onConfigure((another) => (another ? refresh() : schedule()));
-  const touched = () => {
-    if (!untouched) return;
-    untouched = 0;
-    // At once, if it would have been refreshed by now.
-    schedule();
-  };
-  for (const name of TOUCHES) addEventListener(name, touched, { capture: true, passive: true });
-  for (const name of ["visibilitychange", "online"])
-    addEventListener(name, () => {
-      if (document.hidden) return;
-      // It has been left unasked while it was hidden.
-      untouched = 0;
-      refresh();
-    });
+onAsk((known, ms) => setTimeout(() => want(known), ms));
+onConfigure((another) => (another ? refresh() : schedule()));
+
+const touched = () => {
+  if (!untouched) return;
+  untouched = 0;
+  // At once, if it would have been refreshed by now.
+  schedule();
+};
+for (const name of TOUCHES) globalThis.addEventListener?.(name, touched, { capture: true, passive: true });
+
+// What was left unasked while the page was hidden is asked when it is seen again.
+const seen = () => {
+  if (document.hidden) return;
+  untouched = 0;
   refresh();
-}
+};
+for (const name of ["visibilitychange", "online"]) globalThis.addEventListener?.(name, seen);

@@ -54,7 +54,7 @@ test("the keyboard does all, and a screen reader hears name, state and failure",
 
 // What each part is. Three of them are states.
 const PARTS = {
-  button: "button", icon: "svg", count: "span", status: "status", "sign-in": "a", pressed: "button", busy: "button", zero: "span",
+  button: "button", icon: "svg", count: "img", status: "status", "sign-in": "a", pressed: "button", busy: "button", zero: "img",
 };
 
 /** The parts that the README's table gives each element. @returns {{ [element: string]: string[] }} */
@@ -102,7 +102,8 @@ test("every ::part that the README names can be styled by the page, and there is
   };
   const note = async () => (await look(button)).forEach((part) => met.add(part));
 
-  assert.deepEqual(await look(counter), parts["reaction-counter"]);
+  assert.deepEqual(parts["reaction-counter"], ["count"]);
+  assert.deepEqual(await styled(counter, "count"), ["span"]);
   await note();
   let send = () => {};
   const held = new Promise((done) => (send = () => done(null)));

@@ -17,7 +17,18 @@ export const log = [];
 /** @type {{ url: string, body: any }[]} */
 export const beacons = [];
 
+/** Every element is in sight. */
+class IntersectionObserver {
+  /** @param {(entries: object[]) => void} tell */
+  constructor(tell) {
+    this.observe = () => tell([{ isIntersecting: true, intersectionRatio: 1 }]);
+  }
+  disconnect() {}
+}
+
 const globals = {
+  IntersectionObserver,
+  reportError: () => {},
   location: { href: "https://www.example/page" },
   performance: { now: () => now },
   document: { hidden: false, prerendering: false, addEventListener: page.addEventListener.bind(page) },
