@@ -4,9 +4,8 @@ import { kinds } from "./kinds.js";
 import { write } from "./text.js";
 import { track } from "./track.js";
 
-/** What a counter can show, and its words if the page has none. @type {{ [show: string]: string }} */
-const COUNTERS = Object.assign(Object.create(null), { reads: "reads", pv: "views", uv: "visitors" });
-for (const { count } of kinds) COUNTERS[count] = count;
+/** Counters that are no kind's, and their words if the page has none. */
+const COUNTERS = new Map([["reads", "reads"], ["pv", "views"], ["uv", "visitors"]]);
 
 /**
  * Shows a counter: `<reaction-counter article="42" show="pv">views</reaction-counter>`. With `track`, the `<article>` around it,
@@ -34,10 +33,12 @@ export class ReactionCounter extends ReactionElement {
   /** @param {import("./article.js").Article | undefined} article */
   render(article) {
     const show = this.getAttribute("show") || "reads";
-    const name = COUNTERS[show];
+    const kind = kinds.find(({ count }) => count == show);
+    const name = kind?.count ?? COUNTERS.get(show);
     if (!name) console.error(this, `no counter ${show}`);
-    const count = name ? article?.counters[show] : undefined;
-    const form = write(this, this.#count, count, "–");
+    // Of a kind what its buttons show: the user's own click is counted at once.
+    const count = kind ? article?.[kind.name].count : name && article?.counters[show];
+    const form = write(this, this.#count, /** @type {number | undefined} */ (count), "–");
     this.#form.name = form;
     this.#words.textContent = (form == "one" ? name?.slice(0, -1) : name) ?? "";
   }
