@@ -56,7 +56,7 @@ endif
 test-mysql: setup components natives ## routes, whole path and the persister's promises on MySQL instead of MariaDB
 	@INTERACTION_MYSQLD="$$(dev/mysql)" cargo test $(CARGO_FLAGS) --test api --test whole_path --test promises
 
-test-web: setup components natives ## the front end alone, in Chromium
+test-web: setup components natives ## the front end alone, in Chromium and Firefox
 	@dev/web test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7

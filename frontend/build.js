@@ -10,7 +10,7 @@ import { kinds } from "./src/kinds.js";
 const LIMITS = { all: 6500, core: 3000 };
 /** Properties that only the module itself uses. */
 const INTERNAL =
-  /^(asked|watchers|groups|take|toggles|places|inSight|look|root|draw|render|begin|articleId|attributes|excludes|short|full|plural|counts)$/;
+  /^(asked|watchers|groups|take|toggles|places|inSight|look|root|draw|render|begin|articleId|excludes|counts)$/;
 const TARGET = ["chrome103", "firefox115", "safari15"];
 
 const file = (/** @type {string} */ path) => new URL(path, import.meta.url);

@@ -13,7 +13,7 @@ import { write } from "./text.js";
  * Parts: button, pressed, busy, icon, count, zero, status, sign-in. Slots: the label; icon.
  */
 export class ReactionButton extends ReactionElement {
-  static attributes = [...ReactionElement.attributes, "kind", "disabled", "readonly"];
+  static observedAttributes = [...ReactionElement.observedAttributes, "kind", "disabled", "readonly"];
 
   /** @type {import("./toggle.js").Toggle | undefined} */
   #toggle;

@@ -14,7 +14,7 @@ const COUNTERS = new Map([["reads", "reads"], ["pv", "views"], ["uv", "visitors"
  * Part: count. Slots: the words; those for a number that the language has another form for, by its category: `one`, …
  */
 export class ReactionCounter extends ReactionElement {
-  static attributes = [...ReactionElement.attributes, "show", "track"];
+  static observedAttributes = [...ReactionElement.observedAttributes, "show", "track"];
 
   #count = make("span", { part: "count" });
   #words = make("slot");

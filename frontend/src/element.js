@@ -8,11 +8,7 @@ const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class 
 
 /** An element of an article, which asks for it and keeps it refreshed while it is in the page and near the window. */
 export class ReactionElement extends Base {
-  static attributes = ["article", "theme"];
-
-  static get observedAttributes() {
-    return this.attributes;
-  }
+  static observedAttributes = ["article", "theme"];
 
   /** @type {(() => void)[]} */
   #ends = [];
@@ -31,7 +27,7 @@ export class ReactionElement extends Base {
     this.#connected = true;
     // A framework may have set a property before the element was defined.
     const own = /** @type {any} */ (this);
-    for (const name of own.constructor.attributes)
+    for (const name of own.constructor.observedAttributes)
       if (Object.hasOwn(own, name)) {
         const { [name]: value } = own;
         delete own[name];
@@ -99,8 +95,8 @@ export class ReactionElement extends Base {
 const FLAGS = ["disabled", "readonly", "track"];
 
 /** Gives the class a property for each attribute. @param {typeof ReactionElement} type */
-export function properties({ prototype, attributes }) {
-  for (const name of attributes)
+export function properties({ prototype, observedAttributes }) {
+  for (const name of observedAttributes)
     Object.defineProperty(prototype, name, {
       get() {
         return FLAGS.includes(name) ? this.has(name) : this.getAttribute(name);

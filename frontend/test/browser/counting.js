@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { HEAR, heard, own, refuse } from "./own.js";
-import { eventually, interactions, untouched } from "./stack.js";
+import { eventually, interactions, service, untouched } from "./stack.js";
 
 // Side by side, because they wait for five seconds each.
 describe("what is counted", { concurrency: true }, () => {
@@ -65,5 +65,28 @@ describe("what is counted", { concurrency: true }, () => {
     await page.reload();
     await eventually(async () => (await interactions(article)).pv, 2);
     assert.equal((await interactions(article)).uv, 1);
+  });
+
+  test("without the cookie nothing is left on the device; without consent, or in a browser that is excluded, nothing is counted", async () => {
+    for (const [visitors, ignored, views, cookies] of /** @type {const} */ ([
+      ["cookie", false, 1, 1],
+      ["cookieless", false, 1, 0],
+      ["none", false, 0, 0],
+      ["cookie", true, 0, 0],
+    ])) {
+      const article = untouched();
+      const { page, requests } = await own(`<article><reaction-counter article=${article} track></reaction-counter></article>`, {
+        user: null,
+        tag: `data-base="${service()}" data-visitors="${visitors}"`,
+        script: "",
+        before: (page) => page.addInitScript((ignored) => ignored && localStorage.setItem("interaction-ignore", "true"), ignored),
+      });
+      // Known, and in sight: what is to be counted has been sent by now.
+      await page.locator("reaction-counter").getByText("0").waitFor();
+      await eventually(async () => (await interactions(article)).pv, views);
+      const sent = requests.filter((request) => request.url().endsWith("/views")).length;
+      const left = (await page.context().cookies(`${service()}/v1/`)).length;
+      assert.deepEqual([sent, left], [views, cookies], `${visitors} ${ignored}`);
+    }
   });
 });

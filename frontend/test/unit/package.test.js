@@ -48,7 +48,7 @@ test("the manifest of the elements names their attributes, events, slots and par
     const [{ name, attributes, events, slots, cssParts }] = declarations;
     const names = (/** @type {{ name: string }[]} */ list) => list.map(({ name }) => name).sort();
     assert.equal(name, type.name);
-    assert.deepEqual(names(attributes), [...type.attributes].sort());
+    assert.deepEqual(names(attributes), [...type.observedAttributes].sort());
     const source = read(path) + (type == ReactionCounter ? read("src/track.js") : "");
     assert.deepEqual(names(events), [...new Set(source.match(/interaction-(change|error|read)(?=")/g))].sort());
     for (const { name } of [...slots, ...cssParts]) if (name != "one") assert.match(source, new RegExp(`"${name || "slot"}"`), name);
