@@ -81,7 +81,7 @@ tutorials: ## the tutorials and the first calls of README.md, command by command
 	@dev/web packages
 	@dev/tutorials
 
-test-web: setup components natives ## the front end, in Chromium
+test-web: setup components natives ## the front end, in Chromium and Firefox
 	@dev/web test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
