@@ -17,7 +17,7 @@ ifdef SETTINGS
 UP_FLAGS += --settings '$(SETTINGS)'
 endif
 
-.PHONY: help setup components natives up down env operator token test test-mysql test-web docs tutorials fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
+.PHONY: help setup components natives up down env operator token test test-stores test-web docs tutorials fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
@@ -64,14 +64,16 @@ test: setup components ## every test, on real stores and in a real browser
 	@cargo build $(CARGO_FLAGS) --bins --tests
 	@cargo test $(CARGO_FLAGS) -- --skip $(WHOLE_PATH)
 	@dev/web test
-# The last, and not captured: its last lines say how much was compared, and on which host. Then on MySQL, too.
+# The last, and not captured: its last lines say how much was compared, and on which host. Then on other stores, too.
 	@cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --test-threads 1
 ifndef COMPOSE
-	@INTERACTION_MYSQLD="$$(dev/mysql)" cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --exact $(WHOLE_PATH)
+	@INTERACTION_REDIS="$$(dev/stores valkey-9)" INTERACTION_MYSQLD="$$(dev/stores mysql-9.7)" \
+		cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --exact $(WHOLE_PATH)
 endif
 
-test-mysql: setup components natives ## routes, whole path and persister on MySQL instead of MariaDB
-	@INTERACTION_MYSQLD="$$(dev/mysql)" cargo test $(CARGO_FLAGS) --test api --test whole_path --test promises
+test-stores: setup components ## whole path, outages and more on each version of each store: make test-stores ONLY=valkey-8
+	@cargo build $(CARGO_FLAGS) --bins --tests
+	@ONLY=$(ONLY) SUITE=$(SUITE) dev/test-stores
 
 docs: ## the documentation site, in target/site, with every link checked
 	@dev/docs

@@ -2,7 +2,7 @@
 
 mod listeners;
 
-use self::listeners::{Listeners, MAIN, TOKEN_AUDIENCE, USER};
+use self::listeners::{BROKER, Listeners, MAIN, MIGRATOR, TOKEN_AUDIENCE, USER};
 use crate::{Proxy, Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
@@ -30,6 +30,8 @@ enum Way {
     Secured(Listeners),
 }
 
+/// The commands that give the users of the service their rights.
+const RIGHTS: &str = include_str!("../../../docs/rights/kafka.sh");
 /// With these the broker starts in half the time. A test never runs it long enough to need the full compiler.
 const JVM: [&str; 4] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 /// Any 16 bytes in base64 without padding.
@@ -58,8 +60,9 @@ impl Kafka {
         let listeners = if let Way::Secured(listeners) = way { Some(listeners.clone()) } else { None };
         if listeners.is_some() {
             // Formatting writes the first users into the folder, so other brokers cannot share it.
-            let [one, other] = Listeners::scram_users();
-            format(&libs, &data, &["--add-scram", &one, "--add-scram", &other])?;
+            let users = Listeners::scram_users();
+            let arguments: Vec<&str> = users.iter().flat_map(|user| ["--add-scram", user]).collect();
+            format(&libs, &data, &arguments)?;
         } else {
             // Formatting writes no port and no folder, so every broker of this version can start from one copy.
             paths::template(&version(&libs)?, &data, |data| format(&libs, data, &[]))?;
@@ -124,7 +127,20 @@ impl Kafka {
         format!("127.0.0.1:{}", port.expect("a listener of that name"))
     }
 
-    /// The only user of a secured broker.
+    /// Gives the users of a secured broker exactly the rights that the documents name.
+    pub(crate) fn grant(&self) -> Result<()> {
+        let libs = paths::cache()?.join("kafka/libs");
+        for line in RIGHTS.lines() {
+            let arguments = line.strip_prefix("kafka-acls.sh ").context("a command of Kafka's")?;
+            let arguments = arguments.replace("\"$BROKERS\"", &self.listener("PLAINTEXT"));
+            let mut command = Command::new("java");
+            command.args(java(&libs)).arg("org.apache.kafka.tools.AclCommand").args(arguments.split_whitespace());
+            paths::run(&mut command)?;
+        }
+        Ok(())
+    }
+
+    /// The persister's user of a secured broker.
     #[must_use]
     pub fn user() -> &'static str {
         USER
@@ -134,6 +150,11 @@ impl Kafka {
     #[must_use]
     pub fn token_audience() -> &'static str {
         TOKEN_AUDIENCE
+    }
+
+    /// The environment of `persister migrate` for a secured broker, beside the persister's.
+    pub(crate) fn migrator() -> (&'static str, &'static str) {
+        ("INTERACTION_KAFKA_USERNAME", MIGRATOR)
     }
 
     /// The persister's environment for a secured broker. The password is in a file below `folder`.
@@ -238,7 +259,7 @@ fn client(port: u16, way: &Way) -> ClientConfig {
             .set("security.protocol", "sasl_ssl")
             .set("ssl.ca.location", listeners.tls().ca().display().to_string())
             .set("sasl.mechanism", "SCRAM-SHA-512")
-            .set("sasl.username", USER)
+            .set("sasl.username", BROKER)
             .set("sasl.password", dev("KAFKA_PASSWORD"));
     }
     client

@@ -123,6 +123,9 @@ impl Deref for MariaDb {
     }
 }
 
+/// Fills a new data folder of MariaDB.
+const INSTALL: &str = "mariadb-install-db";
+
 /// sqlx and Spin both take it, and verify the certificate and whose it is.
 const VERIFIED: &str = "?ssl-mode=VERIFY_IDENTITY";
 
@@ -152,26 +155,17 @@ async fn select(url: String) -> Result<()> {
     Ok(connection.close().await?)
 }
 
-/// Run at every start, so each statement may be repeated. `persister migrate` grants the handlers what they need.
+/// The users of the service, each with exactly the rights that the documents name. The server runs it at every start, and reads
+/// one statement a line. `persister migrate` grants the handlers what they need.
+const RIGHTS: &str = include_str!("../../../docs/rights/mysql.sql");
+
+/// The same with the passwords of dev, and a user for those who look into the tables.
 fn users_sql() -> String {
-    let user = |user: &str| {
-        let password = dev(&format!("{}_PASSWORD", user.to_uppercase()));
-        format!("CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY '{password}';\n")
-    };
-    // The server reads one statement a line.
-    [
-        "CREATE DATABASE IF NOT EXISTS interaction CHARACTER SET utf8mb4;\n",
-        &user("migrator"),
-        "GRANT ALL ON interaction.* TO 'migrator'@'%' WITH GRANT OPTION;\n",
-        &user("persister"),
-        "GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON interaction.* TO 'persister'@'%';\n",
-        &user("handlers"),
-        // However many components there are, the persister gets in.
-        "ALTER USER 'handlers'@'%' WITH MAX_USER_CONNECTIONS 300;\n",
-        &user("reader"),
-        "GRANT SELECT ON interaction.* TO 'reader'@'%';\n",
-    ]
-    .concat()
+    let reader = "CREATE USER IF NOT EXISTS 'reader'@'%' IDENTIFIED BY 'READER-PASSWORD';\n\
+                  GRANT SELECT ON interaction.* TO 'reader'@'%';\n";
+    ["MIGRATOR", "PERSISTER", "HANDLERS", "READER"].iter().fold([RIGHTS, reader].concat(), |sql, user| {
+        sql.replace(&format!("{user}-PASSWORD"), dev(&format!("{user}_PASSWORD")))
+    })
 }
 
 /// What initialisation and the server must agree on; nothing is read from the machine's own configuration.
@@ -203,7 +197,9 @@ fn initialise(server: &Path, data: &Path) -> Result<()> {
             Command::new(server).args(common_arguments(server)).arg(datadir).arg("--initialize-insecure"),
         );
     }
-    let install = paths::program(&["mariadb-install-db"])?;
+    // A server that was unpacked beside the machine's own has its script beside it.
+    let beside = server.with_file_name(INSTALL);
+    let install = if beside.is_file() { beside } else { paths::program(&[INSTALL])? };
     paths::run(Command::new(install).args(common_arguments(server)).arg(datadir).args([
         "--auth-root-authentication-method=normal",
         "--skip-test-db",

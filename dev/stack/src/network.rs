@@ -26,7 +26,8 @@ impl Network {
 
 /// Where the application and the persister find the stores.
 pub(crate) struct Addresses {
-    pub(crate) redis: String,
+    pub(crate) redis_components: String,
+    pub(crate) redis_persister: String,
     pub(crate) mysql_handlers: String,
     pub(crate) mysql_persister: String,
     pub(crate) mysql_owner: String,
@@ -40,7 +41,8 @@ impl Addresses {
         handlers += if handlers.contains('?') { "&" } else { "?" };
         handlers += "prefer_socket=false";
         let direct = Self {
-            redis: redis.url(),
+            redis_components: redis.components_url(),
+            redis_persister: redis.persister_url(),
             mysql_handlers: handlers,
             mysql_persister: mariadb.persister_url(),
             mysql_owner: mariadb.owner_url(),
@@ -48,7 +50,8 @@ impl Addresses {
         };
         let Some(network) = network else { return direct };
         Self {
-            redis: network.redis.instead_of(redis.port(), &direct.redis),
+            redis_components: network.redis.instead_of(redis.port(), &direct.redis_components),
+            redis_persister: network.redis.instead_of(redis.port(), &direct.redis_persister),
             mysql_handlers: network.mysql.instead_of(mariadb.port(), &direct.mysql_handlers),
             mysql_persister: network.mysql.instead_of(mariadb.port(), &direct.mysql_persister),
             mysql_owner: network.mysql.instead_of(mariadb.port(), &direct.mysql_owner),

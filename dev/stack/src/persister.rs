@@ -58,10 +58,11 @@ impl Persister {
         Ok(service.args([job]).envs(&self.environment))
     }
 
-    /// `persister migrate` as the owner of the database, to its end.
-    pub async fn migrate(&self, owner_url: &str) -> Result<()> {
+    /// `persister migrate` as the owner of the database, to its end. `more` is added to its environment.
+    pub async fn migrate(&self, owner_url: &str, more: Option<(&str, &str)>) -> Result<()> {
         let mut migrate = self.command(&["migrate"])?;
-        let output = tokio::time::timeout(MIGRATE_LIMIT, migrate.env("INTERACTION_MYSQL_URL", owner_url).output())
+        migrate.env("INTERACTION_MYSQL_URL", owner_url).envs(more);
+        let output = tokio::time::timeout(MIGRATE_LIMIT, migrate.output())
             .await
             .map_err(|_| anyhow!("persister migrate took longer than {} s", MIGRATE_LIMIT.as_secs()))??;
         if output.status.success() {

@@ -1,19 +1,25 @@
-//! Redis.
+//! Redis, or Valkey where `INTERACTION_REDIS` names its server.
 
 use crate::clock::Clock;
 use crate::{Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
 use redis::{AsyncConnectionConfig, Client, TlsCertificates};
+use std::env;
 use std::fs;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The users of the service, each with exactly the rights that the documents name.
+const RIGHTS: &str = include_str!("../../../docs/rights/redis.acl");
 
 /// A Redis that acknowledges only what is on disk, as in production.
 pub struct Redis {
     service: Service,
     port: u16,
+    /// Whether it has the users of the service.
+    users: bool,
     /// The port on which the servers of a cluster talk to each other; 0 without a cluster.
     cluster_port: u16,
     url: String,
@@ -22,13 +28,14 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// A Redis with its data and log below `folder`, not started yet.
+    /// A Redis with its data and log below `folder`, not started yet. Anyone may do anything there, but the components and the
+    /// persister come as users of their own.
     pub fn new(folder: &Path) -> Result<Self> {
         let port = ports::free()?;
         let url = format!("redis://127.0.0.1:{port}");
         let client = Client::open(url.as_str())?;
-        let service = server(folder, &client)?.args(["--port", &port.to_string()]);
-        Ok(Self { service, port, cluster_port: 0, url, client, clock: None })
+        let service = server(folder, &client, "")?.args(["--port", &port.to_string()]);
+        Ok(Self { service, port, users: true, cluster_port: 0, url, client, clock: None })
     }
 
     /// One that can be made part of a cluster, not started yet. With replicas, a silent master is replaced after 2 s; until then
@@ -48,21 +55,19 @@ impl Redis {
         Ok(redis)
     }
 
-    /// One that accepts only TLS, and only one user, with a password.
+    /// One that accepts only TLS, and only users with a password.
     pub(crate) fn secured(folder: &Path, tls: &Tls) -> Result<Self> {
         let (port, password) = (ports::free()?, dev("REDIS_PASSWORD"));
         let url = format!("rediss://interaction:{password}@127.0.0.1:{port}");
         let trusted = TlsCertificates { client_tls: None, root_cert: Some(fs::read(tls.ca())?) };
         let client = Client::build_with_tls(url.as_str(), trusted)?;
-        let users = folder.join("redis.acl");
-        fs::write(&users, format!("user default off\nuser interaction on >{password} ~* &* +@all\n"))?;
-        let service = server(folder, &client)?
+        let others = format!("user default off\nuser interaction on >{password} ~* &* +@all\n");
+        let service = server(folder, &client, &others)?
             .args(["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"])
             .args(["--tls-cert-file".as_ref(), tls.certificate().as_os_str()])
             .args(["--tls-key-file".as_ref(), tls.key().as_os_str()])
-            .args(["--tls-ca-cert-file".as_ref(), tls.ca().as_os_str()])
-            .args(["--aclfile".as_ref(), users.as_os_str()]);
-        Ok(Self { service, port, cluster_port: 0, url, client, clock: None })
+            .args(["--tls-ca-cert-file".as_ref(), tls.ca().as_os_str()]);
+        Ok(Self { service, port, users: true, cluster_port: 0, url, client, clock: None })
     }
 
     /// A Redis, started and answering.
@@ -81,7 +86,7 @@ impl Redis {
             .args(crate::compose::up("redis", port))
             .envs([("REDIS_PORT", port.to_string())])
             .ends_its_children();
-        Ok(Self { service, port, cluster_port: 0, url, client, clock: None })
+        Ok(Self { service, port, users: false, cluster_port: 0, url, client, clock: None })
     }
 
     /// The same with a clock that `set_clock` sets.
@@ -108,10 +113,28 @@ impl Redis {
         self.cluster_port
     }
 
-    /// `redis://127.0.0.1:<port>`, or `rediss://<user>:<password>@127.0.0.1:<port>` if it is secured.
+    /// With every right: `redis://127.0.0.1:<port>`, or `rediss://<user>:<password>@127.0.0.1:<port>` if it is secured.
     #[must_use]
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// As the user of the components.
+    #[must_use]
+    pub fn components_url(&self) -> String {
+        self.url_of("components")
+    }
+
+    /// As the user of the persister.
+    #[must_use]
+    pub fn persister_url(&self) -> String {
+        self.url_of("persister")
+    }
+
+    fn url_of(&self, user: &str) -> String {
+        let (scheme, rest) = self.url.split_once("://").expect("a URL has a scheme");
+        let host = rest.rsplit('@').next().unwrap_or(rest);
+        if self.users { format!("{scheme}://{user}:{}@{host}", dev("REDIS_PASSWORD")) } else { self.url.clone() }
     }
 
     /// A client that trusts the server's certificate, if it has one.
@@ -129,13 +152,24 @@ impl Deref for Redis {
     }
 }
 
-fn server(folder: &Path, client: &Client) -> Result<Service> {
+/// The server to run.
+pub(crate) fn program() -> Result<PathBuf> {
+    env::var_os("INTERACTION_REDIS").map_or_else(|| paths::program(&["redis-server"]), |program| Ok(program.into()))
+}
+
+/// `others` are users beside those of the service, as lines of an ACL file.
+fn server(folder: &Path, client: &Client, others: &str) -> Result<Service> {
     let data = folder.join("redis");
     fs::create_dir_all(&data)?;
-    Ok(service(paths::program(&["redis-server"])?.as_os_str(), folder, client)
+    let users = folder.join("redis.acl");
+    let password = dev("REDIS_PASSWORD");
+    let rights = RIGHTS.replace("COMPONENTS-PASSWORD", password).replace("PERSISTER-PASSWORD", password);
+    fs::write(&users, format!("{rights}{others}"))?;
+    Ok(service(program()?.as_os_str(), folder, client)
         .args(["--bind", "127.0.0.1", "--daemonize", "no"])
         // No snapshots: the append-only file alone holds the data, synced before each answer.
         .args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
+        .args(["--aclfile".as_ref(), users.as_os_str()])
         .args(["--enable-debug-command", "local", "--dir"])
         .args([&data]))
 }

@@ -50,13 +50,13 @@ impl Stack {
             variables.insert("redis_address".to_owned(), "redis://127.0.0.1:*".to_owned());
         }
         let trust: Vec<_> = tls.iter().flat_map(Tls::environment).collect();
-        let app = App::new(path, &to.redis, &to.mysql_handlers, &variables)?.with_environment(trust.clone());
+        let app = App::new(path, &to.redis_components, &to.mysql_handlers, &variables)?.with_environment(trust.clone());
         let mut persister_env = options.persister_env.clone();
         persister_env.extend(trust);
         if options.secured {
             persister_env.extend(Kafka::credentials(path)?);
         }
-        let persister = Persister::new(path, &to.redis, &to.mysql_persister, &to.kafka, &persister_env)?;
+        let persister = Persister::new(path, &to.redis_persister, &to.mysql_persister, &to.kafka, &persister_env)?;
         let stack = Self { app, persister, kafka, mariadb, redis, cluster, network, tls, folder };
 
         // The application compiles its components meanwhile; it asks the stores only when it is asked.
@@ -72,6 +72,11 @@ impl Stack {
     }
 
     async fn start_stores(&self, options: &Options, progress: &Progress, migrate_as: &str) -> Result<()> {
+        if self.tls.is_some() {
+            // `migrate` needs its rights.
+            self.kafka.start().await?;
+            self.kafka.grant()?;
+        }
         tokio::try_join!(
             async {
                 let Some(cluster) = &self.cluster else { return progress.start(&self.redis, "redis").await };
@@ -81,7 +86,7 @@ impl Stack {
             },
             async {
                 progress.start(&self.mariadb, "mysql").await?;
-                self.persister.migrate(migrate_as).await?;
+                self.persister.migrate(migrate_as, self.tls.as_ref().map(|_| Kafka::migrator())).await?;
                 progress.line("database migrated");
                 anyhow::Ok(())
             },

@@ -35,7 +35,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let world = Self::empty(async |folder| MariaDb::start_in(folder).await).await;
-        world.persister.migrate(&world.mariadb.owner_url()).await.unwrap();
+        world.persister.migrate(&world.mariadb.owner_url(), None).await.unwrap();
         world
     }
 
@@ -43,7 +43,7 @@ impl World {
     pub(crate) async fn with_way_to_kafka() -> (Self, Proxy) {
         let mysql = async |folder: &Path| MariaDb::start_in(folder).await;
         let (world, way) = Self::on(mysql, async |folder| Kafka::start_behind_proxy(folder).await).await;
-        world.persister.migrate(&world.mariadb.owner_url()).await.unwrap();
+        world.persister.migrate(&world.mariadb.owner_url(), None).await.unwrap();
         (world, way)
     }
 
@@ -60,9 +60,14 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (redis, mariadb, (kafka, way)) =
             tokio::try_join!(Redis::start_in(folder.path()), mysql(folder.path()), kafka(folder.path())).unwrap();
-        let persister =
-            Persister::new(folder.path(), &redis.url(), &mariadb.persister_url(), &kafka.brokers(), &BTreeMap::new())
-                .unwrap();
+        let persister = Persister::new(
+            folder.path(),
+            &redis.persister_url(),
+            &mariadb.persister_url(),
+            &kafka.brokers(),
+            &BTreeMap::new(),
+        )
+        .unwrap();
         let mysql = MySqlPool::connect(&mariadb.owner_url()).await.unwrap();
         (Self { redis, mysql, kafka, persister, mariadb, _folder: folder, _turn: turn }, way)
     }

@@ -9,6 +9,7 @@ mod project;
 mod rebuild;
 mod requests;
 mod revoke;
+mod rights;
 mod snapshot;
 mod toggle;
 
@@ -37,7 +38,7 @@ const PER_SET: i64 = 192;
 
 struct Server {
     folder: TempDir,
-    _redis: Redis,
+    redis: Redis,
     connection: tests::Redis,
 }
 
@@ -98,7 +99,7 @@ impl Server {
         let folder = tempfile::tempdir()?;
         let redis = Redis::start_in(folder.path()).await?;
         let connection = tests::redis(&redis.url()).await?;
-        Ok(Self { folder, _redis: redis, connection })
+        Ok(Self { folder, redis, connection })
     }
 
     /// A server whose partition was rebuilt from nothing.

@@ -64,7 +64,7 @@ impl Way {
         let mut environment = self.environment.clone();
         environment.extend(stack.tls().environment());
         let brokers = stack.kafka.listener(self.listener);
-        Persister::new(&folder, &stack.redis_url(), &stack.mariadb.persister_url(), &brokers, &environment)
+        Persister::new(&folder, &stack.redis.persister_url(), &stack.mariadb.persister_url(), &brokers, &environment)
     }
 
     /// Runs `audit` this way. Returns whether it succeeds, and what it prints.

@@ -4,6 +4,7 @@
 mod kafka;
 mod provider;
 mod refused;
+mod rights;
 mod secrets;
 mod whole_path;
 

@@ -6,14 +6,17 @@ use anyhow::Result;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The one user of a secured broker, itself included.
+/// The user of the persister.
 pub(super) const USER: &str = "interaction";
+/// The user of `persister migrate`.
+pub(super) const MIGRATOR: &str = "migrator";
+/// The broker itself, which may do everything.
+pub(super) const BROKER: &str = "broker";
 /// Its own listener, and that of the system.
 pub(super) const MAIN: &str = "SASL_SSL";
 /// Name and protocol of the others. MUTUAL wants a certificate of the client.
 const OTHERS: [(&str, &str); 4] =
     [("PLAINTEXT", "PLAINTEXT"), ("SSL", "SSL"), ("MUTUAL", "SSL"), ("SASL_PLAINTEXT", "SASL_PLAINTEXT")];
-const SCRAM: [&str; 2] = ["SCRAM-SHA-256", "SCRAM-SHA-512"];
 /// Of the tokens that are let in, which are of the dev key; `sub` is the user.
 pub(super) const TOKEN_AUDIENCE: &str = "interaction-kafka";
 
@@ -58,8 +61,9 @@ impl Listeners {
     }
 
     /// The users that are written when the data folder is made.
-    pub(super) fn scram_users() -> [String; 2] {
-        SCRAM.map(|mechanism| format!("{mechanism}=[name={USER},password={}]", dev("KAFKA_PASSWORD")))
+    pub(super) fn scram_users() -> [String; 4] {
+        let users = [("256", USER), ("512", USER), ("512", MIGRATOR), ("512", BROKER)];
+        users.map(|(bits, user)| format!("SCRAM-SHA-{bits}=[name={user},password={}]", dev("KAFKA_PASSWORD")))
     }
 
     /// Which URLs the broker may ask for keys: it asks none that its virtual machine is not given.
@@ -74,7 +78,8 @@ impl Listeners {
         format!("file://{}", self.keys.display())
     }
 
-    /// Java reads PEM files since KIP-651. The broker is a client of itself, too.
+    /// Java reads PEM files since KIP-651. The broker is a client of itself, too. Whoever comes without a
+    /// name may do everything, because the broker's controller does.
     pub(super) fn properties(&self) -> String {
         let common = format!(
             "ssl.keystore.type=PEM
@@ -86,6 +91,9 @@ sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
 sasl.oauthbearer.jwks.endpoint.url={}
 sasl.oauthbearer.expected.audience={TOKEN_AUDIENCE}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:{BROKER};User:ANONYMOUS
+ssl.principal.mapping.rules=RULE:^CN=(.*)$/$1/
 ",
             self.tls.key_and_certificate().display(),
             self.tls.ca().display(),
@@ -93,7 +101,7 @@ sasl.oauthbearer.expected.audience={TOKEN_AUDIENCE}
         );
         let password = dev("KAFKA_PASSWORD");
         let security = "org.apache.kafka.common.security";
-        let user = format!("required username=\"{USER}\" password=\"{password}\"");
+        let user = format!("required username=\"{BROKER}\" password=\"{password}\"");
         let modules = [
             ("plain", format!("plain.PlainLoginModule {user} user_{USER}=\"{password}\"")),
             ("scram-sha-256", format!("scram.ScramLoginModule {user}")),

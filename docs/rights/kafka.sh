@@ -1,0 +1,3 @@
+kafka-acls.sh --bootstrap-server "$BROKERS" --add --allow-principal User:interaction --topic interaction.events --topic interaction.events.dlq --operation Read --operation Write --operation Describe --operation DescribeConfigs
+kafka-acls.sh --bootstrap-server "$BROKERS" --add --allow-principal User:interaction --group interaction.persister --group interaction.trends --group interaction.log --operation Read
+kafka-acls.sh --bootstrap-server "$BROKERS" --add --allow-principal User:migrator --topic interaction.events --topic interaction.events.dlq --operation Create --operation Describe --operation DescribeConfigs
