@@ -163,7 +163,10 @@ impl World {
             for partition in 0..16 {
                 let mut asked = rdkafka::TopicPartitionList::new();
                 asked.add_partition("interaction.events", partition);
-                let (first, next) = consumer.fetch_watermarks("interaction.events", partition, LIMIT)?;
+                // A topic that was just created may have no leader yet.
+                let Ok((first, next)) = consumer.fetch_watermarks("interaction.events", partition, LIMIT) else {
+                    return Ok(None);
+                };
                 let committed = consumer.committed_offsets(asked, LIMIT)?.elements()[0].offset().to_raw();
                 if next > first && committed.is_none_or(|committed| committed < next) {
                     return Ok(None);
