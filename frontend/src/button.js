@@ -92,9 +92,10 @@ export class ReactionButton extends ReactionElement {
     const { type, detail } = await end;
     // What a later click on this button ends with, says so.
     if (click != this.#clicks) return;
+    const refused = type == "interaction-error";
     // The same is read out again only if it was gone in between.
-    if (detail instanceof Error && toggle == this.#toggle) await sleep(99).then(() => this.#refuse(detail, on));
-    else if (toggle == this.#toggle) this.#say("");
+    if (refused) await sleep(99);
+    if (toggle == this.#toggle) refused ? this.#refuse(detail, on) : this.#say("");
     this.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true, detail }));
   }
 

@@ -86,9 +86,6 @@ export function sql(query) {
   return rows.split("\n").filter(Boolean).map((row) => row.split("\t"));
 }
 
-/** @param {string[]} command */
-export const redis = (...command) => execFileSync("redis-cli", ["-u", env.REDIS_URL, ...command], { encoding: "utf8" });
-
 /** @param {string} article */
 export const interactions = async (article) => (await fetch(`${service()}/v1/articles/${article}/interactions`)).json();
 
