@@ -13,36 +13,53 @@ ifdef COMPOSE
 export INTERACTION_COMPOSE := 1
 UP_FLAGS := --compose
 endif
+ifdef SETTINGS
+UP_FLAGS += --settings '$(SETTINGS)'
+endif
 
-.PHONY: help setup components natives up down env token test test-stores test-web fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
+.PHONY: help setup components natives up down env operator token test test-stores test-web docs tutorials fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
+		$(MAKEFILE_LIST)
 
-setup: ## installs what is missing on a Debian machine
-	@dev/setup
+##@ Run it
 
-components: ## builds the wasm components
-	@dev/components
-
-natives:
-	@cargo build $(CARGO_FLAGS) --bins
-
-up: setup components natives ## builds and runs everything, with a demo page and Swagger UI, until Ctrl-C; COMPOSE=1 for stores in containers
+up: ## builds and runs everything, with a demo page and Swagger UI, until Ctrl-C; COMPOSE=1, SETTINGS=file
+	@dev/build
 	@exec dev/demo $(STACK) up $(UP_FLAGS)
 
-down: ## stops `make up`
+down: ## stops what `make up` runs
 	@$(STACK) down
 
-env: ## where the running system answers, as KEY=value
+env: ## where the running system answers: eval "$(make -s env)"
 	@$(STACK) env
 
-token: ## a token of the dev key: make token USER=7
+operator: ## what the persister's commands need: eval "$(make -s operator)"
+	@dev/operator
+
+token: ## a token of a user: make token USER=7
 	@$(STACK) token --user '$(USER)'
 
+##@ Build it
+
+setup: ## installs what is missing
+	@dev/setup
+
+components: ## builds the WebAssembly components
+	@dev/components
+
+natives: ## builds every program
+	@cargo build $(CARGO_FLAGS) --bins
+
+##@ Check it
+
+lint: setup ## formatting, clippy, words, links, shell scripts, types, licences
+	@dev/lint
+
 # Binaries and tests in one build: built apart, their dependencies' features differ and some are compiled twice.
-test: setup components ## every test
+test: setup components ## every test, on real stores and in a real browser
 	@dev/schemathesis
 	@cargo build $(CARGO_FLAGS) --bins --tests
 	@cargo test $(CARGO_FLAGS) -- --skip $(WHOLE_PATH)
@@ -54,26 +71,36 @@ ifndef COMPOSE
 		cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --exact $(WHOLE_PATH)
 endif
 
-test-stores: setup components ## whole path and outages on each version of each store: make test-stores ONLY=valkey-8 SUITE=outages
+test-stores: setup components ## whole path, outages and more on each version of each store: make test-stores ONLY=valkey-8
 	@cargo build $(CARGO_FLAGS) --bins --tests
 	@ONLY=$(ONLY) SUITE=$(SUITE) dev/test-stores
 
-test-web: setup components natives ## the front end alone, in Chromium
+docs: ## the documentation site, in target/site, with every link checked
+	@dev/docs
+
+tutorials: ## the tutorials and the first calls of README.md, command by command
+	@dev/build
+	@dev/web packages
+	@dev/tutorials
+
+test-web: setup components natives ## the front end, in Chromium and Firefox
 	@dev/web test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
 	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
 
-masters: setup components natives ## many masters of a cluster, all cold at once: make masters MASTERS=48 (128 if not said)
+masters: setup components natives ## many masters of a cluster, all cold at once: make masters MASTERS=48 (128 by default)
 	@INTERACTION_MASTERS=$(or $(MASTERS),128) cargo test $(CARGO_FLAGS) --test cluster many -- --nocapture
 
-schemathesis: setup components natives ## requests at random after docs/openapi.yaml: make schemathesis REQUESTS=100000 SEED=7
+schemathesis: setup components natives ## random requests, allowed and forbidden ones: make schemathesis REQUESTS=100000 SEED=7
 	@dev/schemathesis
 	@SCHEMATHESIS_REQUESTS=$(REQUESTS) SCHEMATHESIS_SEED=$(SEED) \
 		cargo test $(CARGO_FLAGS) --test schemathesis -- --nocapture
 
-fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (each)
+fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (for each)
 	@dev/fuzz $(SECONDS)
+
+##@ Measure it
 
 rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
 	@REBUILD_LIKES=$(or $(LIKES),1000000) cargo test $(CARGO_FLAGS) --test promises a_rebuild -- --nocapture
@@ -81,17 +108,16 @@ rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
 scale: setup natives ## time and memory of jobs and commands with much data: make scale LIKES=100000000
 	@SCALE_LIKES=$(or $(LIKES),3000000) cargo test $(CARGO_FLAGS) --test promises with_any_number_of_likes -- --nocapture
 
-bench: setup components natives ## figures beside their baselines; ONLY=like/hot-32,read for some, SMOKE=1 for a short form
+bench: setup components natives ## figures beside their baselines: make bench ONLY=like/hot-32,read SMOKE=1
 	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)
 
-k8s-check: ## k8s/ against the schemas, spin.toml and what the persister exports
+##@ Check Kubernetes
+
+k8s-check: ## k8s/ against the schemas of Kubernetes, spin.toml and the persister's metrics
 	@dev/k8s-check
 
-k8s-test: ## applies k8s/ to a Kubernetes control plane of its own, with KEDA's and the Spin operator
+k8s-test: ## k8s/ on a real API server, with the operators of KEDA and Spin
 	@dev/k8s-test
 
-k8s-observe: setup natives components ## runs alerts and dashboard on a Prometheus that scrapes a persister under load
+k8s-observe: setup natives components ## alerts and dashboard, on a real Prometheus
 	@PICTURE=$(PICTURE) dev/k8s-observe
-
-lint: setup ## formatting, clippy, shell scripts, dependencies
-	@dev/lint

@@ -21,26 +21,54 @@ die() {
     exit 1
 }
 
+may_be_root() { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; }
+
 # Runs a command as root, by sudo where needed.
 as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo -- "$@"
-    else
-        die "needs root for: $* (no sudo on PATH)"
-    fi
+    may_be_root || die "needs root for: $* (no sudo on PATH)"
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -- "$@"; fi
 }
 
 # The names of the components, each of which is a package too, as spin.toml has them.
 components() { sed -n 's/^\[component\.\([a-z0-9-]*\)\]$/\1/p' "$ROOT/spin.toml"; }
 
-# Whether every Debian package named is installed.
-have_packages() {
+# Whether what a Debian package has is installed. Where there is no dpkg, that is found out by trying it.
+have_package() {
+    if command -v dpkg-query >/dev/null; then
+        dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+        return
+    fi
+    local PATH="$PATH:/usr/sbin"
+    case "$1" in
+        zlib1g-dev) pkg-config --exists zlib ;;
+        libssl-dev) pkg-config --exists openssl ;;
+        util-linux) command -v setpriv ;;
+        procps) command -v pgrep ;;
+        redis-tools) command -v redis-cli ;;
+        mariadb-server) command -v mariadbd ;;
+        openjdk-17-jdk-headless) command -v java ;;
+        maven) command -v mvn ;;
+        nodejs) command -v node ;;
+        mariadb-client) command -v mariadb ;;
+        *) command -v "$1" ;;
+    esac >/dev/null 2>&1
+}
+
+# The names that Fedora has for Debian's packages.
+for_fedora() {
     local package
     for package in "$@"; do
-        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || return 1
-    done
+        case "$package" in
+            g++) echo gcc-c++ ;;
+            pkg-config) echo pkgconf ;;
+            zlib1g-dev) echo zlib-devel ;;
+            libssl-dev) echo openssl-devel ;;
+            redis-server | redis-tools) echo valkey-compat-redis ;;
+            procps) echo procps-ng ;;
+            openjdk-17-jdk-headless) echo java-latest-openjdk-headless ;;
+            *) echo "$package" ;;
+        esac
+    done | sort -u | paste -sd ' '
 }
 
 # Runs a command and keeps its output in a log; shows the log's end only if it fails.
@@ -58,13 +86,18 @@ quietly() {
 install_packages() {
     local missing=() package guard=/usr/sbin/policy-rc.d guarded=0
     for package in "$@"; do
-        have_packages "$package" || missing+=("$package")
+        have_package "$package" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
-    command -v apt-get >/dev/null || die "please install: ${missing[*]}"
+    if ! command -v apt-get >/dev/null; then
+        ! command -v dnf >/dev/null || die "some programs are missing: sudo dnf install $(for_fedora "${missing[@]}")"
+        die "some programs are missing. Install what Debian calls ${missing[*]}"
+    fi
+    may_be_root || die "some programs are missing, and there is no sudo. As root: apt-get install ${missing[*]}"
     say "installing ${missing[*]}"
     # Lists of an old image name files that the archive no longer has.
-    quietly apt-update as_root apt-get -q update
+    (quietly apt-update as_root apt-get -q update) ||
+        die "cannot reach the Debian archive: is this machine on the network? Then run the same command again."
     if [ ! -e "$guard" ]; then
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" >/dev/null
         as_root chmod 755 "$guard"

@@ -2,7 +2,7 @@
 -- nothing. For kinds whose truth is Redis. Switching a kind on switches off the kinds that it excludes, each with its
 -- own event.
 --
--- KEYS  1 warm   2 barred   3 outbox   4 held   5 limit of the user   6 limit of the address
+-- KEYS  1 warm   2 set of barred users   3 outbox   4 held   5 limit of the user   6 limit of the address
 --       7 count   8 members, then for each excluded kind: count, members
 -- ARGS  1 name of the server   2 kind   3 number of the user   4 number of the article   5 status: 1 on, 0 off
 --       6 user id   7 article id   8 request id   9 ip hash
@@ -34,7 +34,7 @@ local refused = refusal(warm, server, now, ARGS[10])
 if refused then
   return { refused }
 end
--- Most partitions have neither bars nor holds, and one command shows that.
+-- Mostly there are neither bars nor holds, and one command shows that.
 local is_guarded = redis.call('EXISTS', barred, held) > 0
 if is_guarded and redis.call('SISMEMBER', barred, user) == 1 then
   return { 'BARRED' }

@@ -147,9 +147,45 @@ pub fn outbox(partition: Partition) -> String {
     of_partition(partition, "outbox")
 }
 
-/// The set of users who may switch nothing on or off here.
+/// One of the sets that share the users who may switch nothing on or off. Every partition has a copy of each.
+///
+/// Of a million users a set has about 250. Redis stores so few as 8 bytes each (`set-max-intset-entries` is 512); in one
+/// set of all, each would take 56.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BarSet(u16);
+
+impl BarSet {
+    const BITS: u32 = 12;
+
+    /// The set that has this user. The user's number is hashed, because the last bits of ids are often the same.
+    #[must_use]
+    pub const fn of(user: UserNumber) -> Self {
+        let hash = user.get().cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self((hash >> (u64::BITS - Self::BITS)) as u16)
+    }
+
+    /// The set's number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The set with this number, if there is one.
+    #[must_use]
+    pub const fn numbered(number: u16) -> Option<Self> {
+        if number >> Self::BITS == 0 { Some(Self(number)) } else { None }
+    }
+}
+
+/// The users of a set who may switch nothing on or off here.
 #[must_use]
-pub fn barred(partition: Partition) -> String {
+pub fn barred(partition: Partition, set: BarSet) -> String {
+    [&of_partition(partition, "barred"), ":", Buffer::new().format(set.get())].concat()
+}
+
+/// The numbers of the sets of [`barred`] that may have users.
+#[must_use]
+pub fn bar_sets(partition: Partition) -> String {
     of_partition(partition, "barred")
 }
 

@@ -1,3 +1,5 @@
-export { article, configure, refresh, watch } from "./article.js";
-import "./elements.js";
+export { article } from "./article.js";
+export { define } from "./define.js";
+export { changeUser, configure } from "./options.js";
 export { track } from "./track.js";
+export { refresh, watch } from "./watch.js";

@@ -1,5 +1,5 @@
 import { session } from "./options.js";
-import { inDoubt, pause, request, sleep } from "./request.js";
+import { failed, inDoubt, pause, replaced, request, sleep } from "./request.js";
 
 /** Ms. For so long a request whose answer was lost may still arrive; another change must not overtake it. */
 const STRAY = 2000;
@@ -12,8 +12,8 @@ const STRAY = 2000;
  * @property {number | null} count the same of the count; null while it is not known
  * @property {boolean} busy a request is under way, or waits for its turn
  * @property {(on: boolean) => Promise<void>} set
- *   Shows it at once and has the service do it: resolves when it has, or rejects after taking it back. Resolves too where a
- *   later intent for a kind that excludes this one has replaced it.
+ *   Shows it at once and has the service do it: resolves when it has, or rejects after taking it back, or when another user
+ *   came. Resolves too where a later intent for a kind that excludes this one has replaced it.
  *
  * @typedef {import("./kinds.js").Kind} Kind
  *
@@ -66,7 +66,8 @@ export function createGroup(path, group, changed, counts) {
     // Not before `running` is set.
     await null;
     try {
-      for (let attempt = 0; user == session && (want !== on || doubted); ) {
+      for (let attempt = 0; want !== on || doubted; ) {
+        if (user != session) throw failed(replaced);
         const put = !!want;
         const kind = want ?? doubted?.kind ?? on ?? last;
         const stray = doubted && (doubted.kind != kind || doubted.put != put) ? settled - performance.now() : 0;
@@ -111,7 +112,7 @@ export function createGroup(path, group, changed, counts) {
       },
       get count() {
         const count = counts[kind.count];
-        return count == null ? null : Math.max(0, count + Number(this.pressed) - Number(on == kind));
+        return count == null ? null : Math.max(0, count + +this.pressed - +(on == kind));
       },
       get busy() {
         return !!running && own == running;

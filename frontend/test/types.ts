@@ -5,6 +5,9 @@ import * as source from "../src/index.js";
 source satisfies typeof described;
 ({}) as Record<keyof typeof described, unknown> satisfies Record<keyof typeof source, unknown>;
 
-document.querySelector("dislike-button") satisfies HTMLElement | null;
 source.article("1").dislike satisfies described.Toggle;
-document.querySelector("like-button")?.addEventListener("interaction-error", ({ detail }) => detail.status?.toFixed());
+const button = document.querySelector("reaction-button");
+button?.kind satisfies "like" | "dislike" | "collect" | null | undefined;
+button?.addEventListener("interaction-error", ({ detail }) => detail.status?.toFixed());
+button?.addEventListener("interaction-change", ({ detail }) => detail.count?.toFixed());
+document.querySelector("reaction-counter")?.track satisfies boolean | undefined;

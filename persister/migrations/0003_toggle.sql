@@ -1,17 +1,17 @@
--- Switches a kind whose truth is MySQL on or off: row, count and outbox entry together, or none.
+-- Switches a kind whose truth is MySQL on or off. Row, count and outbox row change together or not at all.
 --
--- Answers one row (refused, changed, is_on, count) from a SELECT after the COMMIT, so that an answer means that the change
--- is durable. `refused` is '', 'LATE', 'BARRED', or 'COLLISION' where another name has the number of one of these;
--- `changed` is 1 if it did anything. All columns are BIGINT or VARCHAR:
--- Spin converts no DECIMAL and no DATETIME.
+-- Returns one row (refused, changed, is_on, count) from a SELECT after the COMMIT, so an answer means that the change is durable.
+-- `refused` is '', 'LATE', 'BARRED', or 'COLLISION' if another name has the number of one of the two ids. `changed` is 1 if
+-- anything changed. All columns are BIGINT or VARCHAR, because Spin converts no DECIMAL and no DATETIME.
 --
--- in_deadline_ms   in this server's own time: a call that was stuck on its way, or waited for a lock, must not take effect
---                  after a later one was acknowledged. It is checked again when all locks are held. NULL is none, for tools.
+-- in_deadline_ms   by this server's clock. A call that was delayed, or waited for a lock, must not take effect after a later call
+--                  was acknowledged. It is checked again when all locks are held. NULL, for tools, means no deadline.
 -- in_user_name, in_article_name   the ids' texts if they are names, else NULL.
--- in_cause         'user', or 'revoke', which no bar stops, or 'reconcile', which changes nothing: it writes what the row
---                  says into the outbox once more, so that the projection follows, whatever in_status is; or 'import', which
---                  only makes a row where there was none, and no event.
--- in_version_ms, in_version_seq   change only a row of this very version; NULL for any. Of an import, the time of the change.
+-- in_cause         'user'; 'revoke', which no bar stops; 'reconcile', which changes nothing, but writes the row's state into the
+--                  outbox once more, whatever in_status is, so that the projection follows; or 'import', which only creates
+--                  a row that did not exist, and no event.
+-- in_version_ms, in_version_seq   change the row only if it has exactly this version. NULL means any version. For an import,
+--                  in_version_ms is the time of the change.
 CREATE PROCEDURE IF NOT EXISTS toggle (
     IN in_kind TINYINT UNSIGNED, IN in_p TINYINT UNSIGNED, IN in_user BIGINT, IN in_article BIGINT, IN in_status TINYINT,
     IN in_deadline_ms BIGINT, IN in_cause VARCHAR(16), IN in_version_ms BIGINT, IN in_version_seq BIGINT,
@@ -30,7 +30,7 @@ BEGIN
         RESIGNAL;
     END;
 
-    -- No caller waits longer than 2 s: a deadline further ahead was reckoned by a clock that has been set back since.
+    -- No caller waits longer than 2 s. A later deadline was computed from a clock that has been set back since.
     IF in_deadline_ms NOT BETWEEN CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)
                               AND CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) + 2500 THEN
         SET refused = 'LATE';
@@ -40,7 +40,7 @@ BEGIN
         -- Without gap locks, changes of one user for several articles do not wait for each other.
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         START TRANSACTION;
-        -- Where a row may be made; most names are there already: an INSERT alone would lock a hot article's name for each of its changes.
+        -- Names are needed where a row may be created. Most exist already, and then no INSERT may lock a hot article's name.
         IF in_article_name IS NOT NULL AND (in_status = 1 OR in_cause = 'reconcile')
             AND NOT EXISTS (SELECT 1 FROM name WHERE kind = 'article' AND number = in_article AND text = in_article_name)
         THEN
@@ -53,13 +53,13 @@ BEGIN
             INSERT INTO name (kind, number, text) VALUES ('user', in_user, in_user_name)
                 ON DUPLICATE KEY UPDATE text = text;
         END IF;
-        -- The row's lock comes first, also where there was no row. Switching off what was never on needs none.
+        -- Create the row if it does not exist, so that it can be locked. Switching off what was never on needs no row.
         IF in_status = 1 OR in_cause = 'reconcile' THEN
             INSERT INTO interaction (article_id, kind, user_id, p, status, version_ms, version_seq, updated_at)
                 VALUES (in_article, in_kind, in_user, in_p, 0, 0, 0, UTC_TIMESTAMP(3))
                 ON DUPLICATE KEY UPDATE status = status;
         END IF;
-        -- An aggregate, since a SELECT INTO that finds no row is a warning, which some clients take for an error.
+        -- MAX always returns a row. A SELECT INTO that finds none causes a warning, which some clients treat as an error.
         SELECT MAX(status), COALESCE(MAX(version_ms), 0), COALESCE(MAX(version_seq), 0)
             INTO old_status, old_ms, old_seq
             FROM interaction WHERE article_id = in_article AND kind = in_kind AND user_id = in_user FOR UPDATE;
@@ -72,7 +72,7 @@ BEGIN
                    in_version_ms IS NULL OR (old_ms = in_version_ms AND old_seq = in_version_seq));
         IF touched THEN
             SET now_ms = IF(in_cause = 'import', in_version_ms, CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED));
-            -- Versions grow also where the clock was set back.
+            -- Versions grow even if the clock was set back.
             INSERT INTO outbox (p, kind, user_id, article_id, status, version_ms, cause, at_ms, request_id, ip_hash,
                                 user_name, article_name, shipped)
                 VALUES (in_p, in_kind, in_user, in_article, in_status, GREATEST(now_ms, old_ms), in_cause, now_ms,

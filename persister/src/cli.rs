@@ -1,15 +1,19 @@
 //! The command line: what can be asked for, and what is run for it.
 
+mod help;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use self::help::{ANY_NUMBER, SECRETS, STAND_BY};
 use crate::{
     commands::{
         audit::{self, AuditOptions},
         bars::{self, BarsCommand},
+        delete_article::{self, DeleteArticleOptions},
         dlq::{self, DlqCommand},
         erase::{self, EraseOptions},
         export::{self, ExportOptions},
@@ -25,31 +29,6 @@ use crate::{
     signals::stop_on_signal,
     store::Stores,
 };
-
-/// What is secret is no flag, since the machine's other users could read it.
-const SECRETS: &str =
-    "Secrets come from the environment. Each may come from a file instead: add _FILE to the name of its \
-variable.
-  INTERACTION_REDIS_URL       redis[s]://[user:password@]host:port[/db]; rediss is TLS
-  INTERACTION_MYSQL_URL       mysql://user:password@host:port/database[?ssl-mode=VERIFY_IDENTITY]
-  INTERACTION_KAFKA_PASSWORD  with --kafka-username
-  INTERACTION_KAFKA_SSL_KEY_PASSWORD  with --kafka-ssl-key-location, if that key is encrypted
-  INTERACTION_KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET  with --kafka-sasl-oauthbearer-client-id
-
-TLS trusts the system's certificate authorities, or those in the file named by SSL_CERT_FILE. For Kafka alone,
---kafka-ssl-ca-location names others.
-
-Examples:
-  persister migrate --handlers-db-user handlers   # once for each release, as the owner of the database
-  persister run                                   # all jobs in one process
-  persister status                                # the whole system on one screen";
-
-const ANY_NUMBER: &str = "Example: persister relay --metrics-address 0.0.0.0:9464
-
-Any number of processes share the work.";
-const STAND_BY: &str = "Example: persister warm --metrics-address 0.0.0.0:9464
-
-A second process stands by and takes over when the first one dies.";
 
 /// Moves acknowledged changes from Redis to Kafka and MySQL, and rebuilds Redis from MySQL.
 #[derive(Debug, Parser)]
@@ -131,6 +110,14 @@ Any number of processes share the work, as many as the topic has partitions.")]
   persister erase --user 7
   persister erase --file users.txt --json     # many users in one pass, one id a line")]
     Erase(EraseOptions),
+    /// Delete articles: what users have or had on for them, views and reads, from Redis, MySQL, lists and rankings.
+    ///
+    /// Nobody is barred meanwhile. What happens to an article afterwards counts from zero. No delivery, replay or rebuild brings
+    /// anything of before back. Run it again to finish a deletion that was interrupted.
+    #[command(after_help = "Examples:
+  persister delete-article --article 42 --article how-to-like
+  persister delete-article --file articles.txt --json     # many articles in one pass, one id a line")]
+    DeleteArticle(DeleteArticleOptions),
     /// Bring in the likes, dislikes, favourites and counters of another system, while the service runs.
     ///
     /// What users have done here is newer, and stays. A row that is here already changes nothing, so an import may be repeated.
@@ -204,6 +191,7 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Revoke(options) => return revoke::run(&stores, &options, &stop).await,
         Command::Erase(options) => erase::run(&stores, &options, &stop).await,
         Command::Import(options) => return import::run(&stores, &options, &stop).await,
+        Command::DeleteArticle(options) => delete_article::run(&stores, &options, &stop).await,
         Command::Export(options) => export::run(&stores, &options, &stop).await,
         Command::Reconcile(options) => return reconcile::run(&stores, &options, &stop).await,
         Command::Run => run::all(stores, &cli.config, stop).await,
@@ -273,6 +261,8 @@ mod tests {
             "import",
             "import likes.csv --table likes",
             "import likes.csv --kind read",
+            "delete-article",
+            "delete-article --article 42 --file articles.txt",
             "audit --article a,b",
             "audit --user #7",
             "audit --since yesterday",

@@ -79,39 +79,39 @@ table! {
     RELAYED: Counter = "interaction_relay_entries_total",
         "Outbox entries that Kafka has confirmed; outbox=redis or mysql.";
     PROJECTED: Counter = "interaction_projected_entries_total",
-        "Entries of MySQL's outbox that the projection in Redis has, repeated ones included.";
+        "Entries of MySQL's outbox that were projected to Redis, including repeated ones.";
     PROJECTION_LAG: Histogram = "interaction_projection_lag_seconds",
-        "Seconds from a change in MySQL until the projection in Redis has it.";
+        "Seconds from a change in MySQL until its projection in Redis.";
     UNDELIVERED: Counter = "interaction_relay_delivery_failures_total",
-        "Entries that Kafka did not take in time. They stay in their outbox and are tried again.";
+        "Entries that Kafka did not accept in time. They stay in their outbox and are sent again.";
     CONSUMED: Counter = "interaction_consumer_events_total",
-        "Events whose batch is durable in MySQL, deliveries that came again included; type=a kind's name or read.";
+        "Events whose batch is durable in MySQL, including repeated deliveries; type=a kind's name or read.";
     ROWS_WRITTEN: Counter = "interaction_consumer_rows_written_total",
-        "Events that changed a row, since they were newer than it; kind.";
+        "Events that were newer than their row and changed it; kind.";
     ROWS_SKIPPED: Counter = "interaction_consumer_rows_skipped_total",
-        "Events that changed no row: not newer than it, superseded within their batch, or of an erased user; kind.";
+        "Events that changed no row: older than the row, replaced within their batch, of an erased user, or of a deleted article; kind.";
     RETRIES: Counter = "interaction_consumer_retries_total",
-        "Batches that MySQL did not take and that were tried again; reason=deadlock, stalled or error.";
+        "Batches that failed in MySQL and were tried again; reason=deadlock, stalled or error.";
     BATCH_EVENTS: Histogram = "interaction_consumer_batch_events",
         "Events in a batch.";
     BATCH_SECONDS: Histogram = "interaction_consumer_batch_seconds",
-        "Seconds until a batch was durable, retries included.";
+        "Seconds until a batch was durable, including retries.";
     LAG_SECONDS: Histogram = "interaction_event_lag_seconds",
-        "Seconds from an event's occurred_at, by Redis's clock, until it was durable in MySQL, by this process's.";
+        "Seconds from an event's occurred_at (by Redis's clock) until it was durable in MySQL (by this process's clock).";
     DEAD_LETTERED: Counter = "interaction_dead_letters_total",
         "Records put into the dead-letter queue; reason=outbox_entry, mysql_outbox_row, undecodable, refused_by_mysql or id_collision.";
     INTERRUPTED: Counter = "interaction_job_interruptions_total",
-        "Times a job had to begin again after an error; job, and store=redis, mysql, kafka or other.";
+        "Times that a job began again after an error; job, and store=redis, mysql, kafka or other.";
     SNAPSHOT_SECONDS: Histogram = "interaction_snapshot_seconds",
         "Seconds that a snapshot of PV, UV and reads took.";
     SNAPSHOT_ARTICLES: Counter = "interaction_snapshot_articles_total",
         "Articles saved by snapshots.";
     TRENDS_EVENTS: Counter = "interaction_trends_events_total",
-        "Changes of kinds that the ranking's job has read; outcome=counted, repeated (counted before) or late.";
+        "Changes that the ranking job has read; outcome=counted, repeated (counted before) or late.";
     REBUILDS: Counter = "interaction_rebuilds_total",
-        "Rebuilds of Redis from MySQL that ended well.";
+        "Rebuilds of Redis from MySQL that succeeded.";
     REBUILT_MEMBERS: Counter = "interaction_rebuilt_members_total",
-        "Pairs of user and article sent to Redis by rebuilds, those under way included; kind.";
+        "Pairs of user and article that rebuilds sent to Redis, including a rebuild in progress; kind.";
     STORE_UP: Gauge = "interaction_store_up",
         "1 if the store answered when last asked, else 0; store=redis, mysql or kafka.";
     PARTITIONS: Gauge = "interaction_partitions",
@@ -119,49 +119,49 @@ table! {
     OUTBOX_ENTRIES: Gauge = "interaction_outbox_entries",
         "Entries of all of Redis's outboxes that Kafka has not confirmed.";
     OUTBOX_LONGEST: Gauge = "interaction_outbox_longest_entries",
-        "Entries of the longest outbox; at outbox_max_length its partition refuses changes and reads.";
+        "Entries of the longest outbox. At outbox_max_length, its partition refuses changes and reads.";
     OUTBOX_OLDEST: Gauge = "interaction_outbox_oldest_seconds",
-        "Age of the oldest entry of all outboxes, by Redis's clock; 0 if there is none.";
+        "Age of the oldest entry in any outbox, by Redis's clock; 0 if there is none.";
     REDIS_MEMORY: Gauge = "interaction_redis_memory_bytes",
-        "Memory that Redis uses, of all its servers together.";
+        "Memory that Redis uses, summed over all servers.";
     REDIS_MAXMEMORY: Gauge = "interaction_redis_maxmemory_bytes",
-        "Memory that Redis may use, of all its servers together; 0 where it has no limit.";
+        "Memory that Redis may use, summed over all servers; 0 if there is no limit.";
     REDIS_UNSAFE: Gauge = "interaction_redis_unsafe_setting",
-        "1 if a server of Redis has another value than the service needs, else 0; absent where none is known; setting.";
+        "1 if a Redis server has another value than the service needs, else 0; absent if the value is unknown; setting.";
     MYSQL_OUTBOX: Gauge = "interaction_mysql_outbox_entries",
-        "Rows of MySQL's outbox that wait; waiting_for=kafka or redis (the projection).";
+        "Rows in MySQL's outbox that wait for delivery; waiting_for=kafka or redis (the projection).";
     RELAYS: Gauge = "interaction_relays",
         "Relays that reported to MySQL within the last seconds.";
     WARMERS: Gauge = "interaction_warmers",
-        "Processes that warm, or stand by to, and reported to MySQL within the last seconds.";
+        "Processes that run `warm`, active or standing by, and reported to MySQL within the last seconds.";
     CONSUMERS: Gauge = "interaction_consumers",
         "Members of the consumer group.";
     CONSUMER_LAG: Gauge = "interaction_consumer_lag_events",
-        "Events in Kafka that the consumers have not committed, of all partitions of the topic.";
+        "Events in Kafka that the consumers have not committed, summed over all partitions of the topic.";
     CONSUMER_LAG_LONGEST: Gauge = "interaction_consumer_lag_longest_events",
-        "The same of the partition of the topic that is furthest behind.";
+        "The consumer lag of the partition that is furthest behind, in events.";
     DROPPED_EVENTS: Gauge = "interaction_consumer_dropped_events",
-        "Events that Kafka has dropped before the consumers applied them, as long as they have not gone on after them.";
+        "Events that Kafka dropped before the consumers applied them, until the consumers have continued after the gap.";
     DEAD_LETTERS: Gauge = "interaction_dead_letters_held",
-        "Records in the dead-letter queue, replayed ones included.";
+        "Records in the dead-letter queue, including replayed ones.";
     DEAD_LETTERS_OPEN: Gauge = "interaction_dead_letters_open",
         "Records in the dead-letter queue that have not been replayed.";
     SNAPSHOT_AGE: Gauge = "interaction_snapshot_age_seconds",
         "Seconds since the last snapshot was complete.";
     RANKING_AGE: Gauge = "interaction_ranking_age_seconds",
-        "Seconds since the moment that the ranking is of.";
+        "Seconds since the ranking's as_of.";
     LAST_REBUILD_AGE: Gauge = "interaction_last_rebuild_age_seconds",
         "Seconds since the loss was noticed that led to the last rebuild.";
     LAST_REBUILD_SECONDS: Gauge = "interaction_last_rebuild_seconds",
-        "How long partitions were fenced for the last rebuild.";
+        "Seconds that partitions were fenced for the last rebuild.";
     LAST_REBUILD_MEMBERS: Gauge = "interaction_last_rebuild_members",
         "Pairs of user and article that the last rebuild wrote.";
     LAST_LOSS_AGE: Gauge = "interaction_last_loss_age_seconds",
-        "Seconds since the loss was noticed that led to the last rebuild before which anything can have been lost.";
+        "Seconds since the last loss of data in Redis was noticed that may have lost acknowledged changes.";
     LAST_LOSS_WAITING: Gauge = "interaction_last_loss_waiting_entries",
-        "Entries that waited for the relay when the Redis lost before the last rebuild was last seen whole.";
+        "Entries that waited for the relay when the lost Redis was last seen whole. They are part of the bound of the last loss.";
     LAST_LOSS_WINDOW: Gauge = "interaction_last_loss_window_seconds",
-        "From then until the loss was noticed: lost is, besides those entries, at most what was acknowledged in it.";
+        "Seconds from that moment until the loss was noticed. Changes acknowledged within them may be lost too.";
 }
 
 const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];

@@ -3,7 +3,7 @@
 use super::{FromReply, Limit, Reply, part::Each};
 use crate::{
     ArticleId, ArticleNumber, Kind, Partition, UserId, UserNumber,
-    keys::{self, Subject},
+    keys::{self, BarSet, Subject},
 };
 
 answer! {
@@ -52,7 +52,7 @@ script! {
     |call, at| in Partition::of(call.article.number()),
     keys(
         keys::warm(call.partition()),
-        keys::barred(call.partition()),
+        keys::barred(call.partition(), BarSet::of(call.user.number())),
         keys::outbox(call.partition()),
         keys::held(call.partition()),
         keys::limit(call.article.number(), call.kind.name(), Subject::User(call.user.number())),

@@ -4,6 +4,7 @@
 #[macro_use]
 mod declare;
 mod call;
+mod delete;
 mod follow;
 mod hot;
 mod import;
@@ -18,6 +19,7 @@ mod view;
 mod warm;
 
 pub use call::{At, Call, Command, Limit, send};
+pub use delete::{DeleteArticle, Removed};
 pub use follow::{Ack, Compare, Compared, Entry, Project, Restate};
 pub use hot::{Gate, Queried, Query, TakeLimit, Toggle, Toggled};
 pub use import::{EXCLUDED, HOLD_RAN_OUT, IMPORTED, Import, ImportCounters, WAS_THERE};
@@ -25,7 +27,7 @@ pub use jwks::{JwksPut, JwksTake, JwksTaken, TakeTurn, Turn};
 pub use part::Part;
 pub use reply::{FromReply, Refusal, Reply, Value};
 pub use revoke::{Held, Hold, Release, Undo, Undone};
-pub use snapshot::{Counters, SnapshotDone, SnapshotRead, SnapshotTake};
+pub use snapshot::{Counters, SnapshotDone, SnapshotRead, SnapshotTake, Taken};
 pub use text::{ALL, Script};
 pub use view::{Read, Reading, Used, View, Viewed};
 pub use warm::{Clear, Fence, PartitionState, Rebuilt, RestoreBars, RestoreMembers, RestoreStats, State, Warm};

@@ -1,7 +1,7 @@
 //! The scripts that save page views, visitors and reads in MySQL.
 
 use super::part::Each;
-use crate::{ArticleId, ArticleNumber, Partition, keys};
+use crate::{ArticleId, ArticleNumber, Partition, Version, keys};
 
 script! {
     /// `snapshot_take.lua`: lists articles whose counters changed since they were last saved.
@@ -30,9 +30,19 @@ answer! {
     }
 }
 
+answer! {
+    /// Counters as of one moment.
+    Taken {
+        /// The last id of the outbox then.
+        last: Version,
+        /// Of each article.
+        counters: Vec<Counters>,
+    }
+}
+
 script! {
     /// `snapshot_read.lua`: the counters to save, in the order of the articles.
-    SnapshotRead<'a> = SNAPSHOT_READ -> Vec<Counters> {
+    SnapshotRead<'a> = SNAPSHOT_READ -> Taken {
         /// The partition of all the articles.
         partition: Partition,
         /// The articles.
@@ -40,7 +50,7 @@ script! {
     }
     |call, at| in call.partition,
     keys(
-        keys::warm(call.partition),
+        keys::warm(call.partition), keys::outbox(call.partition),
         Each(call.articles.iter().map(|id| counters(id.number()))),
     ),
     args(at.server)

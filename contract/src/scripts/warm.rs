@@ -2,7 +2,10 @@
 //! rebuild's id instead of a server's name.
 
 use super::part::Each;
-use crate::{ArticleNumber, Kind, Partition, UserNumber, Version, keys};
+use crate::{
+    ArticleNumber, Kind, Partition, UserNumber, Version,
+    keys::{self, BarSet},
+};
 
 answer! {
     /// What Redis knows of a partition.
@@ -106,13 +109,16 @@ script! {
     RestoreBars<'a> = RESTORE_BARS -> () {
         /// The partition; each has a copy of all bars.
         partition: Partition,
+        /// The set that has these users.
+        set: BarSet,
         /// The id of the rebuild.
         rebuild: &'a str,
         /// The users; 1,000 at most.
         users: &'a [UserNumber],
     }
     |call, _at| in call.partition,
-    keys(keys::warm(call.partition), keys::barred(call.partition)), args(call.rebuild, call.users)
+    keys(keys::warm(call.partition), keys::bar_sets(call.partition), keys::barred(call.partition, call.set)),
+    args(call.rebuild, i64::from(call.set.get()), call.users)
 }
 
 /// A completed rebuild.

@@ -35,7 +35,7 @@ pub fn binary(name: &str) -> Result<PathBuf> {
         .iter()
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
-        .ok_or_else(|| anyhow!("`{name}` is not built: cargo build --release -p {name} (looked in {folders:?})"))
+        .ok_or_else(|| anyhow!("`{name}` is not built: make natives (looked in {folders:?})"))
 }
 
 /// A program of the system. Debian puts servers where only root's PATH looks.

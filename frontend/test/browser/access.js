@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { kinds } from "../../src/kinds.js";
+import { kinds, looks } from "../../src/kinds.js";
 import { open, state } from "./page.js";
 import { eventually } from "./stack.js";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** @param {import("playwright-core").Page} page */
-async function violations(page) {
+export async function violations(page) {
   await page.evaluate(axe);
   const found = await page.evaluate(() => /** @type {any} */ (window).axe.run({ resultTypes: ["violations"] }));
   assert.ok(found.passes.length > 10, "axe has looked");
@@ -32,16 +32,17 @@ test("the keyboard does all, and a screen reader hears name, state and failure",
   const { page, like, likes, status } = await open();
   await page.getByLabel("Signed in as").focus();
   await page.keyboard.press("Tab");
-  assert.equal(await page.evaluate(() => document.activeElement?.localName), "like-button");
+  const focused = () => page.evaluate(() => /** @type {any} */ (document.activeElement)?.kind);
+  assert.equal(await focused(), "like");
   await page.keyboard.press("Space");
   await eventually(likes, ["true", "1"]);
   await page.keyboard.press("Enter");
   await eventually(likes, ["false", "0"]);
-  for (const { tag } of kinds.slice(1)) {
+  for (const { name } of kinds.slice(1)) {
     await page.keyboard.press("Tab");
-    assert.equal(await page.evaluate(() => document.activeElement?.localName), tag);
+    assert.equal(await focused(), name);
   }
-  const names = kinds.map(({ label }) => `button "${label} 0"`);
+  const names = kinds.map(({ name }) => `button "${looks[name].label}"`);
   assert.match(await page.locator("main article .actions").ariaSnapshot(), new RegExp(names.join("[^]*")));
   await like.click();
   await eventually(likes, ["true", "1"]);
@@ -51,20 +52,16 @@ test("the keyboard does all, and a screen reader hears name, state and failure",
   assert.ok(width >= 44 && height >= 44, `a finger meets ${width} × ${height} px`);
 });
 
-// What each part is. Two of them are states of the button.
-const PARTS = { button: "button", icon: "svg", count: "span", status: "status", pressed: "button", busy: "button" };
+// What each part is. Three of them are states.
+const PARTS = {
+  button: "button", icon: "svg", count: "img", status: "status", "sign-in": "a", pressed: "button", busy: "button", zero: "img",
+};
 
-/** The parts that the README's table gives each element. */
+/** The parts that the README's table gives each element. @returns {{ [element: string]: string[] }} */
 function documented() {
   const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-  /** @type {{ [element: string]: string[] }} */
-  const parts = {};
-  let before = "";
-  for (const [, element, cell] of readme.matchAll(/^\| `<([a-z-]+) .* \| ([^|]+) \|$/gm)) {
-    parts[element] = cell == "the same" ? parts[before] : (cell.match(/(?<=`)[a-z]+(?=`)/g) ?? []);
-    before = element;
-  }
-  return parts;
+  const rows = [...readme.matchAll(/^\| `<([a-z-]+)[ >].* \| ([^|]+) \|$/gm)];
+  return Object.fromEntries(rows.map(([, element, cell]) => [element, cell.match(/(?<=`)[a-z-]+(?=`)/g) ?? []]));
 }
 
 /**
@@ -79,7 +76,7 @@ const styled = (element, part) =>
     // Nothing inherits a background: who has it was met.
     const color = "rgb(1, 2, 3)";
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(`${element.localName}::part(${part}) { background-color: ${color} }`);
+    sheet.replaceSync(`${element.localName}::part(${part}) { background-color: ${color} !important }`);
     document.adoptedStyleSheets = [sheet];
     const inside = [.../** @type {ShadowRoot} */ (element.shadowRoot).querySelectorAll("*")];
     const met = inside.filter((one) => getComputedStyle(one).backgroundColor == color);
@@ -89,35 +86,37 @@ const styled = (element, part) =>
 
 test("every ::part that the README names can be styled by the page, and there is no other", async () => {
   const { page, buttons } = await open();
-  let send = () => {};
-  const held = new Promise((done) => (send = () => done(null)));
-  const changing = new RegExp(`/(${kinds.map(({ name }) => name).join("|")})$`);
-  await page.route(changing, (route) => held.then(() => route.continue()));
   const parts = documented();
-  // The README says of one button what holds for that of every kind.
-  assert.deepEqual(Object.keys(parts), ["like-button", "read-counter"]);
-  const clicked = kinds.filter((kind) => !("excludes" in kind) || kind.excludes != "like");
-  const tags = clicked.map(({ tag }) => tag);
-
-  for (const tag of tags)
-    for (const state of ["pressed", "busy"])
-      assert.deepEqual(await styled(page.locator(tag).first(), state), [], `${state} before the click`);
-  for (const { name } of clicked) await buttons[name].click();
-  for (const name of [...tags, "read-counter"]) {
-    const element = page.locator(name).first();
-    const own = parts[name] ?? parts["like-button"];
-    for (const part of own)
-      assert.deepEqual(await styled(element, part), [/** @type {any} */ (PARTS)[part]], `${name}::part(${part})`);
+  assert.deepEqual(Object.keys(parts), ["reaction-button", "reaction-counter"]);
+  const button = page.locator("reaction-button").first();
+  const counter = page.locator("reaction-counter").first();
+  const met = new Set();
+  /** Which parts there are now, each of which the page can style. @param {import("playwright-core").Locator} element */
+  const look = async (element) => {
     const there = await element.evaluate(({ shadowRoot }) =>
       [.../** @type {ShadowRoot} */ (shadowRoot).querySelectorAll("[part]")].flatMap((one) => [...one.part]),
     );
-    assert.deepEqual(there.sort(), [...own].sort(), name);
-  }
+    for (const part of there)
+      assert.deepEqual(await styled(element, part), [/** @type {any} */ (PARTS)[part]], part);
+    return there;
+  };
+  const note = async () => (await look(button)).forEach((part) => met.add(part));
+
+  assert.deepEqual(parts["reaction-counter"], ["count"]);
+  assert.deepEqual(await styled(counter, "count"), ["span"]);
+  await note();
+  let send = () => {};
+  const held = new Promise((done) => (send = () => done(null)));
+  await page.route("**/like", (route) => held.then(() => route.continue()));
+  await buttons.like.click();
+  await note();
   send();
-  for (const tag of tags) {
-    await eventually(() => styled(page.locator(tag).first(), "busy"), []);
-    assert.deepEqual(await styled(page.locator(tag).first(), "pressed"), ["button"]);
-  }
+  await eventually(() => styled(button, "busy"), []);
+  await page.getByLabel("Signed in as").selectOption("");
+  await buttons.like.click();
+  await page.getByRole("link", { name: "Sign in" }).waitFor();
+  await note();
+  assert.deepEqual([...met].sort(), [...parts["reaction-button"]].sort());
 });
 
 test("no two buttons of the page have one name", async () => {
@@ -128,21 +127,19 @@ test("no two buttons of the page have one name", async () => {
   assert.deepEqual([names.length, new Set(names).size], [expected, expected], names.join());
 });
 
-test("the page as the README shows it", async () => {
-  for (const [name, as] of /** @type {const} */ ([
-    ["demo", { viewport: { width: 760, height: 560 }, colorScheme: "light" }],
-    ["demo-dark", { viewport: { width: 380, height: 760 }, colorScheme: "dark" }],
-  ])) {
-    const { page, buttons } = await open({ as, user: "7" });
-    for (const kind of kinds) {
-      // A like switches it off.
-      if ("excludes" in kind && kind.excludes == "like") continue;
-      await buttons[kind.name].click();
-      await eventually(() => state(buttons[kind.name]), ["true", "1"]);
-    }
-    await page.locator("read-counter[show=pv]").getByText("1").waitFor();
-    const image = await page.screenshot({ animations: "disabled" });
-    assert.ok(image.length < 100_000, `${name}: ${image.length} bytes`);
-    if (process.env.SCREENSHOTS) writeFileSync(new URL(`../../screenshots/${name}.png`, import.meta.url), image);
-  }
-});
+for (const [size, width, height] of /** @type {const} */ ([["wide", 1200, 800], ["narrow", 360, 760]]))
+  for (const colorScheme of /** @type {const} */ (["light", "dark"]))
+    test(`the page as the README shows it: ${size}, ${colorScheme}`, async () => {
+      const { page, buttons } = await open({ as: { viewport: { width, height }, colorScheme }, user: "7" });
+      for (const kind of kinds) {
+        // A like switches it off.
+        if ("excludes" in kind && kind.excludes == "like") continue;
+        await buttons[kind.name].click();
+        await eventually(() => state(buttons[kind.name]), ["true", "1"]);
+      }
+      await page.locator("reaction-counter[show=pv]").getByText("1").waitFor();
+      const image = await page.screenshot({ animations: "disabled" });
+      assert.ok(image.length < 150_000, `${image.length} bytes`);
+      const file = new URL(`../../screenshots/${size}-${colorScheme}.png`, import.meta.url);
+      if (process.env.SCREENSHOTS) writeFileSync(file, image);
+    });

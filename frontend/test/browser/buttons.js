@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { allow } from "./own.js";
 import { open, state } from "./page.js";
 import { kinds } from "../../src/kinds.js";
 import { browser, eventually, interactions, newcomer, redis, rows, untouched } from "./stack.js";
@@ -46,7 +47,7 @@ for (const kind of kinds) {
     await page.route(`**/${kind.name}`, (route) => route.fulfill({ status: 500, headers: allow(route), body: "{}" }));
     await buttons[kind.name].click();
     assert.deepEqual(await state(buttons[other.name]), ["false", "0"]);
-    await page.locator(`main article ${kind.tag}`).getByText("Not saved. Try again.").waitFor();
+    await page.locator(`main article [kind=${kind.name}]`).getByText("Not saved. Try again.").waitFor();
     assert.deepEqual(await state(buttons[other.name]), ["true", "1"]);
     assert.deepEqual(await state(buttons[kind.name]), ["false", "0"]);
   });
@@ -62,7 +63,7 @@ test("the built module does the same as its source", async () => {
     await buttons[name].click();
     await eventually(() => rows(article, name), [[user, "1"]]);
   }
-  await eventually(() => reads.textContent().then((text) => text?.trim()), "reads");
+  await reads.getByText("1").waitFor();
   await page.reload();
   await eventually(likes, ["true", "1"]);
 });
@@ -180,15 +181,7 @@ test("elements of one article show one state, and removing one does no harm", as
   assert.deepEqual(await state(like), ["false", "0"]);
   await eventually(() => rows(article), [[user, "0"]]);
   await like.click();
-  await page.locator("main article like-button").evaluate((element) => element.remove());
+  await page.locator("main article reaction-button[kind=like]").evaluate((element) => element.remove());
   await eventually(() => rows(article), [[user, "1"]]);
   assert.deepEqual(await state(again), ["true", "1"]);
-});
-
-/** The service's headers for a page of another origin, also on errors. @param {import("playwright-core").Route} route */
-const allow = (route) => ({
-  "Access-Control-Allow-Origin": new URL(route.request().frame().url()).origin,
-  "Access-Control-Allow-Credentials": "true",
-  "Access-Control-Expose-Headers": "Retry-After",
-  "Content-Type": "application/problem+json",
 });

@@ -30,7 +30,8 @@ export async function open({ article = untouched(), user = newcomer(), context, 
   await page.addInitScript(oneAtATime);
   await page.goto(`${demo}?${new URLSearchParams({ article, user })}`);
   const main = page.locator("main article");
-  const button = (/** @type {Kind} */ { name, tag }) => /** @type {const} */ ([name, main.locator(tag).getByRole("button")]);
+  const button = (/** @type {Kind} */ { name }) =>
+    /** @type {const} */ ([name, main.locator(`reaction-button[kind=${name}]`).getByRole("button")]);
   const buttons = /** @type {{ [name in Kind["name"]]: Locator }} */ (Object.fromEntries(kinds.map(button)));
   const shown = {
     page,
@@ -40,13 +41,13 @@ export async function open({ article = untouched(), user = newcomer(), context, 
     buttons,
     like: buttons.like,
     again: page.locator("li", { hasText: "The same" }).getByRole("button"),
-    status: main.locator("like-button").getByRole("status"),
-    reads: page.locator("read-counter[track]"),
+    status: main.locator("reaction-button[kind=like]").getByRole("status"),
+    reads: page.locator("reaction-counter[track]"),
     /** What the like button says: pressed or not, and the count. */
     likes: () => state(shown.like),
   };
   // Known, not only drawn.
-  await shown.like.getByText(/\d/).waitFor();
+  await page.waitForFunction(() => /** @type {any} */ (document.querySelector(".actions > *"))?.shadowRoot.querySelector("[part~=count]")?.textContent);
   return shown;
 }
 
@@ -70,5 +71,5 @@ function oneAtATime() {
 /** @param {Locator} button @returns {Promise<[string | null, string]>} */
 export const state = async (button) => [
   await button.getAttribute("aria-pressed"),
-  (await button.locator("[part=count]").textContent()) ?? "",
+  (await button.locator("[part~=count]").textContent()) ?? "",
 ];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
+import { own } from "./own.js";
 import { open } from "./page.js";
 import { eventually, interactions, LAUNCH, PATIENCE, service, untouched } from "./stack.js";
 
@@ -74,6 +75,15 @@ test("a page that is seen for five seconds is read, once, however often it is hi
     assert.equal(beacons.length, 1, beacons.join());
   }));
 
+test("a new visitor with several articles in sight is one visitor of each, and a reader of each", async () => {
+  const ids = [untouched(), untouched(), untouched()];
+  const articles = ids.map((id) => `<article><h2>${id}</h2><reaction-counter article="${id}" track></reaction-counter></article>`);
+  const { page } = await own(articles.join(""), { user: null });
+  for (const id of ids) await eventually(() => counted(id), [1, 1, 1]);
+  await page.reload();
+  for (const id of ids) await eventually(() => viewed(id), [2, 1]);
+});
+
 test("a visitor who comes back is the same visitor, and a new view", async () => {
   const { article, page } = await open({ user: "" });
   await eventually(() => viewed(article), [1, 1]);
@@ -115,8 +125,9 @@ test("a page that comes back from the browser's cache is viewed and read again",
   }
 });
 
-test("a view of a signed-in user is read by a beacon that carries no token", async () => {
+test("a read of a signed-in user carries no token, and counts", async () => {
   const { article, page } = await open();
-  await page.waitForRequest("**/reads");
+  const read = await page.waitForRequest("**/reads");
+  assert.equal(await read.headerValue("Authorization"), null);
   await eventually(() => counted(article), [1, 1, 1]);
 });

@@ -1,15 +1,23 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { afterEach, beforeEach, test } from "node:test";
-import { answer, clear, connect, hide, item, log, pass, sent } from "./world.js";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { answer, clear, connect, happens, hide, item, log, pass, sent } from "./world.js";
 import { kinds } from "../../src/kinds.js";
-const { article, configure, refresh, watch } = await import("../../src/index.js");
+const { article, changeUser, configure, refresh, watch } = await import("../../src/index.js");
 
+/** Ms in which what appears together is asked for together. */
+const SOON = 50;
+let next = 4000;
+/** @type {string} */
+let id;
 /** @type {(() => void)[]} */
 let ends;
 
-beforeEach(() => {
+beforeEach(async () => {
+  id = `${next++}`;
   ends = [];
+  // Somebody uses the page.
+  await happens("keydown");
   configure({ base: "", refresh: 30, token: () => null });
 });
 
@@ -29,25 +37,32 @@ const items = (/** @type {string[]} */ ids, /** @type {object} */ values = {}) =
   items: ids.map((id) => item(id, null, { reads: 5, ...values })),
 });
 
+/** It is watched, and the service has answered once. */
+async function shown() {
+  watched(id);
+  await pass(SOON);
+  await answer(`GET =${id}`, 200, items([id]));
+}
+
 test("ids are texts: the greatest keeps all its digits", async () => {
   const id = "9223372036854775807";
   const seen = watched(id);
-  await pass(0);
+  await pass(SOON);
   await answer(`GET article_ids=${id}`, 200, items([id]));
   assert.equal(article(id).counters.reads, 5);
   assert.equal(seen.changes, 1);
 });
 
 test("every kind has a toggle, which shows what the service says of it", async () => {
-  watched("44");
-  await pass(0);
+  watched(id);
+  await pass(SOON);
   const numbered = kinds.map(({ count }, index) => [count, index + 1]);
   for (const one of kinds) {
-    await answer("GET =44", 200, items(["44"], { ...Object.fromEntries(numbered), [one.on]: true }));
+    await answer(`GET =${id}`, 200, items([id], { ...Object.fromEntries(numbered), [one.on]: true }));
     for (const [index, { name }] of kinds.entries())
-      assert.deepEqual([article("44")[name].pressed, article("44")[name].count], [name == one.name, index + 1], name);
+      assert.deepEqual([article(id)[name].pressed, article(id)[name].count], [name == one.name, index + 1], name);
     refresh();
-    await pass(0);
+    await pass(SOON);
   }
 });
 
@@ -59,98 +74,207 @@ test("what is no id is refused here, not by a query that many share", () => {
 test("an id is what the site has, escaped where a URL needs it", async () => {
   const ids = ["auth0|507f", "how-to-like", "b1946ac9-2492-4d23-8f5a-1c1f2d3e4f50", "a+b=c"];
   ids.forEach(watched);
-  await pass(0);
+  await pass(SOON);
   await answer("GET =auth0%7C507f,how-to-like,b1946ac9-2492-4d23-8f5a-1c1f2d3e4f50,a%2Bb%3Dc", 200, items(ids, { likes: 3 }));
   for (const id of ids) assert.equal(article(id).like.count, 3, id);
 });
 
-test("all that is on a page is asked for at once, by hundreds", async () => {
+test("all that is on a page is asked for at once, by hundreds, and each id once", async () => {
   const ids = Array.from({ length: 101 }, (_, index) => `${3000 + index}`);
   ids.forEach(watched);
-  await pass(0);
+  ids.forEach(watched);
+  await pass(SOON);
   await answer(`GET ${ids.slice(0, 100)}`, 200, items(ids.slice(0, 100)));
+  await pass(SOON);
   await answer("GET article_ids=3100", 200, items(["3100"]));
   assert.equal(log.length, 2);
   assert.equal(article("3100").like.count, 0);
 });
 
-test("what is shown is refreshed every thirty seconds while the page is seen", async () => {
-  watched("42");
-  await pass(0);
-  await answer("GET =42", 200, items(["42"]));
-  await pass(29_999);
+test("what leaves the page and comes back is not asked for again so soon", async () => {
+  await shown();
+  ends.pop()?.();
+  watched(id);
+  await pass(SOON);
+  assert.equal(log.length, 1);
+});
+
+test("what is shown is refreshed every thirty seconds while the page is seen and used", async () => {
+  await shown();
+  refresh();
+  await pass(SOON);
+  await answer(`GET =${id}`, 200, items([id]));
+  await pass(30_000 - SOON);
   assert.equal(sent.length, 0);
-  await pass(1);
-  await answer("GET =42", 200, items(["42"], { reads: 6 }));
-  assert.equal(article("42").counters.reads, 6);
+  await pass(SOON);
+  await answer(`GET =${id}`, 200, items([id], { reads: 6 }));
+  assert.equal(article(id).counters.reads, 6);
   await hide(true);
   await pass(600_000);
-  assert.equal(log.length, 2);
+  assert.equal(log.length, 3);
   await hide(false);
-  await pass(0);
-  assert.equal(log.length, 3, "and at once when it is seen again");
+  await pass(SOON);
+  assert.equal(log.length, 4, "and at once when it is seen again");
+});
+
+test("a page that nobody touches is refreshed ever more rarely, then not at all, until it is touched", async () => {
+  await shown();
+  refresh();
+  await pass(SOON);
+  /** Seconds after which it is asked the next time. */
+  const waits = [];
+  for (let time = 0; time < 5; time++) {
+    await answer(`GET =${id}`, 200, items([id]));
+    let seconds = 0;
+    for (; !sent.length && seconds < 1000; seconds++) await pass(1000);
+    waits.push(seconds);
+  }
+  assert.deepEqual(waits, [30, 60, 120, 240, 480]);
+  await answer(`GET =${id}`, 200, items([id]));
+  await pass(24 * 60 * 60_000);
+  assert.equal(sent.length, 0);
+  await happens("pointermove");
+  await pass(SOON);
+  await answer(`GET =${id}`, 200, items([id]));
+  await happens("pointermove");
+  await pass(29_000);
+  assert.equal(sent.length, 0, "touches do not make it faster");
+  await pass(1000);
+  assert.equal(sent.length, 1);
 });
 
 test("what is not shown any more is not asked for", async () => {
-  watched("42");
-  watched("43");
-  ends.shift()?.();
-  await pass(0);
-  assert.deepEqual(log, ["GET /v1/interactions?article_ids=43"]);
+  await shown();
+  ends.pop()?.();
+  const other = `${next++}`;
+  watched(other);
+  refresh();
+  await pass(SOON);
+  assert.deepEqual(log.slice(1), [`GET /v1/interactions?article_ids=${other}`]);
 });
 
-test("one that appears while others are asked for is asked for too", async () => {
-  watched("42");
-  await pass(0);
-  watched("43");
+test("one that appears while others are asked for is asked for alone", async () => {
+  watched(id);
+  await pass(SOON);
+  const other = `${next++}`;
+  watched(other);
   await pass(200);
-  await answer("GET =42", 200, items(["42"]));
-  await pass(100);
-  assert.equal(log.at(-1), "GET /v1/interactions?article_ids=42,43");
+  await answer(`GET =${id}`, 200, items([id]));
+  await pass(SOON);
+  assert.deepEqual(log.at(-1), `GET /v1/interactions?article_ids=${other}`);
 });
 
 test("a query that fails is repeated as the service says, then with the next refresh", async () => {
-  watched("42");
-  await pass(0);
-  await answer("GET =42", 200, items(["42"]));
+  await shown();
   refresh();
-  await pass(0);
+  await pass(SOON);
   for (let time = 0; time < 3; time++) {
-    await answer("GET =42", 503, {}, { "Retry-After": "3" });
-    await pass(2999);
+    await answer(`GET =${id}`, 503, {}, { "Retry-After": "3" });
+    await pass(3000 + SOON - 1);
     assert.equal(sent.length, 0);
     await pass(1);
   }
-  await answer("GET =42", 503, {}, { "Retry-After": "3" });
-  await pass(29_999);
+  await answer(`GET =${id}`, 503, {}, { "Retry-After": "3" });
+  await pass(30_000 - 3 * 3000 - 4 * SOON - 1);
   assert.equal(sent.length, 0);
-  await pass(1);
-  await answer("GET =42", 200, items(["42"]));
+  await pass(1 + SOON);
+  await answer(`GET =${id}`, 200, items([id]));
 });
 
-test("an answer to the user before says nothing to the next", async () => {
-  watched("45");
-  await pass(0);
-  configure();
-  await answer("GET =45", 200, items(["45"], { liked: true }));
-  assert.equal(article("45").like.pressed, false);
-  await pass(100);
-  await answer("GET =45", 200, items(["45"], { liked: false }));
+test("an answer to the user before says nothing to the next, who is asked for at once", async () => {
+  watched(id);
+  await pass(SOON);
+  changeUser();
+  await answer(`GET =${id}`, 200, items([id], { liked: true }));
+  assert.deepEqual([article(id).like.pressed, article(id).signedIn], [false, undefined]);
+  await pass(SOON);
+  await answer(`GET =${id}`, 200, items([id], { liked: false }));
+  assert.deepEqual([article(id).like.pressed, article(id).signedIn], [false, true]);
 });
 
 test("back online, it is asked at once", async () => {
-  watched("42");
-  await pass(0);
-  await answer("GET =42", 200, items(["42"]));
+  await shown();
   await connect(true);
-  await pass(0);
+  await pass(SOON);
   assert.equal(log.length, 2);
 });
 
-test("a server that renders pages can import it", () => {
-  const url = new URL("../../src/index.js", import.meta.url);
-  const use = "(module) => (module.configure({}), console.log(Object.keys(module).join()), process.exit())";
-  const script = `import(${JSON.stringify(url)}).then(${use})`;
-  const exports = execFileSync(process.execPath, ["-e", script], { encoding: "utf8" });
-  assert.equal(exports.trim(), "article,configure,refresh,track,watch");
+test("one watcher that throws does not keep the others from being called", async () => {
+  const reported = mock.method(globalThis, "reportError", () => {});
+  const seen = watched(id);
+  const fault = new Error("a fault of the page");
+  ends.push(watch(id, () => { throw fault; }));
+  const later = watched(id);
+  await pass(SOON);
+  await answer(`GET =${id}`, 200, items([id]));
+  assert.deepEqual([seen.changes, later.changes], [1, 1]);
+  assert.equal(reported.mock.calls[0].arguments[0], fault, "the page's own error is not swallowed");
+  reported.mock.restore();
+});
+
+test("a token that never comes keeps nothing waiting but what needs a user", async () => {
+  configure({ token: () => new Promise(() => {}) });
+  watched(id);
+  await pass(SOON);
+  const liked = article(id).like.set(true).catch((failure) => failure);
+  await pass(4999 - SOON);
+  assert.deepEqual(log, []);
+  await pass(SOON + 1);
+  await answer(`GET =${id}`, 200, items([id]));
+  assert.equal(article(id).counters.reads, 5);
+  await pass(60_000);
+  assert.match((await liked).message, /in time/);
+});
+
+test("requests that are refused together ask for one new token, and a visitor sees what a refused user may not", async () => {
+  /** @type {boolean[]} */
+  const asked = [];
+  configure({ token: (refused) => (asked.push(refused), refused ? "new" : "old") });
+  watched(id);
+  for (const kind of ["like", "collect"]) article(id)[/** @type {"like"} */ (kind)].set(true).catch(() => {});
+  await pass(SOON);
+  for (const request of [`GET =${id}`, "PUT like", "PUT collect"]) assert.equal(await answer(request, 401), "old");
+  assert.deepEqual(asked.filter(Boolean), [true]);
+  for (const request of ["PUT like", "PUT collect"]) assert.equal(await answer(request, 401), "new");
+  assert.equal(await answer(`GET =${id}`, 401), "new");
+  assert.equal(await answer(`GET =${id}`, 200, items([id])), undefined);
+  assert.equal(article(id).counters.reads, 5);
+});
+
+test("a failure has the id that the service's log has for it", async () => {
+  configure({ token: () => "ada" });
+  const end = article(id).like.set(true).catch((failure) => failure);
+  await answer("PUT like", 403, { type: "/v1/problems/barred", title: "Barred" }, { "X-Request-Id": "r-7" });
+  const { requestId, type, message } = await end;
+  assert.deepEqual([requestId, type, message], ["r-7", "/v1/problems/barred", "Barred"]);
+});
+
+test("a base may end with a slash", async () => {
+  configure({ base: "https://api.example//" });
+  watched(id);
+  await pass(SOON);
+  assert.deepEqual(log, [`GET https://api.example/v1/interactions?article_ids=${id}`]);
+});
+
+const url = new URL("../../src/index.js", import.meta.url);
+/** What a script prints that has imported the module. @param {string} use */
+const printed = (use) => {
+  const script = `import(${JSON.stringify(url)}).then((module) => { ${use} })`;
+  return execFileSync(process.execPath, ["-e", script], { encoding: "utf8" }).trim();
+};
+
+test("a server that renders pages can import it, and nothing keeps it running", () => {
+  const exports = printed("module.configure({}); module.define(); console.log(Object.keys(module).join())");
+  assert.equal(exports, "article,changeUser,configure,define,refresh,track,watch");
+});
+
+test("until it knows where the service is, it asks nobody", () => {
+  const use = `
+    globalThis.document = { hidden: false, addEventListener() {} };
+    globalThis.addEventListener = () => {};
+    globalThis.fetch = (url) => (console.log(url), new Promise(() => {}));
+    module.watch("42", () => {});
+    setTimeout(() => (console.log("now"), module.configure({ base: "https://api.example" })), 100);
+    setTimeout(process.exit, 200);`;
+  assert.equal(printed(use), "now\nhttps://api.example/v1/interactions?article_ids=42");
 });

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import * as world from "./world.js";
 import { kinds } from "../../src/kinds.js";
 const { answer, clear, connect, log, outcome, pass, settle, underWay } = world;
-const { article, configure, refresh, watch } = await import("../../src/index.js");
+const { article, changeUser, configure, refresh, watch } = await import("../../src/index.js");
 
 let next = 1000;
 /** @type {string} */
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 async function watched() {
   unwatch = watch(id, () => {});
-  await pass(1);
+  await pass(50);
 }
 
 const like = () => article(id).like;
@@ -119,7 +119,7 @@ for (const kind of kinds) {
     press(true, article(id)[two]);
     await pass(1999);
     assert.deepEqual(underWay(id), []);
-    await pass(1);
+    await pass(50);
     assert.deepEqual(underWay(id), [`PUT ${two}`]);
   });
 
@@ -168,7 +168,7 @@ for (const status of [429, 503])
     await pass(1999);
     assert.deepEqual(underWay(id), []);
     assert.equal(like().pressed, true, "meanwhile it stays as it was wanted");
-    await pass(1);
+    await pass(50);
     await answer("PUT like", 200, liked(true, 1));
     assert.equal(like().count, 1);
   });
@@ -205,7 +205,7 @@ test("after a network that broke, the opposite is not sent within two seconds", 
   press(false);
   await pass(1999);
   assert.deepEqual(underWay(id), []);
-  await pass(1);
+  await pass(50);
   assert.deepEqual(underWay(id), ["DELETE like"], "though nothing was ever confirmed, it may have arrived");
 });
 
@@ -222,7 +222,7 @@ test("the opposite waits also where the user has seen it fail before", async () 
   press(true);
   await pass(1999);
   assert.deepEqual(underWay(id), []);
-  await pass(1);
+  await pass(50);
   assert.deepEqual(underWay(id), ["PUT like"]);
 });
 
@@ -243,11 +243,11 @@ test("after giving up in doubt, it is asked what holds, once that is certain", a
     await pass(ms);
   }
   refresh();
-  await pass(1);
+  await pass(50);
   await answer(`GET ${id}`, 200, item({ liked: false, likes: 3 }));
   assert.equal(like().count, 0, "an answer of within the two seconds is not believed");
   // Other refreshes are off here.
-  await pass(2001);
+  await pass(2051);
   await answer(`GET ${id}`, 200, item({ liked: true, likes: 4 }));
   assert.deepEqual([like().pressed, like().count], [true, 4]);
 });
@@ -268,7 +268,7 @@ test("an old answer is believed less than the answer to one's own like", async (
   await answer("PUT like", 200, liked(true, 9));
   await pass(10);
   refresh();
-  await pass(1);
+  await pass(50);
   await answer(`GET ${id}`, 200, item({ likes: 3, liked: false, stale: true }));
   assert.deepEqual([like().pressed, like().count], [true, 9]);
 });
@@ -294,7 +294,7 @@ test("what one user began is not sent with another's token, and not shown to the
   press(true, before);
   await answer("PUT like", 503, problem("not-warm"), { "Retry-After": "1" });
   user = "bob";
-  configure();
+  changeUser();
   assert.equal(before.pressed, true);
   assert.equal(like().pressed, false);
   await pass(60_000);
@@ -302,16 +302,26 @@ test("what one user began is not sent with another's token, and not shown to the
 
   press(true);
   await settle();
-  configure();
+  changeUser();
   await answer("PUT like", 200, liked(true, 9));
   assert.deepEqual([like().pressed, like().count], [false, null]);
+});
+
+test("what one user began, and another came, is not done, and says so", async () => {
+  const end = press(true);
+  await answer("PUT like", 503, problem("not-warm"), { "Retry-After": "1" });
+  configure({ texts: {}, refresh: 0 });
+  assert.deepEqual([end.state, like().pressed], ["pending", true], "other options change nothing");
+  changeUser();
+  await pass(2000);
+  assert.deepEqual([end.state, end.error?.name], ["failed", "UserChanged"]);
 });
 
 test("a 401 that comes after the user has changed is not repeated with the new token", async () => {
   press(true);
   await settle();
   user = "bob";
-  configure();
+  changeUser();
   await answer("PUT like", 401, problem("token-invalid"));
   await pass(10_000);
   assert.deepEqual(underWay(id), []);

@@ -17,7 +17,19 @@ export const log = [];
 /** @type {{ url: string, body: any }[]} */
 export const beacons = [];
 
+/** Every element is in sight. */
+class IntersectionObserver {
+  /** @param {(entries: object[]) => void} tell */
+  constructor(tell) {
+    this.observe = () => tell([{ isIntersecting: true, intersectionRatio: 1 }]);
+  }
+  disconnect() {}
+}
+
 const globals = {
+  IntersectionObserver,
+  reportError: () => {},
+  location: { href: "https://www.example/page" },
   performance: { now: () => now },
   document: { hidden: false, prerendering: false, addEventListener: page.addEventListener.bind(page) },
   navigator: {
@@ -102,6 +114,12 @@ export async function hide(hidden) {
   await happens("visibilitychange");
 }
 
+const { sendBeacon } = globals.navigator;
+/** Gives the browser another way to send beacons, or none. @param {any} other */
+export function beacon(other) {
+  globals.navigator.sendBeacon = other;
+}
+
 /** Whether the page is only prepared, in case its user goes there. @param {boolean} prerendering */
 export async function prepare(prerendering) {
   globals.document.prerendering = prerendering;
@@ -124,9 +142,12 @@ export async function clear() {
   hide(false);
   prepare(false);
   drive(false);
+  beacon(sendBeacon);
   connect(true);
-  for (const { resolve } of sent.splice(0)) resolve(new Response("{}", { status: 400 }));
-  await settle();
+  do {
+    for (const { resolve } of sent.splice(0)) resolve(new Response("{}", { status: 400 }));
+    await pass(60_000);
+  } while (sent.length);
   timers.clear();
   log.length = beacons.length = 0;
 }

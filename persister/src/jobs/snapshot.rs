@@ -3,7 +3,10 @@
 //! Kinds need no snapshot, because each change is an event. Views are too many for events. If Redis is lost whole, the
 //! views of the last seconds are lost.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -67,10 +70,12 @@ async fn save_one(stores: &Stores, place: &Place, stop: &CancellationToken) -> R
         partitions = taken.iter().filter(|(_, of)| of.len() >= PER_PARTITION).map(|(p, _)| *p).collect();
         for some in taken.chunks(8) {
             let mut counters = snapshot::read(&mut redis, some).await?;
-            counters.sort_unstable_by_key(|(article, _)| article.number());
+            counters.sort_unstable_by_key(|saved| saved.article.number());
+            let mut deleted = BTreeSet::new();
             for rows in counters.chunks(PER_PARTITION) {
-                snapshot::write(&stores.mysql, rows).await?;
+                deleted.extend(snapshot::write(&stores.mysql, rows).await?);
             }
+            counters.retain(|saved| !deleted.contains(&saved.article.number().get()));
             saved += counters.len() as u64;
             snapshot::done(&mut redis, &counters).await?;
         }

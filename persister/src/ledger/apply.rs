@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use contract::{Change, Event, Kind, Partition, Truth};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, query, raw_sql};
 
-use super::{batch::Collapsed, erased, json::json, locks::lock_partitions, names, rows::rows_of, statements};
+use super::{batch::Collapsed, deleted, erased, json::json, locks::lock_partitions, names, rows::rows_of, statements};
 use crate::{
     metrics,
     store::{Store, StoreError, within},
@@ -41,7 +41,8 @@ async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_s
     // are unchanged until they are written.
     lock_partitions(&mut transaction, &partitions).await?;
     let erased = erased::among(&mut transaction, events).await?;
-    let batch = Collapsed::of(events.iter().copied(), &erased);
+    let deleted = deleted::among(&mut transaction, events).await?;
+    let batch = Collapsed::of(events.iter().copied(), &erased, &deleted);
     if only_seen {
         run(&mut transaction, statements::write_seen(&batch.seen)).await?;
         return Ok(transaction.commit().await?);

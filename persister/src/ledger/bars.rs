@@ -1,20 +1,60 @@
 //! Users who may switch no kind on or off: one row in MySQL, and a copy in every partition of Redis.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use contract::{Partition, UserId, UserNumber, keys};
+use contract::{
+    Partition, UserId, UserNumber,
+    keys::{self, BarSet},
+};
 use jiff::Timestamp;
+use redis::Pipeline;
 use sqlx::{MySqlPool, QueryBuilder, query, query_as, query_scalar};
 
-use super::names::{self, NewNames};
+use super::{
+    comparison::in_one_alone,
+    names::{self, NewNames},
+};
 use crate::store::{Store, StoreError, servers::Servers};
 
+/// Users who are barred together.
 const TOGETHER: usize = 500;
-/// Users read from a copy at once, which takes Redis about a millisecond.
-const SLICE: usize = 5000;
+/// Sets read from a copy at once. Of a million bars they have 16,000 users.
+const SETS: usize = 64;
+/// Users in one question to MySQL.
+const ASKED: usize = 5000;
 
 /// The reason of a bar that lasts while a user is being erased.
 pub(crate) const ERASING: &str = "erasure under way";
+
+/// Users by the set that has them, in ascending order.
+pub(super) type BySet = BTreeMap<BarSet, Vec<UserNumber>>;
+
+fn by_set(users: impl IntoIterator<Item = UserNumber>) -> BySet {
+    let mut sets = BySet::new();
+    for user in users {
+        sets.entry(BarSet::of(user)).or_default().push(user);
+    }
+    for users in sets.values_mut() {
+        users.sort_unstable();
+    }
+    sets
+}
+
+fn numbers(users: &[UserNumber]) -> Vec<i64> {
+    users.iter().map(|user| user.get()).collect()
+}
+
+/// Adds users to a partition's copy. The sets' numbers come first, so that no set is overlooked by [`agree`].
+fn add(changes: &mut Pipeline, partition: Partition, users: &BySet) {
+    let sets: Vec<u16> = users.keys().map(|set| set.get()).collect();
+    if sets.is_empty() {
+        return;
+    }
+    changes.sadd(keys::bar_sets(partition), sets).ignore();
+    for (set, users) in users {
+        changes.sadd(keys::barred(partition, *set), numbers(users)).ignore();
+    }
+}
 
 /// Bars users. A user who is barred already keeps the older reason, unless that bar is temporary. MySQL comes first: a
 /// rebuild of Redis that begins in between reads it from there.
@@ -24,6 +64,9 @@ pub(crate) async fn bar(
     users: &[UserId],
     reason: &str,
 ) -> Result<(), StoreError> {
+    // One command adds all users of a set.
+    let mut users: Vec<&UserId> = users.iter().collect();
+    users.sort_by_key(|user| BarSet::of(user.number()));
     for users in users.chunks(TOGETHER) {
         let mut new = NewNames::default();
         for user in users {
@@ -37,71 +80,81 @@ pub(crate) async fn bar(
         insert.push(" ON DUPLICATE KEY UPDATE reason = IF(reason = ").push_bind(ERASING);
         insert.push(", VALUES(reason), reason)");
         insert.build().execute(mysql).await?;
-        let ids: Vec<i64> = users.iter().map(|user| user.number().get()).collect();
-        let mut add = redis::pipe();
+        let sets = by_set(users.iter().map(|user| user.number()));
+        let mut changes = redis::pipe();
         for partition in Partition::all() {
-            add.sadd(keys::barred(partition), &ids).ignore();
+            add(&mut changes, partition, &sets);
         }
-        add.exec_async(redis).await?;
+        changes.exec_async(redis).await?;
     }
     Ok(())
 }
 
 /// Brings the copies in these partitions up to date with MySQL before the partitions serve: a Redis that came back may
-/// have old copies. One copy after another, in slices. A bar takes 9 bytes of memory here, and there are 128 copies.
+/// have old copies. One copy after another, in slices. A bar takes some 10 bytes of memory here, and there are 128 copies.
 pub(crate) async fn agree(mysql: &MySqlPool, redis: &mut Servers, partitions: &[Partition]) -> Result<(), StoreError> {
-    let mut barred = users(mysql).await?;
-    barred.sort_unstable();
-    let mut seen = vec![false; barred.len()];
+    let barred = all(mysql).await?;
+    let mut ask = redis::pipe();
     for partition in partitions {
-        seen.fill(false);
-        let copy = keys::barred(*partition);
-        let mut older = Vec::new();
-        let mut cursor = 0_u64;
-        loop {
-            let mut scan = redis::cmd("SSCAN");
-            scan.arg(&copy).arg(cursor).arg("COUNT").arg(SLICE);
-            let (next, some): (u64, Vec<i64>) = scan.query_async(redis).await?;
-            for user in some {
-                match barred.binary_search(&user) {
-                    Ok(at) => seen[at] = true,
-                    Err(_) => older.push(user),
-                }
+        ask.smembers(keys::bar_sets(*partition));
+    }
+    let there: Vec<Vec<u16>> = ask.query_async(redis).await?;
+    for (partition, there) in partitions.iter().zip(there) {
+        let mut sets: BTreeSet<BarSet> = there.into_iter().filter_map(BarSet::numbered).collect();
+        sets.extend(barred.keys());
+        let sets: Vec<BarSet> = sets.into_iter().collect();
+        for sets in sets.chunks(SETS) {
+            let differing = differing(redis, *partition, sets, &barred).await?;
+            for users in differing.chunks(ASKED) {
+                settle(mysql, redis, *partition, users).await?;
             }
-            cursor = next;
-            if older.len() >= SLICE || cursor == 0 {
-                settle(mysql, redis, &copy, &older).await?;
-                older.clear();
-            }
-            if cursor == 0 {
-                break;
-            }
-        }
-        let missing: Vec<i64> = barred.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(user, _)| *user).collect();
-        for some in missing.chunks(SLICE) {
-            settle(mysql, redis, &copy, some).await?;
         }
     }
     Ok(())
 }
 
-/// Brings these users in a copy up to date with MySQL's present state: a bar may have changed since they were read.
-async fn settle(mysql: &MySqlPool, redis: &mut Servers, copy: &str, users: &[i64]) -> Result<(), StoreError> {
-    if users.is_empty() {
-        return Ok(());
+/// Users of these sets whose bar is in one of MySQL and the partition's copy only.
+async fn differing(
+    redis: &mut Servers,
+    partition: Partition,
+    sets: &[BarSet],
+    barred: &BySet,
+) -> Result<Vec<UserNumber>, StoreError> {
+    let mut ask = redis::pipe();
+    for set in sets {
+        ask.smembers(keys::barred(partition, *set));
     }
+    let copies: Vec<Vec<i64>> = ask.query_async(redis).await?;
+    let mut differing = Vec::new();
+    for (set, copy) in sets.iter().zip(copies) {
+        let wanted = barred.get(set).map_or(&[][..], Vec::as_slice);
+        let mut copy: Vec<UserNumber> = copy.into_iter().filter_map(|user| UserNumber::try_from(user).ok()).collect();
+        // Mostly it is sorted, since Redis stores it so, and equal.
+        copy.sort_unstable();
+        if copy != wanted {
+            differing.extend(in_one_alone(&copy, wanted));
+        }
+    }
+    Ok(differing)
+}
+
+/// Brings these users in a copy up to date with MySQL's present state: a bar may have changed since they were read.
+async fn settle(
+    mysql: &MySqlPool,
+    redis: &mut Servers,
+    partition: Partition,
+    users: &[UserNumber],
+) -> Result<(), StoreError> {
     let mut ask = QueryBuilder::new("SELECT user_id FROM user_bar WHERE user_id IN ");
     ask.push_tuples(users, |mut row, user| {
-        row.push_bind(user);
+        row.push_bind(user.get());
     });
     let barred: HashSet<i64> = ask.build_query_scalar().fetch_all(mysql).await?.into_iter().collect();
-    let (set, lifted): (Vec<i64>, Vec<i64>) = users.iter().partition(|user| barred.contains(user));
+    let (set, lifted): (Vec<UserNumber>, Vec<UserNumber>) = users.iter().partition(|user| barred.contains(&user.get()));
     let mut changes = redis::pipe();
-    if !set.is_empty() {
-        changes.sadd(copy, set).ignore();
-    }
-    if !lifted.is_empty() {
-        changes.srem(copy, lifted).ignore();
+    add(&mut changes, partition, &by_set(set));
+    for (set, users) in by_set(lifted) {
+        changes.srem(keys::barred(partition, set), numbers(&users)).ignore();
     }
     Ok(changes.exec_async(redis).await?)
 }
@@ -133,7 +186,7 @@ pub(crate) async fn lift_any(mysql: &MySqlPool, redis: &mut Servers, user: UserN
 async fn let_in(redis: &mut Servers, user: UserNumber) -> Result<(), StoreError> {
     let mut remove = redis::pipe();
     for partition in Partition::all() {
-        remove.srem(keys::barred(partition), user.get()).ignore();
+        remove.srem(keys::barred(partition, BarSet::of(user)), user.get()).ignore();
     }
     Ok(remove.exec_async(redis).await?)
 }
@@ -175,6 +228,8 @@ pub(crate) async fn reasons(mysql: &MySqlPool, users: &[UserId]) -> Result<HashM
 }
 
 /// All barred users.
-pub(super) async fn users(mysql: &MySqlPool) -> Result<Vec<i64>, StoreError> {
-    Ok(query_scalar("SELECT user_id FROM user_bar").fetch_all(mysql).await?)
+pub(super) async fn all(mysql: &MySqlPool) -> Result<BySet, StoreError> {
+    let users: Vec<i64> = query_scalar("SELECT user_id FROM user_bar").fetch_all(mysql).await?;
+    let users: Result<Vec<UserNumber>, _> = users.into_iter().map(UserNumber::try_from).collect();
+    users.map(by_set).map_err(|_| StoreError::Answer(Store::Mysql, "user_bar has an id below 1".to_owned()))
 }

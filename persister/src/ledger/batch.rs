@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use contract::{ArticleNumber, Change, Event, Kind, Pair, Partition, Truth, UserNumber, Version};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{erased::Erased, names::NewNames, rows::Rows};
+use super::{deleted::Deleted, erased::Erased, names::NewNames, rows::Rows};
 
 /// How long after its view a read may come. The view token has the same limit (`handlers/common/src/view_token.rs`).
 const VIEW_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -45,15 +45,15 @@ pub(crate) struct Collapsed {
 }
 
 impl Collapsed {
-    pub(crate) fn of<'a>(events: impl IntoIterator<Item = &'a Event>, erased: &Erased) -> Self {
+    pub(crate) fn of<'a>(events: impl IntoIterator<Item = &'a Event>, erased: &Erased, deleted: &Deleted) -> Self {
         let mut batch = Self::default();
         for event in events {
-            batch.add(event, erased);
+            batch.add(event, erased, deleted);
         }
         batch
     }
 
-    fn add(&mut self, event: &Event, erased: &Erased) {
+    fn add(&mut self, event: &Event, erased: &Erased, deleted: &Deleted) {
         let version = event.version;
         let Some(partition) = outbox_of(event) else {
             // MySQL had this change before Kafka.
@@ -61,13 +61,15 @@ impl Collapsed {
         };
         let seen = self.seen.entry(partition).or_default();
         *seen = version.max(*seen);
-        // A view token from before an erasure can be used for as long as it lives.
-        let grace = if let Change::Read(_) = event.change { VIEW_LIFETIME } else { SignedDuration::ZERO };
-        let user = event
-            .user
-            .as_ref()
-            .filter(|user| erased.get(&user.number()).is_none_or(|at| event.occurred_at.duration_since(*at) > grace));
         let article = event.article.number();
+        let deletion = deleted.get(&article);
+        if deletion.is_some_and(|deletion| version <= deletion.version) {
+            return;
+        }
+        // A view token from before an erasure or a deletion may still be handed in, for as long as it lives.
+        let grace = if let Change::Read(_) = event.change { VIEW_LIFETIME } else { SignedDuration::ZERO };
+        let is_after = |at: Timestamp| event.occurred_at.duration_since(at) > grace;
+        let user = event.user.as_ref().filter(|user| erased.get(&user.number()).is_none_or(|at| is_after(*at)));
         match (event.change, user) {
             (Change::Switch(kind, on), Some(user)) => {
                 let state = State { version, on, at: event.occurred_at };
@@ -77,7 +79,8 @@ impl Collapsed {
                 // The number of reads names nobody, so it counts whoever read.
                 let latest = Latest { version, value: reads };
                 keep_latest(self.reads.entry(article), latest, |latest| latest.version);
-                if let Some(user) = user {
+                // Nobody knows whether the view was of the article that was deleted.
+                if let Some(user) = user.filter(|_| deletion.is_none_or(|deletion| is_after(deletion.at))) {
                     let latest = Latest { version, value: event.occurred_at };
                     keep_latest(self.user_reads.entry((user.number(), article)), latest, |latest| latest.version);
                 }
@@ -138,6 +141,7 @@ mod tests {
     use proptest::{prelude::*, sample::select};
 
     use super::*;
+    use crate::ledger::deleted::Deletion;
 
     /// The tables, as far as these events concern them.
     #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -150,8 +154,8 @@ mod tests {
     }
 
     impl Tables {
-        fn apply(&mut self, events: &[Event], erased: &Erased) {
-            let batch = Collapsed::of(events, erased);
+        fn apply(&mut self, events: &[Event], erased: &Erased, deleted: &Deleted) {
+            let batch = Collapsed::of(events, erased, deleted);
             let (newer, deltas) = batch.against(&self.states);
             self.states.extend(newer.into_iter().map(|(pair, state)| (pair, (state.version, state.on))));
             for (of, delta) in deltas {
@@ -198,6 +202,17 @@ mod tests {
         })
     }
 
+    /// The first article, deleted at the event of that place.
+    fn deleted(place: u64) -> Deleted {
+        let version = Version { ms: 1 + place / 3, seq: place % 3 };
+        let at = Timestamp::from_second(place.cast_signed()).expect("in range");
+        [(1.try_into().expect("positive"), Deletion { version, at })].into()
+    }
+
+    fn none() -> Deleted {
+        Deleted::new()
+    }
+
     /// The events, some of them repeated, in any order, cut into batches.
     fn redelivered(events: Vec<Event>) -> impl Strategy<Value = (Vec<Event>, Vec<Event>, usize)> {
         let again = proptest::sample::subsequence(events.clone(), 0..=events.len());
@@ -212,17 +227,19 @@ mod tests {
         fn any_order_any_repetition_and_any_batches_give_the_same_state(
             (events, delivered, size) in events().prop_flat_map(redelivered),
             erased_at in proptest::option::of(0..40_i64),
+            deleted_at in proptest::option::of(0..40_u64),
         ) {
             let erased: Erased = erased_at
                 .map(|at| (1.try_into().expect("positive"), Timestamp::from_second(at).expect("in range")))
                 .into_iter()
                 .collect();
+            let deleted = deleted_at.map(deleted).unwrap_or_default();
             let (mut once, mut tables) = (Tables::default(), Tables::default());
             for event in &events {
-                once.apply(std::slice::from_ref(event), &erased);
+                once.apply(std::slice::from_ref(event), &erased, &deleted);
             }
             for batch in delivered.chunks(size) {
-                tables.apply(batch, &erased);
+                tables.apply(batch, &erased, &deleted);
             }
             prop_assert_eq!(&tables, &once);
             for (of, count) in &tables.counts {
@@ -232,9 +249,23 @@ mod tests {
         }
 
         #[test]
+        fn of_a_deleted_article_only_what_happened_since_leaves_a_row(events in events(), place in 0..40_u64) {
+            let deleted = deleted(place);
+            let (article, Deletion { version, .. }) = deleted.iter().next().expect("one");
+            let of = |events: &[Event], deleted: &Deleted| Collapsed::of(events, &Erased::new(), deleted);
+            let mut since = events.clone();
+            since.retain(|event| event.article.number() != *article || event.version > *version);
+            let (batch, all, since) = (of(&events, &deleted), of(&events, &none()), of(&since, &none()));
+            prop_assert_eq!((&batch.states, &batch.reads), (&since.states, &since.reads));
+            // All of this happened within a minute: the views may have been of before.
+            prop_assert!(batch.user_reads.keys().all(|(_, of)| of != article));
+            prop_assert_eq!(batch.seen, all.seen, "MySQL has heard of the others too");
+        }
+
+        #[test]
         fn what_an_erased_user_did_before_leaves_no_row(events in events()) {
             let erased: Erased = [(1.try_into().expect("positive"), Timestamp::from_second(1000).expect("in range"))].into();
-            let batch = Collapsed::of(&events, &erased);
+            let batch = Collapsed::of(&events, &erased, &none());
             prop_assert!(batch.states.keys().all(|(.., user)| user.get() != 1));
             prop_assert!(batch.user_reads.keys().all(|(user, _)| user.get() != 1));
         }
@@ -257,7 +288,7 @@ mod tests {
                 request_id: String::new(),
                 ip_hash: String::new(),
             };
-            let batch = Collapsed::of([&read], &erased);
+            let batch = Collapsed::of([&read], &erased, &none());
             assert_eq!((batch.user_reads.len(), batch.reads.len()), (usize::from(named), 1), "{second}");
         }
     }

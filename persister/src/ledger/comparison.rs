@@ -12,7 +12,7 @@ use sqlx::{MySqlPool, query_as};
 use super::json::json;
 use crate::store::{
     Store, StoreError,
-    scripts::{call, call_all, refused},
+    scripts::{call, refused},
     servers::Servers,
 };
 
@@ -54,25 +54,6 @@ pub(crate) struct View {
     pub(crate) of: Counter,
     pub(crate) last: Version,
     pub(crate) on: BTreeMap<UserNumber, bool>,
-}
-
-/// Redis's counts and the numbers of users in its sets. None where the partition is not warm.
-pub(crate) async fn redis_counts(
-    redis: &mut Servers,
-    counters: &[Counter],
-) -> Result<Vec<(Counter, Option<Count>)>, StoreError> {
-    let calls: Vec<Compare<'_>> =
-        counters.iter().map(|(article, kind)| Compare { kind: *kind, article: *article, users: &[] }).collect();
-    let mut counts = Vec::with_capacity(counters.len());
-    for (call, outcome) in calls.iter().zip(call_all(redis, &calls).await?) {
-        let of = (call.article, call.kind);
-        counts.push(match outcome {
-            Ok(compared) => (of, Some(Count { of, found: compared.count, members: compared.members })),
-            Err(Refusal::Cold) => (of, None),
-            Err(refusal) => return Err(refused(call, refusal)),
-        });
-    }
-    Ok(counts)
 }
 
 /// The counters as a parameter of the statements below.

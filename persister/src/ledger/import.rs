@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     apply::apply,
-    erased,
+    deleted, erased,
     holds::Holder,
     names::NewNames,
     rows::rows_of,
@@ -51,6 +51,8 @@ pub(crate) enum Outcome {
     Counted,
     /// The user was erased.
     Erased,
+    /// The article was deleted here after this time.
+    Deleted,
     /// The number of an id belongs to another id.
     Collides,
     /// Another command holds the pair, or the hold expired before MySQL caught up.
@@ -83,10 +85,14 @@ async fn refused(stores: &Stores, since: &Since) -> Result<BTreeMap<Pair, Outcom
     let mut outcomes = BTreeMap::new();
     let users: Vec<_> = since.values().map(|(written, _)| written.user.clone()).collect();
     let erased = erased::of(&stores.mysql, &users).await?;
+    let times = since.iter().map(|((article, ..), (_, at))| (*article, version(*at)));
+    let deleted = deleted::since(&mut *stores.mysql.acquire().await?, times).await?;
     let mut names = NewNames::default();
     for (pair, (written, _)) in since {
         if erased.contains(&pair.2) {
             outcomes.insert(*pair, Outcome::Erased);
+        } else if deleted.contains(&pair.0.get()) {
+            outcomes.insert(*pair, Outcome::Deleted);
         } else {
             names.user(&written.user);
             names.article(&written.article);

@@ -30,16 +30,29 @@ pub(crate) async fn cold(redis: &mut Servers, server: &str) -> Result<Vec<(Parti
 /// Fails unless every partition is warm. While a rebuild restores likes, they can neither be found nor removed, and the
 /// rebuild may miss what MySQL receives meanwhile.
 pub(crate) async fn all_warm(redis: &mut Servers) -> Result<(), StoreError> {
-    let partitions: Vec<Partition> = Partition::all().collect();
-    let markers = markers(redis, &partitions).await?;
-    let mut cold = 0;
-    for (partition, marker) in markers {
-        cold += usize::from(marker.server != redis.name(partition)?);
-    }
+    let cold = count_cold(redis, &Partition::all().collect::<Vec<_>>()).await?;
     if cold == 0 {
         return Ok(());
     }
     Err(StoreError::Other(format!("this needs all partitions warm, and {cold} are not")))
+}
+
+/// Fails unless these partitions are warm.
+pub(crate) async fn are_warm(redis: &mut Servers, partitions: &[Partition]) -> Result<(), StoreError> {
+    let cold = count_cold(redis, partitions).await?;
+    if cold == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Other(format!("this needs the articles' partitions warm, and {cold} are not")))
+}
+
+async fn count_cold(redis: &mut Servers, partitions: &[Partition]) -> Result<usize, StoreError> {
+    let markers = markers(redis, partitions).await?;
+    let mut cold = 0;
+    for (partition, marker) in markers {
+        cold += usize::from(marker.server != redis.name(partition)?);
+    }
+    Ok(cold)
 }
 
 /// Declares partitions warm as they are, each in its present epoch.

@@ -160,6 +160,19 @@ pub(crate) async fn are_theirs(mysql: &MySqlPool, users: &[UserId]) -> Result<()
     none(others.collect())
 }
 
+/// The same of articles; each with its name, if it was given by its number and MySQL has the name.
+pub(crate) async fn of_articles(mysql: &MySqlPool, articles: &[ArticleId]) -> Result<Vec<ArticleId>, StoreError> {
+    let names = Names::of(mysql, [], articles.iter().map(ArticleId::number)).await?;
+    let others = articles.iter().filter_map(|article| {
+        let (known, name) = (names.articles.get(&article.number().get())?, article.name()?);
+        (known != name).then(|| (Of::Article, article.number().get(), name.to_owned()))
+    });
+    none(others.collect())?;
+    let as_written =
+        |article: &ArticleId| if article.name().is_some() { article.clone() } else { names.article(article.number()) };
+    Ok(articles.iter().map(as_written).collect())
+}
+
 /// Deletes the name of a user.
 pub(super) async fn forget(connection: &mut MySqlConnection, user: UserNumber) -> sqlx::Result<()> {
     query("DELETE FROM name WHERE kind = 'user' AND number = ?").bind(user.get()).execute(connection).await?;

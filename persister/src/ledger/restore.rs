@@ -7,13 +7,14 @@ use std::{
 
 use contract::{
     ArticleNumber, Kind, Partition, Truth, UserNumber,
+    keys::BarSet,
     scripts::{Call, RestoreBars, RestoreMembers, RestoreStats},
 };
 use futures::TryStreamExt as _;
 use sqlx::{MySqlPool, query_as};
 use tracing::info;
 
-use super::{bars, erased};
+use super::{bars, deleted, erased};
 use crate::{
     metrics,
     store::{
@@ -26,6 +27,8 @@ use crate::{
 /// User ids in one call, and in one pipeline.
 const PER_CALL: usize = 5000;
 const PER_PIPELINE: usize = 20_000;
+/// Sets of bars in one pipeline. Of a million bars they have 16,000 users.
+const SETS: usize = 64;
 /// Bytes of sketches in one pipeline.
 const SKETCHES: usize = 1 << 20;
 const LOG_EVERY: Duration = Duration::from_secs(1);
@@ -62,6 +65,8 @@ pub(crate) struct Restore<'a> {
     id: &'a str,
     /// What these users did before their erasure must not come back, even if a row is left.
     erased: HashMap<i64, i64>,
+    /// Nor must what happened to these articles up to these versions.
+    deleted: HashMap<i64, (i64, i64)>,
     /// How many of the partitions have their members.
     done: usize,
     written: Written,
@@ -84,7 +89,8 @@ impl<'a> Restore<'a> {
         writer.flush().await?;
         let written = Written { members: 0, articles, took: Duration::ZERO };
         let erased = erased::all(mysql).await?;
-        Ok(Self { mysql, partitions, id, erased, done: 0, written, began, logged: began })
+        let deleted = deleted::all(mysql).await?;
+        Ok(Self { mysql, partitions, id, erased, deleted, done: 0, written, began, logged: began })
     }
 
     /// Writes members for a moment. Returns the partitions that are complete now; none when all were complete before.
@@ -95,7 +101,7 @@ impl<'a> Restore<'a> {
             if self.done > from && began.elapsed() > MOMENT {
                 break;
             }
-            restore_members(self.mysql, &mut writer, *partition, &self.erased).await?;
+            self.restore_members(&mut writer, *partition).await?;
             self.done += 1;
         }
         writer.flush().await?;
@@ -109,6 +115,45 @@ impl<'a> Restore<'a> {
         Ok(&self.partitions[from..self.done])
     }
 
+    /// Scans the partition's part of a covering index, article by article. The users of one kind and article are in memory
+    /// at once, 8 bytes each. Rows with an invalid user or article are skipped.
+    async fn restore_members(&self, writer: &mut Writer<'_>, partition: Partition) -> Result<(), StoreError> {
+        let mut rows = query_as::<_, (i64, u8, i64, i64, i64)>(
+            "SELECT article_id, kind, user_id, version_ms, version_seq FROM interaction FORCE INDEX (by_partition)
+             WHERE p = ? AND article_id > 0 AND user_id > 0 AND status = 1
+             ORDER BY article_id, kind, status, version_ms, version_seq",
+        )
+        .bind(partition.get())
+        .fetch(self.mysql);
+        let (mut current, mut users) = (None, Vec::new());
+        while let Some((article, code, user, ms, seq)) = rows.try_next().await? {
+            // A kind of a newer release is restored by that release.
+            let Some(kind) = Kind::from_code(code) else { continue };
+            let of = (ArticleNumber::try_from(article).map_err(|_| below("interaction"))?, kind);
+            if current != Some(of) {
+                if let Some((article, kind)) = current.replace(of) {
+                    writer.members(kind, article, &users).await?;
+                }
+                users.clear();
+            }
+            if kind.truth() == Truth::Redis && self.is_gone(article, user, (ms, seq)) {
+                continue;
+            }
+            users.push(UserNumber::try_from(user).map_err(|_| below("interaction"))?);
+        }
+        if let Some((article, kind)) = current {
+            writer.members(kind, article, &users).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a row is from before an erasure or a deletion. Rows of MySQL's own kinds are deleted by the erasure or the
+    /// deletion itself, and are dated by another clock.
+    fn is_gone(&self, article: i64, user: i64, version: (i64, i64)) -> bool {
+        self.erased.get(&user).is_some_and(|at| version.0 <= *at)
+            || self.deleted.get(&article).is_some_and(|last| version <= *last)
+    }
+
     /// What has been restored so far.
     pub(crate) const fn written(&self) -> Written {
         self.written
@@ -117,44 +162,6 @@ impl<'a> Restore<'a> {
 
 fn below(table: &str) -> StoreError {
     StoreError::Answer(Store::Mysql, format!("{table} has an id below 1"))
-}
-
-/// Scans the partition's part of a covering index, article by article. The users of one kind and article are in memory
-/// at once, 8 bytes each. Rows with an invalid user or article are skipped.
-async fn restore_members(
-    mysql: &MySqlPool,
-    writer: &mut Writer<'_>,
-    partition: Partition,
-    erased: &HashMap<i64, i64>,
-) -> Result<(), StoreError> {
-    let mut rows = query_as::<_, (i64, u8, i64, i64)>(
-        "SELECT article_id, kind, user_id, version_ms FROM interaction FORCE INDEX (by_partition)
-         WHERE p = ? AND article_id > 0 AND user_id > 0 AND status = 1
-         ORDER BY article_id, kind, status, version_ms, version_seq",
-    )
-    .bind(partition.get())
-    .fetch(mysql);
-    let (mut current, mut users) = (None, Vec::new());
-    while let Some((article, code, user, ms)) = rows.try_next().await? {
-        // A kind of a newer release is restored by that release.
-        let Some(kind) = Kind::from_code(code) else { continue };
-        let of = (ArticleNumber::try_from(article).map_err(|_| below("interaction"))?, kind);
-        if current != Some(of) {
-            if let Some((article, kind)) = current.replace(of) {
-                writer.members(kind, article, &users).await?;
-            }
-            users.clear();
-        }
-        // Rows of MySQL's own kinds are deleted by the erasure itself, and are dated by another clock.
-        if kind.truth() == Truth::Redis && erased.get(&user).is_some_and(|at| ms <= *at) {
-            continue;
-        }
-        users.push(UserNumber::try_from(user).map_err(|_| below("interaction"))?);
-    }
-    if let Some((article, kind)) = current {
-        writer.members(kind, article, &users).await?;
-    }
-    Ok(())
 }
 
 async fn restore_stats(
@@ -188,11 +195,15 @@ async fn restore_bars(
     partitions: &[Partition],
     id: &str,
 ) -> Result<(), StoreError> {
-    let users = bars::users(mysql).await?.into_iter().map(UserNumber::try_from);
-    let users = users.collect::<Result<Vec<_>, _>>().map_err(|_| below("user_bar"))?;
-    for users in users.chunks(1000) {
-        let restore = |partition: &Partition| RestoreBars { partition: *partition, rebuild: id, users };
-        accepted(redis, &partitions.iter().map(restore).collect::<Vec<_>>()).await?;
+    let sets = bars::all(mysql).await?;
+    let some: Vec<(BarSet, &[UserNumber])> =
+        sets.iter().flat_map(|(set, users)| users.chunks(1000).map(|users| (*set, users))).collect();
+    for partition in partitions {
+        for some in some.chunks(SETS) {
+            let calls = some.iter().copied();
+            let calls = calls.map(|(set, users)| RestoreBars { partition: *partition, set, rebuild: id, users });
+            accepted(redis, &calls.collect::<Vec<_>>()).await?;
+        }
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Page views, visitors and reads: from Redis to MySQL.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use contract::{
-    ArticleId, Partition,
-    scripts::{Counters, SnapshotDone, SnapshotRead, SnapshotTake},
+    ArticleId, Partition, Version,
+    scripts::{Counters, SnapshotDone, SnapshotRead, SnapshotTake, Taken},
 };
 use sqlx::{MySqlPool, QueryBuilder, query, query_as};
 
-use super::names::NewNames;
+use super::{deleted, names::NewNames};
 use crate::store::{
     StoreError,
     scripts::{accepted, call_all},
@@ -16,7 +16,13 @@ use crate::store::{
 };
 
 /// An article with its counters.
-pub(crate) type Saved = (ArticleId, Counters);
+#[derive(Debug)]
+pub(crate) struct Saved {
+    pub(crate) article: ArticleId,
+    of: Counters,
+    /// The last version of the article's partition when they were read.
+    last: Version,
+}
 
 /// Records that a snapshot is complete, so that its age is known.
 pub(crate) async fn remember(mysql: &MySqlPool, took: Duration, articles: u64) -> Result<(), StoreError> {
@@ -46,17 +52,37 @@ pub(crate) async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId
     let calls: Vec<SnapshotRead<'_>> =
         taken.iter().map(|(partition, articles)| SnapshotRead { partition: *partition, articles }).collect();
     let outcomes = call_all(redis, &calls).await?;
-    let read =
-        calls.iter().zip(outcomes).filter_map(|(call, outcome)| Some(call.articles.iter().cloned().zip(outcome.ok()?)));
-    Ok(read.flatten().collect())
+    let mut all = Vec::new();
+    for (call, outcome) in calls.iter().zip(outcomes) {
+        let Ok(Taken { last, counters }) = outcome else { continue };
+        all.extend(call.articles.iter().cloned().zip(counters).map(|(article, of)| Saved { article, of, last }));
+    }
+    Ok(all)
 }
 
 /// Writes counters and the articles' names, in ascending order of articles, like every writer of the table. A late
-/// snapshot never lowers a number.
-pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<(), StoreError> {
+/// snapshot never lowers a number. Articles deleted since their counters were read are left out and returned.
+pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<BTreeSet<i64>, StoreError> {
+    let mut deleted = BTreeSet::new();
+    loop {
+        let left: Vec<&Saved> = rows.iter().filter(|row| !deleted.contains(&row.article.number().get())).collect();
+        if left.is_empty() {
+            return Ok(deleted);
+        }
+        let more = write_unless_deleted(mysql, &left).await?;
+        if more.is_empty() {
+            return Ok(deleted);
+        }
+        deleted.extend(more);
+    }
+}
+
+/// Writes nothing if any of the articles has been deleted since, and returns those. It asks after the rows are written and so
+/// locked: a deletion that is recorded later finds them.
+async fn write_unless_deleted(mysql: &MySqlPool, rows: &[&Saved]) -> sqlx::Result<BTreeSet<i64>> {
     let mut insert =
         QueryBuilder::new("INSERT INTO article_stats (article_id, pv, uv, uv_sketch, read_count, updated_at) ");
-    insert.push_values(rows, |mut row, (article, of)| {
+    insert.push_values(rows, |mut row, Saved { article, of, .. }| {
         let sketch = (!of.uv_sketch.is_empty()).then_some(&of.uv_sketch[..]);
         row.push_bind(article.number().get()).push_bind(of.pv).push_bind(of.uv).push_bind(sketch);
         row.push_bind(of.reads).push("UTC_TIMESTAMP(3)");
@@ -71,21 +97,37 @@ pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<(), Store
             updated_at = VALUES(updated_at)",
     );
     let mut names = NewNames::default();
-    for (article, _) in rows {
-        names.article(article);
+    for row in rows {
+        names.article(&row.article);
     }
     let mut transaction = mysql.begin().await?;
     // If two names have one number, their counters are already shared. An event of the second name goes to the
     // dead-letter queue.
     names.write(&mut transaction).await?;
     insert.build().execute(&mut *transaction).await?;
-    Ok(transaction.commit().await?)
+    let read = rows.iter().map(|row| (row.article.number(), row.last));
+    let deleted = deleted::since(&mut transaction, read).await?;
+    if deleted.is_empty() {
+        transaction.commit().await?;
+    } else {
+        transaction.rollback().await?;
+    }
+    Ok(deleted)
 }
 
 /// Reports to Redis which counters are saved. An article that changed meanwhile stays listed.
 pub(crate) async fn done(redis: &mut Servers, saved: &[Saved]) -> Result<(), StoreError> {
-    let done = saved.iter().map(|(article, of)| SnapshotDone { article: article.clone(), pv: of.pv, reads: of.reads });
-    accepted(redis, &done.collect::<Vec<_>>()).await?;
+    let done =
+        |Saved { article, of, .. }: &Saved| SnapshotDone { article: article.clone(), pv: of.pv, reads: of.reads };
+    accepted(redis, &saved.iter().map(done).collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+/// Names articles that have any counters, as if these had changed: what was saved of them may have been deleted.
+pub(crate) async fn save_again(redis: &mut Servers, articles: &[ArticleId]) -> Result<(), StoreError> {
+    // No counter is this one.
+    let done = |article: &ArticleId| SnapshotDone { article: article.clone(), pv: -1, reads: -1 };
+    accepted(redis, &articles.iter().map(done).collect::<Vec<_>>()).await?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use contract::{ArticleNumber, Kind};
 use jiff::Timestamp;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool, QueryBuilder, query, query_as, query_scalar};
 
+use super::deleted::Lately;
 use crate::store::{Store, StoreError, within};
 
 /// A transaction that takes so long waits for a server that has stalled.
@@ -29,9 +30,10 @@ pub(crate) struct Top {
 }
 
 /// What is shown, and of which moment it is.
-pub(crate) struct Ranking {
+pub(crate) struct Ranking<T> {
     pub(crate) as_of: Timestamp,
-    pub(crate) tops: Vec<Top>,
+    /// Of what was deleted lately, only what was gained since is shown.
+    pub(crate) tops: T,
 }
 
 /// What was written last; none if nothing was. A kind that this release does not know is left out.
@@ -49,7 +51,11 @@ pub(crate) async fn load(mysql: &MySqlPool) -> Result<Option<Parts>, StoreError>
 }
 
 /// Writes the state; and the ranking, if there is a new one.
-pub(crate) async fn write(mysql: &MySqlPool, state: Parts, ranking: Option<Ranking>) -> Result<(), StoreError> {
+pub(crate) async fn write(
+    mysql: &MySqlPool,
+    state: Parts,
+    ranking: Option<Ranking<impl FnOnce(&Lately) -> Vec<Top>>>,
+) -> Result<(), StoreError> {
     let mut connection = mysql.acquire().await?;
     let outcome = within(PATIENCE, Store::Mysql, transaction(&mut connection, state, ranking)).await;
     if outcome.is_err() {
@@ -59,7 +65,11 @@ pub(crate) async fn write(mysql: &MySqlPool, state: Parts, ranking: Option<Ranki
     outcome
 }
 
-async fn transaction(connection: &mut MySqlConnection, state: Parts, ranking: Option<Ranking>) -> sqlx::Result<()> {
+async fn transaction(
+    connection: &mut MySqlConnection,
+    state: Parts,
+    ranking: Option<Ranking<impl FnOnce(&Lately) -> Vec<Top>>>,
+) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;
     let as_of = ranking.as_ref().map(|ranking| ranking.as_of.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
     // First, since this row is also the lock that keeps two processes from replacing the rest at once.
@@ -68,7 +78,8 @@ async fn transaction(connection: &mut MySqlConnection, state: Parts, ranking: Op
         part(&mut transaction, kind.code(), None, state).await?;
     }
     if let Some(Ranking { tops, .. }) = ranking {
-        rank(&mut transaction, tops).await?;
+        let lately = Lately::read(&mut transaction).await?;
+        rank(&mut transaction, tops(&lately)).await?;
     }
     transaction.commit().await
 }

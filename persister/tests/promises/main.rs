@@ -6,6 +6,8 @@ mod audit;
 mod bars;
 mod caller;
 mod consume;
+mod delete_article;
+mod delete_meanwhile;
 mod dlq;
 mod erase;
 mod grow;

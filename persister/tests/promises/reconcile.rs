@@ -185,3 +185,56 @@ async fn likes_that_redis_has_evicted_are_not_repaired_out_of_mysql_unless_there
     assert_eq!(repair(&["--max-differences", "3"]).await, (0, 3, 0.into()));
     assert!(world.standing().await.is_empty());
 }
+
+/// The set in which `lua/include/members.lua` puts a user, among so many sets.
+fn set_of(user: i64, sets: i64) -> i64 {
+    let [low, middle, high] = [1, 100_000, 10_000_000_000].map(|unit| user / unit % 100_000);
+    let hash = (low * 14_029_467_367 + middle * 9_576_890_767 + high * 11_400_714_819) % 4_294_967_296 / 256;
+    let power = 1 << sets.ilog2();
+    let index = hash % (power * 2);
+    if index < sets { index } else { hash % power }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_whose_users_are_in_very_many_sets_is_checked_slice_by_slice() {
+    const SETS: i64 = 6000;
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let mut caller = world.caller().await;
+    let mut redis = world.redis().await;
+    for kind in Kind::ALL.iter().copied() {
+        for user in 1..=30 {
+            caller.toggled(kind, user, first_of(kind), true).await;
+        }
+    }
+    world.settled().await;
+    for kind in Kind::ALL.iter().copied() {
+        // As if more than a million users had come and gone.
+        let members = keys::members(kind, ArticleNumber::try_from(first_of(kind)).unwrap());
+        let mut spread = redis::pipe();
+        spread.del(&members).set(format!("{members}:n"), SETS);
+        for user in 1..=30 {
+            spread.sadd(format!("{members}:{}", set_of(user, SETS)), user);
+        }
+        spread.exec_async(&mut redis).await.unwrap();
+        caller.toggled(kind, 31, first_of(kind), true).await;
+        caller.toggled(kind, 1, first_of(kind), false).await;
+    }
+    world.settled().await;
+    let agreed = &world.ask_json(&["reconcile", "--json"]).await[0];
+    assert_eq!(agreed["differences"], json!([]));
+
+    for kind in Kind::ALL.iter().copied() {
+        let count = keys::count(kind, ArticleNumber::try_from(first_of(kind)).unwrap());
+        redis::cmd("INCRBY").arg(count).arg(9).exec_async(&mut redis).await.unwrap();
+    }
+    let (code, report) = world.ask(&["reconcile", "--json"]).await;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let mut wrong: Vec<String> =
+        Kind::ALL.iter().map(|kind| format!("redis_count {kind} {} null", first_of(*kind))).collect();
+    wrong.sort();
+    assert_eq!((code, differences(&report)), (3, wrong));
+    assert_eq!(world.ask(&["reconcile", "--repair"]).await.0, 0);
+    assert_eq!(world.ask_json(&["reconcile", "--json"]).await[0]["differences"], json!([]));
+}

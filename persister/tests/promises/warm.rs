@@ -3,14 +3,17 @@
 use std::{
     fs::{File, read_to_string},
     path::Path,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use contract::{ArticleNumber, Change, Event, Kind, Partition, Truth, keys};
 use redis::AsyncCommands;
 use stack::{Proxy, wait_for};
 
-use crate::world::{LIMIT, World, any_of, event, record};
+use crate::{
+    bars::set_of,
+    world::{LIMIT, World, any_of, event, record},
+};
 
 impl World {
     /// What an older file comes back with: the outboxes' last ids are from before, and so is the marker.
@@ -27,7 +30,12 @@ impl World {
 
     /// Waits until the server that answers now is warm in all partitions; the epoch.
     pub(crate) async fn warm(&self) -> u64 {
-        wait_for("a warm Redis", LIMIT, async || {
+        self.warm_within(LIMIT).await
+    }
+
+    /// The same, with more patience.
+    pub(crate) async fn warm_within(&self, limit: Duration) -> u64 {
+        wait_for("a warm Redis", limit, async || {
             let (server, mut redis) = (self.server().await?, self.redis().await);
             let mut ask = redis::pipe();
             for partition in Partition::all() {
@@ -145,7 +153,8 @@ async fn a_redis_that_comes_back_has_the_bars_that_mysql_has() {
     let mut redis = world.redis().await;
     let mut lifted = redis::pipe();
     Partition::all().for_each(|partition| {
-        lifted.sadd(keys::barred(partition), 8).ignore();
+        lifted.sadd(keys::bar_sets(partition), set_of(8).get()).ignore();
+        lifted.sadd(keys::barred(partition, set_of(8)), 8).ignore();
     });
     lifted.exec_async(&mut redis).await.unwrap();
     world.redis.kill().await.unwrap();
@@ -153,10 +162,10 @@ async fn a_redis_that_comes_back_has_the_bars_that_mysql_has() {
     world.warm().await;
     let mut ask = redis::pipe();
     Partition::all().for_each(|partition| {
-        ask.smembers(keys::barred(partition));
+        ask.sismember(keys::barred(partition, set_of(7)), 7).sismember(keys::barred(partition, set_of(8)), 8);
     });
-    let barred: Vec<Vec<i64>> = ask.query_async(&mut world.redis().await).await.unwrap();
-    assert!(barred.iter().all(|users| users == &[7]), "{barred:?}");
+    let barred: Vec<i64> = ask.query_async(&mut world.redis().await).await.unwrap();
+    assert!(barred.chunks(2).all(|copy| copy == [1, 0]), "{barred:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

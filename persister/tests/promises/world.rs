@@ -14,13 +14,13 @@ use stack::{Kafka, MariaDb, Persister, Proxy, Redis, Service, wait_for};
 use tempfile::TempDir;
 use tokio::{
     process::Child,
-    sync::{Mutex, MutexGuard},
+    sync::{Semaphore, SemaphorePermit},
 };
 
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
-/// One test at a time: each starts servers of its own, and a machine has only so much memory.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// Two tests at a time: each starts servers of its own, and a machine has only so much memory. Most of a test is waiting.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 pub(crate) struct World {
     pub(crate) redis: Redis,
@@ -29,7 +29,7 @@ pub(crate) struct World {
     persister: Persister,
     pub(crate) mariadb: MariaDb,
     _folder: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl World {
@@ -56,7 +56,7 @@ impl World {
         mysql: impl AsyncFnOnce(&Path) -> anyhow::Result<MariaDb>,
         kafka: impl AsyncFnOnce(&Path) -> anyhow::Result<(Kafka, W)>,
     ) -> (Self, W) {
-        let turn = TURN.lock().await;
+        let turn = TURNS.acquire().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (redis, mariadb, (kafka, way)) =
             tokio::try_join!(Redis::start_in(folder.path()), mysql(folder.path()), kafka(folder.path())).unwrap();

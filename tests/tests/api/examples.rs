@@ -226,7 +226,7 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
     examples.replay(READ, "422 view-token-expired", read(examples, api, JSON, Some(&of_yesterday))?).await?;
 
     let (barred, held) = (4301, 4302);
-    let () = redis.sadd(keys::barred(partition), barred).await?;
+    let () = redis.sadd(keys::barred(partition, keys::BarSet::of(tests::id(barred))), barred).await?;
     let mysql = sqlx::MySqlPool::connect(&stack.mysql_owner_url()).await?;
     sqlx::query("INSERT INTO user_bar (user_id, at, reason) VALUES (?, UTC_TIMESTAMP(3), 'test')")
         .bind(barred)

@@ -1,7 +1,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use contract::Kind;
+use contract::{
+    Kind,
+    keys::{self, BarSet},
+};
 use reqwest::Method;
 use serde_json::json;
 use tests::Ask;
@@ -273,7 +276,7 @@ fn a_barred_user_is_403_for_every_kind() -> Result<()> {
             .execute(&mysql)
             .await?;
         for (kind, article) in kinds(4000) {
-            let barred = contract::keys::barred(tests::partition_of(article));
+            let barred = keys::barred(tests::partition_of(article), BarSet::of(tests::id(USER)));
             let () = redis::AsyncCommands::sadd(&mut redis, barred, USER).await?;
             for on in [true, false] {
                 refused(api.switch(kind, article, on).user(USER), 403, "barred").await?;

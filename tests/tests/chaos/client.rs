@@ -30,6 +30,8 @@ const HANG: Duration = Duration::from_secs(15);
 #[derive(Default)]
 pub(crate) struct Learned {
     pub(crate) model: Model,
+    /// What was imported. It is in all stores, but no event says so.
+    pub(crate) imported: Model,
     /// States that a request without an answer may have changed.
     pub(crate) unknown: BTreeSet<(Kind, Pair)>,
     /// What each request changed, if the answers show it.
@@ -46,6 +48,7 @@ pub(crate) struct Learned {
 impl Learned {
     pub(crate) fn extend(&mut self, other: Self) {
         self.model.extend(other.model);
+        self.imported.extend(other.imported);
         self.unknown.extend(other.unknown);
         self.requests.extend(other.requests);
         for (article, (yes, perhaps)) in other.views {

@@ -1,9 +1,11 @@
-//! Faults at random moments under load. Nothing that was acknowledged is lost, and nothing counts twice.
+//! Faults at random moments under load, while operators revoke, erase, import and reconcile. Nothing that was acknowledged is
+//! lost, and nothing counts twice.
 //!
 //! `make chaos ROUNDS=n SEED=s`, or `CHAOS_ROUNDS=n CHAOS_SEED=s` in the environment. A seed always gives the same
 //! faults at the same moments, and the same requests to each client. How they coincide depends on the machine.
 
 mod client;
+mod operators;
 mod plants;
 mod schedule;
 mod system;
@@ -24,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     client::{Client, Learned},
+    operators::Work,
     schedule::{How, schedule},
     system::System,
     verdict::{Verdict, judge},
@@ -51,12 +54,16 @@ async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()>
             println!("  round {round}: {fault}");
             *faults.entry(fault.how).or_default() += 1;
         }
+        let mut work = Work::prepare(&system.stack, &mut learned, seed, round).await?;
         let stop = Arc::new(AtomicBool::new(false));
         let mut load = JoinSet::new();
         for client in clients.drain(..) {
             load.spawn(client.run(Api::new(system.stack.http_url()), Arc::clone(&stop)));
         }
-        let broke = system.suffer(plan).await;
+        let broke = tokio::select! {
+            broke = system.suffer(plan) => broke,
+            failed = work.disturb(&system.stack) => failed,
+        };
         stop.store(true, Ordering::Relaxed);
         while let Some(client) = load.join_next().await {
             let mut client = client?;
@@ -68,6 +75,8 @@ async fn nothing_acknowledged_is_lost_or_doubled_whatever_breaks() -> Result<()>
         let began = Instant::now();
         system.recovered().await.with_context(|| format!("after round {round}, seed {seed}"))?;
         let drained = began.elapsed();
+        work.finish(&system.stack, &mut learned).await.with_context(|| format!("after round {round}, seed {seed}"))?;
+        system.recovered().await?;
         learned.read_back(&Api::new(system.stack.http_url())).await?;
         for client in &mut clients {
             client.learn(&learned);

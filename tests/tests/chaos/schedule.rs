@@ -95,7 +95,7 @@ pub(crate) fn schedule(seed: u64, round: u64) -> Vec<Fault> {
 
 impl How {
     /// A network or a clock may fail while the part itself does too.
-    fn part(self) -> Option<Part> {
+    pub(crate) fn part(self) -> Option<Part> {
         match self {
             Self::Kill(part) | Self::Stall(part) => Some(part),
             Self::Hold(_) | Self::HoldSome(_) | Self::ClockBack => None,

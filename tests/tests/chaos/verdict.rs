@@ -70,7 +70,9 @@ impl Display for Verdict {
 
 /// Checks that the clients' model, Redis, MySQL and the sum of the log are equal, and that the log has each change once.
 pub(crate) async fn judge(system: &System, learned: &Learned) -> Result<Verdict> {
-    let mut wrong: BTreeSet<Wrong> = compare(&system.stack, &learned.model, 1..=ARTICLES).await?.into_iter().collect();
+    let mut all = learned.model.clone();
+    all.extend(learned.imported.clone());
+    let mut wrong: BTreeSet<Wrong> = compare(&system.stack, &all, 1..=ARTICLES).await?.into_iter().collect();
     let topic = system.topic()?;
     let events = tokio::task::spawn_blocking(move || topic.events()).await??;
     let log = Log::of(&events);

@@ -1,7 +1,7 @@
 use anyhow::{Context, Result, ensure};
 use contract::{
     Kind, Truth,
-    keys::{self, Subject},
+    keys::{self, BarSet, Subject},
     scripts::{At, Call, Limit, Toggle, send},
     slot,
 };
@@ -41,7 +41,7 @@ async fn a_split_that_is_cut_short_loses_nobody() -> Result<()> {
     for subject in [Subject::User(id(user)), Subject::Address(ip_hash)] {
         let () = redis.set(keys::limit(id(article), kind.name(), subject), 0).await?;
     }
-    let () = redis.sadd(keys::barred(partition), 0).await?;
+    let () = redis.sadd(keys::barred(partition, BarSet::of(id(user))), 0).await?;
     let () = redis.zadd(keys::held(partition), "nobody", 0).await?;
     let toggle = Toggle {
         kind,

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::{WIDE, article, partition, toggle, written};
 use contract::{
     Cause, Kind, Truth,
-    keys::Subject,
+    keys::{BarSet, Subject},
     scripts::{
-        self, Ack, At, Call, Clear, Compare, Fence, Hold, Import, ImportCounters, JwksPut, JwksTake, PartitionState,
-        Project, Query, Read, Rebuilt, Release, Restate, RestoreBars, RestoreMembers, RestoreStats, SnapshotDone,
-        SnapshotRead, SnapshotTake, TakeLimit, TakeTurn, Undo, Used, View, Warm,
+        self, Ack, At, Call, Clear, Compare, DeleteArticle, Fence, Hold, Import, ImportCounters, JwksPut, JwksTake,
+        PartitionState, Project, Query, Read, Rebuilt, Release, Restate, RestoreBars, RestoreMembers, RestoreStats,
+        SnapshotDone, SnapshotRead, SnapshotTake, TakeLimit, TakeTurn, Undo, Used, View, Warm,
     },
 };
 
@@ -95,6 +95,7 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         as_named(&Undo { partition, pairs: &[], cause: Cause::Erase, until: "" }, 0, 0),
         as_named(&Release { partition, pairs: &[], until: "1" }, 0, 0),
         as_named(&ImportCounters { article: id(), pv: 1, reads: 1 }, 0, 0),
+        as_named(&DeleteArticle { article: id(), token: 1 }, 2 * Kind::ALL.len(), 0),
         as_named(&SnapshotTake { partition, most: 1 }, 0, 0),
         as_named(&SnapshotRead { partition, articles: &[] }, 0, 0),
         as_named(&SnapshotDone { article: id(), pv: 1, reads: 1 }, 0, 0),
@@ -102,7 +103,7 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
         as_named(&Fence { partition, rebuild }, 0, 0),
         as_named(&Clear { partition, rebuild, keys: vec![] }, 0, 0),
         as_named(&RestoreStats { rebuild, article, pv: 1, uv_sketch: vec![], reads: 1 }, 0, 0),
-        as_named(&RestoreBars { partition, rebuild, users: &[] }, 0, 0),
+        as_named(&RestoreBars { partition, set: BarSet::of(tests::id(9)), rebuild, users: &[] }, 0, 0),
         as_named(&Warm { partition, epoch: 1, group: "relay", rebuilt: Rebuilt::default() }, 0, 0),
     ]);
     assert_eq!(names, scripts::ALL.iter().map(|script| script.name).collect(), "every script has a call");

@@ -47,6 +47,8 @@ async fn a_comparison_returns_the_state_and_the_last_entry_that_it_includes() ->
         let counted = server.call(&compare(kind, &[])).await??;
         assert_eq!(counted, Compared { last, count, members: 2 * PER_SET, on: vec![] });
         assert_eq!(server.mistaken(&compare(kind, &[])).await?, Err(Refusal::Cold));
+        let () = server.connection.set(keys::members(kind, article()) + ":n", 5001).await?;
+        assert_eq!(server.call(&compare(kind, &[])).await??.members, -1, "too many sets for one call");
     }
     Ok(())
 }

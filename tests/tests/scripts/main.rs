@@ -1,5 +1,6 @@
 //! Every Lua script on a real Redis, through its typed call: every answer that it can give, and the data that it leaves.
 
+mod delete_article;
 mod heads;
 mod import;
 mod jwks;

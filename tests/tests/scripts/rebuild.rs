@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use contract::{
-    Kind, Truth, Version, keys,
+    Kind, Truth, Version,
+    keys::{self, BarSet},
     scripts::{
         Clear, Fence, PartitionState, Project, Rebuilt, Refusal, RestoreBars, RestoreMembers, RestoreStats, State, Warm,
     },
@@ -80,7 +81,7 @@ async fn a_fenced_partition_takes_only_what_its_rebuild_writes() -> Result<()> {
     }
     let stats = RestoreStats { rebuild: nobody, article: article(), pv: 1, uv_sketch: vec![], reads: 1 };
     assert_eq!(server.call(&stats).await?, Err(Refusal::Stale));
-    let bars = RestoreBars { partition: partition(), rebuild: nobody, users: &seven };
+    let bars = RestoreBars { partition: partition(), set: BarSet::of(seven[0]), rebuild: nobody, users: &seven };
     assert_eq!(server.call(&bars).await?, Err(Refusal::Stale));
     let () = server.connection.set(keys::pv(article()), 9).await?;
     let clear = |rebuild| Clear { partition: partition(), rebuild, keys: vec![keys::pv(article())] };
@@ -110,7 +111,7 @@ async fn a_rebuilt_partition_is_served_in_a_new_epoch_with_all_that_was_restored
     let stats = RestoreStats { rebuild: "rebuild", article: article(), pv: 12, uv_sketch, reads: 3 };
     assert_eq!(server.call(&stats).await?, Ok(()));
     let barred = users([9]);
-    let bars = RestoreBars { partition: partition(), rebuild: "rebuild", users: &barred };
+    let bars = RestoreBars { partition: partition(), set: BarSet::of(barred[0]), rebuild: "rebuild", users: &barred };
     assert_eq!(server.call(&bars).await?, Ok(()));
     let rebuilt = Rebuilt { rebuild: "rebuild", above: KNOWN, token: TOKEN + 1, writes: 30 };
     assert_eq!(server.call(&warm(EPOCH + 1, rebuilt)).await?, Ok(()));

@@ -24,7 +24,9 @@ async fn a_snapshot_that_is_cut_short_begins_again_with_what_it_held() -> Result
     let articles = [written(42)];
     let read = SnapshotRead { partition: partition(), articles: &articles };
     assert_eq!(server.mistaken(&read).await?, Err(Refusal::Cold));
-    let counters = server.call(&read).await??.remove(0);
+    let mut taken = server.call(&read).await??;
+    assert_eq!(taken.last, "0-1".parse()?, "the last id of the outbox");
+    let counters = taken.counters.remove(0);
     assert_eq!((counters.pv, counters.uv, counters.reads), (5, 1, 0));
     assert!(counters.uv_sketch.starts_with(b"HYLL"), "the sketch as Redis stores it");
     let done = |pv| SnapshotDone { article: written(42), pv, reads: 0 };

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Result;
 use contract::{
-    Change, Kind, Truth, keys,
-    keys::Subject,
+    Change, Kind, Truth,
+    keys::{self, BarSet, Subject},
     scripts::{Limit, Refusal, Toggle},
 };
 use redis::AsyncCommands;
@@ -68,7 +68,7 @@ async fn a_kind_switched_on_switches_off_what_it_excludes_with_an_event_of_its_o
 async fn a_refused_toggle_changes_nothing_and_says_why() -> Result<()> {
     for kind in Kind::of(Truth::Redis) {
         let mut server = Server::warm().await?;
-        let () = server.connection.sadd(keys::barred(partition()), 9).await?;
+        let () = server.connection.sadd(keys::barred(partition(), BarSet::of(tests::id(9))), 9).await?;
         let asked = toggle(kind, 7, true);
         assert_eq!(server.mistaken(&asked).await?, Err(Refusal::Cold));
         assert_eq!(server.within(-1, &asked).await?, Err(Refusal::Late));

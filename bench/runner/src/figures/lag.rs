@@ -31,7 +31,8 @@ const LOOK: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Number of the first like that is followed. The load uses lower numbers, so the two never meet.
 const FIRST_PROBE: u64 = 500_000_000;
-const CLIENTS: usize = 32;
+/// Enough that requests which wait for a disk that everything shares do not hold the others back.
+const CLIENTS: usize = 128;
 
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let (scale, cores) = (&bench.scale, &bench.cores);

@@ -4,7 +4,6 @@ mod remains;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    fs, io,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -17,7 +16,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use self::remains::Remains;
+use super::{ids, remains::Remains};
 use crate::{
     backoff::pause,
     ledger::{
@@ -66,14 +65,12 @@ pub(crate) struct EraseOptions {
 }
 
 impl Whom {
-    /// Each user once. An id that is none is an error that names its line.
+    /// Each user once.
     fn users(&self) -> anyhow::Result<BTreeSet<UserId>> {
-        let Some(file) = &self.file else { return Ok(self.user.iter().cloned().collect()) };
-        let text = if file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
-        let text = text.with_context(|| file.display().to_string())?;
-        let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
-        let user = |(number, line)| UserId::read(line).with_context(|| format!("{}, line {number}", file.display()));
-        lines.map(user).collect()
+        match &self.file {
+            Some(file) => ids::of_file(file, UserId::read),
+            None => Ok(self.user.iter().cloned().collect()),
+        }
     }
 }
 
@@ -148,7 +145,7 @@ fn report(
     still_barred: &HashMap<UserNumber, String>,
 ) -> anyhow::Result<()> {
     for (user_id, erased) in users.iter().zip(erased) {
-        let bar = still_barred.get(&user_id.number()).map(|reason| Remains::bar(user_id, reason));
+        let bar = still_barred.get(&user_id.number()).map(|reason| remains::bar(user_id, reason));
         if options.json {
             json_line(&Report { user_id, erased, remains: remains.iter().chain(&bar).collect() })?;
             continue;

@@ -40,6 +40,7 @@ pub(super) const fn reason(outcome: Outcome) -> Option<&'static str> {
         Outcome::Excluded => Some("the user has a kind on here that excludes this one"),
         Outcome::Counted => Some("the article has other counters here"),
         Outcome::Erased => Some("the user was erased here"),
+        Outcome::Deleted => Some("the article was deleted here after this time"),
         Outcome::Collides => Some("another id has the same number as one of these"),
         Outcome::Busy => {
             Some("another command has this pair in hand, or MySQL did not catch up in time: import it again")

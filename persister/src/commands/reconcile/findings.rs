@@ -48,7 +48,7 @@ pub(super) struct Findings {
     pub(super) differences: Vec<Difference>,
     /// Articles in partitions that are not warm.
     pub(super) cold: BTreeSet<ArticleNumber>,
-    /// Users whose state changed every time that they were checked.
+    /// Users whose state, and counts that, changed every time they were checked.
     pub(super) moving: usize,
 }
 

@@ -9,7 +9,10 @@ use super::{
     work::Work,
 };
 use crate::{
-    ledger::comparison::{self, Counter, Members, Share, in_one_alone, mysql_counts, mysql_members, redis_members},
+    ledger::{
+        comparison::{Counter, Members, Share, in_one_alone, mysql_counts, mysql_members, redis_members},
+        redis_counts::{self, Counted},
+    },
     output::progress,
     store::StoreError,
 };
@@ -41,7 +44,7 @@ pub(super) async fn look(
 }
 
 async fn differing(work: &mut Work<'_>, counters: &[Counter], findings: &mut Findings) -> Result<Suspects, StoreError> {
-    let (counters, in_redis) = redis_counts(work, counters, findings).await?;
+    let (counters, in_redis) = counts_of_redis(work, counters, findings).await?;
     let mut suspects = Suspects::new();
     if counters.is_empty() {
         return Ok(suspects);
@@ -71,20 +74,29 @@ fn users_of<'a>(members: &'a Members, of: &Counter) -> &'a [UserNumber] {
 }
 
 /// Compares Redis's counts with its own sets. Returns the counters that can be compared, and their number of users.
-async fn redis_counts(
+async fn counts_of_redis(
     work: &mut Work<'_>,
     counters: &[Counter],
     findings: &mut Findings,
 ) -> Result<(Vec<Counter>, u64), StoreError> {
     let (mut warm, mut users) = (Vec::with_capacity(counters.len()), 0);
-    for (of, count) in comparison::redis_counts(&mut work.redis, counters).await? {
-        if let Some(count) = count {
-            warm.push(of);
-            users += count.members.unsigned_abs();
-            findings.note(What::RedisCount, &count);
-        } else {
-            findings.cold.insert(of.0);
-        }
+    for (of, counted) in redis_counts::redis_counts(&mut work.redis, counters).await? {
+        let members = match counted {
+            Counted::Whole(count) => {
+                findings.note(What::RedisCount, &count);
+                count.members
+            }
+            Counted::Moving(count) => {
+                findings.moving += 1;
+                count
+            }
+            Counted::Cold => {
+                findings.cold.insert(of.0);
+                continue;
+            }
+        };
+        warm.push(of);
+        users += members.unsigned_abs();
     }
     Ok((warm, users))
 }

@@ -78,7 +78,7 @@ pub(super) fn print(findings: &Findings, articles: usize, names: &Names, json: b
         line(format_args!("{} not compared, since their partition is not warm", counted(cold.len(), "article")))?;
     }
     if *moving > 0 {
-        line(format_args!("{} changed each time they were looked at", counted(*moving, "user")))?;
+        line(format_args!("{} changed each time they were looked at", counted(*moving, "state")))?;
     }
     Ok(())
 }

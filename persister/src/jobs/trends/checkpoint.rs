@@ -5,7 +5,10 @@ use sqlx::MySqlPool;
 use tracing::warn;
 
 use super::state::State;
-use crate::ledger::trends::{self, Ranking};
+use crate::ledger::{
+    deleted::Lately,
+    trends::{self, Ranking},
+};
 
 /// The number of articles in a ranking.
 const PLACES: usize = 100;
@@ -19,6 +22,7 @@ pub(super) async fn load(mysql: &MySqlPool) -> anyhow::Result<Option<State>> {
 
 /// Writes the state, and the ranking if its time is known.
 pub(super) async fn write(mysql: &MySqlPool, state: &State, as_of: Option<Timestamp>) -> anyhow::Result<()> {
-    let ranking = as_of.map(|as_of| Ranking { as_of, tops: state.tops(PLACES).collect() });
+    let tops = |lately: &Lately| state.tops(PLACES, lately).collect::<Vec<_>>();
+    let ranking = as_of.map(|as_of| Ranking { as_of, tops });
     Ok(trends::write(mysql, state.to_parts()?, ranking).await?)
 }

@@ -5,7 +5,8 @@
 //! counted twice. Several processes do no harm: each counts everything and writes a complete state.
 //!
 //! The state holds no user, so `erase` changes it only by the events that it causes. A rebuild of Redis does not need
-//! it. No other store counts by time, so `reconcile` has nothing to compare it with.
+//! it. No other store counts by time, so `reconcile` has nothing to compare it with. A deleted article stays in the counts.
+//! The ranking gives it no more than the users who have the kind on since.
 
 mod checkpoint;
 mod seen;

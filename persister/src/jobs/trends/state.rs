@@ -10,7 +10,10 @@ use super::{
     source::Positions,
     window::{PERIODS, Period, Window},
 };
-use crate::ledger::trends::{Parts, Top};
+use crate::ledger::{
+    deleted::Lately,
+    trends::{Parts, Top},
+};
 
 /// The size is bounded: about 12 MB of [`Window`]s for each kind, and at most 16 MB of [`Seen`]. In MySQL each kind has
 /// one row and the rest has one row. Each is below 16 MiB as JSON, the default of `max_allowed_packet` in `MariaDB`.
@@ -110,13 +113,14 @@ impl State {
         }
     }
 
-    /// The articles that gained most, best first, by window and kind.
-    pub(super) fn tops(&self, count: usize) -> impl Iterator<Item = Top> {
+    /// The articles that gained most, best first, by window and kind. Of recently deleted articles only the gain since then
+    /// counts.
+    pub(super) fn tops(&self, count: usize, lately: &Lately) -> impl Iterator<Item = Top> {
         self.by_kind.iter().flat_map(move |(kind, windows)| {
             let top = move |(period, window): (&Period, &Window)| Top {
                 span: period.name,
                 kind: *kind,
-                articles: window.top(count),
+                articles: window.top(count, |article, gained| lately.gained(article, *kind, gained)),
             };
             PERIODS.iter().zip(windows).map(top)
         })
@@ -202,7 +206,7 @@ mod tests {
             }
             expected.retain(|_, gained| *gained > 0);
             let mut found = BTreeMap::new();
-            for Top { kind, articles, .. } in state.tops(usize::MAX).filter(|top| top.span == "day") {
+            for Top { kind, articles, .. } in state.tops(usize::MAX, &Lately::default()).filter(|top| top.span == "day") {
                 found.extend(articles.into_iter().map(|(article, gained)| ((kind, article), gained)));
             }
             prop_assert_eq!(found, expected);
@@ -221,7 +225,7 @@ mod tests {
             assert_eq!(count(2, false, Cause::Revoke), Some(Outcome::Counted));
             let old = event(NOW - 26 * 3_600_000, 0, true, Cause::User);
             assert_eq!(state.count(&old, NOW), Some(Outcome::Late));
-            assert!(state.tops(9).all(|top| top.articles.is_empty()));
+            assert!(state.tops(9, &Lately::default()).all(|top| top.articles.is_empty()));
         }
     }
 

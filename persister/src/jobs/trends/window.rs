@@ -76,13 +76,15 @@ impl Window {
         }
     }
 
-    /// The articles that gained most, best first, at most so many. Equal ones are ordered by id.
-    pub(super) fn top(&self, count: usize) -> Vec<(ArticleNumber, i64)> {
+    /// The articles that gained most, best first, at most so many. Equal ones are ordered by id. `counts` says how much of an
+    /// article's gain counts.
+    pub(super) fn top(&self, count: usize, counts: impl Fn(ArticleNumber, i64) -> i64) -> Vec<(ArticleNumber, i64)> {
         let mut sums: HashMap<ArticleNumber, i64> = HashMap::new();
         for (article, change) in self.0.values().flatten() {
             *sums.entry(*article).or_default() += change;
         }
-        let mut gained: Vec<_> = sums.into_iter().filter(|(_, gain)| *gain > 0).collect();
+        let sums = sums.into_iter().map(|(article, gain)| (article, counts(article, gain)));
+        let mut gained: Vec<_> = sums.filter(|(_, gain)| *gain > 0).collect();
         gained.sort_unstable_by_key(|(article, gain)| (Reverse(*gain), *article));
         gained.truncate(count);
         gained
@@ -108,6 +110,11 @@ mod tests {
 
     fn id(number: i64) -> ArticleNumber {
         number.try_into().expect("positive")
+    }
+
+    /// All of a gain counts.
+    fn all(_: ArticleNumber, gained: i64) -> i64 {
+        gained
     }
 
     /// Changes of a few articles: which, by how much, and how many milliseconds ago.
@@ -143,9 +150,9 @@ mod tests {
                     window.add(period, id(*article), *change, NOW - ago, NOW);
                 }
                 prop_assert_eq!(&window, &other);
-                prop_assert_eq!(window.top(usize::MAX), naive(&changes, period, NOW));
+                prop_assert_eq!(window.top(usize::MAX, all), naive(&changes, period, NOW));
                 window.move_to(period, NOW + later);
-                prop_assert_eq!(window.top(usize::MAX), naive(&changes, period, NOW + later));
+                prop_assert_eq!(window.top(usize::MAX, all), naive(&changes, period, NOW + later));
             }
         }
 
@@ -173,8 +180,18 @@ mod tests {
             window.add(SMALL, id(5), -2, NOW, NOW);
             window.add(SMALL, id(newcomer), 1, NOW, NOW);
         }
-        assert_eq!(window.top(4), [1, 2, 3, 4].map(|article| (id(article), 4900)));
+        assert_eq!(window.top(4, all), [1, 2, 3, 4].map(|article| (id(article), 4900)));
         assert_eq!(window.0.values().next().and_then(|bucket| bucket.get(&id(5))), Some(&-9800));
+    }
+
+    #[test]
+    fn an_article_whose_gain_does_not_count_leaves_its_place_to_the_next() {
+        let mut window = Window::default();
+        for (article, gain) in [(1, 9), (2, 8), (3, 7), (4, 6)] {
+            window.add(SMALL, id(article), gain, NOW, NOW);
+        }
+        let but = |article, gained: i64| if article == id(1) { 0 } else { gained.min(7) };
+        assert_eq!(window.top(2, but), [(id(2), 7), (id(3), 7)]);
     }
 
     #[test]
@@ -183,7 +200,7 @@ mod tests {
         window.add(HOUR, id(1), 1, NOW + 86_400_000, NOW);
         window.add(HOUR, id(2), 1, NOW - 3_600_000, NOW);
         window.add(HOUR, id(3), 1, NOW - 3_660_000 - 60_000, NOW);
-        assert_eq!(window.top(9), [(id(1), 1), (id(2), 1)]);
+        assert_eq!(window.top(9, all), [(id(1), 1), (id(2), 1)]);
         window.move_to(HOUR, NOW + 61 * 60_000);
         assert_eq!(window, Window::default());
     }

@@ -13,10 +13,10 @@ use rdkafka::{
 
 use crate::store::error::StoreError;
 
-/// librdkafka tells the reason in an event of its own, shortly before or after the call fails.
+/// librdkafka gives the reason in an event of its own, shortly before or after the call fails.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Keeps the last reason that a client was told. The error of a call says only "broker transport failure".
+/// Keeps the last reason that librdkafka gave to a client. The error of a call says only "broker transport failure".
 #[derive(Default)]
 pub(crate) struct Reasons(Mutex<Option<String>>);
 

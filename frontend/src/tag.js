@@ -1,0 +1,12 @@
+// The module of a script tag: it sets itself up from the tag's attributes.
+//
+//   <script type="module" src="/interaction.js" data-base="https://www.example.com" data-sign-in="/login"></script>
+import { configure, define } from "./index.js";
+
+export * from "./index.js";
+
+// `document.currentScript` is null in a module.
+const tag = [...document.scripts].find(({ src }) => src == import.meta.url);
+const { prefix, refresh, ...given } = /** @type {any} */ ({ ...tag?.dataset });
+define({ prefix });
+configure(refresh ? { ...given, refresh: +refresh } : given);

@@ -1,0 +1,117 @@
+import { article, articles, changed, onAsk } from "./article.js";
+import { kinds } from "./kinds.js";
+import { onConfigure, options, session } from "./options.js";
+import { pause, request, sleep } from "./request.js";
+
+/** Ids that a query takes. */
+const BATCH = 100;
+/** Ms. What appears together is asked for together. */
+const GATHER = 50;
+/** Refreshes of a page that nobody touches, each after twice the time of the one before. Then it waits for a touch. */
+const UNTOUCHED = 5;
+const TOUCHES = ["pointermove", "pointerdown", "keydown", "wheel", "scroll"];
+
+/** Ids to ask for. @type {Set<string>} */
+const wanted = new Set();
+let asking = false;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+let untouched = 0;
+let refreshed = 0;
+
+/**
+ * Calls `watcher` whenever something of the article changed, and keeps the article refreshed.
+ *
+ * @param {string} id
+ * @param {() => void} watcher
+ * @returns {() => void} ends it
+ */
+export function watch(id, watcher) {
+  const known = article(id);
+  // So that one function can be given twice.
+  const own = () => watcher();
+  known.watchers.add(own);
+  const age = performance.now() - (known.asked ?? -Infinity);
+  if (age > (options.refresh * 1000 || 1e12)) want(known);
+  return () => known.watchers.delete(own);
+}
+
+/** Asks the service again for all that is watched. */
+export function refresh() {
+  refreshed = performance.now();
+  for (const known of articles.values()) if (known.watchers.size) want(known);
+  schedule();
+}
+
+function schedule() {
+  clearTimeout(timer);
+  if (!globalThis.document || !options.refresh || untouched == UNTOUCHED) return;
+  const due = refreshed + options.refresh * 1000 * 2 ** untouched;
+  timer = setTimeout(
+    () => {
+      untouched++;
+      refresh();
+    },
+    Math.max(0, due - performance.now()),
+  );
+}
+
+/** @param {import("./article.js").Article} known */
+function want(known) {
+  known.asked = performance.now();
+  wanted.add(known.id);
+  if (asking) return;
+  asking = true;
+  ask();
+}
+
+async function ask() {
+  for (let attempt = 0; wanted.size && !document.hidden; ) {
+    await sleep(GATHER);
+    const user = session;
+    const asked = performance.now();
+    const ids = [...wanted].slice(0, BATCH);
+    for (const id of ids) wanted.delete(id);
+    try {
+      const { items } = await request("GET", `interactions?article_ids=${ids.map(encodeURIComponent)}`);
+      attempt = 0;
+      // An answer to the user before says nothing of this one, for whom all is wanted again.
+      for (const item of user == session ? items : []) take(item, asked);
+    } catch (error) {
+      const ms = pause(/** @type {any} */ (error), attempt++);
+      if (ms) for (const id of ids) wanted.add(id);
+      // Later ones would fail too: they wait for the next refresh.
+      else wanted.clear();
+      if (ms) await sleep(ms);
+    }
+  }
+  asking = false;
+}
+
+/** @param {any} item @param {number} asked */
+function take(item, asked) {
+  const known = article(item.article_id);
+  known.counters = item;
+  known.signedIn = item[kinds[0].on] != null;
+  for (const group of known.groups) group.take(item, asked);
+  changed(known);
+}
+
+onAsk((known, ms) => setTimeout(() => want(known), ms));
+onConfigure((another) => (another ? refresh() : schedule()));
+
+const touched = () => {
+  if (!untouched) return;
+  untouched = 0;
+  // At once, if it would have been refreshed by now.
+  schedule();
+};
+for (const name of TOUCHES) globalThis.addEventListener?.(name, touched, { capture: true, passive: true });
+
+// What was left unasked while the page was hidden is asked when it is seen again.
+const seen = () => {
+  if (document.hidden) return;
+  untouched = 0;
+  refresh();
+};
+for (const name of ["visibilitychange", "online"]) globalThis.addEventListener?.(name, seen);

@@ -1,0 +1,107 @@
+//! Articles that were deleted, and when: what happened to them until then is not applied, and does not come back.
+//!
+//! "Until then" is a version of their partition's outbox rather than a time: of two events within one millisecond it says
+//! which one came first, and no clock that is set back can mislead it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use contract::{ArticleNumber, Event, Kind, Version};
+use jiff::Timestamp;
+use sqlx::{MySqlConnection, MySqlPool, query_as, query_scalar};
+
+use super::json::json;
+use crate::store::StoreError;
+
+/// When an article was deleted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deletion {
+    /// What happened up to this version was before.
+    pub(crate) version: Version,
+    /// By Redis's clock.
+    pub(crate) at: Timestamp,
+}
+
+/// When each of them was deleted.
+pub(crate) type Deleted = HashMap<ArticleNumber, Deletion>;
+
+/// Those of the events' articles. Ask in the transaction that applies the events, so that a deletion and a redelivery
+/// cannot miss each other.
+pub(super) async fn among(connection: &mut MySqlConnection, events: &[&Event]) -> sqlx::Result<Deleted> {
+    // Most systems have deleted nothing, or little.
+    let any = "SELECT EXISTS (SELECT 1 FROM deleted_article)";
+    if !query_scalar::<_, bool>(any).fetch_one(&mut *connection).await? {
+        return Ok(Deleted::new());
+    }
+    let articles: BTreeSet<ArticleNumber> = events.iter().map(|event| event.article.number()).collect();
+    let Some(articles) = json(articles.iter().map(|article| [article.get()])) else { return Ok(Deleted::new()) };
+    let rows: Vec<(i64, i64, i64, i64)> = query_as(
+        "SELECT d.article_id, CAST(UNIX_TIMESTAMP(d.at) * 1000 AS SIGNED), d.version_ms, d.version_seq
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (article_id BIGINT PATH '$[0]')) e
+         STRAIGHT_JOIN deleted_article d ON d.article_id = e.article_id",
+    )
+    .bind(articles)
+    .fetch_all(connection)
+    .await?;
+    let deletion = |(article, at, ms, seq): (i64, i64, i64, i64)| {
+        let version = Version { ms: ms.try_into().ok()?, seq: seq.try_into().ok()? };
+        Some((article.try_into().ok()?, Deletion { version, at: Timestamp::from_millisecond(at).ok()? }))
+    };
+    Ok(rows.into_iter().filter_map(deletion).collect())
+}
+
+/// All of them, with the version.
+pub(super) async fn all(mysql: &MySqlPool) -> Result<HashMap<i64, (i64, i64)>, StoreError> {
+    let rows: Vec<(i64, i64, i64)> =
+        query_as("SELECT article_id, version_ms, version_seq FROM deleted_article").fetch_all(mysql).await?;
+    Ok(rows.into_iter().map(|(article, ms, seq)| (article, (ms, seq))).collect())
+}
+
+/// Those of the articles that were deleted after the version that each of them has here.
+pub(super) async fn since(
+    connection: &mut MySqlConnection,
+    articles: impl Iterator<Item = (ArticleNumber, Version)>,
+) -> sqlx::Result<BTreeSet<i64>> {
+    let rows = articles.map(|(article, Version { ms, seq })| [article.get().cast_unsigned(), ms, seq]);
+    let Some(rows) = json(rows) else { return Ok(BTreeSet::new()) };
+    let deleted: Vec<i64> = query_scalar(
+        "SELECT d.article_id FROM JSON_TABLE(?, '$[*]' COLUMNS (
+             article_id BIGINT PATH '$[0]', ms BIGINT PATH '$[1]', seq BIGINT PATH '$[2]')) e
+         STRAIGHT_JOIN deleted_article d ON d.article_id = e.article_id
+         WHERE (d.version_ms, d.version_seq) > (e.ms, e.seq)",
+    )
+    .bind(rows)
+    .fetch_all(connection)
+    .await?;
+    Ok(deleted.into_iter().collect())
+}
+
+/// Articles that were deleted within the last days, and how many users have each kind on for them since.
+#[derive(Debug, Default)]
+pub(crate) struct Lately(HashMap<ArticleNumber, HashMap<Kind, i64>>);
+
+impl Lately {
+    /// Ask in the transaction that writes the ranking.
+    pub(super) async fn read(connection: &mut MySqlConnection) -> sqlx::Result<Self> {
+        let rows: Vec<(i64, Option<u8>, Option<i64>)> = query_as(
+            "SELECT d.article_id, c.kind, c.count
+             FROM deleted_article d LEFT JOIN interaction_count c ON c.article_id = d.article_id
+             WHERE d.at > UTC_TIMESTAMP(3) - INTERVAL 2 DAY",
+        )
+        .fetch_all(connection)
+        .await?;
+        let mut all = Self::default();
+        for (article, kind, count) in rows {
+            let Ok(article) = ArticleNumber::try_from(article) else { continue };
+            let counts = all.0.entry(article).or_default();
+            counts.extend(kind.and_then(Kind::from_code).zip(count));
+        }
+        Ok(all)
+    }
+
+    /// By how much the count of a kind has grown, given by how much it had grown with what was before a deletion: a count
+    /// that began again from zero has not grown by more than it is.
+    pub(crate) fn gained(&self, article: ArticleNumber, kind: Kind, gained: i64) -> i64 {
+        let Some(counts) = self.0.get(&article) else { return gained };
+        gained.min(counts.get(&kind).copied().unwrap_or(0))
+    }
+}
