@@ -1,8 +1,9 @@
-#!lua flags=allow-oom,allow-cross-slot-keys
 -- Reads the counters of articles, and which kinds a user has on for each. One call asks about articles of all
--- partitions that this server has. On a cluster, a flag above permits that. The keys of other partitions than the first
--- are not declared, since the keys that a command names must be of one slot. The script changes no data, but PFCOUNT
--- counts as a write, since it may store what it has counted.
+-- partitions that this server has. On a cluster, Redis permits that to a script that declares no flags. The keys of other
+-- partitions than the first are not declared, since the keys that a command names must be of one slot. The script changes
+-- no data, but may not declare no-writes, because PFCOUNT may store what it has counted. With any other flags, Redis
+-- refuses the whole script where it refuses writes: without enough replicas, or with a disk that fails. Without flags it
+-- refuses single commands, and none of these.
 --
 -- KEYS  1 warm of the first partition
 -- ARGS  1 name of the server   2 number of the user, empty for an anonymous caller   3 how many kinds
