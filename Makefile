@@ -68,7 +68,7 @@ test: setup components ## every test, on real stores and in a real browser
 	@cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --test-threads 1
 ifndef COMPOSE
 	@INTERACTION_REDIS="$$(dev/stores valkey-9)" INTERACTION_MYSQLD="$$(dev/stores mysql-9.7)" \
-		cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --exact $(WHOLE_PATH)
+		cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --test-threads 1 --exact $(WHOLE_PATH) on_a_cluster_$(WHOLE_PATH)
 endif
 
 test-stores: setup components ## whole path, outages and more on each version of each store: make test-stores ONLY=valkey-8

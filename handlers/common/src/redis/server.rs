@@ -41,7 +41,9 @@ impl Server {
             lines.find_map(|line| line.strip_prefix(name)).map(|word| word.trim().to_owned())
         };
         let server = server?;
-        let is_of_cluster = word(&server, "redis_mode:").is_some_and(|mode| mode == "cluster");
+        // The second name is Valkey's.
+        let mode = word(&server, "redis_mode:").or_else(|| word(&server, "server_mode:"));
+        let is_of_cluster = mode.is_some_and(|mode| mode == "cluster");
         let (run_id, replid) = (word(&server, "run_id:"), word(&replication?, "master_replid:"));
         let name = run_id.zip(replid).map(|(run, replication)| format!("{run}:{replication}")).ok_or_else(strange)?;
         let time = time?;
