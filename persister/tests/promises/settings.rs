@@ -63,16 +63,14 @@ async fn a_redis_that_refuses_config_is_judged_by_what_info_says() {
         let found = |at: usize| status["redis"]["up"]["settings"][at]["found"][0].clone();
         ([found(0), found(1), found(2)], status["down"].to_string())
     };
-    world.in_redis("ACL SETUSER default -config").await;
+    world.in_redis("ACL SETUSER persister -config").await;
     let (found, down) = settings().await;
     assert_eq!(found, ["noeviction".into(), "yes".into(), serde_json::Value::Null]);
     assert!(!down.contains("not safe"), "an unknown setting does not count as down: {down}");
     let screen = world.ask(&["status"]).await.1;
     assert!(screen.contains("appendonly yes, appendfsync not known"), "{screen}");
 
-    world.in_redis("ACL SETUSER default +config").await;
     world.in_redis("CONFIG SET maxmemory-policy volatile-lru").await;
-    world.in_redis("ACL SETUSER default -config").await;
     let (_, down) = settings().await;
     assert!(down.contains("not safe in Redis: maxmemory-policy volatile-lru, not noeviction"), "{down}");
 }
