@@ -39,8 +39,8 @@ async function shows(text) {
 const steps = {
   open: (url) => page.goto(url),
   see: shows,
-  pressed: (name) => shows(`button "${name}" [pressed]`),
-  "not pressed": (name) => shows(`button "${name}"\n`),
+  pressed: (name) => page.getByRole("button", { name, exact: true, pressed: true }).waitFor(),
+  "not pressed": (name) => page.getByRole("button", { name, exact: true, pressed: false }).waitFor(),
   press: (name) => page.getByRole("button", { name, exact: true }).click(),
   fill: (text) => page.getByLabel(text.split(": ")[0]).fill(text.split(": ")[1]),
 };
