@@ -20,7 +20,7 @@ export const LAUNCH = {
 export const PATIENCE = Number(process.env.PATIENCE ?? 30_000);
 
 /**
- * A test that fails when it does not end: a call to a browser may wait for ever.
+ * A test that fails when it does not end: a call to a browser can hang.
  *
  * @param {string} name
  * @param {() => unknown} run

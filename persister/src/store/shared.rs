@@ -1,27 +1,32 @@
 //! Clients of Kafka that a process has only once.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex as BlockingMutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use rdkafka::{consumer::BaseConsumer, producer::FutureProducer};
+use rdkafka::consumer::BaseConsumer;
 use tokio::sync::Mutex;
 
-use super::{kafka::reasons::Reasons, partitions::Partitions};
+use super::{kafka::reasons::Reasons, producer::Open};
 
-/// Each is created on first use.
+/// Each is created on first use, and again after it has lost Kafka.
 #[derive(Default)]
 pub(super) struct Shared {
-    /// Reads offsets.
-    pub(super) observer: OnceLock<Arc<BaseConsumer<Reasons>>>,
+    observer: BlockingMutex<Option<Arc<BaseConsumer<Reasons>>>>,
     pub(super) producing: Mutex<Producing>,
+}
+
+impl Shared {
+    /// The client that reads offsets.
+    pub(super) fn observer(&self) -> MutexGuard<'_, Option<Arc<BaseConsumer<Reasons>>>> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Default)]
 pub(super) struct Producing {
-    /// The producer, and the number of partitions of its topic.
-    pub(super) open: Option<(FutureProducer, Arc<Partitions>)>,
+    pub(super) open: Option<Arc<Open>>,
     /// The last error on opening it, and when it came.
     pub(super) failed: Option<(String, Instant)>,
 }

@@ -11,7 +11,7 @@ use super::{rates::Rates, show};
 use crate::{
     ledger::status::{Status, ask},
     output::{json_line, line},
-    store::{Stores, observer::Observer},
+    store::Stores,
 };
 
 #[derive(Serialize)]
@@ -25,7 +25,6 @@ struct Look<'a> {
 /// Refreshes until `stop`.
 pub(super) async fn run(
     stores: &Stores,
-    observer: &Observer,
     every: Duration,
     json: bool,
     stop: &CancellationToken,
@@ -37,7 +36,7 @@ pub(super) async fn run(
     loop {
         let look = async {
             due.tick().await;
-            Box::pin(ask(stores, observer)).await
+            Box::pin(ask(stores)).await
         };
         let status = tokio::select! {
             () = stop.cancelled() => return Ok(()),

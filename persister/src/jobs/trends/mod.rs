@@ -14,7 +14,7 @@ mod source;
 mod state;
 mod window;
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use contract::Event;
 use futures::StreamExt as _;
@@ -34,7 +34,7 @@ use self::{
 use super::supervise::supervise;
 use crate::{
     metrics,
-    store::{Stores, log::pass_or_fail},
+    store::{Stores, kafka::lost::lost, log::pass_or_fail},
 };
 
 /// The time between two checkpoints. The first comes sooner.
@@ -62,6 +62,7 @@ async fn session(stores: &Stores, state: &Mutex<Option<State>>, stop: &Cancellat
     let source = Source::open(&stores.kafka, state.positions()).await?;
     info!(partitions = state.positions().len(), "counting");
     let mut messages = source.consumer.stream().ready_chunks(CHUNK);
+    let mut lost = pin!(lost(&source.consumer, &stores.kafka.topic));
     let mut due = interval_at(Instant::now() + FIRST, EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut mark = None;
@@ -80,6 +81,7 @@ async fn session(stores: &Stores, state: &Mutex<Option<State>>, stop: &Cancellat
                 let as_of = known_since(&mut mark, Mark { at, ends }, state.positions());
                 checkpoint::write(&stores.mysql, state, as_of).await?;
             }
+            error = &mut lost => return Err(error.into()),
             chunk = messages.next() => {
                 let now_ms = milliseconds(Timestamp::now());
                 for message in chunk.into_iter().flatten() {

@@ -1,6 +1,6 @@
 //! Reading the topic from the saved position, outside any consumer group.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use rdkafka::{
@@ -11,7 +11,7 @@ use rdkafka::{
 use crate::store::{
     StoreError,
     kafka::Kafka,
-    observer::{Ends, Observer},
+    observer::Ends,
 };
 
 /// Everything that may still count: the longer window plus the bucket that is being filled.
@@ -23,9 +23,8 @@ const FETCH_BYTES: u32 = 32_768;
 pub(super) type Positions = BTreeMap<i32, i64>;
 
 pub(super) struct Source {
-    pub(super) consumer: StreamConsumer,
-    observer: Observer,
-    topic: String,
+    pub(super) consumer: Arc<StreamConsumer>,
+    kafka: Kafka,
 }
 
 impl Source {
@@ -33,19 +32,19 @@ impl Source {
     /// expired, or the topic was recreated), reading starts with the records that may still count. Versions show which
     /// of them were counted before.
     pub(super) async fn open(kafka: &Kafka, positions: &mut Positions) -> Result<Self, StoreError> {
-        let (observer, topic) = (kafka.observer()?, kafka.topic.clone());
-        let ends = observer.ends(&topic).await?;
+        let topic = &kafka.topic;
+        let ends = kafka.ends(topic).await?;
         positions.retain(|partition, _| ends.contains_key(partition));
         let lost = lost(&ends, positions);
         if !lost.is_empty() {
-            for (partition, begin) in observer.begins(&topic, &lost, Timestamp::now() - BACK).await? {
+            for (partition, begin) in kafka.begins(topic, &lost, Timestamp::now() - BACK).await? {
                 let (first, next) = ends.get(&partition).copied().unwrap_or_default();
                 positions.insert(partition, begin.clamp(first, next));
             }
         }
         let mut assigned = TopicPartitionList::new();
         for (partition, next) in &*positions {
-            assigned.add_partition_offset(&topic, *partition, Offset::Offset(*next))?;
+            assigned.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
         }
         let consumer: StreamConsumer = kafka
             .reader(FETCH_BYTES)
@@ -53,12 +52,12 @@ impl Source {
             .set("group.id", "interaction.trends")
             .create()?;
         consumer.assign(&assigned)?;
-        Ok(Self { consumer, observer, topic })
+        Ok(Self { consumer: Arc::new(consumer), kafka: kafka.clone() })
     }
 
     /// The current end of the topic. None if the topic's partitions changed, or if the next records no longer exist.
     pub(super) async fn ends(&self, positions: &Positions) -> Result<Option<Positions>, StoreError> {
-        let ends = self.observer.ends(&self.topic).await?;
+        let ends = self.kafka.ends(&self.kafka.topic).await?;
         let same = lost(&ends, positions).is_empty() && ends.len() == positions.len();
         Ok(same.then(|| ends.into_iter().map(|(partition, (_, next))| (partition, next)).collect()))
     }
