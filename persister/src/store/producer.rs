@@ -109,12 +109,7 @@ pub(crate) type DeadLetterHeaders<'a> = &'a [(&'a str, &'a str)];
 impl Producer {
     /// Queues an event. All events of one of our partitions go to one partition of the topic, so that consumers of
     /// different partitions do not wait for each other's locks.
-    pub(crate) async fn send(
-        &self,
-        partition: Partition,
-        key: &str,
-        event: &[u8],
-    ) -> Result<Delivery, StoreError> {
+    pub(crate) async fn send(&self, partition: Partition, key: &str, event: &[u8]) -> Result<Delivery, StoreError> {
         let to = i32::from(partition.get()) % self.open.partitions.now(&self.open.client, &self.topic);
         self.queue(FutureRecord::to(&self.topic).partition(to).key(key).payload(event)).await
     }

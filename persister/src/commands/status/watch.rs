@@ -23,12 +23,7 @@ struct Look<'a> {
 }
 
 /// Refreshes until `stop`.
-pub(super) async fn run(
-    stores: &Stores,
-    every: Duration,
-    json: bool,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
+pub(super) async fn run(stores: &Stores, every: Duration, json: bool, stop: &CancellationToken) -> anyhow::Result<()> {
     let canvas = if json { None } else { Canvas::on_stdout() };
     let mut due = interval(every);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -23,12 +23,7 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) async fn run(
-        mut self,
-        stores: &Stores,
-        consumer: &Arc<StreamConsumer<Owned>>,
-        ended: DropGuard,
-    ) {
+    pub(super) async fn run(mut self, stores: &Stores, consumer: &Arc<StreamConsumer<Owned>>, ended: DropGuard) {
         let mut offsets = Offsets::new(consumer, &stores.kafka.topic);
         while let Some(batch) = self.next(&offsets).await {
             if !poison::apply_batch(stores, &batch, &self.stop).await {

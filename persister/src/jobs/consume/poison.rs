@@ -20,11 +20,7 @@ use crate::{
 };
 
 /// Applies a batch, and retries until it is durable. Returns false only if the process has to stop earlier.
-pub(crate) async fn apply_batch(
-    stores: &Stores,
-    batch: &[Record],
-    stop: &CancellationToken,
-) -> bool {
+pub(crate) async fn apply_batch(stores: &Stores, batch: &[Record], stop: &CancellationToken) -> bool {
     let began = Instant::now();
     let mut good = Vec::with_capacity(batch.len());
     for record in batch {
@@ -145,13 +141,7 @@ async fn until_it_passes<F: Future<Output = Result<(), StoreError>>>(
 }
 
 /// Puts a record into the dead-letter queue unchanged, and waits until it is there.
-async fn bury(
-    stores: &Stores,
-    record: &Record,
-    kind: &'static str,
-    reason: &str,
-    stop: &CancellationToken,
-) -> bool {
+async fn bury(stores: &Stores, record: &Record, kind: &'static str, reason: &str, stop: &CancellationToken) -> bool {
     let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
     warn!(partition, offset, "to the dead-letter queue: {reason}");
     let why =

@@ -8,19 +8,25 @@ use rdkafka::{
     consumer::{Consumer as _, StreamConsumer},
 };
 
-use crate::store::{
-    StoreError,
-    kafka::Kafka,
-    observer::Ends,
-};
+use crate::store::{StoreError, kafka::Kafka, observer::Ends};
 
-/// Everything that may still count: the longer window plus the bucket that is being filled.
-const BACK: SignedDuration = SignedDuration::from_hours(25);
+/// Everything that may still be ranked: the longest window plus the bucket that is being filled.
+const BACK: SignedDuration = SignedDuration::from_hours(7 * 24 + 12);
 /// The size of one fetch of a partition. Counting is fast, so little needs to be read ahead.
 const FETCH_BYTES: u32 = 32_768;
 
 /// The next offset of each partition.
 pub(super) type Positions = BTreeMap<i32, i64>;
+
+/// A time as versions have it.
+pub(super) fn milliseconds(at: Timestamp) -> u64 {
+    at.as_millisecond().try_into().unwrap_or_default()
+}
+
+/// The time from which on the topic is read, if no position is known.
+pub(super) fn oldest_that_counts(now: Timestamp) -> Timestamp {
+    now - BACK
+}
 
 pub(super) struct Source {
     pub(super) consumer: Arc<StreamConsumer>,
@@ -37,7 +43,7 @@ impl Source {
         positions.retain(|partition, _| ends.contains_key(partition));
         let lost = lost(&ends, positions);
         if !lost.is_empty() {
-            for (partition, begin) in kafka.begins(topic, &lost, Timestamp::now() - BACK).await? {
+            for (partition, begin) in kafka.begins(topic, &lost, oldest_that_counts(Timestamp::now())).await? {
                 let (first, next) = ends.get(&partition).copied().unwrap_or_default();
                 positions.insert(partition, begin.clamp(first, next));
             }
