@@ -4,7 +4,7 @@ use std::{
     error::Error as _,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,14 +13,14 @@ use contract::Partition;
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord},
 };
 
 use super::{
     error::{Store, StoreError},
     kafka::{DELIVERY, Kafka},
     partitions::Partitions,
-    shared::Producing,
+    shared::{Open, Producing},
 };
 
 impl Kafka {
@@ -80,21 +80,6 @@ fn in_words(error: &StoreError) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// A producer, and the number of partitions of its topic.
-pub(super) struct Open {
-    client: FutureProducer,
-    partitions: Arc<Partitions>,
-    /// A record was not delivered in time.
-    lost: AtomicBool,
-}
-
-impl Open {
-    /// After a fatal error librdkafka sends nothing more. One that has lost all brokers may never find them again.
-    fn is_usable(&self) -> bool {
-        self.client.client().fatal_error().is_none() && !self.lost.load(Relaxed)
-    }
-}
-
 /// Writes to Kafka with the contract's guarantees.
 #[derive(Clone)]
 pub(crate) struct Producer {
@@ -150,7 +135,7 @@ impl Delivery {
             Ok(Ok(_)) => Ok(()),
             Ok(Err((error, _))) => {
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut) {
-                    self.by.lost.store(true, Relaxed);
+                    self.by.lost.store(true, Ordering::Relaxed);
                 }
                 Err(error.into())
             }
