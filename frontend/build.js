@@ -9,8 +9,14 @@ import { kinds } from "./src/kinds.js";
 /** Bytes, gzipped: all of it, and what is left for a page that draws its own buttons. */
 const LIMITS = { all: 6500, core: 3000 };
 /** Properties that only the module itself uses. */
-const INTERNAL =
-  /^(asked|watchers|groups|take|toggles|places|inSight|look|root|draw|render|begin|articleId|excludes|counts)$/;
+const INTERNAL = new RegExp(
+  `^(${[
+    ...["asked", "counts", "excludes", "groups", "path", "showing", "version", "watchers"],
+    ...["begin", "flag", "known", "render", "root"],
+    ...["element", "inSight", "look", "places", "put"],
+    ...["full", "icon", "label", "plural", "short"],
+  ].join("|")})$`,
+);
 const TARGET = ["chrome103", "firefox115", "safari15"];
 
 const file = (/** @type {string} */ path) => new URL(path, import.meta.url);

@@ -9,13 +9,15 @@ import { createGroup } from "./toggle.js";
  *
  * @typedef {object} Known
  * @property {string} id
+ * @property {string} path of its requests
  * @property {boolean} [signedIn] whether the service knew a user when it was last asked; undefined until then
  * @property {number} version grows with each change
  * @property {{ [name: string]: number | undefined }} counters `pv`, `uv` and `reads`, once they are known
- * @property {import("./toggle.js").Group[]} groups of kinds that exclude each other
+ * @property {import("./toggle.js").Take[]} groups of kinds that exclude each other
  * @property {{ [name: string]: number | null | undefined }} counts of the kinds
  * @property {Set<() => void>} watchers
- * @property {number} [asked] when the service was last asked for it (`performance.now()`)
+ * @property {import("./track.js").Showing} [showing] where it is read, if it is
+ * @property {number} asked when the service was last asked for it (`performance.now()`); before everything, if it was not
  *
  * @typedef {Toggles & Known} Article
  */
@@ -23,10 +25,12 @@ import { createGroup } from "./toggle.js";
 /** @type {Map<string, Article>} */
 export const articles = new Map();
 
-/** Called with an article of which the service has to be asked, after so many ms. */
-let ask = (/** @type {Article} */ _article, /** @type {number} */ _ms) => {};
+/** @typedef {(article: Article, ms: number) => void} Ask Called with an article of which the service has to be asked, after so many ms. */
 
-/** @param {typeof ask} listener */
+/** @type {Ask | undefined} */
+let ask;
+
+/** @param {Ask} listener */
 export const onAsk = (listener) => (ask = listener);
 
 /**
@@ -37,8 +41,8 @@ export function article(id) {
   let known = articles.get(id);
   if (known) return known;
   if (!/^[\w.~:|@+=-]{1,128}$/.test(id)) throw RangeError(`article id ${id}`);
-  if (!articles.size) onConfigure(forget);
-  known = fresh(/** @type {any} */ ({ id, version: 0, counters: {}, watchers: new Set() }));
+  const path = `articles/${encodeURIComponent(id)}`;
+  known = fresh(/** @type {any} */ ({ id, path, version: 0, counters: {}, watchers: new Set() }));
   articles.set(id, known);
   return known;
 }
@@ -46,33 +50,26 @@ export function article(id) {
 /** Drops what belongs to the user, and what the user began. @param {Article} article */
 function fresh(article) {
   const tell = (/** @type {number | undefined} */ again) => {
-    if (again) ask(article, again);
+    if (again) ask?.(article, again);
     changed(article);
   };
   // A copy: an answer to the user before may still be written into the old one.
-  const counts = (article.counts = { ...article.counts });
+  article.counts = { ...article.counts };
   article.groups = [];
-  article.signedIn = article.asked = undefined;
+  article.signedIn = undefined;
+  article.asked = -Infinity;
   for (const kind of kinds) {
-    const group = kinds.filter((other) => other == kind || excludes(other, kind));
-    // Its first one has made it.
-    if (group[0] != kind) continue;
-    const made = createGroup(`articles/${encodeURIComponent(article.id)}`, group, tell, counts);
-    article.groups.push(made);
-    group.forEach(({ name }, index) => (article[name] = made.toggles[index]));
+    const group = kinds.filter((other) => other == kind || /** @type {import("./kinds.js").Kind} */ (other).excludes == kind.name);
+    // Its first one makes it.
+    if (group[0] == kind) article.groups.push(createGroup(article, group, tell));
   }
   changed(article);
   return article;
 }
 
-/** @param {boolean} another */
-function forget(another) {
-  if (!another) return;
-  for (const article of articles.values()) fresh(article);
-}
-
-/** @param {import("./kinds.js").Kind} kind @param {import("./kinds.js").Kind} other */
-const excludes = (kind, other) => kind.excludes == other.name;
+onConfigure((another) => {
+  for (const article of another ? articles.values() : []) fresh(article);
+});
 
 /** Tells all that watch. @param {Article} article */
 export function changed(article) {

@@ -1,10 +1,9 @@
-import { article } from "./article.js";
-import { make } from "./dom.js";
+import { emit, sleep } from "./browser.js";
+import { draw, make } from "./dom.js";
 import { ReactionElement } from "./element.js";
 import { recall, remember } from "./intent.js";
 import { kinds, looks } from "./kinds.js";
 import { options } from "./options.js";
-import { sleep } from "./request.js";
 import { write } from "./text.js";
 
 /**
@@ -43,7 +42,7 @@ export class ReactionButton extends ReactionElement {
     this.root.addEventListener("keydown", (event) => {
       if (/** @type {KeyboardEvent} */ (event).key == "Escape") this.#say("");
     });
-    this.draw(this.#button, this.#status);
+    draw(this.root, this.#button, this.#status);
   }
 
   get #kind() {
@@ -53,16 +52,17 @@ export class ReactionButton extends ReactionElement {
     return kind;
   }
 
-  /** @param {import("./article.js").Article | undefined} shown */
-  render(shown) {
+  render() {
+    const { known } = this;
     const kind = this.#kind;
-    const toggle = kind && shown?.[kind.name];
+    const toggle = kind && known?.[kind.name];
     // Another user, or another article: what was said is of the one before.
     if (toggle != this.#toggle) this.#say("");
     this.#toggle = toggle;
-    if (kind && this.#label.textContent != looks[kind.name].label) {
-      this.#label.textContent = looks[kind.name].label;
-      this.#path.setAttribute("d", looks[kind.name].icon);
+    if (kind) {
+      const { label, icon } = looks[kind.name];
+      this.#label.textContent = label;
+      this.#path.setAttribute("d", icon);
     }
     const { count, pressed = false, busy = false } = toggle ?? {};
     // Nobody wants to be the first who likes, or to read of it.
@@ -71,53 +71,57 @@ export class ReactionButton extends ReactionElement {
     this.#button.setAttribute("aria-pressed", pressed);
     this.#button.part.toggle("pressed", pressed);
     this.#button.part.toggle("busy", busy);
-    this.#button.disabled = !toggle || this.has("disabled");
-    this.#button.setAttribute("aria-disabled", this.has("readonly"));
-    if (toggle && shown?.signedIn && recall(shown.id, kind.name) && !pressed) this.#click();
+    this.#button.disabled = !toggle || this.flag("disabled");
+    this.#button.setAttribute("aria-disabled", this.flag("readonly"));
+    if (toggle && known?.signedIn && recall(known.id, kind.name) && !pressed) this.#click();
   }
 
   async #click() {
+    const { known } = this;
     const kind = this.#kind;
-    const id = this.articleId;
-    if (!kind || !id || this.#button.disabled || this.has("readonly")) return;
+    if (!kind || !known || this.#button.disabled || this.flag("readonly")) return;
     // A button that is not near the window has not heard yet that the user has changed.
-    const toggle = (this.#toggle = article(id)[kind.name]);
+    const toggle = (this.#toggle = known[kind.name]);
     const click = ++this.#clicks;
     const on = !toggle.pressed;
-    const end = toggle.set(on).then(
-      () => ({ type: "interaction-change", detail: { article: id, kind: kind.name, on: toggle.pressed, count: toggle.count } }),
-      (failure) => ({ type: "interaction-error", detail: Object.assign(failure, { article: id, kind: kind.name }) }),
-    );
+    const of = { article: known.id, kind: kind.name };
+    /** @type {any} */
+    let failure;
+    const end = toggle.set(on).catch((reason) => (failure = Object.assign(reason, of)));
     this.#say(navigator.onLine ? "" : options.texts.offline);
-    const { type, detail } = await end;
+    await end;
     // What a later click on this button ends with, says so.
     if (click != this.#clicks) return;
-    const refused = type == "interaction-error";
-    // The same is read out again only if it was gone in between.
-    if (refused) await sleep(99);
-    if (toggle == this.#toggle) refused ? this.#refuse(detail, on) : this.#say("");
-    this.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true, detail }));
+    if (failure) {
+      // The same is read out again only if it was gone in between.
+      await sleep(99);
+      if (toggle == this.#toggle) {
+        if (on && failure.status == 401) remember(known.id, kind.name);
+        this.#refuse(failure.status);
+      }
+      emit(this, "interaction-error", failure);
+    } else {
+      if (toggle == this.#toggle) this.#say("");
+      emit(this, "interaction-change", { ...of, on: toggle.pressed, count: toggle.count });
+    }
   }
 
-  /** @param {any} failure @param {boolean} on what the click wanted */
-  #refuse(failure, on) {
+  /** @param {number} status */
+  #refuse(status) {
     const { texts, signIn } = options;
-    const text = texts[failure.status] ?? texts.failed;
-    if (failure.status != 401) return this.#say(text);
-    if (on) remember(failure.article, failure.kind);
-    const href = typeof signIn == "function" ? signIn() : signIn;
-    this.#say(text, ...(href ? [" ", make("a", { part: "sign-in", href }, texts.signIn)] : []));
+    const href = status == 401 && (typeof signIn == "function" ? signIn() : signIn);
+    this.#say(texts[status] ?? texts.failed, ...(href ? [" ", make("a", { part: "sign-in", href }, texts.signIn)] : []));
   }
 
   /** @param {(Node | string)[]} content */
   #say(...content) {
     const status = this.#status;
-    status.replaceChildren(...content.filter(Boolean));
-    status.classList.remove("end");
-    if (!status.firstChild) return;
+    status.replaceChildren(...content);
+    status.className = "";
+    if (!status.textContent) return;
     // It lies over the page, and must not make the page wider.
     const { left, right } = status.getBoundingClientRect();
-    status.classList.toggle("end", left < 0 || right > document.documentElement.clientWidth);
+    if (left < 0 || right > document.documentElement.clientWidth) status.className = "end";
     addEventListener("pointerdown", (event) => event.composedPath().includes(this) || this.#say(""), { once: true });
   }
 }

@@ -1,11 +1,11 @@
-import { make } from "./dom.js";
+import { draw, make } from "./dom.js";
 import { ReactionElement } from "./element.js";
 import { kinds } from "./kinds.js";
 import { write } from "./text.js";
 import { track } from "./track.js";
 
-/** Counters that are no kind's, and their words if the page has none. */
-const COUNTERS = new Map([["reads", "reads"], ["pv", "views"], ["uv", "visitors"]]);
+/** Counters that are no kind's, and their words if the page has none. @type {any} */
+const COUNTERS = { __proto__: null, reads: "reads", pv: "views", uv: "visitors" };
 
 /**
  * Shows a counter: `<reaction-counter article="42" show="pv">views</reaction-counter>`. With `track`, the `<article>` around it,
@@ -22,24 +22,23 @@ export class ReactionCounter extends ReactionElement {
 
   constructor() {
     super();
-    this.draw(this.#count, " ", this.#form);
+    draw(this.root, this.#count, " ", this.#form);
   }
 
   /** @param {string} id */
   begin(id) {
-    return this.has("track") ? [track(id, this.closest("article") ?? this)] : [];
+    return this.flag("track") ? track(id, this.closest("article") ?? this) : undefined;
   }
 
-  /** @param {import("./article.js").Article | undefined} article */
-  render(article) {
+  render() {
     const show = this.getAttribute("show") || "reads";
     const kind = kinds.find(({ count }) => count == show);
-    const name = kind?.count ?? COUNTERS.get(show);
+    const name = kind?.count ?? COUNTERS[show];
     if (!name) console.error(this, `no counter ${show}`);
     // Of a kind what its buttons show: the user's own click is counted at once.
-    const count = kind ? article?.[kind.name].count : name && article?.counters[show];
+    const count = kind ? this.known?.[kind.name].count : name && this.known?.counters[show];
     const form = write(this, this.#count, /** @type {number | undefined} */ (count), "–");
     this.#form.name = form;
-    this.#words.textContent = (form == "one" ? name?.slice(0, -1) : name) ?? "";
+    this.#words.textContent = form == "one" ? name?.slice(0, -1) : name;
   }
 }

@@ -1,7 +1,8 @@
 import { ReactionButton } from "./button.js";
 import { ReactionCounter } from "./counter.js";
-import { properties } from "./element.js";
+import { copied } from "./element.js";
 
+/** @type {{ [name: string]: any }} */
 const elements = { button: ReactionButton, counter: ReactionCounter };
 
 /**
@@ -12,18 +13,12 @@ const elements = { button: ReactionButton, counter: ReactionCounter };
  */
 export function define({ prefix = "reaction" } = {}) {
   if (!globalThis.customElements) return;
-  for (const [name, type] of Object.entries(elements)) {
+  for (const name in elements) {
+    const type = elements[name];
     const tag = `${prefix}-${name}`;
     const there = customElements.get(tag);
-    if (!there) customElements.define(tag, named(type));
+    if (!there) customElements.define(tag, copied(type));
     else if (!(there.prototype instanceof type))
       console.error(`<${tag}> is another script's: define({ prefix })`);
   }
-}
-
-/** A copy with a property for each attribute: an element's class has one name only. @param {any} type */
-function named(type) {
-  const copy = class extends type {};
-  properties(/** @type {any} */ (copy));
-  return /** @type {any} */ (copy);
 }

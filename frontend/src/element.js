@@ -1,6 +1,5 @@
 import { article } from "./article.js";
-import { style } from "./dom.js";
-import { meeting } from "./sight.js";
+import { nearness } from "./sight.js";
 import { watch } from "./watch.js";
 
 // Where a server renders, there are no elements, and importing this must not fail.
@@ -10,21 +9,13 @@ const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class 
 export class ReactionElement extends Base {
   static observedAttributes = ["article", "theme"];
 
-  /** @type {(() => void)[]} */
-  #ends = [];
-  #connected = false;
-  /** The id in the attribute, unless it is none. @type {string | undefined} */
-  articleId;
+  /** What ends what it has begun, while it is in the page. @type {((() => void) | undefined)[] | undefined} */
+  #ends;
+  /** The article in the attribute, unless it is none. @type {import("./article.js").Article | undefined} */
+  known;
   root = this.shadowRoot ?? this.attachShadow({ mode: "open", delegatesFocus: true });
 
-  /** @param {(Node | string)[]} content of the shadow tree */
-  draw(...content) {
-    this.root.replaceChildren(...content);
-    style(this.root);
-  }
-
   connectedCallback() {
-    this.#connected = true;
     // A framework may have set a property before the element was defined.
     const own = /** @type {any} */ (this);
     for (const name of own.constructor.observedAttributes)
@@ -36,74 +27,72 @@ export class ReactionElement extends Base {
     this.#begin();
   }
 
-  disconnectedCallback() {
-    this.#connected = false;
-    this.#end();
-  }
-
   /** @param {string} name @param {string | null} before @param {string | null} now */
   attributeChangedCallback(name, before, now) {
-    if (before != now && this.#connected) this.#begin();
+    if (before != now && this.#ends) this.#begin();
   }
 
   #begin() {
-    this.#end();
-    this.articleId = this.getAttribute("article")?.trim() || undefined;
+    this.disconnectedCallback();
+    this.#ends = [];
+    this.known = undefined;
+    const id = this.getAttribute("article")?.trim();
     try {
-      if (this.articleId) article(this.articleId);
+      if (id) this.known = article(id);
     } catch (error) {
-      this.articleId = undefined;
       console.error(this, error);
     }
-    const id = this.articleId;
-    this.render(id ? article(id) : undefined);
-    if (!id) return;
-    let unwatch = () => {};
-    this.#ends = this.begin(id);
-    this.#ends.push(
-      meeting(this, (near) => {
-        unwatch();
-        unwatch = () => {};
+    this.render();
+    if (!id || !this.known) return;
+    /** @type {(() => void) | undefined} */
+    let unwatch;
+    this.#ends = [
+      this.begin(id),
+      nearness(this, (near) => {
+        unwatch?.();
         if (!near) return;
-        const render = () => this.render(article(id));
-        unwatch = watch(id, render);
-        render();
+        unwatch = watch(id, () => this.render());
+        this.render();
       }),
-      () => unwatch(),
-    );
+      () => unwatch?.(),
+    ];
   }
 
-  #end() {
-    for (const end of this.#ends.splice(0)) end();
+  /** Ends all; also before it begins with another article. */
+  disconnectedCallback() {
+    for (const end of this.#ends ?? []) end?.();
+    this.#ends = undefined;
   }
 
   /** Whether an attribute is there. React 18 writes `false` as a text. @param {string} name */
-  has(name) {
-    return this.hasAttribute(name) && this.getAttribute(name) != "false";
+  flag(name) {
+    return ![null, "false"].includes(this.getAttribute(name));
   }
 
-  /** Begins what an element does besides. @param {string} _id @returns {(() => void)[]} what ends it */
+  /** Begins what an element does besides. @param {string} _id @returns {(() => void) | undefined} what ends it */
   begin(_id) {
-    return [];
+    return undefined;
   }
 
-  /** Shows the article, or that there is none. @param {import("./article.js").Article | undefined} _article */
-  render(_article) {}
+  /** Shows the article, or that there is none. */
+  render() {}
 }
 
 /** Attributes that are there or not, and have no text. */
 const FLAGS = ["disabled", "readonly", "track"];
 
-/** Gives the class a property for each attribute. @param {typeof ReactionElement} type */
-export function properties({ prototype, observedAttributes }) {
-  for (const name of observedAttributes)
-    Object.defineProperty(prototype, name, {
+/** A copy with a property for each attribute: an element's class has one name only. @param {any} type */
+export function copied(type) {
+  const copy = class extends type {};
+  for (const name of type.observedAttributes)
+    Object.defineProperty(copy.prototype, name, {
       get() {
-        return FLAGS.includes(name) ? this.has(name) : this.getAttribute(name);
+        return FLAGS.includes(name) ? this.flag(name) : this.getAttribute(name);
       },
       set(value) {
         if (value == null || value === false) this.removeAttribute(name);
         else this.setAttribute(name, value === true ? "" : value);
       },
     });
+  return /** @type {any} */ (copy);
 }

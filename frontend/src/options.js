@@ -11,8 +11,8 @@
  * @property {(refused: boolean) => string | null | undefined | Promise<string | null | undefined>} token
  *   The signed-in user's token, or nothing for a visitor. Asked for each request; with `true` when the service has just
  *   refused the last one, so that a new one can be fetched.
- * @property {string | (() => string)} signIn The address of the site's sign-in, for the link beside a refused click.
- * @property {"cookie" | "cookieless" | "none" | undefined} visitors How views are counted: with the service's cookie, without
+ * @property {string | (() => string)} [signIn] The address of the site's sign-in, for the link beside a refused click.
+ * @property {"cookie" | "cookieless" | "none" | undefined} [visitors] How views are counted: with the service's cookie, without
  *   it, or not at all. A visitor who has not yet agreed is `cookieless` or `none`. By default with the cookie, unless the
  *   service is another site than the page, where browsers send none.
  * @property {number} share The part of an article, or of the window, that has to be in sight for the article to be viewed.
@@ -25,8 +25,6 @@
 export const options = {
   base: "",
   token: () => null,
-  signIn: "",
-  visitors: undefined,
   share: 0.5,
   seconds: 5,
   refresh: 30,
@@ -40,7 +38,9 @@ export const options = {
   },
 };
 
-let ready = () => {};
+/** @type {() => void} */
+let ready;
+
 /** Settles when `base` is known. @type {Promise<void>} */
 export const based = new Promise((done) => (ready = done));
 
@@ -63,6 +63,8 @@ export function configure({ texts, ...changes }) {
   Object.assign(options, changes);
   Object.assign(options.texts, texts);
   options.base = options.base.replace(/\/+$/, "");
+  // From a tag it is a text.
+  options.refresh = +options.refresh;
   if (changes.base != null) ready();
   tell(token != options.token || base != options.base);
 }

@@ -1,3 +1,4 @@
+import { inTime, sleep } from "./browser.js";
 import { based, options, session } from "./options.js";
 import { renewed, token } from "./token.js";
 
@@ -8,8 +9,6 @@ import { renewed, token } from "./token.js";
  * @typedef {Error & { status?: number, type?: string, detail?: string, retryAfter?: number, requestId?: string }} Failure
  */
 
-/** Ms. The service answers within two seconds; after five it will not. */
-const TIMEOUT = 5000;
 const RETRIES = 3;
 /** Seconds. Nobody looks at a button for longer: better say that it failed. */
 const LONGEST_WAIT = 15;
@@ -17,7 +16,7 @@ const LONGEST_WAIT = 15;
 /**
  * @param {string} method
  * @param {string} path below `/v1/`
- * @param {object} [body]
+ * @param {any} [body]
  * @returns {Promise<any>} the answer's JSON; rejects with a {@link Failure}
  */
 export async function request(method, path, body) {
@@ -25,11 +24,11 @@ export async function request(method, path, body) {
   const started = session;
   const changes = method == "PUT" || method == "DELETE";
   // A view token says itself whose view it is.
-  const nobody = path.endsWith("/reads");
+  const nobody = !!body?.view_token;
   /** @param {string | null | undefined} token */
   const send = (token) => {
     // Another user's token must not carry this one's click.
-    if (changes && started != session) throw failed(replaced);
+    if (changes && started != session) throw replaced();
     // Without a user, the service would say the same.
     if (changes && !token) throw failed({ status: 401 });
     return exchange(`${options.base}/v1/${path}`, {
@@ -52,35 +51,30 @@ export async function request(method, path, body) {
     answer = await send(used);
     if (answer.status == 401 && !changes) answer = await send(null);
   }
-  if (answer.status) throw failed(answer.body);
-  return answer.body;
+  if (answer instanceof Error) throw answer;
+  return answer;
 }
 
 /**
- * A request and the whole of its answer, in time; with a status if it has failed.
+ * A request and the whole of its answer, in time: its JSON, or a {@link Failure} with the service's status.
  *
  * @param {string} url
  * @param {RequestInit} init
  */
-async function exchange(url, init) {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), TIMEOUT);
-  try {
-    const response = await fetch(url, { ...init, signal: controller.signal });
-    if (response.ok) return { body: await response.json() };
+const exchange = (url, init) =>
+  inTime(async (signal) => {
+    const response = await fetch(url, { ...init, signal });
+    if (response.ok) return response.json();
     const { status, headers } = response;
     const problem = await response.json().catch(() => {});
-    return { status, body: { ...problem, status, retryAfter: +(headers.get("Retry-After") ?? 0), requestId: headers.get("X-Request-Id") } };
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Of what a user began, and another came. */
-export const replaced = { name: "UserChanged", title: "another user" };
+    return failed({ ...problem, status, retryAfter: +(headers.get("Retry-After") ?? 0), requestId: headers.get("X-Request-Id") });
+  });
 
 /** @param {{ status?: number, title?: string, name?: string }} what @returns {Failure} */
-export const failed = (what) => Object.assign(new Error(what.title), what);
+const failed = (what) => Object.assign(new Error(what.title), what);
+
+/** Of what a user began, and another came. */
+export const replaced = () => failed({ name: "UserChanged", title: "another user" });
 
 /**
  * Whether a failed change may have been made, or may still be. So says every status that a gateway can give by itself.
@@ -90,19 +84,16 @@ export const failed = (what) => Object.assign(new Error(what.title), what);
 export const inDoubt = ({ status = 500 }) => status >= 500;
 
 /**
- * Ms until a failed request is worth sending again: as the service says, and longer each time. Undefined where it is not.
+ * Waits until a failed request is worth sending again: as the service says, and longer each time. False, at once, where it is not.
  *
  * @param {Failure} failure
  * @param {number} attempt how many have failed before
  * @param {number} [patience] how many times more, and longer, than a person who waits would
  */
-export function pause(failure, attempt, patience = 1) {
+export async function again(failure, attempt, patience = 1) {
   const seconds = Math.max(failure.retryAfter || 0, 2 ** attempt / 2);
-  return attempt < RETRIES * patience && seconds <= LONGEST_WAIT * patience && (failure.status == 429 || inDoubt(failure))
-    ? // Never sooner, and not all at once: after an outage the clients must not come back in one moment.
-      seconds * (1000 + Math.random() * 500)
-    : undefined;
+  const worth = attempt < RETRIES * patience && seconds <= LONGEST_WAIT * patience && (failure.status == 429 || inDoubt(failure));
+  // Never sooner, and not all at once: after an outage the clients must not come back in one moment.
+  if (worth) await sleep(seconds * (1000 + Math.random() * 500));
+  return worth;
 }
-
-/** @param {number} ms */
-export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));

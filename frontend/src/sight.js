@@ -5,21 +5,36 @@ const NEAR = { rootMargin: "400px" };
 const MIDDLE = { rootMargin: "-50% 0px" };
 
 /**
- * Calls `tell` with whether the element meets a part of the window: at once, and at each change.
+ * Calls `tell` with whether the element meets one of these parts of the window: at once, and at each change.
  *
  * @param {Element} element
  * @param {(meets: boolean) => void} tell
- * @param {IntersectionObserverInit} [part] by default what is near the window
+ * @param {{ rootMargin?: string, threshold?: number }[]} parts
  * @returns {() => void} ends it
  */
-export function meeting(element, tell, part = NEAR) {
-  const observer = new IntersectionObserver((entries) => {
-    const { isIntersecting, intersectionRatio } = entries[entries.length - 1];
-    tell(isIntersecting && intersectionRatio >= /** @type {number} */ (part.threshold ?? 0));
-  }, part);
-  observer.observe(element);
-  return () => observer.disconnect();
+function meeting(element, tell, ...parts) {
+  /** @type {boolean[]} */
+  const met = [];
+  const observers = parts.map((part, index) => {
+    const observer = new IntersectionObserver((entries) => {
+      const { isIntersecting, intersectionRatio } = /** @type {IntersectionObserverEntry} */ (entries.pop());
+      met[index] = isIntersecting && intersectionRatio >= (part.threshold ?? 0);
+      tell(met.includes(true));
+    }, part);
+    observer.observe(element);
+    return observer;
+  });
+  return () => observers.forEach((observer) => observer.disconnect());
 }
+
+/**
+ * Calls `tell` with whether the element is near the window, at once, and at each change.
+ *
+ * @param {Element} element
+ * @param {(near: boolean) => void} tell
+ * @returns {() => void} ends it
+ */
+export const nearness = (element, tell) => meeting(element, tell, NEAR);
 
 /**
  * Calls `tell` with whether the element is in sight: a share of it, or, as it may be larger than the window, the part that
@@ -29,10 +44,4 @@ export function meeting(element, tell, part = NEAR) {
  * @param {(inSight: boolean) => void} tell
  * @returns {() => void} ends it
  */
-export function sight(element, tell) {
-  const met = [false, false];
-  const ends = [{ threshold: options.share }, MIDDLE].map((part, index) =>
-    meeting(element, (meets) => tell((met[index] = meets) || met[1 - index]), part),
-  );
-  return () => ends.forEach((end) => end());
-}
+export const sight = (element, tell) => meeting(element, tell, { threshold: options.share }, MIDDLE);

@@ -7,6 +7,5 @@ export * from "./index.js";
 
 // `document.currentScript` is null in a module.
 const tag = [...document.scripts].find(({ src }) => src == import.meta.url);
-const { prefix, refresh, ...given } = /** @type {any} */ ({ ...tag?.dataset });
-define({ prefix });
-configure(refresh ? { ...given, refresh: +refresh } : given);
+define(tag?.dataset);
+configure(/** @type {any} */ ({ ...tag?.dataset }));

@@ -1,11 +1,11 @@
-/** The language of the place where the element is, through shadow trees, as `lang` says. @param {Element} element */
-function language(element) {
-  for (let at = element; at; at = /** @type {any} */ (at.getRootNode()).host) {
-    const found = /** @type {HTMLElement | null} */ (at.closest("[lang]"))?.lang;
-    if (found) return found;
-  }
-  return undefined;
-}
+/**
+ * The language of the place where the element is, through shadow trees, as `lang` says.
+ *
+ * @param {Element | undefined} at
+ * @returns {string | undefined}
+ */
+const language = (at) =>
+  at && (/** @type {HTMLElement | null} */ (at.closest("[lang]"))?.lang || language(/** @type {any} */ (at.getRootNode()).host));
 
 /**
  * @typedef {object} Words how a language writes numbers
@@ -14,8 +14,8 @@ function language(element) {
  * @property {Intl.PluralRules} plural
  */
 
-/** Making these takes longer than using them, and a list has thousands of numbers. @type {Map<string | undefined, Words>} */
-const known = new Map();
+/** By the tag. Making these takes longer than using them, and a list has thousands of numbers. @type {any} */
+const known = { __proto__: null };
 
 /**
  * Writes a number as the language of that place does: short, and in full as the title.
@@ -27,25 +27,22 @@ const known = new Map();
  * @returns {string} the form that a word has beside it, as `one` or `other`
  */
 export function write(place, into, number, none) {
-  const tag = language(place);
-  const { short, full, plural } = known.get(tag) ?? make(tag);
-  into.textContent = number == null ? none : short.format(number);
-  into.title = number == null ? "" : full.format(number);
+  const { short, full, plural } = words(language(place));
+  [into.textContent, into.title] = number == null ? [none, ""] : [short.format(number), full.format(number)];
   return plural.select(number ?? 0);
 }
 
-/** @param {string | undefined} tag @returns {Words} */
-function make(tag) {
-  /** @type {string | undefined} */
-  let valid;
+/** @param {any} [tag] by default the browser's own language @returns {Words} */
+function words(tag) {
   try {
-    [valid] = Intl.getCanonicalLocales(tag);
+    return (known[tag] ??= {
+      // Cut, because 1,999 likes are not 2K.
+      short: new Intl.NumberFormat(tag, { notation: "compact", maximumFractionDigits: 1, roundingMode: "trunc" }),
+      full: new Intl.NumberFormat(tag),
+      plural: new Intl.PluralRules(tag),
+    });
   } catch {
-    // The page says something that is no language: the browser's own.
+    // The page says something that is no language.
+    return words();
   }
-  // Cut, because 1,999 likes are not 2K.
-  const cut = /** @type {const} */ ({ notation: "compact", maximumFractionDigits: 1, roundingMode: "trunc" });
-  const made = { short: new Intl.NumberFormat(valid, cut), full: new Intl.NumberFormat(valid), plural: new Intl.PluralRules(valid) };
-  known.set(tag, made);
-  return made;
 }

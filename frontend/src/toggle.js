@@ -1,5 +1,6 @@
+import { sleep } from "./browser.js";
 import { session } from "./options.js";
-import { failed, inDoubt, pause, replaced, request, sleep } from "./request.js";
+import { again, inDoubt, replaced, request } from "./request.js";
 
 /** Ms. For so long a request whose answer was lost may still arrive; another change must not overtake it. */
 const STRAY = 2000;
@@ -17,30 +18,28 @@ const STRAY = 2000;
  *
  * @typedef {import("./kinds.js").Kind} Kind
  *
- * @typedef {object} Group
- * @property {Toggle[]} toggles in the order of the kinds
- * @property {(item: any, asked: number) => void} take
- *   Learns from a query that was sent at that time (`performance.now()`).
+ * @typedef {(item: any, asked: number) => void} Take Learns from a query that was sent at that time (`performance.now()`).
  */
 
 /**
- * The toggles of kinds that exclude each other; of a kind that excludes none, one toggle. The last intent wins, and one
- * request at a time carries it: the service switches the excluded kind off with the request that switches the other on.
+ * Gives the article the toggles of kinds that exclude each other; of a kind that excludes none, one toggle. The last intent
+ * wins, and one request at a time carries it: the service switches the excluded kind off with the request that switches the
+ * other on.
  *
- * @param {string} path of the article
- * @param {readonly Kind[]} group
+ * @param {import("./article.js").Article} article
+ * @param {readonly (typeof import("./kinds.js").kinds)[number][]} group
  * @param {(refresh?: number) => void} changed also called with the ms after which it is worth asking what holds
- * @param {{ [count: string]: number | null | undefined }} counts as far as they are known
- * @returns {Group}
+ * @returns {Take}
  */
-export function createGroup(path, group, changed, counts) {
+export function createGroup(article, group, changed) {
+  const counts = /** @type {{ [count: string]: any }} */ (article.counts);
   const user = session;
   /** @type {Kind | null | undefined} which one is on, as the service last said; null for none */
   let on;
   /** @type {Kind | null | undefined} which one the user wants on, if the service has not said it yet */
   let want;
   /** The one that was clicked last. */
-  let last = group[0];
+  let last = /** @type {Kind} */ (group[0]);
   /** @type {{ kind: Kind, put: boolean } | undefined} what was sent last, if nobody knows whether it arrived */
   let doubted;
   /** Up to when a query may have been answered without the last change. */
@@ -55,8 +54,7 @@ export function createGroup(path, group, changed, counts) {
     doubted = undefined;
     counts[kind.count] = answer[kind.count];
     if (answer[kind.on]) {
-      const excluded = on != kind && on ? on.count : "";
-      if (counts[excluded]) counts[excluded]--;
+      if (on && on != kind && counts[on.count]) counts[on.count]--;
       on = kind;
       // Another one that is on stays on.
     } else if (!on || on == kind) on = null;
@@ -67,7 +65,7 @@ export function createGroup(path, group, changed, counts) {
     await null;
     try {
       for (let attempt = 0; want !== on || doubted; ) {
-        if (user != session) throw failed(replaced);
+        if (user != session) throw replaced();
         const put = !!want;
         const kind = want ?? doubted?.kind ?? on ?? last;
         const stray = doubted && (doubted.kind != kind || doubted.put != put) ? settled - performance.now() : 0;
@@ -77,7 +75,7 @@ export function createGroup(path, group, changed, counts) {
           continue;
         }
         try {
-          learn(kind, await request(put ? "PUT" : "DELETE", `${path}/${kind.name}`));
+          learn(kind, await request(put ? "PUT" : "DELETE", `${article.path}/${kind.name}`));
           settled = performance.now();
           attempt = 0;
         } catch (error) {
@@ -91,9 +89,7 @@ export function createGroup(path, group, changed, counts) {
             await new Promise((back) => addEventListener("online", back, { once: true }));
             continue;
           }
-          const ms = pause(failure, attempt++);
-          if (ms == null) throw failure;
-          await sleep(ms);
+          if (!(await again(failure, attempt++))) throw failure;
         }
       }
     } finally {
@@ -129,14 +125,13 @@ export function createGroup(path, group, changed, counts) {
     };
   };
 
-  return {
-    toggles: group.map(toggle),
-    take(item, asked) {
-      // One that a change has overtaken says nothing, nor one that is behind a change.
-      if (running || asked <= settled || (item.stale && settled)) return;
-      doubted = undefined;
-      on = group.find((kind) => item[kind.on]) ?? null;
-      for (const { count } of group) counts[count] = item[count];
-    },
+  for (const kind of group) article[kind.name] = toggle(kind);
+
+  return (item, asked) => {
+    // One that a change has overtaken says nothing, nor one that is behind a change.
+    if (running || asked <= settled || (item.stale && settled)) return;
+    doubted = undefined;
+    on = group.find((kind) => item[kind.on]) ?? null;
+    for (const { count } of group) counts[count] = item[count];
   };
 }

@@ -1,6 +1,7 @@
-import { article, changed } from "./article.js";
+import { article, articles, changed } from "./article.js";
+import { emit, listen } from "./browser.js";
 import { based, onConfigure, options } from "./options.js";
-import { pause, request, sleep } from "./request.js";
+import { again, request } from "./request.js";
 import { sight } from "./sight.js";
 
 /** A reader does not wait for the report of a read, so it may be sent more often and later than a click. */
@@ -13,11 +14,8 @@ const PATIENCE = 4;
  *
  * @typedef {object} Showing
  * @property {Set<Place>} places
- * @property {(event?: Event) => void} look
+ * @property {(happened?: any) => void} look
  */
-
-/** @type {Map<string, Showing>} */
-const showings = new Map();
 
 /**
  * Counts a view of the article when the element is first in sight, and a read once it was in sight for long enough. However
@@ -28,8 +26,8 @@ const showings = new Map();
  * @returns {() => void} ends it: the article is not shown there any more
  */
 export function track(id, element) {
-  const showing = showings.get(id) ?? show(id, article(id));
-  showings.set(id, showing);
+  const shown = article(id);
+  const showing = (shown.showing ??= show(shown));
   const place = { element, inSight: false };
   showing.places.add(place);
   const end = sight(element, (inSight) => {
@@ -41,7 +39,7 @@ export function track(id, element) {
     // Later: an element that is only moved is taken out and put in again.
     setTimeout(() => {
       showing.places.delete(place);
-      if (!showing.places.size) showings.delete(id);
+      if (!showing.places.size) shown.showing = undefined;
       showing.look();
     });
   };
@@ -50,7 +48,7 @@ export function track(id, element) {
 /** Whether nobody is to be counted here: a program, the site's own staff, or a visitor who has not agreed. */
 function uncounted() {
   try {
-    if (localStorage.getItem("interaction-ignore")) return true;
+    if (localStorage["interaction-ignore"]) return true;
   } catch {
     // The browser forbids it.
   }
@@ -62,30 +60,24 @@ function uncounted() {
  * not come back, and each view would be another visitor.
  */
 function elsewhere() {
-  const [page, service] = ["", `${options.base}/`].map((url) => new URL(url, location.href).hostname.split(".").slice(-2).join());
-  return page != service;
+  const site = (/** @type {string} */ url) => new URL(url, location.href).hostname.split(".").slice(-2).join();
+  return site("") != site(options.base);
 }
 
 /** @param {Place} place */
 const visible = ({ element, inSight }) =>
   inSight && (element.checkVisibility?.({ opacityProperty: true, visibilityProperty: true }) ?? true);
 
-/**
- * @param {string} id
- * @param {import("./article.js").Article} shown
- * @returns {Showing}
- */
-function show(id, shown) {
-  const path = `articles/${encodeURIComponent(id)}`;
+/** @param {import("./article.js").Article} shown @returns {Showing} */
+function show(shown) {
   /** @type {Set<Place>} */
   const places = new Set();
   /** @type {object | undefined} the view of this showing, once it is sent */
   let view;
-  /** @type {string | undefined} until it is handed in */
-  let token;
+  /** @type {any} the service's answer to it, until the read is handed in; without a token if it counted nothing */
+  let answer;
   /** @type {object | undefined} the read, while it is handed in */
   let pending;
-  let needed = 0;
   /** Ms that it was in sight since the view, up to `since`. */
   let seen = 0;
   /** @type {number | undefined} since when it is in sight */
@@ -94,25 +86,26 @@ function show(id, shown) {
   /** @type {ReturnType<typeof setTimeout>} */
   let timer;
 
-  const look = (/** @type {any} */ { type, persisted } = {}) => {
+  /** @param {any} [happened] */
+  const look = (happened) => {
     clearTimeout(timer);
     const now = performance.now();
-    if (since != null) seen += now - since;
+    seen += now - (since ?? now);
     since = undefined;
     // Back from the browser's cache of pages: shown again.
-    if (persisted && type == "pageshow") {
-      view = token = undefined;
+    if (happened?.persisted) {
+      view = answer = undefined;
       seen = 0;
     }
     // The page may not live to see the answer. A read counts once, however often it is handed in.
-    if (document.hidden && pending) navigator.sendBeacon?.(`${options.base}/v1/${path}/reads`, JSON.stringify(pending));
+    if (document.hidden && pending) navigator.sendBeacon?.(`${options.base}/v1/${shown.path}/reads`, JSON.stringify(pending));
     // A page that is prepared in the background is viewed when it is seen.
     if (document.hidden || /** @type {any} */ (document).prerendering || uncounted()) return;
     if (![...places].some(visible)) return;
     if (!view) report();
-    if (token) {
+    if (answer?.view_token) {
       since = now;
-      timer = setTimeout(read, needed - seen);
+      timer = setTimeout(read, Math.max(answer.read_after_seconds, options.seconds) * 1000 - seen);
     }
   };
 
@@ -123,54 +116,45 @@ function show(id, shown) {
       await based;
       const cookieless = options.visitors ? options.visitors == "cookieless" : elsewhere();
       const body = cookieless ? { consent: false } : undefined;
-      const answer = await request("POST", `${path}/views`, body);
+      const viewed = await request("POST", `${shown.path}/views`, body);
       if (view != own) return;
-      token = answer.view_token;
-      needed = Math.max(answer.read_after_seconds, options.seconds) * 1000;
+      answer = viewed;
       Object.assign(shown.counters, answer);
       changed(shown);
     } catch (error) {
-      const failure = /** @type {import("./request.js").Failure} */ (error);
+      const failure = /** @type {any} */ (error);
       // One that may have counted is not sent again: it would count twice.
-      const ms = /-warm|limited|backlogged/.test(failure.type ?? "") && pause(failure, attempt++);
-      if (!ms) return;
-      await sleep(ms);
-      if (view != own) return;
+      if (!/-warm|limited|backlogged/.test(failure.type) || !(await again(failure, attempt++)) || view != own) return;
       view = undefined;
     }
     look();
   };
 
   const read = async () => {
-    const own = (pending = { view_token: token });
-    token = since = undefined;
+    const own = (pending = { view_token: answer.view_token });
+    answer = since = undefined;
     for (let attempt = 0; ; )
       try {
-        const { reads, counted } = await request("POST", `${path}/reads`, own);
+        const { reads, counted } = await request("POST", `${shown.path}/reads`, own);
         if (pending == own) pending = undefined;
         shown.counters.reads = reads;
         changed(shown);
-        const detail = { article: id, reads, counted };
         const [place] = places;
-        place?.element.dispatchEvent(new CustomEvent("interaction-read", { bubbles: true, composed: true, detail }));
-        return;
+        return emit(place?.element, "interaction-read", { article: shown.id, reads, counted });
       } catch (failure) {
-        const ms = pause(/** @type {any} */ (failure), attempt++, PATIENCE);
         // What is left is the beacon, when the page is.
-        if (!ms) return;
-        await sleep(ms);
+        if (!(await again(/** @type {any} */ (failure), attempt++, PATIENCE))) return;
       }
   };
 
   return { places, look };
 }
 
-const lookAll = (/** @type {any} */ happened = {}) => {
-  for (const { look } of showings.values()) look(happened);
+/** @param {any} happened an event, or a change of options */
+const lookAll = (happened) => {
+  for (const { showing } of articles.values()) showing?.look(happened);
 };
 
-for (const event of ["visibilitychange", "pageshow"]) globalThis.addEventListener?.(event, lookAll);
-// This one does not reach the window.
-globalThis.document?.addEventListener("prerenderingchange", lookAll);
+listen(lookAll, "visibilitychange", "pageshow", "prerenderingchange");
 // A visitor may agree only now.
-onConfigure(() => lookAll());
+onConfigure(lookAll);

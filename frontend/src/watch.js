@@ -1,7 +1,8 @@
 import { article, articles, changed, onAsk } from "./article.js";
+import { listen, sleep } from "./browser.js";
 import { kinds } from "./kinds.js";
 import { onConfigure, options, session } from "./options.js";
-import { pause, request, sleep } from "./request.js";
+import { again, request } from "./request.js";
 
 /** Ids that a query takes. */
 const BATCH = 100;
@@ -9,7 +10,6 @@ const BATCH = 100;
 const GATHER = 50;
 /** Refreshes of a page that nobody touches, each after twice the time of the one before. Then it waits for a touch. */
 const UNTOUCHED = 5;
-const TOUCHES = ["pointermove", "pointerdown", "keydown", "wheel", "scroll"];
 
 /** Ids to ask for. @type {Set<string>} */
 const wanted = new Set();
@@ -31,8 +31,8 @@ export function watch(id, watcher) {
   // So that one function can be given twice.
   const own = () => watcher();
   known.watchers.add(own);
-  const age = performance.now() - (known.asked ?? -Infinity);
-  if (age > (options.refresh * 1000 || 1e12)) want(known);
+  const age = performance.now() - known.asked;
+  if (age > (options.refresh || 1e9) * 1000) want(known);
   return () => known.watchers.delete(own);
 }
 
@@ -47,13 +47,10 @@ function schedule() {
   clearTimeout(timer);
   if (!globalThis.document || !options.refresh || untouched == UNTOUCHED) return;
   const due = refreshed + options.refresh * 1000 * 2 ** untouched;
-  timer = setTimeout(
-    () => {
-      untouched++;
-      refresh();
-    },
-    Math.max(0, due - performance.now()),
-  );
+  timer = setTimeout(() => {
+    untouched++;
+    refresh();
+  }, due - performance.now());
 }
 
 /** @param {import("./article.js").Article} known */
@@ -78,11 +75,9 @@ async function ask() {
       // An answer to the user before says nothing of this one, for whom all is wanted again.
       for (const item of user == session ? items : []) take(item, asked);
     } catch (error) {
-      const ms = pause(/** @type {any} */ (error), attempt++);
-      if (ms) for (const id of ids) wanted.add(id);
+      if (await again(/** @type {any} */ (error), attempt++)) for (const id of ids) wanted.add(id);
       // Later ones would fail too: they wait for the next refresh.
       else wanted.clear();
-      if (ms) await sleep(ms);
     }
   }
   asking = false;
@@ -93,7 +88,7 @@ function take(item, asked) {
   const known = article(item.article_id);
   known.counters = item;
   known.signedIn = item[kinds[0].on] != null;
-  for (const group of known.groups) group.take(item, asked);
+  for (const take of known.groups) take(item, asked);
   changed(known);
 }
 
@@ -106,7 +101,7 @@ const touched = () => {
   // At once, if it would have been refreshed by now.
   schedule();
 };
-for (const name of TOUCHES) globalThis.addEventListener?.(name, touched, { capture: true, passive: true });
+listen(touched, "pointermove", "pointerdown", "keydown", "wheel", "scroll");
 
 // What was left unasked while the page was hidden is asked when it is seen again.
 const seen = () => {
@@ -114,4 +109,4 @@ const seen = () => {
   untouched = 0;
   refresh();
 };
-for (const name of ["visibilitychange", "online"]) globalThis.addEventListener?.(name, seen);
+listen(seen, "visibilitychange", "online");

@@ -207,7 +207,7 @@ test("of a visitor who has not agreed, nothing is counted until they agree", asy
 });
 
 test("who has asked this browser not to be counted is not", async () => {
-  const storage = { getItem: (/** @type {string} */ key) => (key == "interaction-ignore" ? "true" : null) };
+  const storage = { "interaction-ignore": "true" };
   Object.defineProperty(globalThis, "localStorage", { value: storage, configurable: true });
   await shown();
   await pass(10_000);

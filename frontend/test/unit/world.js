@@ -38,8 +38,8 @@ const globals = {
     sendBeacon: (/** @type {string} */ url, /** @type {string} */ body) =>
       beacons.push({ url, body: JSON.parse(body) }) > 0,
   },
-  setTimeout: (/** @type {() => void} */ run, ms = 0) => {
-    timers.set(++last, { at: now + ms, run });
+  setTimeout: (/** @type {(...all: any[]) => void} */ run, ms = 0, /** @type {any[]} */ ...all) => {
+    timers.set(++last, { at: now + ms, run: () => run(...all) });
     return last;
   },
   clearTimeout: (/** @type {number} */ id) => timers.delete(id),
