@@ -1,5 +1,5 @@
 // Builds dist/: the module of a script tag with its checksum, and the types; fails if it has grown past what a page should pay.
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
@@ -7,7 +7,7 @@ import { minify } from "terser";
 import { kinds } from "./src/kinds.js";
 
 /** Bytes, gzipped: all of it, and what is left for a page that draws its own buttons. */
-const LIMITS = { all: 6500, core: 3000 };
+const LIMITS = { all: 6000, core: 3000 };
 /** Properties that only the module itself uses. */
 const INTERNAL = new RegExp(
   `^(${[
@@ -17,10 +17,26 @@ const INTERNAL = new RegExp(
     ...["full", "icon", "label", "plural", "short"],
   ].join("|")})$`,
 );
-const TARGET = ["chrome103", "firefox115", "safari15"];
+const TARGET = ["chrome103", "firefox115", "safari15.4"];
+
+/** What is unsafe elsewhere is safe here: reading a property does nothing else, and templates have only texts and numbers. */
+const SAFE = { pure_getters: true, unsafe: true, unsafe_arrows: true };
+/** What gzip makes the least of. */
+const COMPRESS = { ...SAFE, passes: 3, hoist_funs: true, inline: 1, lhs_constants: false };
 
 const file = (/** @type {string} */ path) => new URL(path, import.meta.url);
 const { version } = JSON.parse(readFileSync(file("package.json"), "utf8"));
+
+/** The style is a text within the module, which nothing else makes smaller. @type {import("esbuild").Plugin} */
+const style = {
+  name: "style",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /src.dom\.js$/ }, async ({ path }) => {
+      const [before, css, after] = readFileSync(path, "utf8").split(/(?<=const css = `)([^`]*)/);
+      const { code } = await transform(css, { loader: "css", minify: true, target: TARGET });
+      return { contents: before + code.trim() + after };
+    }),
+};
 
 /** @param {import("esbuild").BuildOptions} from */
 async function bundle(from) {
@@ -32,9 +48,11 @@ async function bundle(from) {
     charset: "utf8",
     target: TARGET,
     write: false,
+    minifySyntax: true,
     mangleProps: INTERNAL,
+    plugins: [style],
   });
-  const { code } = await minify(outputFiles[0].text, { module: true, ecma: 2020, compress: { passes: 3, pure_getters: true } });
+  const { code } = await minify(outputFiles[0].text, { module: true, ecma: 2020, compress: COMPRESS });
   return Buffer.from(code ?? "");
 }
 
