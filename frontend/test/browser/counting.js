@@ -24,6 +24,24 @@ describe("what is counted", { concurrency: true }, () => {
     for (const id of ids) await eventually(async () => (await interactions(id)).pv, 1);
   });
 
+  test("a page that is prepared in the background is viewed when it is seen", async () => {
+    const article = untouched();
+    const { page, requests } = await own(`<reaction-counter article=${article} track></reaction-counter>`, {
+      user: null,
+      before: (page) =>
+        page.addInitScript(() => Object.defineProperty(document, "prerendering", { value: true, writable: true })),
+    });
+    const views = () => requests.filter((request) => request.url().endsWith("/views")).length;
+    await page.locator("reaction-counter").getByText("0").waitFor();
+    assert.equal(views(), 0);
+    // Chromium's own event does not bubble either.
+    await page.evaluate(() => {
+      Object.assign(document, { prerendering: false });
+      document.dispatchEvent(new Event("prerenderingchange"));
+    });
+    await eventually(async () => [views(), (await interactions(article)).pv], [1, 1]);
+  });
+
   test("an article that is higher than the window is viewed, though half of it never fits", async () => {
     const article = untouched();
     await own(`<article style="height:20000px"><reaction-counter article=${article} track></reaction-counter></article>`, { user: null });
