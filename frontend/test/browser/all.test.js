@@ -6,5 +6,5 @@ import { start, stop, test } from "./stack.js";
 
 before(start);
 after(stop);
-for (const file of process.env.ONLY?.split(",") ?? ["buttons", "faults", "signin", "counting", "lists", "reading", "access", "looks", "api", "frameworks", "firefox"]) await import(`./${file}.js`);
+for (const file of process.env.ONLY?.split(",") ?? ["buttons", "faults", "signin", "counting", "lists", "reading", "access", "looks", "api", "frameworks", "both", "firefox"]) await import(`./${file}.js`);
 test("no script of any page has failed", () => assert.deepEqual(errors, []));

@@ -6,24 +6,6 @@ import { eventually, interactions, service, test, untouched } from "./stack.js";
 
 // Side by side, because they wait for five seconds each.
 describe("what is counted", { concurrency: true }, () => {
-  test("an article below the window, hidden, or in a closed <details> is not viewed until it is in sight", async () => {
-    const ids = [untouched(), untouched(), untouched(), untouched()];
-    const [below, hidden, closed, seen] = ids.map(
-      (id) => `<article><h2>${id}</h2><reaction-counter article=${id} track></reaction-counter></article>`,
-    );
-    const { page, requests } = await own(
-      `${seen}<div hidden>${hidden}</div><details><summary>More</summary>${closed}</details><div style="height:3000px"></div>${below}`,
-      { user: null },
-    );
-    const views = () => requests.filter((request) => request.url().endsWith("/views")).map((request) => request.url().split("/").at(-2));
-    await eventually(async () => (await interactions(ids[3])).reads, 1);
-    assert.deepEqual(views(), [ids[3]], "five seconds later, too");
-    await page.locator("article").last().scrollIntoViewIfNeeded();
-    await page.getByText("More").click();
-    await page.evaluate(() => document.querySelector("[hidden]")?.removeAttribute("hidden"));
-    for (const id of ids) await eventually(async () => (await interactions(id)).pv, 1);
-  });
-
   test("a page that is prepared in the background is viewed when it is seen", async () => {
     const article = untouched();
     const { page, requests } = await own(`<reaction-counter article=${article} track></reaction-counter>`, {
@@ -61,15 +43,6 @@ describe("what is counted", { concurrency: true }, () => {
     await page.locator("reaction-counter").getByText("1").waitFor();
     assert.equal((await interactions(article)).reads, 1);
     await eventually(() => heard(page), [["interaction-read", article, null, null, null, null]]);
-  });
-
-  test("a read that has not got through when the page is left goes by beacon", async () => {
-    const article = untouched();
-    const { page, requests } = await own(`<reaction-counter article=${article} track></reaction-counter>`, { user: null });
-    await page.route("**/reads", (route) => (route.request().resourceType() == "ping" ? route.continue() : route.abort()));
-    await eventually(() => requests.some((request) => request.url().endsWith("/reads")), true);
-    await page.goto(new URL("/src/kinds.js", page.url()).href);
-    await eventually(async () => (await interactions(article)).reads, 1);
   });
 
   test("if the service is another site, one visitor is one visitor", async () => {

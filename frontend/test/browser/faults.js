@@ -1,7 +1,7 @@
 // What pages do to the module, and networks, and browsers: each of these has gone wrong once.
 import assert from "node:assert/strict";
 import { state } from "./page.js";
-import { allow, button, HEAR, heard, own, refuse, said, SIGNED_IN } from "./own.js";
+import { allow, button, HEAR, heard, own, said, SIGNED_IN } from "./own.js";
 import { eventually, interactions, rows, service, test, untouched } from "./stack.js";
 
 test("a click on a button that has just appeared, while the user becomes known, is theirs", async () => {
@@ -22,33 +22,6 @@ test("an expired token hides no counts and loses no view", async () => {
   );
   await page.locator("reaction-counter").first().getByText("1").waitFor();
   await eventually(async () => (await interactions(article)).pv, 1);
-});
-
-test("options that change while a like is sent again change nothing about the like", async () => {
-  const article = untouched();
-  const { page, user } = await own(`<reaction-button article=${article}></reaction-button>`, {
-    before: (page) => refuse(page, "**/like", 503, 1),
-  });
-  const refused = page.waitForResponse((response) => response.url().endsWith("/like") && response.status() == 503);
-  await button(page).click();
-  await refused;
-  await page.evaluate(() => /** @type {any} */ (window).module.configure({ texts: { failed: "No." } }));
-  await eventually(() => rows(article), [[user, "1"]]);
-  assert.deepEqual(await state(button(page)), ["true", "1"]);
-});
-
-test("a like that another user's coming has dropped is no success", async () => {
-  const article = untouched();
-  const { page } = await own(`<reaction-button article=${article}></reaction-button>`, {
-    script: SIGNED_IN + HEAR,
-    before: (page) => refuse(page, "**/like", 503),
-  });
-  const refused = page.waitForResponse((response) => response.url().endsWith("/like") && response.status() == 503);
-  await button(page).click();
-  await refused;
-  await page.evaluate(() => /** @type {any} */ (window).module.changeUser());
-  await eventually(() => heard(page), [["interaction-error", article, "like", null, null, null]]);
-  assert.deepEqual([await rows(article), await state(button(page))], [[], ["false", "0"]]);
 });
 
 test("a page that is configured late has asked nobody else before", async () => {
@@ -86,17 +59,6 @@ test("a click on a button in a link does not follow the link", async () => {
   await button(page).press("Space");
   await eventually(() => rows(article).map(([, on]) => on), ["1"]);
   assert.match(page.url(), /\/own\/$/);
-});
-
-test("however many requests a token is refused to, one new one is asked for", async () => {
-  const articles = [untouched(), untouched(), untouched()];
-  const { page } = await own(articles.map((id) => `<reaction-button article=${id}></reaction-button>`).join(""), {
-    script: `window.asked = 0; let now = token + "x"; module.configure({ refresh: 0, token: async (refused) => {
-      if (refused) { window.asked++; await new Promise((done) => setTimeout(done, 300)); now = token; } return now; } });`,
-  });
-  for (const index of articles.keys()) await button(page, index).click();
-  for (const id of articles) await eventually(() => rows(id).length, 1);
-  assert.equal(await page.evaluate(() => /** @type {any} */ (window).asked), 1);
 });
 
 test('track="false" and disabled="false", as React 18 writes them, are off', async () => {
@@ -204,17 +166,4 @@ test("the page hears what has changed, and the base may end with a slash", async
   });
   await button(page).click();
   await eventually(() => heard(page), [["interaction-change", article, "collect", true, 1, null]]);
-});
-
-test("the page chooses the names of the elements, and hears of a name that is taken", async () => {
-  const article = untouched();
-  const { page, said } = await own(`<acme-button article=${article}></acme-button><reaction-button></reaction-button>`, {
-    head: `<script>customElements.define("reaction-button", class extends HTMLElement {});</script>`,
-    tag: `data-base="${service()}" data-prefix=acme`,
-    script: `${SIGNED_IN} module.define(); module.define({ prefix: "acme" });`,
-  });
-  await page.locator("acme-button").getByRole("button").click();
-  await eventually(() => rows(article).length, 1);
-  assert.equal(said.filter((text) => text.includes("<reaction-button> is another script's")).length, 1, said.join());
-  assert.equal(said.filter((text) => text.includes("acme")).length, 0);
 });

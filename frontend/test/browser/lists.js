@@ -6,26 +6,6 @@ import { eventually, test, untouched } from "./stack.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-test("of a thousand buttons, those near the window are asked for, once each, by hundreds", async () => {
-  const first = (Date.now() % 1e9) * 10_000;
-  const all = Array.from({ length: 1000 }, (_, index) => `${first + index}`);
-  const { page, requests } = await own(
-    all.map((id) => `<p><reaction-button article=${id}></reaction-button></p>`).join(""),
-    { user: null, script: "module.configure({ refresh: 0 });" },
-  );
-  const asked = () => requests.flatMap((request) => new URL(request.url()).searchParams.get("article_ids")?.split(",") ?? []);
-  await eventually(() => state(button(page, 5)), ["false", "0"]);
-  const few = asked().length;
-  assert.ok(few >= 10 && few < 60, `${few} of 1000`);
-  for (let y = 0; await page.evaluate((y) => (scrollTo(0, y), y < document.documentElement.scrollHeight), y); y += 400)
-    await page.evaluate(() => new Promise(requestAnimationFrame));
-  await page.evaluate(() => scrollTo(0, 0));
-  await eventually(() => asked().length, 1000);
-  assert.deepEqual([...asked()].sort(), all);
-  const sent = requests.filter((request) => request.url().includes("article_ids")).length;
-  assert.ok(sent < 100, `${sent} requests`);
-});
-
 test("a page that nobody touches asks ever more rarely, and at last not at all", async () => {
   const article = untouched();
   const { page, requests } = await own(`<reaction-counter article=${article}></reaction-counter>`, {
