@@ -9,6 +9,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // The overlays that are checked and applied.
@@ -50,6 +51,23 @@ func checkAll(root, schemaDir string) error {
 		return err
 	}
 	count := 0
+	// Each example is a set of values for the chart.
+	examples, err := filepath.Glob(filepath.Join(root, "k8s/examples/values/*.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, example := range examples {
+		objects, err := template(root, "blog", example)
+		if err != nil {
+			return err
+		}
+		problems := check(objects, external{Any: true}, schemas, repository)
+		for _, problem := range problems {
+			fmt.Printf("%s: %s\n", filepath.Base(example), problem)
+		}
+		fmt.Printf("%s: %d objects, %d findings\n", filepath.Base(example), len(objects), len(problems))
+		count += len(problems)
+	}
 	for _, overlay := range overlays {
 		objects, err := render(root, overlay)
 		if err != nil {
@@ -78,7 +96,7 @@ func check(objects objects, external external, schemas *schemas, repository *rep
 	findings := schemas.check(objects)
 	for _, part := range []func(*world) []string{
 		checkNamespaces, checkReferences, checkSelectors, checkPods, checkGateway, checkSpin, checkScaling, checkPersister,
-		checkMetrics, checkFlows,
+		checkMetrics, checkFlows, checkOrder,
 	} {
 		findings = append(findings, part(made)...)
 	}

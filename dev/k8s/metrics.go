@@ -70,7 +70,7 @@ func (w *world) checkRows(rules []object) []string {
 	for _, row := range w.repository.alerts {
 		var expressions []string
 		for _, rule := range rules {
-			if rule.text("annotations", "runbook") == "docs/operations.md#"+row.anchor {
+			if _, anchor, _ := strings.Cut(rule.text("annotations", "runbook_url"), "#"); anchor == row.anchor {
 				expressions = append(expressions, rule.text("expr"))
 			}
 		}
@@ -84,8 +84,10 @@ func (w *world) checkRows(rules []object) []string {
 		}
 	}
 	for _, rule := range rules {
-		anchor := strings.TrimPrefix(rule.text("annotations", "runbook"), "docs/operations.md#")
-		if !w.repository.anchors[anchor] {
+		page, anchor, _ := strings.Cut(rule.text("annotations", "runbook_url"), "#")
+		if page == "" {
+			findings = append(findings, refuse(rule.text("alert"), "has no runbook_url"))
+		} else if !w.repository.anchors[anchor] {
 			findings = append(findings, refuse(rule.text("alert"), "the runbook has no heading %s", anchor))
 		}
 	}
