@@ -54,6 +54,7 @@ schemas() {
             github.com/envoyproxy/gateway:charts/gateway-helm/charts/crds/crds/generated \
             github.com/kedacore/keda/v2:config/crd/bases \
             github.com/spinkube/spin-operator:config/crd/bases \
+            github.com/spinkube/spin-operator:config/webhook/manifests.yaml \
             github.com/cert-manager/cert-manager:deploy/crds \
             github.com/external-secrets/external-secrets:config/crds/bases/external-secrets.io_externalsecrets.yaml \
             github.com/argoproj/argo-cd/v3:manifests/crds/application-crd.yaml \

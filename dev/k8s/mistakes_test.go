@@ -157,6 +157,9 @@ var mistakes = []struct {
 	{"an executor after its apps", "dev", func(all objects) objects {
 		return append(without(all, "SpinAppExecutor", "spin"), all.get("SpinAppExecutor", "spin"))
 	}, "comes before SpinAppExecutor"},
+	{"a check without headers", "dev", change("SpinApp", "toggle", func(o object) {
+		delete(o.in("spec", "checks", "liveness", "httpGet"), "httpHeaders")
+	}), "would write null"},
 	{"apps whose pods end at once", "dev", func(all objects) objects { return without(all, "MutatingAdmissionPolicy", "interaction") },
 		"does not answer while the gateway learns that it goes"},
 	{"a policy that comes after the pods", "dev", func(all objects) objects {

@@ -109,6 +109,11 @@ func (w *world) checkSpinApp(one object) []string {
 			refused("the operator's webhook refuses invocationLimits.memory %s", limit)
 		}
 	}
+	for _, check := range []string{"liveness", "readiness"} {
+		if one.at("spec", "checks", check, "httpGet", "httpHeaders") == nil {
+			refused("the operator's webhook would write null for the headers of its %s check, which its definition refuses", check)
+		}
+	}
 	annotations := one.textMap("spec", "podAnnotations")
 	executor := w.objects.find("SpinAppExecutor", one.namespace(), one.text("spec", "executor"))
 	if image := executor.text("spec", "deploymentConfig", "spinImage"); image != "" && image != annotations["interaction/spin-image"] {
