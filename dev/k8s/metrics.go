@@ -15,6 +15,8 @@ import (
 // Metrics of others that rules and dashboard use, and whose they are: the persister's are read from its source.
 var foreignMetrics = map[string]string{
 	"envoy_cluster_upstream_rq":                            "Envoy",
+	"envoy_cluster_upstream_rq_time_bucket":                "Envoy",
+	"envoy_cluster_upstream_rq_time_count":                 "Envoy",
 	"envoy_http_local_rate_limit_rate_limited":             "Envoy",
 	"envoy_cluster_ratelimit_over_limit":                   "Envoy",
 	"kube_job_failed":                                      "kube-state-metrics",
