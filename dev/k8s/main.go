@@ -3,7 +3,7 @@
 //	k8s check ROOT SCHEMAS           renders every overlay and checks it: `make k8s-check`
 //	k8s test ROOT SCHEMAS OVERLAY    applies an overlay to the control plane at $KUBECONFIG: part of `make k8s-test`
 //	k8s render ROOT OVERLAY          prints an overlay, as `kubectl kustomize` does
-//	k8s rules ROOT                   prints the alert rules as a file for Prometheus
+//	k8s rules ROOT [VALUES]          prints the alert rules as a file for Prometheus, of the dev overlay or of the chart
 package main
 
 import (
@@ -34,10 +34,10 @@ func run(args []string) error {
 			return err
 		}
 		return objects.print(os.Stdout)
-	case len(args) == 2 && args[0] == "rules":
-		return printRules(args[1])
+	case len(args) >= 2 && len(args) <= 3 && args[0] == "rules":
+		return printRules(args[1], args[2:]...)
 	}
-	return fmt.Errorf("usage: k8s check ROOT SCHEMAS, k8s test ROOT SCHEMAS OVERLAY, k8s render ROOT OVERLAY, k8s rules ROOT")
+	return fmt.Errorf("usage: k8s check ROOT SCHEMAS, k8s test ROOT SCHEMAS OVERLAY, k8s render ROOT OVERLAY, k8s rules ROOT [VALUES]")
 }
 
 // checkAll checks every overlay and reports every finding, not only the first.

@@ -157,8 +157,11 @@ func dashboardQueries(text string) ([]query, error) {
 }
 
 // printRules prints what Prometheus itself reads: the operator's `spec` is that.
-func printRules(root string) error {
+func printRules(root string, values ...string) error {
 	all, err := render(root, overlays[0])
+	if len(values) > 0 {
+		all, err = template(root, "blog", values[0])
+	}
 	if err != nil {
 		return err
 	}
