@@ -76,23 +76,6 @@ func testOverlay(root, schemaDir, overlay string) error {
 	})
 }
 
-type step struct {
-	name string
-	do   func() (string, error)
-}
-
-// runSteps does each and says what came of it, until one fails.
-func runSteps(overlay string, steps []step) error {
-	for _, step := range steps {
-		result, err := step.do()
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", overlay, step.name, err)
-		}
-		fmt.Printf("%s: %s: %s\n", overlay, step.name, result)
-	}
-	return nil
-}
-
 // of is where objects of a kind are kept.
 func (c *cluster) of(one object) (dynamic.ResourceInterface, error) {
 	kind := schema.FromAPIVersionAndKind(one.apiVersion(), one.kind())

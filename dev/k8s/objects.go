@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,7 +26,9 @@ type objects []object
 // render is what `kubectl apply -k` would send.
 func render(root, overlay string) (objects, error) {
 	options := *krusty.MakeDefaultOptions()
-	options.Reorder = krusty.ReorderOptionUnspecified
+	// kubectl's own order, where an overlay asks for none. Kustomize logs that an overlay does ask.
+	options.Reorder = krusty.ReorderOptionLegacy
+	log.SetOutput(io.Discard)
 	resources, err := krusty.MakeKustomizer(&options).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "k8s/overlays", overlay))
 	if err != nil {
 		return nil, fmt.Errorf("overlay %s does not render: %w", overlay, err)

@@ -98,3 +98,20 @@ func (c *cluster) generations(all objects) (map[string]int64, error) {
 	}
 	return counted, nil
 }
+
+type step struct {
+	name string
+	do   func() (string, error)
+}
+
+// runSteps does each and says what came of it, until one fails.
+func runSteps(overlay string, steps []step) error {
+	for _, step := range steps {
+		result, err := step.do()
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", overlay, step.name, err)
+		}
+		fmt.Printf("%s: %s: %s\n", overlay, step.name, result)
+	}
+	return nil
+}
