@@ -118,6 +118,12 @@ impl Kind {
         self.row().on
     }
 
+    /// The JSON field that says how often it was switched off, such as `unliked`.
+    #[must_use]
+    pub fn off(self) -> String {
+        format!("un{}", self.on())
+    }
+
     /// The JSON field of the count, such as `likes`.
     #[must_use]
     pub fn count(self) -> &'static str {
@@ -218,11 +224,16 @@ mod tests {
     /// The words that paths, keys and JSON fields use for other things.
     #[test]
     fn no_name_is_another_things() {
-        let segments = ["views", "reads", "interactions", "pv", "uv", "read", "n"];
+        let segments = ["views", "reads", "interactions", "history", "pv", "uv", "read", "n"];
         let fields = ["article_id", "articles", "pv", "uv", "reads", "stale", "window", "as_of", "items"];
-        let mut words: Vec<&str> = segments.into_iter().chain(fields).collect::<BTreeSet<_>>().into_iter().collect();
-        words.extend(Kind::ALL.iter().flat_map(|kind| [kind.name(), kind.on(), kind.count()]));
-        words.extend(Kind::ALL.iter().filter_map(|kind| kind.listed()));
+        let of_a_day = ["days", "day", "views", "new_visitors"];
+        let words = segments.into_iter().chain(fields).chain(of_a_day).collect::<BTreeSet<_>>();
+        let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        for kind in Kind::ALL {
+            words.extend([kind.name(), kind.on(), kind.count()].map(str::to_owned));
+            words.extend(kind.listed().map(str::to_owned));
+            words.push(kind.off());
+        }
         assert_eq!(words.iter().collect::<BTreeSet<_>>().len(), words.len(), "{words:?}");
         assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
     }

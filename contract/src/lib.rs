@@ -3,6 +3,7 @@
 //! Input is parsed once, at the border. After that, a value of one of these types is valid.
 
 mod cluster;
+mod counter;
 mod event;
 mod id;
 pub mod keys;
@@ -14,6 +15,7 @@ mod session;
 mod version;
 
 pub use cluster::{Address, Topology, slot};
+pub use counter::Counter;
 pub use event::{Cause, Change, DecodeError, Event, Fields};
 pub use id::{ArticleId, ArticleNumber, FIRST_NAME, IdError, MAX_ID, NumberError, UserId, UserNumber};
 pub use kind::{Kind, KindError, Pair, Truth, Written};

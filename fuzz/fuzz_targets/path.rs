@@ -10,15 +10,16 @@ use percent_encoding::percent_decode_str;
 use routefinder::Router;
 
 /// As components declare them, and as `spin.toml` does.
-const ROUTES: [&str; 11] = [
+const ROUTES: [&str; 12] = [
     "/v1/articles/:id/:kind",
     "/v1/articles/:id/views",
     "/v1/articles/:id/reads",
     "/v1/articles/:id/interactions",
+    "/v1/articles/:id/history",
     "/v1/articles/:id/:list",
     "/v1/interactions",
     "/v1/interactions/totals",
-    "/v1/top/:count",
+    "/v1/top/:counter",
     "/v1/me/:count",
     "/readyz",
     "/healthz/toggle",
@@ -64,7 +65,7 @@ fuzz_target!(|sent: (Path, &[u8])| {
         let last = path.strip_suffix('/').unwrap_or(path).rsplit('/').next().unwrap_or_default();
         let kind = match route.rsplit('/').next() {
             Some(":kind") => last.parse().ok(),
-            Some(":count") => Kind::from_count(last),
+            Some(":count" | ":counter") => Kind::from_count(last),
             Some(":list") => Kind::from_list(last),
             _ => None,
         };

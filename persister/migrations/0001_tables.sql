@@ -9,7 +9,8 @@
 -- Times are UTC with milliseconds. Only versions order changes; times are for people.
 --
 -- A transaction that writes several of these tables locks them in this order: partition_state, name, interaction, user_read,
--- projection, outbox, interaction_count by ascending article and kind, article_stats by ascending article, deleted_article.
+-- projection, outbox, interaction_count by ascending article and kind, article_stats by ascending article, deleted_article,
+-- trends, history and viewed by ascending primary key.
 
 -- The kinds' codes and names, for queries by people. `persister migrate` copies them from contract/src/kind.rs.
 CREATE TABLE IF NOT EXISTS kind (
@@ -62,11 +63,41 @@ CREATE TABLE IF NOT EXISTS article_stats (
     uv               BIGINT           NOT NULL DEFAULT 0,
     -- The HyperLogLog as Redis stores it, so that a rebuilt Redis continues the count.
     uv_sketch        VARBINARY(16384) NULL,
+    -- By how much the last snapshot raised the two; the same transaction adds this to `history`. PV up to `pv_imported` are
+    -- another system's, and not counted there.
+    pv_gained        BIGINT           NOT NULL DEFAULT 0,
+    uv_gained        BIGINT           NOT NULL DEFAULT 0,
+    pv_imported      BIGINT           NOT NULL DEFAULT 0,
     read_count       BIGINT           NOT NULL DEFAULT 0,
     read_version_ms  BIGINT           NOT NULL DEFAULT 0,
     read_version_seq BIGINT           NOT NULL DEFAULT 0,
     updated_at       DATETIME(3)      NOT NULL,
     CONSTRAINT no_negative_counter CHECK (pv >= 0 AND uv >= 0 AND read_count >= 0)
+);
+
+-- What users and visitors did with an article on a day of UTC. `counter` is the code of a kind, 255 for reads, 254 for PV,
+-- 253 for UV (contract/src/counter.rs); a counter that did not change has no row. `lost` is how often a kind was switched off.
+-- Nothing in here names a user.
+--
+-- The job `trends` adds what it counts in the stream, in the transaction of its checkpoint, and the snapshot adds PV and UV,
+-- in the transaction that raises them. So each change is in here once.
+CREATE TABLE IF NOT EXISTS history (
+    article_id BIGINT           NOT NULL,
+    day        DATE             NOT NULL,
+    counter    TINYINT UNSIGNED NOT NULL,
+    gained     BIGINT           NOT NULL DEFAULT 0,
+    lost       BIGINT           NOT NULL DEFAULT 0,
+    PRIMARY KEY (article_id, day, counter),
+    -- What is older than the site keeps it goes.
+    KEY by_day (day)
+);
+
+-- PV and UV that the rankings do not have yet: the snapshot adds, the job `trends` takes away, each in the transaction of its
+-- own work.
+CREATE TABLE IF NOT EXISTS viewed (
+    article_id BIGINT NOT NULL PRIMARY KEY,
+    pv         BIGINT NOT NULL,
+    uv         BIGINT NOT NULL
 );
 
 -- The last read of each signed-in user.

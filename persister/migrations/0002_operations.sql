@@ -77,8 +77,9 @@ CREATE TABLE IF NOT EXISTS dlq_replayed (
     PRIMARY KEY (topic, p, record)
 );
 
--- The articles that gained most users of a kind within the last hour or day, best first. The whole table is replaced every few
--- seconds. The column is called `span` because `window` is a reserved word of MySQL 8.
+-- The articles of which a counter gained most within the last hour, day or week, best first. The whole table is replaced every
+-- few seconds. `kind` is the code of a kind or of another counter, as in `history`. The column is called `span` because `window`
+-- is a reserved word of MySQL 8.
 CREATE TABLE IF NOT EXISTS ranking (
     span       VARCHAR(8)       NOT NULL,
     kind       TINYINT UNSIGNED NOT NULL,
@@ -88,11 +89,13 @@ CREATE TABLE IF NOT EXISTS ranking (
     PRIMARY KEY (span, kind, place)
 );
 
--- The counts from which the ranking is made and continued, written in the same transaction as the ranking. The row of kind 0
--- has the positions in the topic and the versions already counted. Every other row has the windows of its kind. Everything
--- that was in Kafka at `as_of` is counted. `as_of` is NULL until the topic has been read to its end once.
+-- The counts from which the ranking is made and continued, written in the same transaction as the ranking and the history. The
+-- row of kind 0 has the positions in the topic and the versions already counted. Every other row has the windows of its kind, or
+-- of another counter. Everything that was in Kafka at `as_of` is counted. `as_of` is NULL until the topic has been read to its
+-- end once. `writes` is how often the row of kind 0 was written: only the process that wrote it last may continue from it.
 CREATE TABLE IF NOT EXISTS trends (
-    kind  TINYINT UNSIGNED NOT NULL PRIMARY KEY,
-    as_of DATETIME(3)      NULL,
-    state LONGBLOB         NOT NULL
+    kind   TINYINT UNSIGNED NOT NULL PRIMARY KEY,
+    as_of  DATETIME(3)      NULL,
+    writes BIGINT           NOT NULL DEFAULT 0,
+    state  LONGBLOB         NOT NULL
 );

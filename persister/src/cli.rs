@@ -61,7 +61,9 @@ Any number of processes share the work, as many as the topic has partitions.")]
     /// Bring a restarted Redis back into service; rebuild it from MySQL where it lost data.
     #[command(after_help = STAND_BY)]
     Warm,
-    /// Rank, by kind, the articles that gained most in the last hour and the last day. One process is enough.
+    /// Rank the articles of which each counter gained most in the last hour, day and week, and keep their history by day.
+    ///
+    /// One process works. Others stand by.
     #[command(after_help = "Example: persister trends --metrics-address 0.0.0.0:9464")]
     Trends,
     /// Show the whole system on one screen: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
@@ -180,7 +182,7 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Relay => Box::pin(relay::run(stores, stop)).await,
         Command::Consume => consume::run(stores, cli.config.consume, stop).await,
         Command::Snapshot => {
-            snapshot::run(stores, cli.config.snapshot_seconds, cli.config.consume.read_history_days, stop).await
+            snapshot::run(stores, cli.config.snapshot, cli.config.consume.read_history_days, stop).await
         }
         Command::Warm => Box::pin(run::warm(stores, cli.config.metrics_address.is_some(), stop)).await,
         Command::Trends => trends::run(stores, stop).await,
@@ -235,7 +237,7 @@ mod tests {
         ) {
             let Ok(cli) = Cli::try_parse_from(["persister".to_owned()].into_iter().chain(line)) else { return Ok(()) };
             prop_assert!((1..=20_000).contains(&cli.config.consume.batch_events));
-            prop_assert!((1..=30).contains(&cli.config.snapshot_seconds));
+            prop_assert!((1..=30).contains(&cli.config.snapshot.snapshot_seconds));
             if let Command::Migrate(options) = cli.command {
                 prop_assert!((1..=128).contains(&options.topic_partitions));
             }
@@ -251,6 +253,7 @@ mod tests {
             "run --snapshot-seconds 0",
             "run --snapshot-seconds 31",
             "run --snapshot-seconds 1.5",
+            "run --history-days 0",
             "run --log xml",
             "migrate --topic-partitions 129",
             "migrate --topic-replication 0",

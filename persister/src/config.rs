@@ -29,12 +29,23 @@ pub(crate) struct Config {
     /// Where to serve Prometheus metrics and /health, such as 0.0.0.0:9464. Without it, they are not served.
     #[arg(long, env = "INTERACTION_METRICS_ADDRESS", global = true)]
     pub(crate) metrics_address: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) snapshot: SnapshotOptions,
+    #[command(flatten)]
+    pub(crate) consume: ConsumeOptions,
+}
+
+/// How often counters are saved, and how long the history of them is kept.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct SnapshotOptions {
     /// Seconds between two snapshots. `status` reports the job as missing after a minute without a snapshot.
     #[arg(long, env = "INTERACTION_SNAPSHOT_SECONDS", global = true, default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(1..=30))]
     pub(crate) snapshot_seconds: u64,
-    #[command(flatten)]
-    pub(crate) consume: ConsumeOptions,
+    /// How many days the articles' history by day is kept. It names no user.
+    #[arg(long, env = "INTERACTION_HISTORY_DAYS", global = true, default_value_t = 400,
+          value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) history_days: u32,
 }
 
 /// When a batch of events is applied: after so many events, or so long after its first event. Also what is kept of it.

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { test } from "node:test";
 import { kinds, looks } from "../../src/kinds.js";
 import { open, state } from "./page.js";
-import { eventually } from "./stack.js";
+import { eventually, test } from "./stack.js";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 

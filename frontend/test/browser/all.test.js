@@ -1,8 +1,8 @@
 // One process, one stack: node --test starts a process for each file it is given.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { errors } from "./page.js";
-import { start, stop } from "./stack.js";
+import { start, stop, test } from "./stack.js";
 
 before(start);
 after(stop);

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { errors } from "./page.js";
-import { browser, demo, eventually, interactions, PATIENCE, rows, service, untouched } from "./stack.js";
+import { browser, demo, eventually, interactions, PATIENCE, rows, service, test, untouched } from "./stack.js";
 
 async function open() {
   const page = await browser.newPage();
@@ -40,7 +39,7 @@ test("a first call stands on top and works, as the user who is signed in or as n
   const answer = page.getByLabel("The answer");
   await page.getByRole("button", { name: "Send it" }).click();
   await answer.getByText('"liked": true').waitFor();
-  assert.ok(rows("42").some(([user, on]) => user == "7" && on == "1"));
+  await eventually(() => rows("42").some(([user, on]) => user == "7" && on == "1"), true);
   await page.getByLabel("Signed in as").selectOption("");
   await page.getByRole("button", { name: "Send it" }).click();
   await answer.getByText("token-missing").waitFor();

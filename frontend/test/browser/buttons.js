@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
 import { allow, refuse } from "./own.js";
 import { open, state } from "./page.js";
 import { kinds } from "../../src/kinds.js";
-import { browser, eventually, interactions, newcomer, rows, untouched } from "./stack.js";
+import { browser, eventually, interactions, newcomer, rows, test, untouched } from "./stack.js";
 
 for (const { name, count } of kinds)
   test(`${name}: a click counts at once, in the service, and as a row in MySQL`, async () => {

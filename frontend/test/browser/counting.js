@@ -1,8 +1,8 @@
 // What counts as a view and as a read.
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { HEAR, heard, own, refuse } from "./own.js";
-import { eventually, interactions, service, untouched } from "./stack.js";
+import { eventually, interactions, service, test, untouched } from "./stack.js";
 
 // Side by side, because they wait for five seconds each.
 describe("what is counted", { concurrency: true }, () => {

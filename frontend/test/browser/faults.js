@@ -1,9 +1,8 @@
 // What pages do to the module, and networks, and browsers: each of these has gone wrong once.
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { state } from "./page.js";
 import { allow, button, HEAR, heard, own, refuse, said, SIGNED_IN } from "./own.js";
-import { eventually, interactions, rows, service, untouched } from "./stack.js";
+import { eventually, interactions, rows, service, test, untouched } from "./stack.js";
 
 test("a click on a button that has just appeared, while the user becomes known, is theirs", async () => {
   const article = untouched();

@@ -1,9 +1,9 @@
 // The same in Firefox, as Debian has it: what browsers do in ways of their own. Playwright drives only a Firefox of its own.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import puppeteer from "puppeteer-core";
 import { sign } from "../../demo/dev.js";
-import { demo, environment, eventually, interactions, newcomer, PATIENCE, rows, service, untouched } from "./stack.js";
+import { demo, environment, eventually, interactions, newcomer, PATIENCE, rows, service, test, untouched } from "./stack.js";
 
 const executablePath = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 /** @type {import("puppeteer-core").Browser} */

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { before, test } from "node:test";
+import { before } from "node:test";
 import { sign } from "../../demo/dev.js";
 import { errors, state } from "./page.js";
-import { browser, demo, environment, eventually, interactions, newcomer, PATIENCE, rows, service, untouched } from "./stack.js";
+import { browser, demo, environment, eventually, interactions, newcomer, PATIENCE, rows, service, test, untouched } from "./stack.js";
 
 const recipes = new URL("../../recipes/", import.meta.url);
 before(() => {

@@ -1,10 +1,9 @@
 // What elements look like, where a page may forbid things, and the demo's other pages.
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { violations } from "./access.js";
 import { button, own, SIGNED_IN } from "./own.js";
 import { open, state } from "./page.js";
-import { browser, demo, eventually, PATIENCE, rows, service, untouched } from "./stack.js";
+import { browser, demo, eventually, PATIENCE, rows, service, test, untouched } from "./stack.js";
 
 test("a page with a strict policy, of content and of Trusted Types, has working elements", async () => {
   const article = untouched();

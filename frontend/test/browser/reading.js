@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { chromium } from "playwright-core";
 import { own } from "./own.js";
 import { open } from "./page.js";
-import { eventually, interactions, LAUNCH, PATIENCE, service, untouched } from "./stack.js";
+import { eventually, interactions, LAUNCH, PATIENCE, service, test, untouched } from "./stack.js";
 
 /** @param {string} article */
 const counted = async (article) => {

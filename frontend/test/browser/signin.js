@@ -1,9 +1,8 @@
 // A visitor's click, and what becomes of it once they have signed in.
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { button, HEAR, heard, own, refuse } from "./own.js";
 import { open, state } from "./page.js";
-import { eventually, interactions, rows, untouched } from "./stack.js";
+import { eventually, interactions, rows, test, untouched } from "./stack.js";
 
 test("beside a refused click is a link to the sign-in, and back from there the like is made", async () => {
   const { page, article, like, likes, status } = await open({ user: "" });

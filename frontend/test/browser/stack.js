@@ -1,6 +1,7 @@
 // The real system with the demo page in front, as `make up` starts it, and a real browser. DEMO_URL=… takes one that is up.
 import { execFileSync, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { test as unlimited } from "node:test";
 import { chromium } from "playwright-core";
 
 // A page that the test itself answers counts as one from the internet, which may not reach this machine's own addresses.
@@ -17,6 +18,14 @@ export const LAUNCH = {
 };
 /** Ms until something that has to happen counts as missing. Nothing waits for so long that does happen. */
 export const PATIENCE = Number(process.env.PATIENCE ?? 30_000);
+
+/**
+ * A test that fails when it does not end: a call to a browser can hang.
+ *
+ * @param {string} name
+ * @param {() => unknown} run
+ */
+export const test = (name, run) => unlimited(name, { timeout: 10 * PATIENCE }, async () => void (await run()));
 
 /** @type {import("node:child_process").ChildProcess | undefined} */
 let child;

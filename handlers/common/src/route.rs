@@ -1,10 +1,10 @@
-use contract::Kind;
+use contract::{Counter, Kind};
 
 /// A path that a component answers.
 pub struct Route<A> {
     /// The segments, in the form of a route of `spin.toml`. `:kind` stands for the name of a kind, `:count` for the
-    /// name of a kind's count, and `:list` for the name of a kind's public list. Any other word after a colon stands
-    /// for a segment of any text.
+    /// name of a kind's count, `:counter` for that of any counter, and `:list` for the name of a kind's public list. Any
+    /// other word after a colon stands for a segment of any text.
     pub path: &'static str,
     /// The methods, as the `Allow` header lists them.
     pub allow: &'static str,
@@ -23,6 +23,7 @@ fn fits(wanted: &str, given: &str) -> bool {
         None => given == wanted,
         Some("kind") => given.parse::<Kind>().is_ok(),
         Some("count") => Kind::from_count(given).is_some(),
+        Some("counter") => Counter::from_name(given).is_some(),
         Some("list") => Kind::from_list(given).is_some(),
         Some(_) => !given.is_empty(),
     }
@@ -109,6 +110,7 @@ mod tests {
                 ("/v1/articles/:id/:kind", Some(kind.name())),
                 ("/v1/articles/:id/:count", Some(kind.count())),
                 ("/v1/articles/:id/:list", kind.listed()),
+                ("/v1/articles/:id/:counter", Some(kind.count())),
             ] {
                 let Some(word) = word else { continue };
                 for (target, fits) in [
@@ -123,6 +125,11 @@ mod tests {
             }
             assert!(!route("/v1/:kind").matches(&format!("/v1/{}", kind.count())));
             assert!(!route("/v1/:count").matches(&format!("/v1/{}", kind.name())));
+            assert!(!route("/v1/:counter").matches(&format!("/v1/{}", kind.name())));
+        }
+        for word in ["pv", "uv", "reads"] {
+            let path = format!("/v1/{word}");
+            assert!(route("/v1/:counter").matches(&path) && !route("/v1/:count").matches(&path), "{word}");
         }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) async fn totals(call: &Call, settings: &Settings) -> Result<Reply, Pr
 }
 
 /// Lets caches keep an answer to a caller without a token.
-fn answer(call: &Call, settings: &Settings, user: Option<&UserId>, reply: Reply) -> Reply {
+pub(crate) fn answer(call: &Call, settings: &Settings, user: Option<&UserId>, reply: Reply) -> Reply {
     if user.is_some() { reply } else { reply.cacheable(call, &settings.anonymous_cache_control) }
 }
 

@@ -1,6 +1,7 @@
-//! The queries: counters and status of articles and their sums, lists of users and of articles, and the articles that
-//! gained most lately. This component also answers every path that no other component has.
+//! The queries: counters and status of articles and their sums, lists of users and of articles, the articles that
+//! gained most lately, and an article's history by day. This component also answers every path that no other component has.
 
+mod history;
 mod interactions;
 mod lists;
 mod parameters;
@@ -21,6 +22,7 @@ enum Action {
     One,
     Batch,
     Totals,
+    History,
     Users,
     Mine,
     Top,
@@ -33,9 +35,10 @@ impl Component for Queries {
         Route { path: "/v1/articles/:id/interactions", allow: "GET", action: Action::One },
         Route { path: "/v1/interactions", allow: "GET", action: Action::Batch },
         Route { path: "/v1/interactions/totals", allow: "GET", action: Action::Totals },
+        Route { path: "/v1/articles/:id/history", allow: "GET", action: Action::History },
         Route { path: "/v1/articles/:id/:list", allow: "GET", action: Action::Users },
         Route { path: "/v1/me/:count", allow: "GET", action: Action::Mine },
-        Route { path: "/v1/top/:count", allow: "GET", action: Action::Top },
+        Route { path: "/v1/top/:counter", allow: "GET", action: Action::Top },
         Route { path: "/readyz", allow: "GET", action: Action::Ready },
     ];
     type Identity = Identity;
@@ -55,6 +58,7 @@ impl Component for Queries {
             Action::One => interactions::one(&call, settings).await,
             Action::Batch => interactions::batch(&call, settings).await,
             Action::Totals => interactions::totals(&call, settings).await,
+            Action::History => history::history(&call, settings).await,
             Action::Users => lists::users(&call, settings).await,
             Action::Mine => lists::mine(&call, settings).await,
             Action::Top => top::top(&call, settings).await,

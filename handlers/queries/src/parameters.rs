@@ -13,7 +13,7 @@ const MAX_LIMIT: i64 = 100;
 
 pub(crate) const ARTICLES: &str = "Give from 1 to 100 article ids, separated by commas: ?article_ids=1,2,3.";
 pub(crate) const LIMIT: &str = "limit is a number from 1 to 100.";
-pub(crate) const WINDOW: &str = "window is hour or day.";
+pub(crate) const WINDOW: &str = "window is hour, day or week.";
 pub(crate) const CURSOR: &str = "cursor must be the next_cursor of the page before, unchanged.";
 
 /// From 1 to 100 articles, in the order asked.
@@ -43,7 +43,7 @@ impl FromStr for PageSize {
     }
 }
 
-/// The time that a ranking covers: `hour` or `day`. MySQL uses the same words.
+/// The time that a ranking covers: `hour`, `day` or `week`. MySQL uses the same words.
 #[derive(Debug)]
 pub(crate) struct Window(pub(crate) &'static str);
 
@@ -51,7 +51,7 @@ impl FromStr for Window {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
-        ["hour", "day"].into_iter().find(|name| *name == text).map(Self).ok_or(Problem::BadQuery(WINDOW))
+        ["hour", "day", "week"].into_iter().find(|name| *name == text).map(Self).ok_or(Problem::BadQuery(WINDOW))
     }
 }
 

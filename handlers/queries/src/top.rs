@@ -1,7 +1,7 @@
-//! The articles that lately gained most users of a kind, by the ranking that the persister's job `trends` writes every
+//! The articles of which a counter gained most lately, by the ranking that the persister's job `trends` writes every
 //! few seconds.
 
-use contract::{ArticleId, Kind};
+use contract::{ArticleId, Counter};
 use handler_common::{
     Call, Problem, Reply,
     mysql::{self, text},
@@ -24,17 +24,17 @@ struct Top {
 }
 
 struct Gained {
-    kind: Kind,
+    counter: Counter,
     article: ArticleId,
     count: i64,
 }
 
 impl Serialize for Gained {
-    /// Written by hand, because the kind names the field.
+    /// Written by hand, because the counter names the field.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_map(Some(2))?;
         fields.serialize_entry("article_id", &self.article)?;
-        fields.serialize_entry(self.kind.count(), &self.count)?;
+        fields.serialize_entry(self.counter.name(), &self.count)?;
         fields.end()
     }
 }
@@ -52,28 +52,32 @@ const SQL: &str = concat!(
     " FROM trends), '') AS as_of"
 );
 
-/// `GET /v1/top/{count}`
+/// `GET /v1/top/{counter}`
 pub(crate) async fn top(call: &Call, settings: &Settings) -> Result<Reply, Problem> {
-    let kind = call.kind()?;
+    let counter = call.path().split('/').nth(3).and_then(Counter::from_name).ok_or(Problem::NotFound)?;
     call.user()?;
     let Window(window) = call.query("window", WINDOW)?.unwrap_or(Window("hour"));
     let limit = limit(call)?;
     let parameters = |_| {
-        vec![ParameterValue::Str(window.to_owned()), ParameterValue::Uint8(kind.code()), ParameterValue::Int64(limit)]
+        vec![
+            ParameterValue::Str(window.to_owned()),
+            ParameterValue::Uint8(counter.code()),
+            ParameterValue::Int64(limit),
+        ]
     };
     let rows = mysql::query(&settings.mysql_url, call.deadline, SQL, &parameters).await?;
     let row = rows.first().ok_or(Problem::StoreUnavailable)?;
-    let items = gained(kind, &text(row, "items")?).ok_or(Problem::StoreUnavailable)?;
+    let items = gained(counter, &text(row, "items")?).ok_or(Problem::StoreUnavailable)?;
     let as_of = Some(text(row, "as_of")?).filter(|as_of| !as_of.is_empty());
     Ok(Reply::json(&Top { window, as_of, items }))
 }
 
 /// Reads an id and a number for each article.
-fn gained(kind: Kind, text: &str) -> Option<Vec<Gained>> {
+fn gained(counter: Counter, text: &str) -> Option<Vec<Gained>> {
     let words: Vec<&str> = text.split(',').filter(|_| !text.is_empty()).collect();
     let (articles, []) = words.as_chunks() else { return None };
     let one = |&[article, count]: &[&str; 2]| {
-        Some(Gained { kind, article: article.parse().ok()?, count: count.parse().ok()? })
+        Some(Gained { counter, article: article.parse().ok()?, count: count.parse().ok()? })
     };
     articles.iter().map(one).collect()
 }
@@ -84,9 +88,9 @@ mod tests {
 
     #[test]
     fn a_ranking_is_an_id_and_a_number_for_each_article() {
-        for kind in Kind::ALL.iter().copied() {
-            let read = |text| gained(kind, text).map(|all| serde_json::to_string(&all).expect("it serialises"));
-            let count = kind.count();
+        for counter in Counter::all() {
+            let read = |text| gained(counter, text).map(|all| serde_json::to_string(&all).expect("it serialises"));
+            let count = counter.name();
             assert_eq!(
                 read("42,17,auth0|x,1"),
                 Some(format!(r#"[{{"article_id":"42","{count}":17}},{{"article_id":"auth0|x","{count}":1}}]"#))

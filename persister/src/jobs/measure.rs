@@ -15,11 +15,10 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Sets the gauges until `stop`.
 pub(crate) async fn measure(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()> {
-    let observer = stores.kafka.observer()?;
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => (),
-            status = Box::pin(ask(stores, &observer)) => set(&status),
+            status = Box::pin(ask(stores)) => set(&status),
         }
         pause(EVERY, stop).await;
     }

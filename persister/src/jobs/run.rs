@@ -26,12 +26,7 @@ pub(crate) async fn all(stores: Stores, config: &Config, stop: CancellationToken
     start("consume", Box::pin(consume::run(stores.clone(), config.consume, stop.clone())));
     start(
         "snapshot",
-        Box::pin(snapshot::run(
-            stores.clone(),
-            config.snapshot_seconds,
-            config.consume.read_history_days,
-            stop.clone(),
-        )),
+        Box::pin(snapshot::run(stores.clone(), config.snapshot, config.consume.read_history_days, stop.clone())),
     );
     start("trends", Box::pin(trends::run(stores.clone(), stop.clone())));
     start("warm", Box::pin(warm(stores, config.metrics_address.is_some(), stop.clone())));

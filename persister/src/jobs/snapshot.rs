@@ -14,7 +14,8 @@ use tracing::debug;
 use super::supervise::supervise;
 use crate::{
     backoff::pause,
-    ledger::{snapshot, user_reads},
+    config::SnapshotOptions,
+    ledger::{history, snapshot, user_reads},
     metrics,
     store::{StoreError, Stores, place::Place},
 };
@@ -24,20 +25,30 @@ use crate::{
 const PER_PARTITION: usize = 100;
 
 /// Runs until `stop`, over any outage. What a failed snapshot did not save stays listed. Any number may run at once.
-pub(crate) async fn run(stores: Stores, seconds: u64, read_days: u32, stop: CancellationToken) -> anyhow::Result<()> {
-    supervise("snapshot", &stop, || session(&stores, seconds, read_days, &stop)).await;
+pub(crate) async fn run(
+    stores: Stores,
+    options: SnapshotOptions,
+    read_days: u32,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    supervise("snapshot", &stop, || session(&stores, (options, read_days), &stop)).await;
     Ok(())
 }
 
 /// One snapshot, and the pause until the next.
-async fn session(stores: &Stores, seconds: u64, read_days: u32, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn session(
+    stores: &Stores,
+    (options, read_days): (SnapshotOptions, u32),
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let began = Instant::now();
     let saved = save_all(stores, stop).await?;
     debug!(saved, "snapshot");
     metrics::SNAPSHOT_SECONDS.observe_time(began.elapsed());
     metrics::SNAPSHOT_ARTICLES.add(saved, &[]);
     user_reads::forget_old(&stores.mysql, read_days).await?;
-    pause(Duration::from_secs(seconds), stop).await;
+    history::forget_old(&stores.mysql, options.history_days).await?;
+    pause(Duration::from_secs(options.snapshot_seconds), stop).await;
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use contract::{ArticleNumber, Event, Kind, Version};
+use contract::{ArticleNumber, Counter, Event, Version};
 use jiff::Timestamp;
 use sqlx::{MySqlConnection, MySqlPool, query_as, query_scalar};
 
@@ -75,33 +75,38 @@ pub(super) async fn since(
     Ok(deleted.into_iter().collect())
 }
 
-/// Articles that were deleted within the last days, and how many users have each kind on for them since.
+/// Articles that were deleted within the last days, and the counters that they have had since.
 #[derive(Debug, Default)]
-pub(crate) struct Lately(HashMap<ArticleNumber, HashMap<Kind, i64>>);
+pub(crate) struct Lately(HashMap<ArticleNumber, HashMap<Counter, i64>>);
 
 impl Lately {
     /// Ask in the transaction that writes the ranking.
     pub(super) async fn read(connection: &mut MySqlConnection) -> sqlx::Result<Self> {
-        let rows: Vec<(i64, Option<u8>, Option<i64>)> = query_as(
-            "SELECT d.article_id, c.kind, c.count
+        let rows: Vec<(i64, Option<i64>, Option<i64>)> = query_as(
+            "SELECT d.article_id, CAST(c.kind AS SIGNED), c.count
              FROM deleted_article d LEFT JOIN interaction_count c ON c.article_id = d.article_id
-             WHERE d.at > UTC_TIMESTAMP(3) - INTERVAL 2 DAY",
+             WHERE d.at > UTC_TIMESTAMP(3) - INTERVAL 9 DAY
+             UNION ALL
+             SELECT d.article_id, n.counter, CAST(ELT(n.counter - 252, s.uv, s.pv, s.read_count) AS SIGNED)
+             FROM deleted_article d STRAIGHT_JOIN article_stats s ON s.article_id = d.article_id
+             STRAIGHT_JOIN (SELECT 253 AS counter UNION ALL SELECT 254 UNION ALL SELECT 255) n
+             WHERE d.at > UTC_TIMESTAMP(3) - INTERVAL 9 DAY",
         )
         .fetch_all(connection)
         .await?;
         let mut all = Self::default();
-        for (article, kind, count) in rows {
+        for (article, code, count) in rows {
             let Ok(article) = ArticleNumber::try_from(article) else { continue };
             let counts = all.0.entry(article).or_default();
-            counts.extend(kind.and_then(Kind::from_code).zip(count));
+            counts.extend(code.and_then(|code| Counter::from_code(code.try_into().ok()?)).zip(count));
         }
         Ok(all)
     }
 
-    /// By how much the count of a kind has grown, given by how much it had grown with what was before a deletion: a count
+    /// By how much a counter has grown, given by how much it had grown with what was before a deletion: a count
     /// that began again from zero has not grown by more than it is.
-    pub(crate) fn gained(&self, article: ArticleNumber, kind: Kind, gained: i64) -> i64 {
+    pub(crate) fn gained(&self, article: ArticleNumber, counter: Counter, gained: i64) -> i64 {
         let Some(counts) = self.0.get(&article) else { return gained };
-        gained.min(counts.get(&kind).copied().unwrap_or(0))
+        gained.min(counts.get(&counter).copied().unwrap_or(0))
     }
 }

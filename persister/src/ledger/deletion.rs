@@ -10,7 +10,9 @@ use contract::{ArticleId, ArticleNumber, Cause, Kind, Partition, Truth, UserNumb
 use futures::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, query, query_as, query_scalar, raw_sql};
 
-use super::{deleted::Deletion, locks::lock_partitions, names::Names, repair::recount, statements, toggle::toggle};
+use super::{
+    deleted::Deletion, history, locks::lock_partitions, names::Names, repair::recount, statements, toggle::toggle,
+};
 use crate::store::{StoreError, mysql::retried};
 
 /// Rows of one transaction.
@@ -62,6 +64,7 @@ async fn marked(connection: &mut MySqlConnection, article: ArticleNumber, deleti
     .bind(version.seq)
     .execute(&mut *transaction)
     .await?;
+    history::forget_article(&mut transaction, article).await?;
     // A Redis that has lost the removal has an outbox that ends before it.
     if let Some(seen) = statements::write_seen(&[(partition, *version)].into()) {
         raw_sql(AssertSqlSafe(seen)).execute(&mut *transaction).await?;

@@ -9,6 +9,7 @@ use contract::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
+use sqlx::MySqlPool;
 
 use super::{
     apply::apply,
@@ -17,7 +18,7 @@ use super::{
     names::NewNames,
     rows::rows_of,
     settle::{self, Patience},
-    toggle,
+    snapshot, toggle,
 };
 use crate::store::{StoreError, Stores, mysql::is_deadlock, scripts::accepted};
 
@@ -192,7 +193,15 @@ async fn in_mysql(stores: &Stores, since: &Since, pairs: &[Pair]) -> Result<BTre
 }
 
 /// Sets the counters of articles that have none. Returns the outcomes in the same order.
-pub(crate) async fn counters(holder: &mut Holder, rows: &[Counted]) -> Result<Vec<Outcome>, StoreError> {
+///
+/// MySQL first learns which page views are another system's, so that the history does not count them when a snapshot
+/// brings them. If the run ends in between, the next one says it again, or takes it back.
+pub(crate) async fn counters(
+    mysql: &MySqlPool,
+    holder: &mut Holder,
+    rows: &[Counted],
+) -> Result<Vec<Outcome>, StoreError> {
+    snapshot::expect(mysql, rows.iter().map(|row| (row.article.number(), row.pv))).await?;
     let calls: Vec<ImportCounters> = rows
         .iter()
         .map(|Counted { article, pv, reads }| ImportCounters { article: article.clone(), pv: *pv, reads: *reads })
@@ -203,7 +212,10 @@ pub(crate) async fn counters(holder: &mut Holder, rows: &[Counted]) -> Result<Ve
         WAS_THERE => Outcome::Known,
         _ => Outcome::Counted,
     };
-    Ok(outcomes.into_iter().map(outcome).collect())
+    let outcomes: Vec<Outcome> = outcomes.into_iter().map(outcome).collect();
+    let refused = rows.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Counted);
+    snapshot::expect(mysql, refused.map(|(row, _)| (row.article.number(), 0))).await?;
+    Ok(outcomes)
 }
 
 /// The epoch of every partition. It grows with each rebuild.

@@ -12,6 +12,7 @@ pub(crate) mod deletion;
 pub(crate) mod entry;
 pub(crate) mod erased;
 pub(crate) mod erasure;
+pub(crate) mod history;
 pub(crate) mod holds;
 pub(crate) mod import;
 mod json;

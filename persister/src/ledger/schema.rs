@@ -15,11 +15,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// What the components read. They write only through the procedure, which has the rights of the user that created it;
 /// that user must not be dropped.
-const READ_BY_HANDLERS: [(&str, &str); 6] = [
+const READ_BY_HANDLERS: [(&str, &str); 7] = [
     ("name", "kind, number, text"),
     ("interaction", "article_id, kind, user_id, p, status, version_ms, version_seq, updated_at"),
     ("interaction_count", "article_id, kind, count"),
     ("article_stats", "article_id, pv, uv, read_count"),
+    ("history", "article_id, day, counter, gained, lost"),
     ("ranking", "span, kind, place, article_id, gained"),
     ("trends", "kind, as_of"),
 ];

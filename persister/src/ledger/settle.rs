@@ -65,12 +65,11 @@ pub(crate) async fn in_mysql(
         }
         wait(format!("{waiting} outboxes to be relayed")).await?;
     }
-    let observer = stores.kafka.observer()?;
-    let mark = observer.progress().await?;
+    let mark = stores.kafka.progress().await?;
     let mut now = mark.clone();
     while now.behind(&mark) > 0 {
         wait(counted(now.behind(&mark), "event") + " in Kafka to be consumed").await?;
-        now = observer.progress().await?;
+        now = stores.kafka.progress().await?;
     }
     Ok(())
 }

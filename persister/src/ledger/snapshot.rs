@@ -1,14 +1,22 @@
 //! Page views, visitors and reads: from Redis to MySQL.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use contract::{
-    ArticleId, Partition, Version,
+    ArticleId, ArticleNumber, Partition, Version,
     scripts::{Counters, SnapshotDone, SnapshotRead, SnapshotTake, Taken},
 };
-use sqlx::{MySqlPool, QueryBuilder, query, query_as};
+use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, QueryBuilder, query, query_as, raw_sql};
 
-use super::{deleted, names::NewNames};
+use super::{
+    deleted,
+    history::{Day, Viewed, add_viewed},
+    names::NewNames,
+    statements::Rows,
+};
 use crate::store::{
     StoreError,
     scripts::{accepted, call_all},
@@ -61,7 +69,7 @@ pub(crate) async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId
 }
 
 /// Writes counters and the articles' names, in ascending order of articles, like every writer of the table. A late
-/// snapshot never lowers a number. Articles deleted since their counters were read are left out and returned.
+/// snapshot never lowers a number. What the numbers grow by is added to the history in the same transaction. Articles deleted since their counters were read are left out and returned.
 pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<BTreeSet<i64>, StoreError> {
     let mut deleted = BTreeSet::new();
     loop {
@@ -80,16 +88,19 @@ pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<BTreeSet<
 /// Writes nothing if any of the articles has been deleted since, and returns those. It asks after the rows are written and so
 /// locked: a deletion that is recorded later finds them.
 async fn write_unless_deleted(mysql: &MySqlPool, rows: &[&Saved]) -> sqlx::Result<BTreeSet<i64>> {
-    let mut insert =
-        QueryBuilder::new("INSERT INTO article_stats (article_id, pv, uv, uv_sketch, read_count, updated_at) ");
+    let mut insert = QueryBuilder::new(
+        "INSERT INTO article_stats (article_id, pv, uv, uv_sketch, pv_gained, uv_gained, read_count, updated_at) ",
+    );
     insert.push_values(rows, |mut row, Saved { article, of, .. }| {
         let sketch = (!of.uv_sketch.is_empty()).then_some(&of.uv_sketch[..]);
         row.push_bind(article.number().get()).push_bind(of.pv).push_bind(of.uv).push_bind(sketch);
-        row.push_bind(of.reads).push("UTC_TIMESTAMP(3)");
+        row.push_bind(of.pv).push_bind(of.uv).push_bind(of.reads).push("UTC_TIMESTAMP(3)");
     });
-    // Assignments run from left to right: the sketch is compared by the old number of visitors.
+    // Assignments run from left to right: what is gained, and the sketch, are compared by the old numbers.
     insert.push(
         " ON DUPLICATE KEY UPDATE
+            pv_gained = GREATEST(VALUES(pv) - GREATEST(pv, pv_imported), 0),
+            uv_gained = GREATEST(VALUES(uv) - uv, 0),
             pv = GREATEST(pv, VALUES(pv)),
             uv_sketch = IF(VALUES(uv) >= uv, VALUES(uv_sketch), uv_sketch),
             uv = GREATEST(uv, VALUES(uv)),
@@ -108,11 +119,46 @@ async fn write_unless_deleted(mysql: &MySqlPool, rows: &[&Saved]) -> sqlx::Resul
     let read = rows.iter().map(|row| (row.article.number(), row.last));
     let deleted = deleted::since(&mut transaction, read).await?;
     if deleted.is_empty() {
+        remember_growth(&mut transaction, rows).await?;
         transaction.commit().await?;
     } else {
         transaction.rollback().await?;
     }
     Ok(deleted)
+}
+
+/// Adds what these articles have just gained, by MySQL's day.
+async fn remember_growth(connection: &mut MySqlConnection, rows: &[&Saved]) -> sqlx::Result<()> {
+    let articles = rows.iter().map(|row| row.article.number().to_string()).collect::<Vec<_>>().join(",");
+    let sql = format!(
+        "SELECT article_id, pv_gained, uv_gained, CAST(UNIX_TIMESTAMP(UTC_TIMESTAMP(3)) * 1000 AS SIGNED)
+         FROM article_stats WHERE article_id IN ({articles}) AND (pv_gained > 0 OR uv_gained > 0) ORDER BY article_id"
+    );
+    let gained: Vec<(i64, i64, i64, i64)> = query_as(AssertSqlSafe(sql)).fetch_all(&mut *connection).await?;
+    let today = gained.first().map(|(.., now_ms)| Day::of_ms(now_ms.unsigned_abs()));
+    let viewed =
+        |&(article, pv, uv, _): &(i64, i64, i64, i64)| Some(Viewed { article: article.try_into().ok()?, pv, uv });
+    let viewed: Vec<Viewed> = gained.iter().filter_map(viewed).collect();
+    if let Some(today) = today { add_viewed(connection, &viewed, today).await } else { Ok(()) }
+}
+
+/// Records the page views that an import is about to set in Redis: they are another system's, and no growth. An article
+/// that has page views in MySQL has them in Redis too, so the import will not set any.
+pub(super) async fn expect(
+    mysql: &MySqlPool,
+    articles: impl Iterator<Item = (ArticleNumber, u64)>,
+) -> Result<(), StoreError> {
+    let articles: BTreeMap<ArticleNumber, u64> = articles.collect();
+    let mut rows = Rows::new("INSERT INTO article_stats (article_id, pv_imported, updated_at)");
+    for (article, pv) in &articles {
+        rows.push(format_args!("({article},{pv},UTC_TIMESTAMP(3))"));
+    }
+    if let Some(insert) =
+        rows.finish("pv_imported = IF(pv = 0 OR VALUES(pv_imported) = 0, VALUES(pv_imported), pv_imported)")
+    {
+        raw_sql(AssertSqlSafe(insert)).execute(mysql).await?;
+    }
+    Ok(())
 }
 
 /// Reports to Redis which counters are saved. An article that changed meanwhile stays listed.

@@ -17,21 +17,21 @@ use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use super::batch::{Deltas, Latest, Reader, State};
 
 /// `VALUES (…),(…)` of rows. Nothing without rows.
-struct Rows(String);
+pub(super) struct Rows(String);
 
 impl Rows {
-    fn new(insert: &str) -> Self {
+    pub(super) fn new(insert: &str) -> Self {
         Self(format!("{insert} VALUES "))
     }
 
-    fn push(&mut self, row: std::fmt::Arguments<'_>) {
+    pub(super) fn push(&mut self, row: std::fmt::Arguments<'_>) {
         if self.0.ends_with(')') {
             self.0.push(',');
         }
         let _ = self.0.write_fmt(row);
     }
 
-    fn finish(mut self, on_duplicate: &str) -> Option<String> {
+    pub(super) fn finish(mut self, on_duplicate: &str) -> Option<String> {
         if !self.0.ends_with(')') {
             return None;
         }

@@ -1,31 +1,50 @@
-//! The ranking of articles by kind, and what its job goes on from: all of it changes in one transaction.
+//! The ranking of articles by counter, the history of what the stream tells, and what their job goes on from: all of it
+//! changes in one transaction.
 
 use std::time::Duration;
 
-use contract::{ArticleNumber, Kind};
+use contract::{ArticleNumber, Counter};
 use jiff::Timestamp;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool, QueryBuilder, query, query_as, query_scalar};
 
-use super::deleted::Lately;
+use super::{
+    deleted::{self, Lately},
+    history::{self, Changes, Viewed},
+};
 use crate::store::{Store, StoreError, within};
 
 /// A transaction that takes so long waits for a server that has stalled.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The row of what is of no kind.
-const COMMON: u8 = 0;
+/// The row of what is of no counter.
+pub(crate) const COMMON: u8 = 0;
 
-/// What the job goes on from, each part small enough for one statement.
-pub(crate) struct Parts {
-    /// Of no kind.
+/// What was written last.
+pub(crate) struct Written {
+    /// How often it was written.
+    pub(crate) writes: i64,
+    /// Of no counter.
     pub(crate) common: Vec<u8>,
-    pub(crate) by_kind: Vec<(Kind, Vec<u8>)>,
+    pub(crate) by_counter: Vec<(Counter, Vec<u8>)>,
 }
 
-/// The articles that gained most of a kind within a span, best first, each with how many.
+/// What is written together.
+pub(crate) struct Checkpoint<'a, P, T> {
+    /// How often it was written before. If another process has written meanwhile, it is not written.
+    pub(crate) writes: i64,
+    /// The state by code, that of [`COMMON`] first, each part small enough for one statement.
+    pub(crate) parts: P,
+    pub(crate) ranking: Option<Ranking<T>>,
+    /// What the history does not have yet.
+    pub(crate) changes: &'a Changes,
+    /// The page views and visitors that the state has now.
+    pub(crate) viewed: &'a [Viewed],
+}
+
+/// The articles of which a counter gained most within a span, best first, each with how much.
 pub(crate) struct Top {
     pub(crate) span: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) counter: Counter,
     pub(crate) articles: Vec<(ArticleNumber, i64)>,
 }
 
@@ -36,28 +55,27 @@ pub(crate) struct Ranking<T> {
     pub(crate) tops: T,
 }
 
-/// What was written last; none if nothing was. A kind that this release does not know is left out.
-pub(crate) async fn load(mysql: &MySqlPool) -> Result<Option<Parts>, StoreError> {
-    let rows: Vec<(u8, Vec<u8>)> = query_as("SELECT kind, state FROM trends").fetch_all(mysql).await?;
-    let (mut common, mut by_kind) = (None, Vec::new());
-    for (code, state) in rows {
+/// Reads what was written last; none if nothing was. A counter that this release does not know is left out.
+pub(crate) async fn load(mysql: &MySqlPool) -> Result<Option<Written>, StoreError> {
+    let rows: Vec<(u8, i64, Vec<u8>)> = query_as("SELECT kind, writes, state FROM trends").fetch_all(mysql).await?;
+    let (mut common, mut by_counter) = (None, Vec::new());
+    for (code, writes, state) in rows {
         if code == COMMON {
-            common = Some(state);
-        } else if let Some(kind) = Kind::from_code(code) {
-            by_kind.push((kind, state));
+            common = Some((writes, state));
+        } else if let Some(counter) = Counter::from_code(code) {
+            by_counter.push((counter, state));
         }
     }
-    Ok(common.map(|common| Parts { common, by_kind }))
+    Ok(common.map(|(writes, common)| Written { writes, common, by_counter }))
 }
 
-/// Writes the state; and the ranking, if there is a new one.
+/// Writes all of it, or nothing. After an error nobody knows which: read again what was written.
 pub(crate) async fn write(
     mysql: &MySqlPool,
-    state: Parts,
-    ranking: Option<Ranking<impl FnOnce(&Lately) -> Vec<Top>>>,
+    checkpoint: Checkpoint<'_, impl Iterator<Item = (u8, Vec<u8>)>, impl FnOnce(&Lately) -> Vec<Top>>,
 ) -> Result<(), StoreError> {
     let mut connection = mysql.acquire().await?;
-    let outcome = within(PATIENCE, Store::Mysql, transaction(&mut connection, state, ranking)).await;
+    let outcome = within(PATIENCE, Store::Mysql, transaction(&mut connection, checkpoint)).await;
     if outcome.is_err() {
         // Whatever the transaction's state is, the server ends it with the connection.
         connection.close_on_drop();
@@ -67,30 +85,47 @@ pub(crate) async fn write(
 
 async fn transaction(
     connection: &mut MySqlConnection,
-    state: Parts,
-    ranking: Option<Ranking<impl FnOnce(&Lately) -> Vec<Top>>>,
-) -> sqlx::Result<()> {
+    checkpoint: Checkpoint<'_, impl Iterator<Item = (u8, Vec<u8>)>, impl FnOnce(&Lately) -> Vec<Top>>,
+) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
-    let as_of = ranking.as_ref().map(|ranking| ranking.as_of.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
-    // First, since this row is also the lock that keeps two processes from replacing the rest at once.
-    part(&mut transaction, COMMON, as_of, state.common).await?;
-    for (kind, state) in state.by_kind {
-        part(&mut transaction, kind.code(), None, state).await?;
+    // First, since the lock of this row also keeps two processes from replacing the rest at once.
+    let writes: Option<i64> = query_scalar("SELECT writes FROM trends WHERE kind = ? FOR UPDATE")
+        .bind(COMMON)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    if writes.unwrap_or_default() != checkpoint.writes {
+        return Err(StoreError::Other("another process has counted meanwhile".to_owned()));
     }
-    if let Some(Ranking { tops, .. }) = ranking {
+    let as_of = checkpoint.ranking.as_ref().map(|ranking| ranking.as_of.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
+    for (code, state) in checkpoint.parts {
+        let as_of = as_of.as_deref().filter(|_| code == COMMON);
+        part(&mut transaction, (code, checkpoint.writes + 1), as_of, state).await?;
+    }
+    if let Some(Ranking { tops, .. }) = checkpoint.ranking {
         let lately = Lately::read(&mut transaction).await?;
         rank(&mut transaction, tops(&lately)).await?;
     }
-    transaction.commit().await
+    // A deletion takes the lock of the first row too, so it is either known here, or finds what is added here.
+    let firsts = history::firsts(checkpoint.changes);
+    let deleted = deleted::since(&mut transaction, firsts.into_iter()).await?;
+    history::add(&mut transaction, checkpoint.changes, &deleted).await?;
+    history::take_viewed(&mut transaction, checkpoint.viewed).await?;
+    Ok(transaction.commit().await?)
 }
 
-async fn part(connection: &mut MySqlConnection, code: u8, as_of: Option<String>, state: Vec<u8>) -> sqlx::Result<()> {
+async fn part(
+    connection: &mut MySqlConnection,
+    (code, writes): (u8, i64),
+    as_of: Option<&str>,
+    state: Vec<u8>,
+) -> sqlx::Result<()> {
     query(
-        "INSERT INTO trends (kind, as_of, state) VALUES (?, ?, ?)
-         ON DUPLICATE KEY UPDATE as_of = COALESCE(VALUES(as_of), as_of), state = VALUES(state)",
+        "INSERT INTO trends (kind, as_of, writes, state) VALUES (?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE as_of = COALESCE(VALUES(as_of), as_of), writes = VALUES(writes), state = VALUES(state)",
     )
     .bind(code)
     .bind(as_of)
+    .bind(writes)
     .bind(state)
     .execute(connection)
     .await?;
@@ -99,13 +134,13 @@ async fn part(connection: &mut MySqlConnection, code: u8, as_of: Option<String>,
 
 async fn rank(connection: &mut MySqlConnection, tops: Vec<Top>) -> sqlx::Result<()> {
     query("DELETE FROM ranking").execute(&mut *connection).await?;
-    for Top { span, kind, articles } in tops {
+    for Top { span, counter, articles } in tops {
         if articles.is_empty() {
             continue;
         }
         let mut insert = QueryBuilder::new("INSERT INTO ranking (span, kind, place, article_id, gained) ");
         insert.push_values((1_i32..).zip(articles), |mut row, (place, (article, gained))| {
-            row.push_bind(span).push_bind(kind.code()).push_bind(place).push_bind(article.get()).push_bind(gained);
+            row.push_bind(span).push_bind(counter.code()).push_bind(place).push_bind(article.get()).push_bind(gained);
         });
         insert.build().execute(&mut *connection).await?;
     }

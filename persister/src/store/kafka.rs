@@ -1,5 +1,6 @@
 //! Kafka's address, and the settings of every client.
 
+pub(crate) mod lost;
 pub(super) mod reasons;
 mod security;
 

@@ -37,12 +37,11 @@ impl Kafka {
         since: Option<Timestamp>,
         stop: &CancellationToken,
     ) -> Result<Log, StoreError> {
-        let observer = self.observer()?;
-        let ends = observer.ends(topic).await?;
+        let ends = self.ends(topic).await?;
         let mut left: BTreeMap<i32, (i64, i64)> = ends.into_iter().filter(|(_, (first, next))| first < next).collect();
         if let Some(since) = since {
             let partitions: Vec<i32> = left.keys().copied().collect();
-            for (partition, begin) in observer.begins(topic, &partitions, since).await? {
+            for (partition, begin) in self.begins(topic, &partitions, since).await? {
                 if let Some((next, _)) = left.get_mut(&partition) {
                     *next = (*next).max(begin);
                 }
@@ -53,7 +52,7 @@ impl Kafka {
 
     /// Opens the event topic at the first record that the group has not applied.
     pub(crate) async fn unapplied(&self, stop: &CancellationToken) -> Result<Log, StoreError> {
-        let Progress(ends) = self.observer()?.progress().await?;
+        let Progress(ends) = self.progress().await?;
         let left = ends.into_iter().map(|(partition, end)| (partition, (end.committed, end.next))).collect();
         self.read(&self.topic, left, stop)
     }

@@ -9,7 +9,7 @@ use rdkafka::{
 };
 
 use super::{
-    error::StoreError,
+    error::{Store, StoreError},
     kafka::{
         GROUP, Kafka, METADATA,
         reasons::{Reasons, with_reason},
@@ -24,29 +24,9 @@ const SKEW_MS: i64 = 3_600_000;
 pub(crate) type Ends = BTreeMap<i32, (i64, i64)>;
 
 impl Kafka {
-    /// A client that reads the topic's ends and the group's offsets without joining the group.
-    pub(crate) fn observer(&self) -> Result<Observer, StoreError> {
-        let consumer = if let Some(consumer) = self.shared.observer.get() {
-            consumer
-        } else {
-            let consumer = self.client().set("group.id", GROUP).create_with_context(Reasons::default())?;
-            // Of two that are created at the same time, one is kept.
-            self.shared.observer.get_or_init(|| Arc::new(consumer))
-        };
-        Ok(Observer { consumer: Arc::clone(consumer), kafka: self.clone() })
-    }
-}
-
-/// Reads the group's position.
-pub(crate) struct Observer {
-    consumer: Arc<BaseConsumer<Reasons>>,
-    kafka: Kafka,
-}
-
-impl Observer {
     /// The ends of the event topic, and the group's committed offsets.
     pub(crate) async fn progress(&self) -> Result<Progress, StoreError> {
-        let topic = self.kafka.topic.clone();
+        let topic = self.topic.clone();
         self.ask(move |consumer| progress(consumer, &topic)).await
     }
 
@@ -69,7 +49,7 @@ impl Observer {
 
     /// The number of records in the dead-letter queue.
     pub(crate) async fn dead_letters(&self) -> Result<i64, StoreError> {
-        Ok(self.ends(&self.kafka.dlq_topic).await?.values().map(|(first, next)| next - first).sum())
+        Ok(self.ends(&self.dlq_topic).await?.values().map(|(first, next)| next - first).sum())
     }
 
     /// For each of these partitions, the offset of the first record that may hold an event from `since` on; the end if
@@ -84,16 +64,34 @@ impl Observer {
         self.ask(move |consumer| begin_at(consumer, &topic, &partitions, since)).await
     }
 
-    /// librdkafka's queries block their thread.
+    /// Asks a client that reads ends and offsets without joining the group; librdkafka's queries block their thread. After
+    /// a failure the next question creates a new client, because one that has lost all brokers may never find them again.
     async fn ask<T: Send + 'static>(
         &self,
         query: impl FnOnce(&BaseConsumer<Reasons>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let consumer = Arc::clone(&self.consumer);
-        let asking = move || with_reason(&consumer, query(&consumer));
+        let client = self.observer()?;
+        let kafka = self.clone();
+        let asking = move || {
+            let answer = with_reason(&client, query(&client));
+            if answer.as_ref().is_err_and(|error| error.store() == Some(Store::Kafka)) {
+                kafka.shared.observer().take_if(|kept| Arc::ptr_eq(kept, &client));
+            }
+            answer
+        };
         tokio::task::spawn_blocking(asking)
             .await
             .map_err(|_| StoreError::Other("a query of Kafka panicked".to_owned()))?
+    }
+
+    fn observer(&self) -> Result<Arc<BaseConsumer<Reasons>>, StoreError> {
+        let mut kept = self.shared.observer();
+        if let Some(client) = &*kept {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(self.client().set("group.id", GROUP).create_with_context(Reasons::default())?);
+        *kept = Some(Arc::clone(&client));
+        Ok(client)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     error::Error as _,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,14 +13,14 @@ use contract::Partition;
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord},
 };
 
 use super::{
     error::{Store, StoreError},
     kafka::{DELIVERY, Kafka},
     partitions::Partitions,
-    shared::Producing,
+    shared::{Open, Producing},
 };
 
 impl Kafka {
@@ -26,19 +29,16 @@ impl Kafka {
     pub(crate) async fn producer(&self) -> Result<Producer, StoreError> {
         let asked = Instant::now();
         let mut state = self.shared.producing.lock().await;
-        let (client, partitions) = match &state.open {
-            // After a fatal error librdkafka sends nothing more.
-            Some((client, partitions)) if client.client().fatal_error().is_none() => {
-                (client.clone(), Arc::clone(partitions))
-            }
+        let open = match &state.open {
+            Some(open) if open.is_usable() => Arc::clone(open),
             _ => {
                 let partitions = Arc::new(Partitions::new(self.partitions(&mut state, asked).await?));
-                let client = self.open()?;
-                state.open = Some((client.clone(), Arc::clone(&partitions)));
-                (client, partitions)
+                let open = Arc::new(Open { client: self.open()?, partitions, lost: AtomicBool::new(false) });
+                state.open = Some(Arc::clone(&open));
+                open
             }
         };
-        Ok(Producer { client, partitions, topic: self.topic.clone(), dlq_topic: self.dlq_topic.clone() })
+        Ok(Producer { open, topic: self.topic.clone(), dlq_topic: self.dlq_topic.clone() })
     }
 
     /// Asks Kafka. A failure is the answer for everybody who waited for it.
@@ -57,9 +57,8 @@ impl Kafka {
 
     async fn ask_for_topics(&self) -> Result<i32, StoreError> {
         // Use a consumer: a broker may create a topic that a producer asks for.
-        let observer = self.observer()?;
-        let partitions = observer.ends(&self.topic).await?.len();
-        observer.ends(&self.dlq_topic).await?;
+        let partitions = self.ends(&self.topic).await?.len();
+        self.ends(&self.dlq_topic).await?;
         i32::try_from(partitions)
             .map_err(|_| StoreError::Answer(Store::Kafka, "more partitions than it can have".to_owned()))
     }
@@ -84,8 +83,7 @@ fn in_words(error: &StoreError) -> String {
 /// Writes to Kafka with the contract's guarantees.
 #[derive(Clone)]
 pub(crate) struct Producer {
-    client: FutureProducer,
-    partitions: Arc<Partitions>,
+    open: Arc<Open>,
     topic: String,
     dlq_topic: String,
 }
@@ -95,30 +93,24 @@ pub(crate) type DeadLetterHeaders<'a> = &'a [(&'a str, &'a str)];
 
 impl Producer {
     /// Queues an event. All events of one of our partitions go to one partition of the topic, so that consumers of
-    /// different partitions do not wait for each other's locks. The future ends when Kafka has the event or has refused
-    /// it.
-    pub(crate) async fn send(
-        &self,
-        partition: Partition,
-        key: &str,
-        event: &[u8],
-    ) -> Result<DeliveryFuture, StoreError> {
-        let to = i32::from(partition.get()) % self.partitions.now(&self.client, &self.topic);
+    /// different partitions do not wait for each other's locks.
+    pub(crate) async fn send(&self, partition: Partition, key: &str, event: &[u8]) -> Result<Delivery, StoreError> {
+        let to = i32::from(partition.get()) % self.open.partitions.now(&self.open.client, &self.topic);
         self.queue(FutureRecord::to(&self.topic).partition(to).key(key).payload(event)).await
     }
 
     /// Queues a record that cannot be applied, with the reason.
-    pub(crate) async fn bury(&self, bytes: &[u8], why: DeadLetterHeaders<'_>) -> Result<DeliveryFuture, StoreError> {
+    pub(crate) async fn bury(&self, bytes: &[u8], why: DeadLetterHeaders<'_>) -> Result<Delivery, StoreError> {
         let headers = why.iter().fold(OwnedHeaders::new_with_capacity(why.len()), |headers, (key, value)| {
             headers.insert(Header { key, value: Some(*value) })
         });
         self.queue(FutureRecord::<str, [u8]>::to(&self.dlq_topic).payload(bytes).headers(headers)).await
     }
 
-    async fn queue(&self, mut record: FutureRecord<'_, str, [u8]>) -> Result<DeliveryFuture, StoreError> {
+    async fn queue(&self, mut record: FutureRecord<'_, str, [u8]>) -> Result<Delivery, StoreError> {
         loop {
-            match self.client.send_result(record) {
-                Ok(delivery) => return Ok(delivery),
+            match self.open.client.send_result(record) {
+                Ok(result) => return Ok(Delivery { result, by: Arc::clone(&self.open) }),
                 // The queue has room again within the delivery timeout.
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
                     record = again;
@@ -130,11 +122,24 @@ impl Producer {
     }
 }
 
-/// Waits until Kafka has a queued record.
-pub(crate) async fn delivered(delivery: DeliveryFuture) -> Result<(), StoreError> {
-    match delivery.await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err((error, _))) => Err(error.into()),
-        Err(_) => Err(KafkaError::Canceled.into()),
+/// A queued record on its way.
+pub(crate) struct Delivery {
+    result: DeliveryFuture,
+    by: Arc<Open>,
+}
+
+impl Delivery {
+    /// Waits until Kafka has the record or has refused it.
+    pub(crate) async fn done(self) -> Result<(), StoreError> {
+        match self.result.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((error, _))) => {
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut) {
+                    self.by.lost.store(true, Ordering::Relaxed);
+                }
+                Err(error.into())
+            }
+            Err(_) => Err(KafkaError::Canceled.into()),
+        }
     }
 }

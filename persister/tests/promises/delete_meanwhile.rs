@@ -5,15 +5,16 @@ use std::{
     time::Duration,
 };
 
-use contract::{Kind, Partition, Truth, keys};
+use contract::{Event, Kind, Partition, Truth, keys};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rdkafka::Message as _;
 use sqlx::{AssertSqlSafe, MySqlPool, query_scalar, raw_sql};
 use stack::{Proxy, wait_for};
 
 use crate::{
     caller::Caller,
     delete_article::number,
-    world::{LIMIT, World},
+    world::{LIMIT, World, place_of, record},
 };
 
 /// Users of each client.
@@ -172,4 +173,33 @@ async fn a_snapshot_that_was_read_before_a_deletion_saves_nothing_of_the_article
     assert_eq!(caller.view("42", "1").await.0, 1);
     world.saved().await;
     world.assert_views("42").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_article_has_no_history_and_redelivery_brings_none_back() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let mut caller = world.caller().await;
+    for kind in Kind::ALL.iter().copied() {
+        caller.toggled(kind, 1 + place_of(kind), 42, true).await;
+        caller.toggled(kind, 1 + place_of(kind), 43, true).await;
+    }
+    world.viewed(42, 5, 2).await;
+    world.views_saved(42, 5).await;
+    world.settled().await;
+    let mut of_other = world.counted_history().await;
+    assert_eq!(of_other.keys().filter(|(article, ..)| *article == 42).count(), Kind::COUNT + 2);
+    of_other.retain(|(article, ..), _| *article != 42);
+
+    assert_eq!(world.ask(&["delete-article", "--article", "42"]).await.0, 0);
+    assert_eq!(world.counted_history().await, of_other);
+    let again = world.records("interaction.events", 2 * Kind::COUNT).await;
+    let again: Vec<Event> = again.iter().map(|found| Event::from_json(found.payload().unwrap()).unwrap()).collect();
+    world.publish(again.iter().map(record)).await;
+    assert_eq!(world.counted_history().await, of_other);
+
+    // A job without a checkpoint counts what was before the deletion again, and leaves it out.
+    world.run_sql("DELETE FROM trends").await;
+    assert_eq!(world.counted_history().await, of_other);
 }

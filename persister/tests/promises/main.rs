@@ -11,6 +11,7 @@ mod delete_meanwhile;
 mod dlq;
 mod erase;
 mod grow;
+mod history;
 mod import;
 mod loss;
 mod migrate;

@@ -6,11 +6,12 @@ use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, Row as _, mysql::MyS
 use crate::world::{World, any_of};
 
 /// What the components read, and of which tables.
-const READ: [&str; 6] = [
+const READ: [&str; 7] = [
     "SELECT kind, number, text FROM name",
     "SELECT article_id, kind, user_id, p, status, version_ms, version_seq, updated_at FROM interaction",
     "SELECT article_id, kind, count FROM interaction_count",
     "SELECT article_id, pv, uv, read_count FROM article_stats",
+    "SELECT article_id, day, counter, gained, lost FROM history",
     "SELECT span, kind, place, article_id, gained FROM ranking",
     "SELECT kind, as_of FROM trends",
 ];

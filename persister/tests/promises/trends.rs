@@ -58,8 +58,8 @@ fn ranked<'a>(events: impl IntoIterator<Item = &'a Event>) -> Ranked {
 }
 
 impl World {
-    /// The rankings of the hour and of the day, once every event that is in Kafka now is counted.
-    async fn rankings(&self) -> [Ranked; 2] {
+    /// Waits until every event that is in Kafka now is counted.
+    pub(crate) async fn counted(&self) {
         let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
         wait_for("a ranking of now", LIMIT, async || {
             let known: Option<bool> =
@@ -72,6 +72,11 @@ impl World {
         })
         .await
         .unwrap();
+    }
+
+    /// The rankings of the hour and of the day, once every event that is in Kafka now is counted.
+    async fn rankings(&self) -> [Ranked; 2] {
+        self.counted().await;
         let mut both = [Ranked::new(), Ranked::new()];
         for (span, ranking) in ["hour", "day"].into_iter().zip(&mut both) {
             let rows = "SELECT kind, article_id, gained FROM ranking WHERE span = ? ORDER BY kind, place";
@@ -158,7 +163,7 @@ async fn a_killed_job_goes_on_from_its_checkpoint_and_misses_and_repeats_nothing
     assert_eq!(world.rankings().await, [Ranked::new(), Ranked::new()]);
     // These records are so old that a job without a checkpoint would not read them. So only the checkpoint can have them.
     let mut events = changes(0, 500);
-    world.publish_as_of(&events, 30 * HOUR_MS).await;
+    world.publish_as_of(&events, 200 * HOUR_MS).await;
     let expected = ranked(&events);
     assert_eq!(world.rankings().await, [expected.clone(), expected]);
 

@@ -25,6 +25,7 @@ fn routes() -> Vec<(&'static str, String)> {
         ("POST", "/v1/articles/1201/views"),
         ("POST", "/v1/articles/1201/reads"),
         ("GET", "/v1/articles/1201/interactions"),
+        ("GET", "/v1/articles/1201/history"),
         ("GET", "/v1/interactions?article_ids=1201"),
         ("GET", "/v1/interactions/totals?article_ids=1201"),
         ("GET", "/v1/openapi.json"),

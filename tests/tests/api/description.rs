@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use contract::Kind;
+use contract::{Counter, Kind};
 use reqwest::Method;
 use serde_json::Value;
 use tests::{DESCRIPTION, conforms, resolved};
@@ -21,13 +21,14 @@ fn paths() -> Result<Vec<(String, BTreeSet<String>)>> {
     paths.iter().map(|(path, item)| Ok((path.clone(), methods(item)?))).collect()
 }
 
-/// The paths that a route stands for: one for each kind where it ends in a kind or its count; `:id` is `{id}`.
+/// The paths that a route stands for: one for each kind or counter where it ends in one; `:id` is `{id}`.
 fn templates(route: &str) -> Vec<String> {
     let route = route.replace("/:id", "/{id}").replace("/:slug", "/{slug}");
     let of_kinds = |before: &str, word: fn(Kind) -> &'static str| {
         Kind::ALL.iter().map(|kind| format!("{before}/{}", word(*kind))).collect()
     };
     match route.rsplit_once("/:") {
+        Some((before, "counter")) => Counter::all().map(|counter| format!("{before}/{}", counter.name())).collect(),
         Some((before, "kind")) => of_kinds(before, Kind::name),
         Some((before, "count")) => of_kinds(before, Kind::count),
         _ => vec![route],

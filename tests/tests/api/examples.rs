@@ -9,7 +9,7 @@ mod pods;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use contract::{Kind, Truth, UserId, keys};
+use contract::{Counter, Kind, Truth, UserId, keys};
 use handler_common::{VIEW_LIFETIME, ViewToken, Viewer};
 use redis::AsyncCommands;
 use reqwest::Method;
@@ -25,6 +25,7 @@ const VIEW: &str = "POST /v1/articles/{id}/views";
 const READ: &str = "POST /v1/articles/{id}/reads";
 const INTERACTIONS: &str = "GET /v1/articles/{id}/interactions";
 const BATCH: &str = "GET /v1/interactions";
+const HISTORY: &str = "GET /v1/articles/{id}/history";
 const TOTALS: &str = "GET /v1/interactions/totals";
 const READY: &str = "GET /readyz";
 const PROBLEM: &str = "GET /v1/problems/{slug}";
@@ -41,7 +42,6 @@ struct Of {
     on: String,
     off: String,
     mine: String,
-    top: String,
     listed: Option<String>,
 }
 
@@ -52,7 +52,6 @@ impl Of {
             on: format!("PUT /v1/articles/{{id}}/{kind}"),
             off: format!("DELETE /v1/articles/{{id}}/{kind}"),
             mine: format!("GET /v1/me/{}", kind.count()),
-            top: format!("GET /v1/top/{}", kind.count()),
             listed: kind.listed().map(|list| format!("GET /v1/articles/{{id}}/{list}")),
         })
     }
@@ -120,9 +119,16 @@ async fn story(examples: &Examples, pods: &Pods) -> Result<String> {
     examples.replay(INTERACTIONS, "200 anonymous", examples.ask(usual, INTERACTIONS)).await?;
     examples.replay(BATCH, "200 example", examples.ask(usual, BATCH).user(USER)).await?;
     examples.replay(TOTALS, "200 example", examples.ask(usual, TOTALS)).await?;
-    for of in Of::each() {
-        ranked_and_listed(examples, usual, &of).await?;
+    for counter in Counter::all() {
+        ranked(examples, usual, counter).await?;
     }
+    for listed in Of::each().filter_map(|of| of.listed) {
+        let first = format!("{}?limit=1", examples.path(&listed, "42"));
+        examples
+            .eventually(&listed, "200 example", async || examples.ask_at(usual, &listed, &first).send().await)
+            .await?;
+    }
+    examples.eventually(HISTORY, "200 example", async || examples.ask(usual, HISTORY).send().await).await?;
     examples.ask(usual, PROBLEM).good().await?;
     for operation in examples.operations(|name, _| name == READY || name.starts_with("GET /healthz/")) {
         examples.replay(operation, "200 example", examples.ask(usual, operation)).await?;
@@ -147,19 +153,20 @@ async fn switched_on_and_off(examples: &Examples, api: &Api, of: &Of) -> Result<
     Ok(())
 }
 
-async fn ranked_and_listed(examples: &Examples, api: &Api, of: &Of) -> Result<()> {
-    let article = ARTICLE.to_string();
+fn top_of(counter: Counter) -> String {
+    format!("GET /v1/top/{}", counter.name())
+}
+
+async fn ranked(examples: &Examples, api: &Api, counter: Counter) -> Result<()> {
+    let (article, ranking) = (ARTICLE.to_string(), top_of(counter));
     // Other tests have articles of their own.
     let top = async || {
-        let mut answer = examples.ask(api, &of.top).send().await?;
+        let mut answer = examples.ask(api, &ranking).send().await?;
         let items = answer.body["items"].as_array_mut().context("items")?;
         items.retain(|item| item["article_id"].as_str() == Some(&article));
         Ok(answer)
     };
-    examples.eventually(&of.top, "200 example", top).await?;
-    let Some(listed) = &of.listed else { return Ok(()) };
-    let first = format!("{}?limit=1", examples.path(listed, &article));
-    examples.eventually(listed, "200 example", async || examples.ask_at(api, listed, &first).send().await).await
+    examples.eventually(&ranking, "200 example", top).await
 }
 
 /// A read, by a body of that type.
@@ -195,9 +202,13 @@ async fn refused(examples: &Examples, api: &Api, stack: &Stack) -> Result<()> {
         }
         queries.push((of.mine, "400 bad-query", "?limit=0"));
         queries.extend(of.listed.map(|listed| (listed, "400 bad-query", "?limit=0")));
-        queries.push((of.top.clone(), "400 window", "?window=week"));
-        queries.push((of.top, "400 limit", "?limit=0"));
     }
+    for top in Counter::all().map(top_of) {
+        queries.push((top.clone(), "400 window", "?window=month"));
+        queries.push((top, "400 limit", "?limit=0"));
+    }
+    queries.push((HISTORY.to_owned(), "400 by", "?by=week"));
+    queries.push((HISTORY.to_owned(), "400 days", "?days=367"));
     for (operation, name, query) in queries {
         let target = examples.path(&operation, &article) + query;
         examples.replay(&operation, name, examples.ask_at(api, &operation, &target).user(USER)).await?;

@@ -12,6 +12,7 @@ fn routes() -> impl Iterator<Item = (String, &'static str)> {
         ("/v1/articles/3001/views", "POST"),
         ("/v1/articles/3001/reads", "POST"),
         ("/v1/articles/3001/interactions", "GET"),
+        ("/v1/articles/3001/history", "GET"),
         ("/v1/interactions", "GET"),
         ("/v1/interactions/totals", "GET"),
     ];
@@ -50,9 +51,9 @@ fn every_answer_says_its_length_and_is_not_kept_unless_it_is_the_same_for_everyb
 /// What is answered without a token, as `spin.toml` has it.
 const KEPT: &str = "public, max-age=1, stale-while-revalidate=5";
 
-/// The counters of articles.
+/// The counters of articles, and their history.
 fn is_of_everybody(path: &str) -> bool {
-    path.contains("/interactions")
+    path.contains("/interactions") || path.ends_with("/history")
 }
 
 #[test]

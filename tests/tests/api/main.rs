@@ -7,6 +7,7 @@ mod docs;
 mod examples;
 mod exclusion;
 mod headers;
+mod history;
 mod ids;
 mod kinds;
 mod limits;

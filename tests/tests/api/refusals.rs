@@ -2,7 +2,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use contract::{
-    Kind,
+    Counter, Kind,
     keys::{self, BarSet},
 };
 use reqwest::Method;
@@ -12,7 +12,7 @@ use tests::Ask;
 use crate::{kinds, on_system};
 
 /// Checks that the answer is this problem, in the shape of RFC 9457, and that it names no part of the system.
-async fn refused(ask: Ask, status: u16, name: &str) -> Result<()> {
+pub(crate) async fn refused(ask: Ask, status: u16, name: &str) -> Result<()> {
     let answer = ask.send().await?;
     assert_eq!(
         (answer.status.as_u16(), &answer.body["type"]),
@@ -94,9 +94,9 @@ fn a_query_that_is_not_understood_is_400() -> Result<()> {
                 }
             }
         }
-        for bad in ["week", "Hour", "60", "hour,day", "hour&window=day"] {
-            for kind in Kind::ALL {
-                refused(api.get(&format!("/v1/top/{}?window={bad}", kind.count())), 400, "bad-query").await?;
+        for bad in ["month", "Hour", "60", "hour,day", "hour&window=day"] {
+            for counter in Counter::all() {
+                refused(api.get(&format!("/v1/top/{}?window={bad}", counter.name())), 400, "bad-query").await?;
             }
         }
         Ok(())
@@ -179,9 +179,13 @@ fn nobody_acts_without_a_token_that_holds() -> Result<()> {
 }
 
 fn open_to_anyone() -> impl Iterator<Item = String> {
-    let fixed =
-        ["/v1/articles/1/interactions", "/v1/interactions?article_ids=1", "/v1/interactions/totals?article_ids=1"];
-    let tops = Kind::ALL.iter().map(|kind| format!("/v1/top/{}", kind.count()));
+    let fixed = [
+        "/v1/articles/1/interactions",
+        "/v1/interactions?article_ids=1",
+        "/v1/interactions/totals?article_ids=1",
+        "/v1/articles/1/history",
+    ];
+    let tops = Counter::all().map(|counter| format!("/v1/top/{}", counter.name()));
     let lists = Kind::ALL.iter().filter_map(|kind| Some(format!("/v1/articles/1/{}", kind.listed()?)));
     fixed.map(str::to_owned).into_iter().chain(tops).chain(lists)
 }
@@ -198,6 +202,9 @@ fn an_unknown_path_is_404() -> Result<()> {
             "/v1/articles/1/interactions/x",
             "/v1/me",
             "/v1/top",
+            "/v1/articles/1/history/day",
+            "/v1/me/pv",
+            "/v1/top/history",
             "/v1/interactions/total",
             "/healthz",
             "/healthz/other",
@@ -256,7 +263,12 @@ fn a_wrong_method_is_405() -> Result<()> {
                 (format!("/v1/top/{count}"), "GET"),
             ]
         });
-        let fixed = [("/v1/articles/1/views", "POST"), ("/v1/interactions", "GET")];
+        let fixed = [
+            ("/v1/articles/1/views", "POST"),
+            ("/v1/articles/1/history", "GET"),
+            ("/v1/interactions", "GET"),
+            ("/v1/top/pv", "GET"),
+        ];
         for (path, allow) in fixed.map(|(path, allow)| (path.to_owned(), allow)).into_iter().chain(kinds) {
             refused(api.ask(Method::PATCH, &path), 405, "method-not-allowed").await?;
             assert_eq!(api.ask(Method::PATCH, &path).send().await?.header("allow"), allow);

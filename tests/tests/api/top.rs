@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use contract::Kind;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -13,9 +13,9 @@ use crate::on_system;
 /// A ranking is made every ten seconds, and the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Until these of the kind's articles have so many users more, in this order, in both windows.
+/// Until these of the kind's articles have so many users more, in this order, in every window.
 async fn ranked(api: &Api, (kind, first): (Kind, i64), expected: &[(i64, u64)]) -> Result<()> {
-    for window in ["hour", "day"] {
+    for window in ["hour", "day", "week"] {
         wait_for(&format!("{expected:?} of {kind} in the {window}"), PATIENCE, async || {
             let top = api.get(&format!("/v1/top/{}?window={window}&limit=100", kind.count())).good().await?;
             assert_eq!(top["window"], window);
@@ -67,6 +67,49 @@ fn what_gained_most_lately_is_ranked_and_what_is_taken_back_is_not() -> Result<(
             ranked(&api, of, &[(one, 20), (two, 18)]).await?;
             revoke(stack, one, 9120).await?;
             ranked(&api, of, &[(one, 19), (two, 18)]).await?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_viewed_and_read_most_is_ranked() -> Result<()> {
+    on_system(async |api, _| {
+        let (one, two) = (9080, 9081);
+        let mut tokens = vec![];
+        for (article, users) in [(one, &[9180, 9180, 9180, 9181][..]), (two, &[9180, 9181, 9182])] {
+            for user in users {
+                let view = api.post(&format!("/v1/articles/{article}/views")).user(*user).good().await?;
+                tokens.push((article, view["view_token"].clone()));
+            }
+        }
+        for (article, token) in &tokens[3..6] {
+            let body = json!({ "view_token": token }).to_string();
+            wait_for("a read", PATIENCE, async || {
+                let read = api.post(&format!("/v1/articles/{article}/reads")).body(body.clone()).send().await?;
+                Ok((read.status == 200).then_some(()))
+            })
+            .await?;
+        }
+        for (counter, expected) in
+            [("pv", [(one, 4), (two, 3)]), ("uv", [(two, 3), (one, 2)]), ("reads", [(two, 2), (one, 1)])]
+        {
+            for window in ["hour", "day", "week"] {
+                let ours = json!(
+                    expected.map(|(article, count)| json!({ "article_id": article.to_string(), counter: count }))
+                );
+                let mut found = json!(null);
+                let name = format!("{counter} of the {window}");
+                let waited = wait_for(&name, PATIENCE, async || {
+                    let top = api.get(&format!("/v1/top/{counter}?window={window}&limit=100")).good().await?;
+                    let mut items = top["items"].as_array().expect("a list").clone();
+                    let ids = [one, two].map(|article| json!(article.to_string()));
+                    items.retain(|item| ids.contains(&item["article_id"]));
+                    found = Value::Array(items);
+                    Ok((found == ours).then_some(()))
+                });
+                waited.await.with_context(|| found.to_string())?;
+            }
         }
         Ok(())
     })

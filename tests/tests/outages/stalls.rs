@@ -9,7 +9,7 @@ use sqlx::MySqlPool;
 use stack::{Service, wait_for};
 use tests::{Api, Model};
 
-use crate::{PATIENCE, alone, assert_refused, counters, in_time, kinds, path, shown, switch_all};
+use crate::{PATIENCE, alone, assert_refused, counters, in_time, kinds, of_redis, path, shown, switch_all};
 
 /// After so long a query that Redis has not answered asks MySQL too.
 const HEDGE: Duration = Duration::from_millis(100);
@@ -191,6 +191,29 @@ fn a_table_that_is_locked_holds_no_statement_for_longer_than_a_request_waits() -
         .await?;
         sqlx::raw_sql("UNLOCK TABLES").execute(&mut *locker).await?;
         assert_eq!(in_time(&api, Method::GET, &list, 1).await?.0.status, 200);
+        Ok(())
+    })
+}
+
+#[test]
+fn kafka_that_was_frozen_until_it_had_no_brokers_is_found_again() -> Result<()> {
+    alone(async |system, api| {
+        let mut model = Model::default();
+        system.drained().await?;
+        let log = system.stack.persister.log();
+        let mentions = || Ok::<_, anyhow::Error>(std::fs::read_to_string(log)?.matches("Kafka did not take").count());
+        while_stalled(&system.stack.kafka, async || {
+            // A record fails after 8 s and is sent again. A broker that was silent for 9 s is in nobody's list.
+            for (article, before) in [(4700, mentions()?), (4701, mentions()? + 1)] {
+                switch_all(&api, &mut model, of_redis(), (1..=20).map(|user| (user, article))).await?;
+                wait_for("a delivery that fails", PATIENCE, async || Ok((mentions()? > before).then_some(()))).await?;
+            }
+            Ok(())
+        })
+        .await?;
+        let began = Instant::now();
+        system.holds(&model, 4700..=4701).await?;
+        println!("all arrived {:.1?} after Kafka was back", began.elapsed());
         Ok(())
     })
 }

@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use contract::{Change, Event, Kind, Partition, Truth};
-use rdkafka::producer::DeliveryFuture;
 use sqlx::MySqlPool;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +15,7 @@ use crate::{
     output::line,
     store::{
         StoreError, Stores,
-        producer::{Producer, delivered},
+        producer::{Delivery, Producer},
     },
 };
 
@@ -96,7 +95,7 @@ fn whose(event: &Event, kind: Kind) -> String {
 }
 
 /// Queues the event unchanged, or converts an outbox entry to an event.
-async fn send(producer: &Producer, letter: &Letter, event: &Event) -> Result<DeliveryFuture, StoreError> {
+async fn send(producer: &Producer, letter: &Letter, event: &Event) -> Result<Delivery, StoreError> {
     let made;
     let bytes = if letter.headers.contains_key("id") {
         made = event.to_json();
@@ -109,11 +108,11 @@ async fn send(producer: &Producer, letter: &Letter, event: &Event) -> Result<Del
 
 /// Records what Kafka has taken. After a crash in between, a record is put back again. That changes nothing, because
 /// any event may be delivered any number of times.
-async fn record(mysql: &MySqlPool, topic: &str, batch: Vec<(i32, i64, DeliveryFuture)>) -> anyhow::Result<()> {
+async fn record(mysql: &MySqlPool, topic: &str, batch: Vec<(i32, i64, Delivery)>) -> anyhow::Result<()> {
     let mut taken = Vec::with_capacity(batch.len());
     let mut failed = None;
     for (partition, offset, delivery) in batch {
-        match delivered(delivery).await {
+        match delivery.done().await {
             Ok(()) => taken.push((partition, offset)),
             Err(error) => failed = Some(error),
         }
@@ -125,6 +124,6 @@ async fn record(mysql: &MySqlPool, topic: &str, batch: Vec<(i32, i64, DeliveryFu
 /// Forgets replayed records that the queue no longer holds.
 async fn forget_dropped(stores: &Stores) -> Result<(), StoreError> {
     let topic = &stores.kafka.dlq_topic;
-    let ends = stores.kafka.observer()?.ends(topic).await?;
+    let ends = stores.kafka.ends(topic).await?;
     dead_letters::forget_outside(&stores.mysql, topic, &ends).await
 }

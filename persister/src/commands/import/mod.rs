@@ -174,7 +174,7 @@ impl Import<'_> {
         }
         let counters: Vec<Counted> = batch.counters.iter().map(|(.., counted)| counted.clone()).collect();
         for (outcome, (number, fields, _)) in
-            import::counters(holder, &counters).await?.into_iter().zip(&batch.counters)
+            import::counters(&self.stores.mysql, holder, &counters).await?.into_iter().zip(&batch.counters)
         {
             report.count(What::Counters, outcome);
             if let Some(reason) = report::reason(outcome) {

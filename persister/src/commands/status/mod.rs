@@ -36,12 +36,11 @@ pub(crate) async fn run(
     options: &StatusOptions,
     stop: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let observer = stores.kafka.observer()?;
     if let Some(seconds) = options.watch {
-        watch::run(stores, &observer, Duration::from_secs(seconds), options.json, stop).await?;
+        watch::run(stores, Duration::from_secs(seconds), options.json, stop).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let status = Box::pin(ask(stores, &observer)).await;
+    let status = Box::pin(ask(stores)).await;
     if options.json { json_line(&status) } else { line(show::screen(&status, None)) }?;
     Ok(if status.down.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DOWN) })
 }

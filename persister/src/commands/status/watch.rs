@@ -11,7 +11,7 @@ use super::{rates::Rates, show};
 use crate::{
     ledger::status::{Status, ask},
     output::{json_line, line},
-    store::{Stores, observer::Observer},
+    store::Stores,
 };
 
 #[derive(Serialize)]
@@ -23,13 +23,7 @@ struct Look<'a> {
 }
 
 /// Refreshes until `stop`.
-pub(super) async fn run(
-    stores: &Stores,
-    observer: &Observer,
-    every: Duration,
-    json: bool,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
+pub(super) async fn run(stores: &Stores, every: Duration, json: bool, stop: &CancellationToken) -> anyhow::Result<()> {
     let canvas = if json { None } else { Canvas::on_stdout() };
     let mut due = interval(every);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -37,7 +31,7 @@ pub(super) async fn run(
     loop {
         let look = async {
             due.tick().await;
-            Box::pin(ask(stores, observer)).await
+            Box::pin(ask(stores)).await
         };
         let status = tokio::select! {
             () = stop.cancelled() => return Ok(()),

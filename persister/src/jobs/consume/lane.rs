@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{offsets::Offsets, owned::Owned, poison, record::Batch};
-use crate::store::{Stores, producer::Producer};
+use crate::store::Stores;
 
 /// How often offsets are committed again while no records come. A late commit after a rebalance may have set them back,
 /// and a rebuild of Redis waits for them.
@@ -23,16 +23,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) async fn run(
-        mut self,
-        stores: &Stores,
-        producer: &Producer,
-        consumer: &Arc<StreamConsumer<Owned>>,
-        ended: DropGuard,
-    ) {
+    pub(super) async fn run(mut self, stores: &Stores, consumer: &Arc<StreamConsumer<Owned>>, ended: DropGuard) {
         let mut offsets = Offsets::new(consumer, &stores.kafka.topic);
         while let Some(batch) = self.next(&offsets).await {
-            if !poison::apply_batch(stores, producer, &batch, &self.stop).await {
+            if !poison::apply_batch(stores, &batch, &self.stop).await {
                 break;
             }
             offsets.durable(&batch);

@@ -23,7 +23,10 @@ use self::{collector::collect, lane::Lane, owned::Owned};
 use super::supervise::supervise;
 use crate::{
     config::ConsumeOptions,
-    store::{StoreError, Stores, kafka::GROUP},
+    store::{
+        StoreError, Stores,
+        kafka::{GROUP, lost::lost},
+    },
 };
 
 /// Transactions in parallel.
@@ -38,10 +41,10 @@ pub(crate) async fn run(stores: Stores, options: ConsumeOptions, stop: Cancellat
 }
 
 async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationToken) -> anyhow::Result<()> {
-    let producer = stores.kafka.producer().await?;
-    let consumer = join(stores)?;
+    // Fails, and says why, if a topic is missing.
+    stores.kafka.producer().await?;
+    let consumer = Arc::new(join(stores)?);
     info!(topic = stores.kafka.topic, group = GROUP, "consuming");
-    let (consumer, producer) = (Arc::new(consumer), Arc::new(producer));
 
     let done = CancellationToken::new();
     let (idle, free) = mpsc::channel(LANES);
@@ -52,13 +55,14 @@ async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationTo
         let lane = Lane { number, filled, idle: idle.clone(), stop: stop.clone() };
         // When one lane ends, for whatever reason, all of them end.
         let ended = done.clone().drop_guard();
-        let (stores, producer, consumer) = (stores.clone(), Arc::clone(&producer), Arc::clone(&consumer));
+        let (stores, consumer) = (stores.clone(), Arc::clone(&consumer));
         applying.spawn(async move {
-            lane.run(&stores, &producer, &consumer, ended).await;
+            lane.run(&stores, &consumer, ended).await;
         });
     }
     let collected = tokio::select! {
         outcome = collect(&consumer, options, lanes, free) => outcome,
+        error = lost(&consumer, &stores.kafka.topic) => Err(error),
         () = done.cancelled() => Ok(()),
     };
     while let Some(ended) = applying.join_next().await {

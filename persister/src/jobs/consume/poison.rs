@@ -16,24 +16,18 @@ use crate::{
     store::{
         StoreError, Stores,
         mysql::{is_bad_data, is_deadlock},
-        producer::{Producer, delivered},
     },
 };
 
 /// Applies a batch, and retries until it is durable. Returns false only if the process has to stop earlier.
-pub(crate) async fn apply_batch(
-    stores: &Stores,
-    producer: &Producer,
-    batch: &[Record],
-    stop: &CancellationToken,
-) -> bool {
+pub(crate) async fn apply_batch(stores: &Stores, batch: &[Record], stop: &CancellationToken) -> bool {
     let began = Instant::now();
     let mut good = Vec::with_capacity(batch.len());
     for record in batch {
         match &record.event {
             Ok(event) => good.push((record, event)),
             Err(error) => {
-                if !bury(stores, producer, record, "undecodable", &error.to_string(), stop).await {
+                if !bury(stores, record, "undecodable", &error.to_string(), stop).await {
                     return false;
                 }
             }
@@ -67,7 +61,7 @@ pub(crate) async fn apply_batch(
             }
         };
         for (record, _) in &bad {
-            if !bury(stores, producer, record, kind, &reason, stop).await {
+            if !bury(stores, record, kind, &reason, stop).await {
                 return false;
             }
         }
@@ -147,25 +141,18 @@ async fn until_it_passes<F: Future<Output = Result<(), StoreError>>>(
 }
 
 /// Puts a record into the dead-letter queue unchanged, and waits until it is there.
-async fn bury(
-    stores: &Stores,
-    producer: &Producer,
-    record: &Record,
-    kind: &'static str,
-    reason: &str,
-    stop: &CancellationToken,
-) -> bool {
+async fn bury(stores: &Stores, record: &Record, kind: &'static str, reason: &str, stop: &CancellationToken) -> bool {
     let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
     warn!(partition, offset, "to the dead-letter queue: {reason}");
     let why =
         [("reason", reason), ("topic", stores.kafka.topic.as_str()), ("partition", &partition), ("offset", &offset)];
     let mut backoff = Backoff::new();
     while !stop.is_cancelled() {
-        let delivery = match producer.bury(&record.bytes, &why).await {
-            Ok(delivery) => delivered(delivery).await,
-            Err(error) => Err(error),
+        let buried = async {
+            // Ask each time: the producer may have been replaced.
+            stores.kafka.producer().await?.bury(&record.bytes, &why).await?.done().await
         };
-        match delivery {
+        match buried.await {
             Ok(()) => {
                 metrics::DEAD_LETTERED.add(1, &[("reason", kind)]);
                 return true;

@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use contract::{Change, Event, Partition, Version, Written, keys};
-use rdkafka::producer::DeliveryFuture;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
@@ -33,7 +32,7 @@ use crate::{
     store::{
         StoreError, Stores,
         place::Place,
-        producer::{self, Producer},
+        producer::{Delivery, Producer},
         servers::Servers,
     },
 };
@@ -49,7 +48,7 @@ struct Left {
 }
 
 /// Entries on their way to Kafka.
-type Batch = Vec<(Sent, DeliveryFuture)>;
+type Batch = Vec<(Sent, Delivery)>;
 
 /// The relay of one server's outboxes.
 pub(crate) struct Relay<'a> {
@@ -169,7 +168,7 @@ impl Confirmation {
         let (mut delivered, mut sent) = (Vec::with_capacity(self.batch.len()), Vec::with_capacity(self.batch.len()));
         let mut failed: Option<StoreError> = None;
         for (entry, delivery) in self.batch {
-            match producer::delivered(delivery).await {
+            match delivery.done().await {
                 Ok(()) => delivered.push((entry.partition, entry.id)),
                 Err(error) => {
                     metrics::UNDELIVERED.add(1, &[]);

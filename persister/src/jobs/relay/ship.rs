@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use contract::Partition;
-use rdkafka::producer::DeliveryFuture;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -14,7 +13,7 @@ use crate::{
     metrics,
     store::{
         StoreError, Stores,
-        producer::{Producer, delivered},
+        producer::{Delivery, Producer},
     },
 };
 
@@ -46,7 +45,7 @@ async fn ship(stores: &Stores, producer: &Producer, rows: &[Row]) -> Result<(), 
         deliveries.push(queue(producer, row).await?);
     }
     for delivery in deliveries {
-        delivered(delivery).await.inspect_err(|_| metrics::UNDELIVERED.add(1, &[]))?;
+        delivery.done().await.inspect_err(|_| metrics::UNDELIVERED.add(1, &[]))?;
     }
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     mysql_outbox::shipped(&stores.mysql, &ids).await?;
@@ -54,7 +53,7 @@ async fn ship(stores: &Stores, producer: &Producer, rows: &[Row]) -> Result<(), 
     Ok(())
 }
 
-async fn queue(producer: &Producer, row: &Row) -> Result<DeliveryFuture, StoreError> {
+async fn queue(producer: &Producer, row: &Row) -> Result<Delivery, StoreError> {
     let reason = match row.to_event() {
         Ok(event) => {
             let partition = Partition::of(event.article.number());

@@ -2,27 +2,60 @@
 
 use jiff::Timestamp;
 use sqlx::MySqlPool;
-use tracing::warn;
+use tracing::{info, warn};
 
-use super::state::State;
+use super::{
+    source::{milliseconds, oldest_that_counts},
+    state::State,
+};
 use crate::ledger::{
     deleted::Lately,
-    trends::{self, Ranking},
+    history::{Day, Viewed, forget_counted},
+    trends::{self, Checkpoint, Ranking},
 };
 
 /// The number of articles in a ranking.
 const PLACES: usize = 100;
 
-/// Reads what was written last. None if there is nothing, or if another release wrote it in another form.
-pub(super) async fn load(mysql: &MySqlPool) -> anyhow::Result<Option<State>> {
-    let Some(parts) = trends::load(mysql).await? else { return Ok(None) };
-    let read = State::from_parts(&parts);
-    Ok(read.inspect_err(|error| warn!("the checkpoint is not of this release, counting again: {error}")).ok())
+/// The state, and how often it was written.
+pub(super) struct Saved {
+    pub(super) state: State,
+    writes: i64,
 }
 
-/// Writes the state, and the ranking if its time is known.
-pub(super) async fn write(mysql: &MySqlPool, state: &State, as_of: Option<Timestamp>) -> anyhow::Result<()> {
-    let tops = |lately: &Lately| state.tops(PLACES, lately).collect::<Vec<_>>();
-    let ranking = as_of.map(|as_of| Ranking { as_of, tops });
-    Ok(trends::write(mysql, state.to_parts()?, ranking).await?)
+impl Saved {
+    /// Reads what was written last. If there is nothing, or if another release wrote it in another form, it begins with
+    /// the days that are in the topic whole, and forgets what the history has of them.
+    pub(super) async fn load(mysql: &MySqlPool) -> anyhow::Result<Self> {
+        let written = trends::load(mysql).await?;
+        let writes = written.as_ref().map_or(0, |written| written.writes);
+        let read = written.map(|written| State::from_parts(&written)).transpose();
+        let read = read.inspect_err(|error| warn!("the checkpoint is not of this release: {error}"));
+        if let Ok(Some(state)) = read {
+            return Ok(Self { state, writes });
+        }
+        let since = Day::of_ms(milliseconds(oldest_that_counts(Timestamp::now()))).next();
+        info!(%since, "counting from the beginning");
+        forget_counted(mysql, since).await?;
+        Ok(Self { state: State::new(since), writes })
+    }
+
+    /// Writes the state, what it has counted since it was written last, and the ranking if its time is known. After an
+    /// error the state is of no use.
+    pub(super) async fn write(
+        &mut self,
+        mysql: &MySqlPool,
+        as_of: Option<Timestamp>,
+        viewed: &[Viewed],
+    ) -> anyhow::Result<()> {
+        let state = &self.state;
+        let tops = |lately: &Lately| state.tops(PLACES, lately).collect::<Vec<_>>();
+        let ranking = as_of.map(|as_of| Ranking { as_of, tops });
+        let checkpoint =
+            Checkpoint { writes: self.writes, parts: state.parts(), ranking, changes: &state.changes, viewed };
+        trends::write(mysql, checkpoint).await?;
+        self.writes += 1;
+        self.state.changes.clear();
+        Ok(())
+    }
 }

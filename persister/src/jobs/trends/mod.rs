@@ -1,8 +1,9 @@
-//! The articles that gained most of each kind within the last hour and the last day, from the stream of events.
+//! The articles of which each counter gained most within the last hour, day and week, and the history of each article by
+//! day, from the stream of events.
 //!
-//! The job reads the whole topic and counts in bounded memory. Every few seconds one transaction writes the ranking and
-//! the state. So after any interruption the next process continues at the last checkpoint, and no event is missed or
-//! counted twice. Several processes do no harm: each counts everything and writes a complete state.
+//! The job reads the whole topic and counts in bounded memory. Every few seconds one transaction writes the ranking, the
+//! history and the state. So after any interruption the next process continues at the last checkpoint, and no event is
+//! missed or counted twice. One process works, and others stand by.
 //!
 //! The state holds no user, so `erase` changes it only by the events that it causes. A rebuild of Redis does not need
 //! it. No other store counts by time, so `reconcile` has nothing to compare it with. A deleted article stays in the counts.
@@ -14,27 +15,27 @@ mod source;
 mod state;
 mod window;
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use contract::Event;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use rdkafka::Message;
-use tokio::{
-    sync::Mutex,
-    time::{Instant, MissedTickBehavior, interval_at},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use self::{
-    source::{Positions, Source, reached},
+    checkpoint::Saved,
+    source::{Positions, Source, milliseconds, reached},
     state::State,
 };
 use super::supervise::supervise;
 use crate::{
+    backoff::pause,
+    ledger::{history::viewed, lock::Lock},
     metrics,
-    store::{Stores, log::pass_or_fail},
+    store::{Stores, kafka::lost::lost, log::pass_or_fail},
 };
 
 /// The time between two checkpoints. The first comes sooner.
@@ -44,24 +45,40 @@ const FIRST: Duration = Duration::from_secs(1);
 const OLDEST: SignedDuration = SignedDuration::from_mins(1);
 /// The most records taken from Kafka's client at once.
 const CHUNK: usize = 256;
+/// The most rows of the history that wait for a checkpoint, about 2 MB. If there are more, it does not wait.
+const WAITING: usize = 20_000;
+/// The most articles whose page views one checkpoint takes. The rest waits for the next.
+const VIEWED: u32 = 20_000;
+/// How often a process that stands by asks for the lock.
+const STAND_BY: Duration = Duration::from_secs(1);
 
 /// Runs until `stop`, over any outage.
 pub(crate) async fn run(stores: Stores, stop: CancellationToken) -> anyhow::Result<()> {
-    let state = Mutex::new(None);
-    supervise("trends", &stop, || session(&stores, &state, &stop)).await;
+    supervise("trends", &stop, || turn(&stores, &stop)).await;
     Ok(())
 }
 
-/// Counts until `stop`, an error, or a change of the topic. The next session continues with `state`.
-async fn session(stores: &Stores, state: &Mutex<Option<State>>, stop: &CancellationToken) -> anyhow::Result<()> {
-    let mut state = state.lock().await;
-    if state.is_none() {
-        *state = checkpoint::load(&stores.mysql).await?;
-    }
-    let state = state.get_or_insert_default();
-    let source = Source::open(&stores.kafka, state.positions()).await?;
-    info!(partitions = state.positions().len(), "counting");
+/// Counts if no other process does.
+async fn turn(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()> {
+    let Some(mut lock) = Lock::take(&stores.mysql, "trends").await? else {
+        pause(STAND_BY, stop).await;
+        return Ok(());
+    };
+    let outcome = tokio::select! {
+        outcome = session(stores, stop) => outcome,
+        error = lock.watch() => Err(error.into()),
+    };
+    lock.release().await;
+    outcome
+}
+
+/// Counts until `stop`, an error, or a change of the topic. The next session continues with what was written last.
+async fn session(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut saved = Saved::load(&stores.mysql).await?;
+    let source = Source::open(&stores.kafka, saved.state.positions()).await?;
+    info!(partitions = saved.state.positions().len(), "counting");
     let mut messages = source.consumer.stream().ready_chunks(CHUNK);
+    let mut lost = pin!(lost(&source.consumer, &stores.kafka.topic));
     let mut due = interval_at(Instant::now() + FIRST, EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut mark = None;
@@ -69,38 +86,40 @@ async fn session(stores: &Stores, state: &Mutex<Option<State>>, stop: &Cancellat
         tokio::select! {
             biased;
             // Without this, the last seconds would only be read again.
-            () = stop.cancelled() => return checkpoint::write(&stores.mysql, state, None).await,
+            () = stop.cancelled() => return saved.write(&stores.mysql, None, &[]).await,
             _ = due.tick() => {
                 let at = Timestamp::now();
-                let Some(ends) = source.ends(state.positions()).await? else {
+                let Some(ends) = source.ends(saved.state.positions()).await? else {
                     info!("the topic has changed");
-                    return Ok(());
+                    return saved.write(&stores.mysql, None, &[]).await;
                 };
-                state.move_to(milliseconds(at));
-                let as_of = known_since(&mut mark, Mark { at, ends }, state.positions());
-                checkpoint::write(&stores.mysql, state, as_of).await?;
+                let viewed = viewed(&stores.mysql, VIEWED).await?;
+                saved.state.count_viewed(&viewed, milliseconds(at));
+                saved.state.move_to(milliseconds(at));
+                let as_of = known_since(&mut mark, Mark { at, ends }, saved.state.positions());
+                saved.write(&stores.mysql, as_of, &viewed).await?;
             }
+            error = &mut lost => return Err(error.into()),
             chunk = messages.next() => {
                 let now_ms = milliseconds(Timestamp::now());
                 for message in chunk.into_iter().flatten() {
                     match message {
-                        Ok(message) => take(state, &message, now_ms),
+                        Ok(message) => take(&mut saved.state, &message, now_ms),
                         Err(error) => pass_or_fail(error)?,
                     }
+                }
+                if saved.state.changes.len() > WAITING {
+                    saved.write(&stores.mysql, None, &[]).await?;
                 }
             }
         }
     }
 }
 
-fn milliseconds(at: Timestamp) -> u64 {
-    at.as_millisecond().try_into().unwrap_or_default()
-}
-
 fn take(state: &mut State, message: &impl Message, now_ms: u64) {
     // `consume` puts records that are no event into the dead-letter queue.
     let event = Event::from_json(message.payload().unwrap_or_default()).ok();
-    if let Some(outcome) = event.and_then(|event| state.count(&event, now_ms)) {
+    if let Some(outcome) = event.and_then(|event| state.count(message.partition(), &event, now_ms)) {
         metrics::TRENDS_EVENTS.add(1, &[("outcome", outcome.word())]);
     }
     state.positions().insert(message.partition(), message.offset() + 1);

@@ -1,6 +1,6 @@
 //! Reading the topic from the saved position, outside any consumer group.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use rdkafka::{
@@ -8,24 +8,29 @@ use rdkafka::{
     consumer::{Consumer as _, StreamConsumer},
 };
 
-use crate::store::{
-    StoreError,
-    kafka::Kafka,
-    observer::{Ends, Observer},
-};
+use crate::store::{StoreError, kafka::Kafka, observer::Ends};
 
-/// Everything that may still count: the longer window plus the bucket that is being filled.
-const BACK: SignedDuration = SignedDuration::from_hours(25);
+/// Everything that may still be ranked: the longest window plus the bucket that is being filled.
+const BACK: SignedDuration = SignedDuration::from_hours(7 * 24 + 12);
 /// The size of one fetch of a partition. Counting is fast, so little needs to be read ahead.
 const FETCH_BYTES: u32 = 32_768;
 
 /// The next offset of each partition.
 pub(super) type Positions = BTreeMap<i32, i64>;
 
+/// A time as versions have it.
+pub(super) fn milliseconds(at: Timestamp) -> u64 {
+    at.as_millisecond().try_into().unwrap_or_default()
+}
+
+/// The time from which on the topic is read, if no position is known.
+pub(super) fn oldest_that_counts(now: Timestamp) -> Timestamp {
+    now - BACK
+}
+
 pub(super) struct Source {
-    pub(super) consumer: StreamConsumer,
-    observer: Observer,
-    topic: String,
+    pub(super) consumer: Arc<StreamConsumer>,
+    kafka: Kafka,
 }
 
 impl Source {
@@ -33,19 +38,19 @@ impl Source {
     /// expired, or the topic was recreated), reading starts with the records that may still count. Versions show which
     /// of them were counted before.
     pub(super) async fn open(kafka: &Kafka, positions: &mut Positions) -> Result<Self, StoreError> {
-        let (observer, topic) = (kafka.observer()?, kafka.topic.clone());
-        let ends = observer.ends(&topic).await?;
+        let topic = &kafka.topic;
+        let ends = kafka.ends(topic).await?;
         positions.retain(|partition, _| ends.contains_key(partition));
         let lost = lost(&ends, positions);
         if !lost.is_empty() {
-            for (partition, begin) in observer.begins(&topic, &lost, Timestamp::now() - BACK).await? {
+            for (partition, begin) in kafka.begins(topic, &lost, oldest_that_counts(Timestamp::now())).await? {
                 let (first, next) = ends.get(&partition).copied().unwrap_or_default();
                 positions.insert(partition, begin.clamp(first, next));
             }
         }
         let mut assigned = TopicPartitionList::new();
         for (partition, next) in &*positions {
-            assigned.add_partition_offset(&topic, *partition, Offset::Offset(*next))?;
+            assigned.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
         }
         let consumer: StreamConsumer = kafka
             .reader(FETCH_BYTES)
@@ -53,12 +58,12 @@ impl Source {
             .set("group.id", "interaction.trends")
             .create()?;
         consumer.assign(&assigned)?;
-        Ok(Self { consumer, observer, topic })
+        Ok(Self { consumer: Arc::new(consumer), kafka: kafka.clone() })
     }
 
     /// The current end of the topic. None if the topic's partitions changed, or if the next records no longer exist.
     pub(super) async fn ends(&self, positions: &Positions) -> Result<Option<Positions>, StoreError> {
-        let ends = self.observer.ends(&self.topic).await?;
+        let ends = self.kafka.ends(&self.kafka.topic).await?;
         let same = lost(&ends, positions).is_empty() && ends.len() == positions.len();
         Ok(same.then(|| ends.into_iter().map(|(partition, (_, next))| (partition, next)).collect()))
     }

@@ -22,9 +22,10 @@ pub(super) struct Period {
     most: usize,
 }
 
-pub(super) const PERIODS: [Period; 2] = [
+pub(super) const PERIODS: [Period; 3] = [
     Period { name: "hour", bucket_ms: 60_000, whole: 60, most: 1000 },
     Period { name: "day", bucket_ms: 3_600_000, whole: 24, most: 4000 },
+    Period { name: "week", bucket_ms: 43_200_000, whole: 14, most: 4000 },
 ];
 
 impl Period {
@@ -38,12 +39,12 @@ impl Period {
     }
 }
 
-/// The change of each article's users of a kind within a period, by bucket.
+/// The change of a counter of each article within a period, by bucket.
 ///
 /// Exact as long as no bucket has more than twice [`Period::most`] different articles. A bucket that has more keeps the
 /// `most` articles that changed most, gains and losses alike. An article that was never dropped stays exact. An article
 /// that was dropped is off by what it had then, which is at most the least that was kept. A bucket holds at most twice
-/// `most` articles, so the two windows hold 122,000 and 200,000 entries of 16 bytes, together about 12 MB.
+/// `most` articles, so the three windows hold 122,000, 200,000 and 120,000 entries of 16 bytes, together about 16 MB.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Window(BTreeMap<u64, HashMap<ArticleNumber, i64>>);

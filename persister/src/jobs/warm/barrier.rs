@@ -97,8 +97,7 @@ impl<'a> Barrier<'a> {
     }
 
     async fn consumers_have_caught_up(&self) -> anyhow::Result<()> {
-        let observer = self.stores.kafka.observer()?;
-        let mark = observer.progress().await?;
+        let mark = self.stores.kafka.progress().await?;
         let mut now = mark.clone();
         let mut logged = Instant::now();
         loop {
@@ -107,7 +106,7 @@ impl<'a> Barrier<'a> {
                 return Ok(());
             }
             self.wait(&mut logged, || counted(behind, "event") + " in Kafka to be consumed").await?;
-            now = observer.progress().await?;
+            now = self.stores.kafka.progress().await?;
         }
     }
 

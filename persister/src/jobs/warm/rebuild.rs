@@ -24,7 +24,7 @@ pub(crate) async fn rebuild(
     rebuild::fence(redis, partitions, &id).await?;
     barrier.outboxes_are_empty(redis, partitions).await?;
     barrier.all_that_was_taken_is_applied().await?;
-    match stores.kafka.observer()?.dead_letters().await {
+    match stores.kafka.dead_letters().await {
         Ok(0) => (),
         Ok(count) => {
             warn!(count, "the dead-letter queue holds records that MySQL, and so the rebuilt Redis, does not have");

@@ -20,7 +20,6 @@ use super::{
 use crate::store::{
     StoreError, Stores,
     info::{number_of, word_of},
-    observer::Observer,
 };
 
 /// A store that has not answered after this time is down.
@@ -29,9 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const SILENT: f64 = 15.0;
 
 /// Asks all stores at the same time.
-pub(crate) async fn ask(stores: &Stores, observer: &Observer) -> Status {
-    let (redis, mysql, kafka) =
-        tokio::join!(asked(redis(stores)), asked(mysql(stores)), asked(kafka(stores, observer)));
+pub(crate) async fn ask(stores: &Stores) -> Status {
+    let (redis, mysql, kafka) = tokio::join!(asked(redis(stores)), asked(mysql(stores)), asked(kafka(stores)));
     let mut status = Status { at: Timestamp::now(), redis, mysql, kafka, down: Vec::new() };
     status.down = what_is_down(&status);
     status
@@ -120,10 +118,10 @@ fn rebuild_of(row: rebuilds::Row) -> Rebuild {
     Rebuild { noticed, took_ms, reason, partitions, members, articles, lost_of, lost_waiting, lost_from }
 }
 
-async fn kafka(stores: &Stores, observer: &Observer) -> Result<KafkaStatus, StoreError> {
-    let progress = observer.progress().await?;
-    let queue = observer.ends(&stores.kafka.dlq_topic).await?;
-    let (brokers, consumers) = observer.members().await?;
+async fn kafka(stores: &Stores) -> Result<KafkaStatus, StoreError> {
+    let progress = stores.kafka.progress().await?;
+    let queue = stores.kafka.ends(&stores.kafka.dlq_topic).await?;
+    let (brokers, consumers) = stores.kafka.members().await?;
     let replayed = dead_letters::count_within(&stores.mysql, &stores.kafka.dlq_topic, &queue).await;
     let behind = || progress.0.values().map(|end| end.next - end.committed);
     let held: i64 = queue.values().map(|(first, next)| next - first).sum();

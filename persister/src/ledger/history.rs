@@ -1,0 +1,190 @@
+//! What was done with each article on each day of UTC, and the page views and visitors that the rankings do not have yet.
+//!
+//! Whoever adds to these tables does so in the transaction that remembers what was added: the job `trends` in that of its
+//! checkpoint, the snapshot in that of the counters. Adding is not idempotent by itself.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use contract::{ArticleNumber, Counter, Version};
+use jiff::{Timestamp, civil::Date, tz::Offset};
+use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, query, query_as, raw_sql};
+
+use super::statements::Rows;
+use crate::store::StoreError;
+
+/// Rows of one statement.
+const TOGETHER: usize = 1000;
+/// Rows that one statement deletes.
+const SLICE: u64 = 5000;
+const DAY_MS: u64 = 86_400_000;
+
+/// A day of UTC: the number of days since 1970.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Day(u32);
+
+impl Day {
+    pub(crate) fn of_ms(ms: u64) -> Self {
+        Self(u32::try_from(ms / DAY_MS).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    fn date(self) -> Date {
+        let begin = Timestamp::from_second(i64::from(self.0) * 86_400).unwrap_or(Timestamp::MAX);
+        Offset::UTC.to_datetime(begin).date()
+    }
+}
+
+impl fmt::Display for Day {
+    /// As MySQL reads a DATE.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.date())
+    }
+}
+
+/// How often a counter of an article was raised, and how often lowered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) gained: i64,
+    pub(crate) lost: i64,
+    /// The version of the first of these changes.
+    pub(crate) first: Version,
+}
+
+/// What is to be added, in the order of the primary key. The last part of the key is a counter's code.
+pub(crate) type Changes = BTreeMap<(ArticleNumber, Day, u8), Moved>;
+
+/// An article with page views and visitors that are new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Viewed {
+    pub(crate) article: ArticleNumber,
+    pub(crate) pv: i64,
+    pub(crate) uv: i64,
+}
+
+/// The version of each article's first change.
+pub(super) fn firsts(changes: &Changes) -> BTreeMap<ArticleNumber, Version> {
+    let mut firsts: BTreeMap<ArticleNumber, Version> = BTreeMap::new();
+    for ((article, ..), moved) in changes {
+        let first = firsts.entry(*article).or_insert(moved.first);
+        *first = moved.first.min(*first);
+    }
+    firsts
+}
+
+/// Adds changes to their days, except those of articles deleted since the first of them. What was done with such an article
+/// within the same seconds after its deletion is left out too.
+pub(super) async fn add(
+    connection: &mut MySqlConnection,
+    changes: &Changes,
+    deleted: &BTreeSet<i64>,
+) -> sqlx::Result<()> {
+    let kept: Vec<_> = changes.iter().filter(|((article, ..), _)| !deleted.contains(&article.get())).collect();
+    for some in kept.chunks(TOGETHER) {
+        let mut rows = Rows::new("INSERT INTO history (article_id, day, counter, gained, lost)");
+        for ((article, day, counter), Moved { gained, lost, .. }) in some {
+            rows.push(format_args!("({article},'{day}',{counter},{gained},{lost})"));
+        }
+        run(connection, rows.finish("gained = gained + VALUES(gained), lost = lost + VALUES(lost)")).await?;
+    }
+    Ok(())
+}
+
+/// Adds what a snapshot found, by MySQL's day: to the history, and to what the rankings are to count.
+pub(super) async fn add_viewed(connection: &mut MySqlConnection, viewed: &[Viewed], today: Day) -> sqlx::Result<()> {
+    let mut changes = Changes::new();
+    for Viewed { article, pv, uv } in viewed {
+        for (counter, gained) in [(Counter::Pv, *pv), (Counter::Uv, *uv)] {
+            if gained > 0 {
+                changes.insert((*article, today, counter.code()), Moved { gained, ..Moved::default() });
+            }
+        }
+    }
+    add(connection, &changes, &BTreeSet::new()).await?;
+    run(connection, write_viewed(viewed, 1)).await
+}
+
+fn write_viewed(viewed: &[Viewed], sign: i64) -> Option<String> {
+    let mut rows = Rows::new("INSERT INTO viewed (article_id, pv, uv)");
+    for Viewed { article, pv, uv } in viewed {
+        rows.push(format_args!("({article},{},{})", sign * pv, sign * uv));
+    }
+    rows.finish("pv = pv + VALUES(pv), uv = uv + VALUES(uv)")
+}
+
+/// Page views and visitors that the rankings do not have yet, of so many articles at most.
+pub(crate) async fn viewed(mysql: &MySqlPool, most: u32) -> Result<Vec<Viewed>, StoreError> {
+    let rows: Vec<(i64, i64, i64)> = query_as("SELECT article_id, pv, uv FROM viewed ORDER BY article_id LIMIT ?")
+        .bind(most)
+        .fetch_all(mysql)
+        .await?;
+    let viewed = |(article, pv, uv): (i64, i64, i64)| Some(Viewed { article: article.try_into().ok()?, pv, uv });
+    Ok(rows.into_iter().filter_map(viewed).collect())
+}
+
+/// Takes away what the rankings have now. A snapshot may have added more meanwhile.
+pub(super) async fn take_viewed(connection: &mut MySqlConnection, viewed: &[Viewed]) -> sqlx::Result<()> {
+    for some in viewed.chunks(TOGETHER / 2) {
+        run(connection, write_viewed(some, -1)).await?;
+        let articles = some.iter().map(|viewed| viewed.article.to_string()).collect::<Vec<_>>().join(",");
+        let delete = format!("DELETE FROM viewed WHERE article_id IN ({articles}) AND pv = 0 AND uv = 0");
+        run(connection, Some(delete)).await?;
+    }
+    Ok(())
+}
+
+/// Forgets from a day on what was counted in the stream, because it is counted again. Page views and visitors stay.
+pub(crate) async fn forget_counted(mysql: &MySqlPool, since: Day) -> Result<(), StoreError> {
+    let (pv, uv) = (Counter::Pv.code(), Counter::Uv.code());
+    let delete = format!("DELETE FROM history WHERE day >= '{since}' AND counter NOT IN ({pv}, {uv}) LIMIT {SLICE}");
+    while raw_sql(AssertSqlSafe(delete.clone())).execute(mysql).await?.rows_affected() == SLICE {}
+    Ok(())
+}
+
+/// Deletes rows older than so many days, a few thousand in each call, so that a backlog never makes a long transaction.
+pub(crate) async fn forget_old(mysql: &MySqlPool, days: u32) -> Result<(), StoreError> {
+    query("DELETE FROM history WHERE day < UTC_DATE() - INTERVAL ? DAY LIMIT 5000").bind(days).execute(mysql).await?;
+    Ok(())
+}
+
+/// Deletes what there is of an article: a few rows for each day that is kept. Waits for a checkpoint that is being written,
+/// which may not know of the deletion.
+pub(super) async fn forget_article(connection: &mut MySqlConnection, article: ArticleNumber) -> sqlx::Result<()> {
+    run(connection, Some("SELECT writes FROM trends WHERE kind = 0 FOR UPDATE".to_owned())).await?;
+    for table in ["history", "viewed"] {
+        let delete = format!("DELETE FROM {table} WHERE article_id = {article}");
+        run(connection, Some(delete)).await?;
+    }
+    Ok(())
+}
+
+async fn run(connection: &mut MySqlConnection, statement: Option<String>) -> sqlx::Result<()> {
+    if let Some(statement) = statement {
+        raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_of_utc_begins_at_midnight() {
+        let day = |time: &str| {
+            let at: Timestamp = time.parse().expect("a time");
+            Day::of_ms(at.as_millisecond().unsigned_abs())
+        };
+        assert_eq!(day("2026-11-29T00:00:00Z").to_string(), "2026-11-29");
+        assert_eq!(day("2026-11-29T23:59:59.999Z").to_string(), "2026-11-29");
+        assert_eq!(day("2026-11-28T23:59:59.999Z").next(), day("2026-11-29T00:00:00Z"));
+        assert_eq!(day("2028-02-29T12:00:00Z").to_string(), "2028-02-29");
+        assert_eq!(Day::of_ms(u64::MAX).to_string(), "9999-12-30", "whatever a version is, it is a DATE");
+    }
+}
