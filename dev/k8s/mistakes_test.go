@@ -160,6 +160,9 @@ var mistakes = []struct {
 	{"a check without headers", "dev", change("SpinApp", "toggle", func(o object) {
 		delete(o.in("spec", "checks", "liveness", "httpGet"), "httpHeaders")
 	}), "would write null"},
+	{"components that Argo CD makes beside the persister", "prod", change("SpinApp", "toggle", func(o object) {
+		o.in("metadata", "annotations")["argocd.argoproj.io/sync-wave"] = "1"
+	}), `is in wave "1", and Deployment interaction/relay in "1"`},
 	{"apps whose pods end at once", "dev", func(all objects) objects { return without(all, "MutatingAdmissionPolicy", "interaction") },
 		"does not answer while the gateway learns that it goes"},
 	{"a policy that comes after the pods", "dev", func(all objects) objects {

@@ -150,6 +150,17 @@ func checkOrder(w *world) []string {
 		}
 		seen[one.String()], seen[one.kind()] = true, true
 	}
+	// Argo CD waits after each wave. The migration is its hook, before all of them.
+	wave := func(one object) string { return one.textMap("metadata", "annotations")["argocd.argoproj.io/sync-wave"] }
+	for _, app := range w.apps() {
+		for _, other := range w.objects {
+			persister := other.kind() == "Deployment" && other.textMap("metadata", "labels")["app.kubernetes.io/name"] == "persister"
+			scaler := other.kind() == "ScaledObject" && other.namespace() == app.namespace && other.text("spec", "scaleTargetRef", "name") == app.of.name()
+			if persister && wave(other) >= wave(app.of) || scaler && wave(other) <= wave(app.of) {
+				findings = append(findings, refuse(app, "is in wave %q, and %v in %q", wave(app.of), other, wave(other)))
+			}
+		}
+	}
 	return findings
 }
 
