@@ -17,7 +17,7 @@ ifdef SETTINGS
 UP_FLAGS += --settings '$(SETTINGS)'
 endif
 
-.PHONY: help setup components natives up down env operator token test test-stores test-web docs tutorials fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-test k8s-observe
+.PHONY: help setup components natives up down env operator token test test-stores test-web docs tutorials fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-render k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
@@ -115,6 +115,9 @@ bench: setup components natives ## figures beside their baselines: make bench ON
 
 k8s-check: ## k8s/ against the schemas of Kubernetes, spin.toml and the persister's metrics
 	@dev/k8s-check
+
+k8s-render: ## the overlays' objects, from the chart and their values
+	@dev/k8s-render
 
 k8s-test: ## k8s/ on a real API server, with the operators of KEDA and Spin
 	@dev/k8s-test

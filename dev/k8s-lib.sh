@@ -23,6 +23,18 @@ need_go() {
     export PATH GOTOOLCHAIN=local GOWORK=off GOFLAGS="${GOFLAGS:--p=2}" CGO_ENABLED=0
 }
 
+HELM_VERSION=v4.3.2
+
+# Helm of this version, built with Go.
+need_helm() {
+    need_go
+    if ! [ -x "$TOOLS/helm-$HELM_VERSION/helm" ]; then
+        say "building Helm $HELM_VERSION"
+        GOBIN="$TOOLS/helm-$HELM_VERSION" quietly helm go install -ldflags="-s -w" "helm.sh/helm/v4/cmd/helm@$HELM_VERSION"
+    fi
+    PATH="$TOOLS/helm-$HELM_VERSION:$PATH"
+}
+
 # Where a module of dev/k8s/crds is, fetched if it is not.
 module_dir() { (cd "$ROOT/dev/k8s/crds" && go mod download -json "$1" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p'); }
 
@@ -42,16 +54,22 @@ schemas() {
             github.com/envoyproxy/gateway:charts/gateway-helm/charts/crds/crds/generated \
             github.com/kedacore/keda/v2:config/crd/bases \
             github.com/spinkube/spin-operator:config/crd/bases \
-            github.com/cert-manager/cert-manager:deploy/crds; do
+            github.com/spinkube/spin-operator:config/webhook/manifests.yaml \
+            github.com/cert-manager/cert-manager:deploy/crds \
+            github.com/external-secrets/external-secrets:config/crds/bases/external-secrets.io_externalsecrets.yaml \
+            github.com/argoproj/argo-cd/v3:manifests/crds/application-crd.yaml \
+            github.com/fluxcd/source-controller:config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml; do
             from="$(module_dir "${module%%:*}")/${module#*:}"
             [ -e "$from" ] || die "no ${module#*:} in ${module%%:*}"
             if [ -d "$from" ]; then cp "$from"/*.yaml "$new"; else cp "$from" "$new"; fi
         done
         rm -f "$new/kustomization.yaml"
-        # The Prometheus operator's, from Go types: see dev/k8s/types.
-        (cd "$ROOT/dev/k8s/types" && quietly controller-gen go tool controller-gen crd:allowDangerousTypes=true \
-            paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1 \
-            "output:crd:dir=$new")
+        # The Prometheus operator's and Flux's, from Go types: see dev/k8s/types.
+        for module in github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1 \
+            github.com/fluxcd/helm-controller/api/v2; do
+            (cd "$ROOT/dev/k8s/types" && quietly controller-gen go tool controller-gen crd:allowDangerousTypes=true \
+                "paths=$module" "output:crd:dir=$new")
+        done
         chmod -R u+w "$new"
         mv "$new" "$dir"
     fi

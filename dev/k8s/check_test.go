@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,8 +64,6 @@ func (all objects) get(kind, name string) object {
 	panic("no " + kind + " " + name)
 }
 
-func (o object) in(path ...any) map[string]any { return o.at(path...).(map[string]any) }
-
 func without(all objects, kind, name string) objects {
 	spoilt := all.get(kind, name)
 	var rest objects
@@ -78,6 +78,37 @@ func without(all objects, kind, name string) objects {
 func change(kind, name string, spoil func(object)) func(objects) objects {
 	return func(all objects) objects {
 		spoil(all.get(kind, name))
+		return all
+	}
+}
+
+// variable changes a variable of all apps that have it.
+func variable(name string, spoil func(object)) func(objects) objects {
+	return func(all objects) objects {
+		for _, app := range all.ofKind("SpinApp") {
+			for _, one := range app.list("spec", "variables") {
+				if one.text("name") == name {
+					spoil(one)
+				}
+			}
+		}
+		return all
+	}
+}
+
+// setting sets a variable of all apps, and one of the persister's environment of all its pods.
+func setting(name, value string) func(objects) objects {
+	return variable(name, func(o object) { o["value"] = value })
+}
+
+func environment(name, value string) func(objects) objects {
+	return func(all objects) objects {
+		for _, one := range all {
+			if path, has := podTemplates[one.kind()]; has && one.namespace() == "interaction" {
+				container := one.in(append(slices.Clone(path), "spec", "containers", 0)...)
+				container["env"] = append(container["env"].([]any), map[string]any{"name": name, "value": value})
+			}
+		}
 		return all
 	}
 }
@@ -101,4 +132,12 @@ func TestEachMistakeIsFound(t *testing.T) {
 			}
 		})
 	}
+}
+
+func mustJSON(one object) string {
+	text, err := json.Marshal(one)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
 }

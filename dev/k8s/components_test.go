@@ -3,56 +3,136 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// withComponent renders an overlay of its own: prod with one of k8s/components, which must fit though none uses it yet.
-func withComponent(t *testing.T, component string) objects {
+// chart is the chart as an example has it, with more arguments for Helm.
+func chart(t *testing.T, example string, more ...string) objects {
 	t.Helper()
-	// Kustomize takes folders by relative paths only.
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := filepath.Join(dir, "k8s/overlays/more")
-	relative := func(path string) string {
-		absolute, err := filepath.Abs(filepath.Join("../../k8s", path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		from, err := filepath.Rel(at, absolute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return from
-	}
-	text := "resources: [" + relative("overlays/prod") + "]\ncomponents: [" + relative("components/"+component) + "]\n"
-	if err := os.MkdirAll(at, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(at, "kustomization.yaml"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	all, err := render(dir, "more")
+	return release(t, "blog", example, more...)
+}
+
+func release(t *testing.T, name, example string, more ...string) objects {
+	t.Helper()
+	all, err := template("../..", name, filepath.Join("../../k8s/examples/values", example+".yaml"), more...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return all
 }
 
-func TestAShimCanRunTheApplication(t *testing.T) {
-	loaded, all := load(t), withComponent(t, "shim")
-	if findings := loaded.schemas.check(all); len(findings) > 0 {
-		t.Error(strings.Join(findings, "\n"))
+// A Job cannot be changed, so another image must make another, and whatever names an image must make a valid name.
+func TestEachImageHasItsOwnMigration(t *testing.T) {
+	loaded := load(t)
+	digest := "sha256:" + strings.Repeat("0a", 32)
+	seen := map[string]string{}
+	for _, image := range []string{
+		"persister:1", "registry.example.com:5000/persister:1", "persister@" + digest, "persister:1@" + digest, "persister:A_b.C-1", "persister:0.1.0_rc",
+	} {
+		all := chart(t, "deployments", "--set", "persister.image="+image)
+		if findings := loaded.schemas.check(all); len(findings) > 0 {
+			t.Errorf("%s: %s", image, strings.Join(findings, "\n"))
+		}
+		job := all.get("Job", "blog-migrate")
+		if got := job.text("spec", "template", "spec", "containers", 0, "image"); got != image {
+			t.Errorf("%s runs %s", image, got)
+		}
+		if other, is := seen[job.name()]; is {
+			t.Errorf("%s and %s have one Job, %s", image, other, job.name())
+		}
+		seen[job.name()] = image
 	}
-	executor := all.get("SpinAppExecutor", "spin")
+}
+
+func TestAShimCanRunTheApplication(t *testing.T) {
+	all := chart(t, "shim")
+	executor := all.get("SpinAppExecutor", "blog-spin")
 	if executor.text("spec", "deploymentConfig", "runtimeClassName") == "" || executor.text("spec", "deploymentConfig", "spinImage") != "" {
 		t.Errorf("%v", executor)
 	}
-	deployment, _ := operatorMakes(all.get("SpinApp", "toggle"), executor)
+	deployment, _ := operatorMakes(all.get("SpinApp", "blog-toggle"), executor)
 	if image := deployment.text("spec", "template", "spec", "containers", 0, "image"); !strings.Contains(image, "spin-app") {
 		t.Errorf("runs %s", image)
+	}
+}
+
+// Envoy Gateway without a rate limit service answers every request of a route with global limits with 500.
+func TestGlobalLimitsAreOptional(t *testing.T) {
+	for _, one := range []struct{ enabled, wanted string }{{"false", ""}, {"true", "1200"}} {
+		for _, policy := range chart(t, "deployments", "--set", "gateway.limits.global.enabled="+one.enabled).ofKind("BackendTrafficPolicy") {
+			if has := policy.at("spec", "rateLimit", "global") != nil; has != (one.wanted != "") {
+				t.Errorf("enabled: %s, and %v has global limits: %v", one.enabled, policy, has)
+			}
+		}
+	}
+	loaded := load(t)
+	for _, overlay := range overlays {
+		for _, policy := range loaded.rendered[overlay].ofKind("BackendTrafficPolicy") {
+			if policy.at("spec", "rateLimit", "global") != nil {
+				t.Errorf("%s: %v needs a service that may not be there", overlay, policy)
+			}
+		}
+	}
+}
+
+// Two releases, in one namespace: no object of one may be the other's, and nothing of one may select pods of the other.
+func TestTwoReleasesFitIntoANamespace(t *testing.T) {
+	one, other := chart(t, "deployments"), release(t, "shop", "deployments")
+	names := map[string]bool{}
+	for _, each := range one {
+		names[each.String()] = true
+	}
+	for _, each := range other {
+		if names[each.String()] && each.kind() != "Namespace" {
+			t.Errorf("both have %v", each)
+		}
+	}
+	both := newWorld(append(one, other...), external{Any: true}, nil)
+	for _, each := range one {
+		for _, path := range [][]any{{"spec", "podSelector"}, {"spec", "selector"}} {
+			selector, is := each.at(path...).(map[string]any)
+			if each.kind() == "Service" {
+				selector = map[string]any{"matchLabels": each.at(path...)}
+			}
+			if !is {
+				continue
+			}
+			for _, pod := range both.podsOf(each.namespace(), matcher(selector)) {
+				if !strings.HasPrefix(pod.of.name(), "blog-") {
+					t.Errorf("%v selects %v", each, pod)
+				}
+			}
+		}
+	}
+}
+
+// A changed setting must start new pods.
+func TestASettingIsARollout(t *testing.T) {
+	for _, example := range []string{"deployments", "shim"} {
+		before, after := chart(t, example), chart(t, example, "--set", "components.settings.toggle_user_limit=1\\,1")
+		for _, kind := range []string{"Deployment", "SpinApp"} {
+			for _, one := range before.ofKind(kind) {
+				changed := after.find(kind, one.namespace(), one.name())
+				if toggle := one.name() == "blog-toggle"; toggle == (mustJSON(one) == mustJSON(changed)) {
+					t.Errorf("%s: %v changed: %v", example, one, !toggle)
+				}
+			}
+		}
+	}
+}
+
+// What components print goes to the container's log alone: the files that Spin would write are never rotated.
+func TestComponentsWriteNoFiles(t *testing.T) {
+	text, err := os.ReadFile("../../k8s/images/build")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stream := range []string{"stdout", "stderr"} {
+		if !regexp.MustCompile(`(?m)^ +ln -s /dev/null "target/image/\.spin/logs/\$\{component\}_` + stream + `\.txt"$`).Match(text) {
+			t.Errorf("%s of components goes to a file", stream)
+		}
 	}
 }
 
@@ -80,38 +160,26 @@ func TestTheArticleServiceCanKeepAPath(t *testing.T) {
 }
 
 func TestSpinSendsTelemetryToTheCollector(t *testing.T) {
-	loaded := load(t)
-	loaded.rendered["prod"] = withComponent(t, "otel")
-	if findings := loaded.find(t, "prod", func(all objects) objects { return all }); len(findings) > 0 {
-		t.Error(strings.Join(findings, "\n"))
-	}
-	deployment, _ := operatorMakes(loaded.rendered["prod"].get("SpinApp", "toggle"), loaded.rendered["prod"].get("SpinAppExecutor", "spin"))
-	endpoint := ""
-	for _, variable := range deployment.list("spec", "template", "spec", "containers", 0, "env") {
-		if variable.text("name") == "OTEL_EXPORTER_OTLP_ENDPOINT" {
-			endpoint = variable.text("value")
-		}
-	}
-	if !strings.HasPrefix(endpoint, "http://otel-collector.monitoring.svc.") {
-		t.Errorf("sends to %q", endpoint)
+	loaded, all := load(t), chart(t, "full")
+	app := newWorld(all, external{Any: true}, loaded.repository).apps()[0]
+	if !strings.HasPrefix(app.telemetry(), "http://otel-collector.monitoring.svc.") {
+		t.Errorf("sends to %q", app.telemetry())
 	}
 	for _, mistake := range []struct {
 		name  string
-		spoil func(objects) objects
+		spoil func(object)
 		says  string
 	}{
-		{"a flow that is not allowed", func(all objects) objects { return without(all, "NetworkPolicy", "to-collector") },
-			"not possible, but needed: toggle -> collector"},
-		{"a flow that nobody needs", change("SpinAppExecutor", "spin", func(o object) { delete(o.in("spec", "deploymentConfig"), "otel") }),
-			"possible, but not needed: toggle -> collector"},
-		{"an address where no collector is", change("SpinAppExecutor", "spin", func(o object) {
-			o.in("spec", "deploymentConfig", "otel")["exporter_otlp_endpoint"] = "http://otel-collector.monitoring.svc.cluster.local:4317"
-		}), "not possible, but needed: toggle -> http://otel-collector.monitoring.svc.cluster.local:4317"},
-		{"an address that is no rollout", change("SpinApp", "toggle", func(o object) {
-			delete(o.in("spec", "podAnnotations"), "interaction/otel-endpoint")
-		}), "a new address of its executor's telemetry would not be a rollout"},
+		{"a flow that is not allowed", func(o object) {
+			in := all.get("NetworkPolicy", "blog-toggle").in("spec")
+			in["egress"] = in["egress"].([]any)[:len(in["egress"].([]any))-1]
+		}, "not possible, but needed: blog-toggle -> collector"},
+		{"an address that is no rollout", func(o object) { delete(o.in("spec", "podAnnotations"), "interaction/otel-endpoint") },
+			"a new address of its executor's telemetry would not be a rollout"},
 	} {
-		if findings := strings.Join(loaded.find(t, "prod", mistake.spoil), "\n"); !strings.Contains(findings, mistake.says) {
+		mistake.spoil(all.get("SpinApp", "blog-toggle"))
+		findings := strings.Join(check(all, external{Any: true}, loaded.schemas, loaded.repository), "\n")
+		if !strings.Contains(findings, mistake.says) {
 			t.Errorf("%s is not found: %q, only:\n%s", mistake.name, mistake.says, findings)
 		}
 	}

@@ -48,6 +48,9 @@ func testOverlay(root, schemaDir, overlay string) error {
 		return err
 	}
 	c := &cluster{client, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(found))}
+	if overlay == "chart" {
+		return c.testChart(root, schemaDir)
+	}
 	all, err := render(root, overlay)
 	if err != nil {
 		return err
@@ -61,26 +64,16 @@ func testOverlay(root, schemaDir, overlay string) error {
 		return err
 	}
 	w := newWorld(all, external, repository)
-	steps := []struct {
-		name string
-		do   func() (string, error)
-	}{
+	return runSteps(overlay, []step{
 		{"custom resource definitions", func() (string, error) { return c.define(schemaDir) }},
+		{"webhooks of the Spin operator", func() (string, error) { return c.admitByOperator(schemaDir) }},
 		{"what is expected from outside", func() (string, error) { return c.provide(external) }},
 		{"apply", func() (string, error) { return c.applyAll(all) }},
 		{"what the Spin operator makes", func() (string, error) { return c.operate(all) }},
 		{"Pod Security admission", func() (string, error) { return c.admit(w) }},
 		{"HPAs of KEDA", func() (string, error) { return c.scale(all) }},
 		{"a second apply changes nothing", func() (string, error) { return c.applyAgain(all) }},
-	}
-	for _, step := range steps {
-		result, err := step.do()
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", overlay, step.name, err)
-		}
-		fmt.Printf("%s: %s: %s\n", overlay, step.name, result)
-	}
-	return nil
+	})
 }
 
 // of is where objects of a kind are kept.
@@ -211,40 +204,55 @@ func (c *cluster) applyAll(all objects) (string, error) {
 
 // admit asks for a pod of every template, and for one that must be refused in every namespace of ours.
 func (c *cluster) admit(w *world) (string, error) {
-	create := func(namespace string, spec any, labels map[string]string) error {
+	create := func(namespace string, spec any, labels map[string]string) (object, error) {
 		pod := object{
 			"apiVersion": "v1", "kind": "Pod", "spec": spec,
 			"metadata": map[string]any{"generateName": "test-", "namespace": namespace, "labels": labels},
 		}
 		text, err := json.Marshal(pod)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var sent unstructured.Unstructured
 		if err := json.Unmarshal(text, &sent.Object); err != nil {
-			return err
+			return nil, err
 		}
 		at, err := c.of(pod)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		_, err = at.Create(context.Background(), &sent, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return err
+		made, err := at.Create(context.Background(), &sent, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil {
+			return nil, err
+		}
+		return made.Object, nil
 	}
+	drained := 0
 	for _, pod := range w.pods {
-		if err := create(pod.namespace, pod.spec, pod.labels); err != nil {
+		// The API server learns of an admission policy a moment after the policy is there.
+		if err := eventually(func() error {
+			made, err := create(pod.namespace, pod.spec, pod.labels)
+			if err == nil && pod.of.kind() == "SpinApp" && made.number("spec", "containers", 0, "lifecycle", "preStop", "sleep", "seconds") < 1 {
+				err = fmt.Errorf("has no preStop hook")
+			}
+			return err
+		}); err != nil {
 			return "", fmt.Errorf("%v: %w", pod, err)
+		}
+		if pod.of.kind() == "SpinApp" {
+			drained++
 		}
 	}
 	refused := 0
 	for _, namespace := range w.objects.ofKind("Namespace") {
 		bad := map[string]any{"hostNetwork": true, "containers": []any{map[string]any{"name": "bad", "image": "bad:1"}}}
-		if err := create(namespace.name(), bad, nil); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "PodSecurity") {
+		if _, err := create(namespace.name(), bad, nil); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "PodSecurity") {
 			return "", fmt.Errorf("%v: a pod on the host's network was not refused: %v", namespace, err)
 		}
 		refused++
 	}
-	return fmt.Sprintf("%d pod templates accepted; a pod on the host's network refused in all %d namespaces", len(w.pods), refused), nil
+	return fmt.Sprintf("%d pod templates accepted, %d with a preStop hook of the admission policy; a pod on the host's network refused in all %d namespaces",
+		len(w.pods), drained, refused), nil
 }
 
 // applyAgain applies everything once more. Generation counts changes of what is wanted; objects without one, changes of all.

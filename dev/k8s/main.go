@@ -3,12 +3,13 @@
 //	k8s check ROOT SCHEMAS           renders every overlay and checks it: `make k8s-check`
 //	k8s test ROOT SCHEMAS OVERLAY    applies an overlay to the control plane at $KUBECONFIG: part of `make k8s-test`
 //	k8s render ROOT OVERLAY          prints an overlay, as `kubectl kustomize` does
-//	k8s rules ROOT                   prints the alert rules as a file for Prometheus
+//	k8s rules ROOT [VALUES]          prints the alert rules as a file for Prometheus, of the dev overlay or of the chart
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // The overlays that are checked and applied.
@@ -33,10 +34,10 @@ func run(args []string) error {
 			return err
 		}
 		return objects.print(os.Stdout)
-	case len(args) == 2 && args[0] == "rules":
-		return printRules(args[1])
+	case len(args) >= 2 && len(args) <= 3 && args[0] == "rules":
+		return printRules(args[1], args[2:]...)
 	}
-	return fmt.Errorf("usage: k8s check ROOT SCHEMAS, k8s test ROOT SCHEMAS OVERLAY, k8s render ROOT OVERLAY, k8s rules ROOT")
+	return fmt.Errorf("usage: k8s check ROOT SCHEMAS, k8s test ROOT SCHEMAS OVERLAY, k8s render ROOT OVERLAY, k8s rules ROOT [VALUES]")
 }
 
 // checkAll checks every overlay and reports every finding, not only the first.
@@ -50,6 +51,23 @@ func checkAll(root, schemaDir string) error {
 		return err
 	}
 	count := 0
+	// Each example is a set of values for the chart.
+	examples, err := filepath.Glob(filepath.Join(root, "k8s/examples/values/*.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, example := range examples {
+		objects, err := template(root, "blog", example)
+		if err != nil {
+			return err
+		}
+		problems := check(objects, external{Any: true}, schemas, repository)
+		for _, problem := range problems {
+			fmt.Printf("%s: %s\n", filepath.Base(example), problem)
+		}
+		fmt.Printf("%s: %d objects, %d findings\n", filepath.Base(example), len(objects), len(problems))
+		count += len(problems)
+	}
 	for _, overlay := range overlays {
 		objects, err := render(root, overlay)
 		if err != nil {
@@ -78,7 +96,7 @@ func check(objects objects, external external, schemas *schemas, repository *rep
 	findings := schemas.check(objects)
 	for _, part := range []func(*world) []string{
 		checkNamespaces, checkReferences, checkSelectors, checkPods, checkGateway, checkSpin, checkScaling, checkPersister,
-		checkMetrics, checkFlows,
+		checkMetrics, checkFlows, checkOrder,
 	} {
 		findings = append(findings, part(made)...)
 	}

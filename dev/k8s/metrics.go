@@ -15,6 +15,8 @@ import (
 // Metrics of others that rules and dashboard use, and whose they are: the persister's are read from its source.
 var foreignMetrics = map[string]string{
 	"envoy_cluster_upstream_rq":                            "Envoy",
+	"envoy_cluster_upstream_rq_time_bucket":                "Envoy",
+	"envoy_cluster_upstream_rq_time_count":                 "Envoy",
 	"envoy_http_local_rate_limit_rate_limited":             "Envoy",
 	"envoy_cluster_ratelimit_over_limit":                   "Envoy",
 	"kube_job_failed":                                      "kube-state-metrics",
@@ -70,7 +72,7 @@ func (w *world) checkRows(rules []object) []string {
 	for _, row := range w.repository.alerts {
 		var expressions []string
 		for _, rule := range rules {
-			if rule.text("annotations", "runbook") == "docs/operations.md#"+row.anchor {
+			if _, anchor, _ := strings.Cut(rule.text("annotations", "runbook_url"), "#"); anchor == row.anchor {
 				expressions = append(expressions, rule.text("expr"))
 			}
 		}
@@ -84,8 +86,10 @@ func (w *world) checkRows(rules []object) []string {
 		}
 	}
 	for _, rule := range rules {
-		anchor := strings.TrimPrefix(rule.text("annotations", "runbook"), "docs/operations.md#")
-		if !w.repository.anchors[anchor] {
+		page, anchor, _ := strings.Cut(rule.text("annotations", "runbook_url"), "#")
+		if page == "" {
+			findings = append(findings, refuse(rule.text("alert"), "has no runbook_url"))
+		} else if !w.repository.anchors[anchor] {
 			findings = append(findings, refuse(rule.text("alert"), "the runbook has no heading %s", anchor))
 		}
 	}
@@ -153,8 +157,11 @@ func dashboardQueries(text string) ([]query, error) {
 }
 
 // printRules prints what Prometheus itself reads: the operator's `spec` is that.
-func printRules(root string) error {
+func printRules(root string, values ...string) error {
 	all, err := render(root, overlays[0])
+	if len(values) > 0 {
+		all, err = template(root, "blog", values[0])
+	}
 	if err != nil {
 		return err
 	}

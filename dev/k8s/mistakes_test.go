@@ -1,7 +1,5 @@
 package main
 
-import "slices"
-
 // Each mistake is one that was made somewhere, and each must be found by the words that lead to it.
 var mistakes = []struct {
 	name    string
@@ -24,45 +22,37 @@ var mistakes = []struct {
 	{"a required field left out", "dev", change("SpinApp", "toggle", func(o object) {
 		delete(o.in("spec"), "image")
 	}), "spec.image: Required value"},
-	{"a value that a rule in CEL refuses", "dev", change("BackendTrafficPolicy", "interaction", func(o object) {
+	{"a value that a rule in CEL refuses", "dev", change("BackendTrafficPolicy", "changes", func(o object) {
 		o.in("spec", "responseOverride", 0, "match")["statusCodes"] = []any{map[string]any{"type": "Value"}}
 	}), "value must be set for type Value"},
 	{"an object of a kind that nobody knows", "dev", change("SpinApp", "toggle", func(o object) {
 		o["apiVersion"] = "core.spinoperator.dev/v1alpha1"
 	}), "no schema of core.spinoperator.dev/v1alpha1 SpinApp"},
-	{"a Secret that is not there", "dev", func(all objects) objects { return without(all, "Secret", "persister") }, "no Secret persister-"},
+	{"a Secret that is not there", "dev", func(all objects) objects { return without(all, "Secret", "persister") }, "no Secret persister in"},
 	{"a Secret that is not expected from outside", "prod", change("Deployment", "warm", func(o object) {
 		o.in("spec", "template", "spec", "volumes", 0, "secret")["secretName"] = "presister"
 	}), "no Secret presister in interaction"},
-	{"a key that a Secret has not", "dev", change("SpinApp", "toggle", func(o object) {
-		o.in("spec", "variables", 2, "valueFrom", "secretKeyRef")["key"] = "redis-url"
-	}), "key redis-url"},
-	{"a variable that is not set", "dev", change("SpinApp", "toggle", func(o object) {
-		in := o.in("spec")
-		in["variables"] = in["variables"].([]any)[1:]
-	}), "variable redis_address is not set"},
-	{"a variable that spin.toml does not declare", "dev", change("SpinApp", "toggle", func(o object) {
-		o.in("spec", "variables", 0)["name"] = "redis_adress"
-	}), "spin.toml declares no variable redis_adress"},
-	{"a secret given to a component that does not need it", "dev", change("SpinApp", "read", func(o object) {
-		variable := o.in("spec", "variables", 3)
-		delete(variable, "value")
-		variable["valueFrom"] = map[string]any{"secretKeyRef": map[string]any{"name": "spin", "key": "mysql_url"}}
+	{"a key that a Secret has not", "dev", variable("redis_url", func(o object) { o.in("valueFrom", "secretKeyRef")["key"] = "redis-url" }), "key redis-url"},
+	{"a variable that is not set", "dev", variable("redis_address", func(o object) { o["name"] = "cookie_path" }), "variable redis_address is not set"},
+	{"a variable that spin.toml does not declare", "dev", variable("redis_address", func(o object) { o["name"] = "redis_adress" }), "spin.toml declares no variable redis_adress"},
+	{"a secret given to a component that does not need it", "dev", variable("mysql_url", func(o object) {
+		delete(o, "value")
+		o["valueFrom"] = map[string]any{"secretKeyRef": map[string]any{"name": "spin", "key": "mysql_url"}}
 	}), "variable mysql_url is not used by read"},
-	{"a component that is not deployed", "dev", func(all objects) objects { return without(all, "SpinApp", "queries") }, "component queries has no SpinApp"},
+	{"a component that is not deployed", "dev", func(all objects) objects { return without(all, "SpinApp", "queries") }, "component queries runs nowhere"},
 	{"a component of an app that leaves it out", "dev", change("SpinApp", "queries", func(o object) {
 		o.in("spec")["components"] = []any{"queries"}
-	}), "component docs has no SpinApp"},
+	}), "component docs runs nowhere"},
 	{"a component that is deployed twice", "dev", change("SpinApp", "toggle", func(o object) {
 		o.in("spec")["components"] = []any{"toggle", "docs"}
-	}), "component docs has another SpinApp"},
+	}), "component docs runs elsewhere too"},
 	{"a path of a component that shares its app", "dev", change("HTTPRoute", "queries", func(o object) {
 		in := o.in("spec", "rules", 0)
 		in["matches"] = in["matches"].([]any)[:2]
 	}), `/v1/openapi.json goes to "articles" and not to "queries"`},
 	{"a component with another name", "dev", change("SpinApp", "toggle", func(o object) {
 		o.in("spec")["components"] = []any{"toggles"}
-	}), "has components [toggles]"},
+	}), "has no component toggles"},
 	{"readiness by another component's path", "dev", change("SpinApp", "toggle", func(o object) {
 		o.in("spec", "checks", "readiness", "httpGet")["path"] = "/healthz/read"
 	}), "is ready by"},
@@ -98,9 +88,7 @@ var mistakes = []struct {
 		in := o.in("spec", "groups", 0)
 		in["rules"] = in["rules"].([]any)[1:]
 	}), "no alert for the row"},
-	{"a high-water mark that the alert does not follow", "dev", change("ConfigMap", "spin", func(o object) {
-		o.in("data")["outbox_max_length"] = "2000000"
-	}), "is not half of outbox_max_length"},
+	{"a high-water mark that the alert does not follow", "dev", setting("outbox_max_length", "2000000"), "is not half of outbox_max_length"},
 	{"a path to the wrong component", "dev", change("HTTPRoute", "toggle", func(o object) {
 		o.in("spec", "rules", 0, "backendRefs", 0)["name"] = "read"
 	}), `PUT /v1/articles/42/42 goes to "read" and not to "toggle"`},
@@ -122,40 +110,32 @@ var mistakes = []struct {
 	{"a route to a port that is not there", "dev", change("HTTPRoute", "toggle", func(o object) {
 		o.in("spec", "rules", 0, "backendRefs", 0)["port"] = int64(3000)
 	}), "has no port 3000"},
-	{"a header that a client could write", "dev", change("ClientTrafficPolicy", "interaction", func(o object) {
+	{"a header that a client could write", "dev", change("ClientTrafficPolicy", "gateway", func(o object) {
 		o.in("spec", "headers", "earlyRequestHeaders")["remove"] = []any{"forwarded"}
 	}), "clients can write the header x-interaction-user"},
-	{"other origins at the gateway", "prod", change("SecurityPolicy", "interaction", func(o object) {
+	{"other origins at the gateway", "prod", change("SecurityPolicy", "routes", func(o object) {
 		o.in("spec", "cors")["allowOrigins"] = []any{"https://example.com"}
 	}), "allows origins https://example.com"},
-	{"other tokens at the gateway", "prod", change("SecurityPolicy", "interaction", func(o object) {
+	{"other tokens at the gateway", "prod", change("SecurityPolicy", "routes", func(o object) {
 		o.in("spec", "jwt", "providers", 0)["audiences"] = []any{"another"}
 	}), "believes another issuer or audience"},
-	{"an audience in a claim that the gateway does not know", "prod", change("ConfigMap", "spin", func(o object) {
-		o.in("data")["jwt_audience_claims"] = "azp"
-	}), "believes another issuer or audience"},
-	{"other keys at the gateway", "prod", change("ConfigMap", "spin", func(o object) {
-		o.in("data")["jwt_keys_url"] = "https://issuer.example.com/keys"
-	}), "has other keys than the components"},
-	{"users by another claim at the gateway", "prod", change("ConfigMap", "spin", func(o object) {
-		o.in("data")["jwt_user_claim"] = "oid"
-	}), "names the user by sub, the components by oid"},
-	{"no way to the key set", "prod", func(all objects) objects { return without(all, "NetworkPolicy", "to-issuer") },
-		"not possible, but needed: toggle -> jwt_keys"},
+	{"an audience in a claim that the gateway does not know", "prod", setting("jwt_audience_claims", "azp"), "believes another issuer or audience"},
+	{"other keys at the gateway", "prod", setting("jwt_keys_url", "https://issuer.example.com/keys"), "has other keys than the components"},
+	{"users by another claim at the gateway", "prod", setting("jwt_user_claim", "oid"), "names the user by sub, the components by oid"},
+	{"no way to the key set", "prod", change("NetworkPolicy", "toggle", func(o object) {
+		in := o.in("spec")
+		in["egress"] = in["egress"].([]any)[:3]
+	}), "not possible, but needed: toggle -> jwt_keys"},
 	{"a flow that is not allowed", "dev", func(all objects) objects { return without(all, "NetworkPolicy", "metrics-to-keda") },
 		"not possible, but needed: keda -> warm"},
 	{"a flow too many", "dev", change("NetworkPolicy", "redis", func(o object) {
 		delete(o.in("spec", "ingress", 0), "from")
 	}), "possible, but not needed: prometheus -> redis"},
-	{"a store that another component may use", "prod", change("NetworkPolicy", "to-mysql", func(o object) {
+	{"a store that another component may use", "prod", change("NetworkPolicy", "toggle", func(o object) {
 		o.in("spec")["podSelector"] = map[string]any{}
 	}), "possible, but not needed: read -> mysql"},
-	// In the components' namespace other policies select every pod, both ways; here they leave some out.
-	{"a namespace without a default", "dev", func(all objects) objects {
-		return slices.DeleteFunc(all, func(o object) bool {
-			return o.kind() == "NetworkPolicy" && o.name() == "default-deny" && o.namespace() == "interaction"
-		})
-	}, "possible, but not needed: "},
+	{"a pod without a policy", "dev", func(all objects) objects { return without(all, "NetworkPolicy", "persister") },
+		"possible, but not needed: "},
 	{"a pod that runs as root", "dev", change("Deployment", "relay", func(o object) {
 		delete(o.in("spec", "template", "spec"), "securityContext")
 	}), "Pod Security restricted refuses it"},
@@ -168,18 +148,38 @@ var mistakes = []struct {
 	{"a command that the persister has not", "dev", change("Deployment", "relay", func(o object) {
 		o.in("spec", "template", "spec", "containers", 0)["args"] = []any{"relays"}
 	}), "has no command [relays]"},
-	{"a variable that the persister does not read", "dev", change("ConfigMap", "persister", func(o object) {
-		o.in("data")["INTERACTION_BROKERS"] = "kafka:9092"
-	}), "reads no variable INTERACTION_BROKERS"},
-	{"a mechanism of Kafka without what it needs", "prod", change("ConfigMap", "persister", func(o object) {
-		o.in("data")["INTERACTION_KAFKA_SASL_MECHANISM"] = "OAUTHBEARER"
-	}), "INTERACTION_KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET_FILE is not set"},
-	{"a client's key that no Secret has", "prod", change("ConfigMap", "persister", func(o object) {
-		o.in("data")["INTERACTION_KAFKA_SSL_KEY_LOCATION"] = "/etc/interaction/secrets/kafka-client.key"
-	}), "is no key of a Secret that is mounted"},
-	{"a Job that keeps its name over releases", "prod", change("Job", "migrate", func(o object) {
-		o.in("spec", "template", "spec", "containers", 0)["image"] = "registry.example.com/interaction/persister:0.2.0"
-	}), "its name must carry the release"},
+	{"a variable that the persister does not read", "dev", environment("INTERACTION_BROKERS", "kafka:9092"), "reads no variable INTERACTION_BROKERS"},
+	{"a mechanism of Kafka without what it needs", "prod", environment("INTERACTION_KAFKA_SASL_MECHANISM", "OAUTHBEARER"), "INTERACTION_KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET_FILE is not set"},
+	{"a client's key that no Secret has", "prod", environment("INTERACTION_KAFKA_SSL_KEY_LOCATION", "/etc/interaction/secrets/kafka-client.key"), "is no key of a Secret that is mounted"},
+	{"a migration that Helm does not wait for", "prod", change("Job", "migrate", func(o object) {
+		delete(o.in("metadata", "annotations"), "helm.sh/hook")
+	}), "is hook"},
+	{"an executor after its apps", "dev", func(all objects) objects {
+		return append(without(all, "SpinAppExecutor", "spin"), all.get("SpinAppExecutor", "spin"))
+	}, "comes before SpinAppExecutor"},
+	{"a check without headers", "dev", change("SpinApp", "toggle", func(o object) {
+		delete(o.in("spec", "checks", "liveness", "httpGet"), "httpHeaders")
+	}), "would write null"},
+	{"components that Argo CD makes beside the persister", "prod", change("SpinApp", "toggle", func(o object) {
+		o.in("metadata", "annotations")["argocd.argoproj.io/sync-wave"] = "1"
+	}), `is in wave "1", and Deployment interaction/relay in "1"`},
+	{"apps whose pods end at once", "dev", func(all objects) objects { return without(all, "MutatingAdmissionPolicy", "interaction") },
+		"does not answer while the gateway learns that it goes"},
+	{"a policy that comes after the pods", "dev", func(all objects) objects {
+		return append(without(all, "MutatingAdmissionPolicyBinding", "interaction"), all.get("MutatingAdmissionPolicyBinding", "interaction"))
+	}, "comes after pods"},
+	{"a view that is sent twice", "prod", change("BackendTrafficPolicy", "views", func(o object) {
+		o.in("spec", "retry", "retryOn")["triggers"] = []any{"connect-failure", "reset"}
+	}), "sends read again on"},
+	{"a change that breaks with its connection", "prod", change("BackendTrafficPolicy", "changes", func(o object) {
+		o.in("spec", "retry", "retryOn")["triggers"] = []any{"connect-failure"}
+	}), "sends toggle again on"},
+	{"an alert without a runbook", "dev", change("PrometheusRule", "interaction", func(o object) {
+		delete(o.in("spec", "groups", 0, "rules", 0, "annotations"), "runbook_url")
+	}), "has no runbook_url"},
+	{"an alert that leads nowhere", "dev", change("PrometheusRule", "interaction", func(o object) {
+		o.in("spec", "groups", 0, "rules", 0, "annotations")["runbook_url"] = "https://docs.example.com/operations.html#nowhere"
+	}), "the runbook has no heading nowhere"},
 	{"less time to end than it takes", "dev", change("Deployment", "consume", func(o object) {
 		o.in("spec", "template", "spec")["terminationGracePeriodSeconds"] = int64(5)
 	}), "is killed before it has ended"},

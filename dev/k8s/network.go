@@ -30,7 +30,6 @@ var platform = []end{
 	{name: "dns", namespace: "kube-system", labels: labels.Set{"k8s-app": "kube-dns"}, ports: []int64{53}},
 	{name: "keda", namespace: "keda", labels: labels.Set{"app": "keda-operator"}},
 	{name: "prometheus", namespace: "monitoring", labels: labels.Set{"app.kubernetes.io/name": "prometheus"}},
-	{name: "gateway", namespace: envoyNamespace, labels: envoyLabels},
 	{name: "collector", namespace: "monitoring", labels: labels.Set{"app.kubernetes.io/name": "opentelemetry-collector"}, ports: []int64{4318}},
 	{name: "stranger", namespace: "default", labels: labels.Set{"app": "stranger"}},
 	{name: "stranger with our labels", namespace: "default", labels: labels.Set{
@@ -58,19 +57,27 @@ func neededFlows(w *world) []string {
 			}
 		}
 	}
-	for _, app := range w.objects.ofKind("SpinApp") {
-		needed = append(needed, "gateway -> "+app.name())
-		for _, endpoint := range w.telemetry(app) {
-			needed = append(needed, app.name()+" -> "+listener(endpoint))
+	for _, app := range w.apps() {
+		needed = append(needed, "gateway -> "+app.of.name())
+		if endpoint := app.telemetry(); endpoint != "" {
+			needed = append(needed, app.of.name()+" -> "+listener(endpoint))
 		}
 	}
-	for _, job := range []string{"relay", "consume", "snapshot", "warm", "trends", "migrate", "reconcile-sample", "reconcile-all"} {
-		needed = append(needed, stores(job, "redis", "mysql", "kafka", "dns")...)
+	for _, pod := range w.pods {
+		if pod.labels["app.kubernetes.io/name"] != "persister" {
+			continue
+		}
+		needed = append(needed, stores(pod.of.name(), "redis", "mysql", "kafka", "dns")...)
+		if w.environment()["INTERACTION_KAFKA_SASL_MECHANISM"] == "OAUTHBEARER" {
+			needed = append(needed, pod.of.name()+" -> jwt_keys")
+		}
+		if pod.of.kind() == "Deployment" {
+			needed = append(needed, "prometheus -> "+pod.of.name())
+		}
+		if pod.labels["app.kubernetes.io/component"] == "warm" {
+			needed = append(needed, "keda -> "+pod.of.name())
+		}
 	}
-	for _, job := range []string{"relay", "consume", "snapshot", "warm", "trends"} {
-		needed = append(needed, "prometheus -> "+job)
-	}
-	needed = append(needed, "keda -> warm")
 	if w.objects.find("Namespace", "", "interaction-stores") != nil {
 		needed = append(needed, "keda -> kafka", "kafka -> kafka", "kafka -> dns", "gateway -> articles")
 	}
@@ -107,12 +114,9 @@ func checkFlows(w *world) []string {
 			findings = append(findings, refuse(one, "selects no pod"))
 		}
 	}
-	ends := slices.Clone(platform)
+	ends := append(slices.Clone(platform), w.envoy())
 	for _, pod := range w.pods {
 		one := end{name: pod.of.name(), namespace: pod.namespace, labels: pod.labels, pod: pod}
-		if strings.HasPrefix(one.name, "migrate-") {
-			one.name = "migrate"
-		}
 		for _, container := range pod.spec.Containers {
 			for _, port := range container.Ports {
 				one.ports = append(one.ports, int64(port.ContainerPort))

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -23,8 +25,11 @@ type objects []object
 
 // render is what `kubectl apply -k` would send.
 func render(root, overlay string) (objects, error) {
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).
-		Run(filesys.MakeFsOnDisk(), filepath.Join(root, "k8s/overlays", overlay))
+	options := *krusty.MakeDefaultOptions()
+	// kubectl's own order, where an overlay asks for none. Kustomize logs that an overlay does ask.
+	options.Reorder = krusty.ReorderOptionLegacy
+	log.SetOutput(io.Discard)
+	resources, err := krusty.MakeKustomizer(&options).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "k8s/overlays", overlay))
 	if err != nil {
 		return nil, fmt.Errorf("overlay %s does not render: %w", overlay, err)
 	}
@@ -39,6 +44,32 @@ func render(root, overlay string) (objects, error) {
 			return nil, fmt.Errorf("%s: %w", resource.CurId(), err)
 		}
 		all = append(all, one)
+	}
+	return all, nil
+}
+
+// template is what Helm would send for the chart with these values and arguments. Hooks are among the objects.
+func template(root, release, values string, more ...string) (objects, error) {
+	arguments := append([]string{"template", release, filepath.Join(root, "k8s/chart"), "--namespace", "site", "--values", values}, more...)
+	var rendered, problem strings.Builder
+	helm := exec.Command("helm", arguments...)
+	helm.Stdout, helm.Stderr = &rendered, &problem
+	if err := helm.Run(); err != nil {
+		return nil, fmt.Errorf("helm %s: %w\n%s", strings.Join(arguments, " "), err, problem.String())
+	}
+	var all objects
+	for _, document := range strings.Split(rendered.String(), "\n---\n") {
+		one, err := parse([]byte(document))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", values, err, document)
+		}
+		switch one.kind() {
+		case "":
+		case "List":
+			all = append(all, one.list("items")...)
+		default:
+			all = append(all, one)
+		}
 	}
 	return all, nil
 }
@@ -114,6 +145,9 @@ func (o object) at(path ...any) any {
 	return here
 }
 
+// in is the map at a path, which must be there.
+func (o object) in(path ...any) map[string]any { return o.at(path...).(map[string]any) }
+
 func (o object) text(path ...any) string {
 	text, _ := o.at(path...).(string)
 	return text
@@ -188,6 +222,8 @@ func matcher(selector any) labels.Selector {
 
 // external is what an overlay expects to be there already.
 type external struct {
+	// Whatever is not there is expected from outside: an example says only what it shows.
+	Any        bool     `json:"-"`
 	Namespaces []string `json:"namespaces"`
 	Services   []struct {
 		Namespace string  `json:"namespace"`

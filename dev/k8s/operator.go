@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +27,51 @@ func (c *cluster) operate(all objects) (string, error) {
 		}
 	}
 	return fmt.Sprintf("%d Deployments and Services of the operator, as expected", count), nil
+}
+
+// admitByOperator installs the Spin operator's webhooks, as its chart does, and waits until they refuse what they must.
+func (c *cluster) admitByOperator(schemaDir string) (string, error) {
+	authority, err := os.ReadFile(os.Getenv("WEBHOOK_CA"))
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(filepath.Join(schemaDir, "manifests.yaml"))
+	if err != nil {
+		return "", err
+	}
+	count := 0
+	for _, document := range strings.Split("\n"+string(text), "\n---\n") {
+		one, err := parse([]byte(document))
+		if err != nil || one.kind() == "" {
+			continue
+		}
+		for _, webhook := range one.list("webhooks") {
+			webhook["clientConfig"] = map[string]any{
+				"url":      "https://localhost:9443" + webhook.text("clientConfig", "service", "path"),
+				"caBundle": base64.StdEncoding.EncodeToString(authority),
+			}
+			count++
+		}
+		if _, err := c.apply(one, "test"); err != nil {
+			return "", err
+		}
+	}
+	orphan := object{
+		"apiVersion": "core.spinkube.dev/v1alpha1", "kind": "SpinApp",
+		"metadata": map[string]any{"name": "orphan", "namespace": "default"},
+		"spec":     map[string]any{"image": "orphan:1", "executor": "none", "replicas": int64(1)},
+	}
+	return fmt.Sprintf("%d, and an app without an executor is refused", count), eventually(func() error {
+		at, err := c.of(orphan)
+		if err != nil {
+			return err
+		}
+		_, err = at.Create(context.Background(), &unstructured.Unstructured{Object: orphan}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil || !strings.Contains(err.Error(), "executor does not exist") {
+			return fmt.Errorf("an app without an executor was not refused: %v", err)
+		}
+		return nil
+	})
 }
 
 // made compares an object of the operator's with the one expected, both with the defaults that the API server adds.

@@ -8,22 +8,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// environment is the persister's, of its ConfigMap.
+// environment is the persister's.
 func (w *world) environment() map[string]string {
+	set := map[string]string{}
 	for _, pod := range w.pods {
-		if pod.labels["app.kubernetes.io/name"] != "persister" {
-			continue
-		}
-		for _, from := range pod.spec.Containers[0].EnvFrom {
-			if from.ConfigMapRef == nil {
-				continue
-			}
-			if found := w.objects.find("ConfigMap", pod.namespace, from.ConfigMapRef.Name); found != nil {
-				return found.textMap("data")
+		if pod.labels["app.kubernetes.io/name"] == "persister" {
+			for _, variable := range pod.spec.Containers[0].Env {
+				set[variable.Name] = variable.Value
 			}
 		}
 	}
-	return nil
+	return set
 }
 
 func (w *world) brokerPort() int64 {
@@ -47,13 +42,6 @@ func checkPersister(w *world) []string {
 		}
 		runs[container.Args[0]] = true
 		set := map[string]string{}
-		for _, from := range container.EnvFrom {
-			if from.ConfigMapRef != nil {
-				for name, value := range w.objects.find("ConfigMap", pod.namespace, from.ConfigMapRef.Name).textMap("data") {
-					set[name] = value
-				}
-			}
-		}
 		for _, variable := range container.Env {
 			set[variable.Name] = variable.Value
 		}
@@ -91,11 +79,9 @@ func checkPersister(w *world) []string {
 				refused("is killed before it has ended")
 			}
 		}
-		if pod.of.kind() == "Job" {
-			tag := container.Image[strings.LastIndex(container.Image, ":")+1:]
-			if pod.of.name() != "migrate-"+tag {
-				refused("a Job cannot be changed: its name must carry the release, migrate-%s", tag)
-			}
+		// Helm and Argo CD run it before all else.
+		if hook := pod.of.textMap("metadata", "annotations")["helm.sh/hook"]; (pod.of.kind() == "Job") != (hook == "pre-install,pre-upgrade") {
+			refused("is hook %q", hook)
 		}
 	}
 	for _, job := range []string{"relay", "consume", "snapshot", "warm", "trends", "migrate"} {

@@ -121,6 +121,14 @@ func checkPods(w *world) []string {
 	}
 	for _, pod := range w.pods {
 		namespace := w.objects.find("Namespace", "", pod.namespace)
+		if namespace == nil && w.external.Any {
+			namespace = object{"metadata": map[string]any{"labels": map[string]any{
+				"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "v1.36",
+			}}}
+			if pod.of.kind() == "SpinApp" {
+				namespace.in("metadata", "labels")["pod-security.kubernetes.io/enforce"] = "baseline"
+			}
+		}
 		if namespace == nil {
 			continue
 		}

@@ -12,7 +12,7 @@ func checkNamespaces(w *world) []string {
 	var findings []string
 	for _, one := range w.objects {
 		in := one.namespace()
-		if in != "" && w.objects.find("Namespace", "", in) == nil && !slices.Contains(w.external.Namespaces, in) {
+		if in != "" && !w.external.Any && w.objects.find("Namespace", "", in) == nil && !slices.Contains(w.external.Namespaces, in) {
 			findings = append(findings, refuse(one, "no Namespace %s", in))
 		}
 	}
@@ -34,6 +34,9 @@ func (w *world) has(kind, namespace, name, key string) bool {
 		}
 	}
 	found := w.objects.find(kind, namespace, name)
+	if found == nil && kind == "Secret" && w.external.Any {
+		return true
+	}
 	if found == nil || key == "" {
 		return found != nil
 	}
@@ -151,7 +154,7 @@ func checkReferences(w *world) []string {
 		}
 	}
 	for _, certificate := range w.objects.ofKind("Certificate") {
-		if issuer := certificate.text("spec", "issuerRef", "name"); !slices.Contains(w.external.ClusterIssuers, issuer) {
+		if issuer := certificate.text("spec", "issuerRef", "name"); !w.external.Any && !slices.Contains(w.external.ClusterIssuers, issuer) {
 			findings = append(findings, refuse(certificate, "no ClusterIssuer %s in external.yaml", issuer))
 		}
 	}
@@ -204,7 +207,7 @@ func checkSelectors(w *world) []string {
 func (w *world) checkMonitor(one object) []string {
 	namespaces := one.texts("spec", "namespaceSelector", "matchNames")
 	if slices.Contains(namespaces, envoyNamespace) {
-		if !matcher(one.at("spec", "selector")).Matches(envoyLabels) {
+		if !matcher(one.at("spec", "selector")).Matches(w.envoy().labels) {
 			return []string{refuse(one, "does not select Envoy's pods")}
 		}
 		return nil
@@ -224,11 +227,19 @@ func (w *world) checkMonitor(one object) []string {
 	return findings
 }
 
-// What Envoy Gateway calls the pods of our Gateway, and where it runs them.
-var (
-	envoyNamespace = "envoy-gateway-system"
-	envoyLabels    = labels.Set{
-		"gateway.envoyproxy.io/owning-gateway-name":      "interaction",
-		"gateway.envoyproxy.io/owning-gateway-namespace": "interaction-gateway",
+// Where Envoy Gateway runs Envoy.
+const envoyNamespace = "envoy-gateway-system"
+
+// envoy are the pods of the Gateway that the routes hang on, as Envoy Gateway labels them.
+func (w *world) envoy() end {
+	gateway := end{name: "gateway", namespace: envoyNamespace}
+	for _, route := range w.objects.ofKind("HTTPRoute") {
+		if parent := route.list("spec", "parentRefs")[0]; parent.text("namespace") != "" {
+			gateway.labels = labels.Set{
+				"gateway.envoyproxy.io/owning-gateway-name":      parent.text("name"),
+				"gateway.envoyproxy.io/owning-gateway-namespace": parent.text("namespace"),
+			}
+		}
 	}
-)
+	return gateway
+}

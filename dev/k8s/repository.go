@@ -84,7 +84,7 @@ func readRepository(root string) (*repository, error) {
 		read.readPersister(rustIn(filepath.Join(root, "persister/src")))
 		read.readOperations(text("docs/openapi.yaml"))
 		read.readRunbook(text("docs/operations.md"))
-		read.dashboard = text("k8s/base/observe/dashboard.json")
+		read.dashboard = text("k8s/chart/files/dashboard.json")
 	}()
 	return read, err
 }

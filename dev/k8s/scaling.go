@@ -59,8 +59,8 @@ func checkScaling(w *world) []string {
 			refused("has no fallback")
 		}
 	}
-	for _, app := range w.objects.ofKind("SpinApp") {
-		if !scaled[app.namespace()+"/"+app.name()] {
+	for _, app := range w.apps() {
+		if !scaled[app.namespace+"/"+app.of.name()] {
 			findings = append(findings, refuse(app, "has no ScaledObject"))
 		}
 	}

@@ -46,15 +46,15 @@ func TestTheExampleOfKafkaIsOfThePersister(t *testing.T) {
 	// Prod with these brokers, as k8s/README.md says.
 	findings := loaded.find(t, "prod", func(prod objects) objects {
 		brokers := "interaction-kafka-bootstrap.kafka.svc.cluster.local:9093"
-		prod.get("ConfigMap", "persister").in("data")["INTERACTION_KAFKA_BROKERS"] = brokers
+		prod = environment("INTERACTION_KAFKA_BROKERS", brokers)(prod)
 		prod.get("ScaledObject", "consume").in("spec", "triggers", 0, "metadata")["bootstrapServers"] = brokers
-		prod.get("NetworkPolicy", "to-stores").in("spec", "egress", 2)["to"] = []any{map[string]any{
+		prod.get("NetworkPolicy", "persister").in("spec", "egress", 3)["to"] = []any{map[string]any{
 			"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "kafka"}},
 			"podSelector": map[string]any{"matchLabels": map[string]any{
 				"strimzi.io/cluster": all.get("Kafka", "interaction").name(), "strimzi.io/broker-role": "true",
 			}},
 		}}
-		prod.get("NetworkPolicy", "to-stores").in("spec", "egress", 2, "ports", 0)["port"] = all.get("Kafka", "interaction").at("spec", "kafka", "listeners", 0, "port")
+		prod.get("NetworkPolicy", "persister").in("spec", "egress", 3, "ports", 0)["port"] = all.get("Kafka", "interaction").at("spec", "kafka", "listeners", 0, "port")
 		return prod
 	})
 	if len(findings) > 0 {

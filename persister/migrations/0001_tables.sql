@@ -93,11 +93,14 @@ CREATE TABLE IF NOT EXISTS history (
 );
 
 -- PV and UV that the rankings do not have yet: the snapshot adds, the job `trends` takes away, each in the transaction of its
--- own work.
+-- own work. `minute` is the number of minutes since 1970.
 CREATE TABLE IF NOT EXISTS viewed (
-    article_id BIGINT NOT NULL PRIMARY KEY,
-    pv         BIGINT NOT NULL,
-    uv         BIGINT NOT NULL
+    minute     INT UNSIGNED NOT NULL,
+    article_id BIGINT       NOT NULL,
+    pv         BIGINT       NOT NULL,
+    uv         BIGINT       NOT NULL,
+    PRIMARY KEY (minute, article_id),
+    KEY by_article (article_id)
 );
 
 -- The last read of each signed-in user.

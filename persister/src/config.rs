@@ -14,6 +14,7 @@ use self::kafka::KafkaOptions;
 
 /// What every job needs. Secrets are read where the stores are opened.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Settings")]
 pub(crate) struct Config {
     #[command(flatten)]
     pub(crate) kafka: KafkaOptions,

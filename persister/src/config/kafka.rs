@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 /// The secrets are elsewhere: the password, the client's secret, and the passphrase of the key.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Kafka")]
 pub(crate) struct KafkaOptions {
     /// Kafka's bootstrap brokers, as host:port[,host:port…].
     #[arg(

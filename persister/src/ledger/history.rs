@@ -10,15 +10,16 @@ use std::{
 
 use contract::{ArticleNumber, Counter, Version};
 use jiff::{Timestamp, civil::Date, tz::Offset};
-use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, query, query_as, raw_sql};
+use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, query, query_as, query_scalar, raw_sql};
 
 use super::statements::Rows;
 use crate::store::StoreError;
 
 /// Rows of one statement.
 const TOGETHER: usize = 1000;
-/// Rows that one statement deletes.
+/// Rows that one statement looks at.
 const SLICE: u64 = 5000;
+const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 86_400_000;
 
 /// A day of UTC: the number of days since 1970.
@@ -35,9 +36,13 @@ impl Day {
         Self(self.0.saturating_add(1))
     }
 
+    /// Its midnight.
+    pub(crate) fn begin(self) -> Timestamp {
+        Timestamp::from_second(i64::from(self.0) * 86_400).unwrap_or(Timestamp::MAX)
+    }
+
     fn date(self) -> Date {
-        let begin = Timestamp::from_second(i64::from(self.0) * 86_400).unwrap_or(Timestamp::MAX);
-        Offset::UTC.to_datetime(begin).date()
+        Offset::UTC.to_datetime(self.begin()).date()
     }
 }
 
@@ -60,9 +65,11 @@ pub(crate) struct Moved {
 /// What is to be added, in the order of the primary key. The last part of the key is a counter's code.
 pub(crate) type Changes = BTreeMap<(ArticleNumber, Day, u8), Moved>;
 
-/// An article with page views and visitors that are new.
+/// An article with page views and visitors that a snapshot found within a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Viewed {
+    /// The number of minutes since 1970, by MySQL's clock.
+    pub(crate) minute: u32,
     pub(crate) article: ArticleNumber,
     pub(crate) pv: i64,
     pub(crate) uv: i64,
@@ -79,7 +86,7 @@ pub(super) fn firsts(changes: &Changes) -> BTreeMap<ArticleNumber, Version> {
 }
 
 /// Adds changes to their days, except those of articles deleted since the first of them. What was done with such an article
-/// within the same seconds after its deletion is left out too.
+/// after its deletion is left out too, if it is among the same changes: those of seconds, or of a day while the job catches up.
 pub(super) async fn add(
     connection: &mut MySqlConnection,
     changes: &Changes,
@@ -97,9 +104,10 @@ pub(super) async fn add(
 }
 
 /// Adds what a snapshot found, by MySQL's day: to the history, and to what the rankings are to count.
-pub(super) async fn add_viewed(connection: &mut MySqlConnection, viewed: &[Viewed], today: Day) -> sqlx::Result<()> {
+pub(super) async fn add_viewed(connection: &mut MySqlConnection, viewed: &[Viewed]) -> sqlx::Result<()> {
     let mut changes = Changes::new();
-    for Viewed { article, pv, uv } in viewed {
+    for Viewed { minute, article, pv, uv } in viewed {
+        let today = Day::of_ms(u64::from(*minute) * MINUTE_MS);
         for (counter, gained) in [(Counter::Pv, *pv), (Counter::Uv, *uv)] {
             if gained > 0 {
                 changes.insert((*article, today, counter.code()), Moved { gained, ..Moved::default() });
@@ -111,20 +119,21 @@ pub(super) async fn add_viewed(connection: &mut MySqlConnection, viewed: &[Viewe
 }
 
 fn write_viewed(viewed: &[Viewed], sign: i64) -> Option<String> {
-    let mut rows = Rows::new("INSERT INTO viewed (article_id, pv, uv)");
-    for Viewed { article, pv, uv } in viewed {
-        rows.push(format_args!("({article},{},{})", sign * pv, sign * uv));
+    let mut rows = Rows::new("INSERT INTO viewed (minute, article_id, pv, uv)");
+    for Viewed { minute, article, pv, uv } in viewed {
+        rows.push(format_args!("({minute},{article},{},{})", sign * pv, sign * uv));
     }
     rows.finish("pv = pv + VALUES(pv), uv = uv + VALUES(uv)")
 }
 
-/// Page views and visitors that the rankings do not have yet, of so many articles at most.
-pub(crate) async fn viewed(mysql: &MySqlPool, most: u32) -> Result<Vec<Viewed>, StoreError> {
-    let rows: Vec<(i64, i64, i64)> = query_as("SELECT article_id, pv, uv FROM viewed ORDER BY article_id LIMIT ?")
-        .bind(most)
-        .fetch_all(mysql)
-        .await?;
-    let viewed = |(article, pv, uv): (i64, i64, i64)| Some(Viewed { article: article.try_into().ok()?, pv, uv });
+/// Page views and visitors that the rankings do not have yet, oldest first, of so many articles and minutes at most.
+pub(crate) async fn viewed(mysql: &MySqlPool, most: usize) -> Result<Vec<Viewed>, StoreError> {
+    let sql = "SELECT minute, article_id, pv, uv FROM viewed ORDER BY minute, article_id LIMIT ?";
+    let rows: Vec<(u32, i64, i64, i64)> =
+        query_as(sql).bind(u32::try_from(most).unwrap_or(u32::MAX)).fetch_all(mysql).await?;
+    let viewed = |(minute, article, pv, uv): (u32, i64, i64, i64)| {
+        Some(Viewed { minute, article: article.try_into().ok()?, pv, uv })
+    };
     Ok(rows.into_iter().filter_map(viewed).collect())
 }
 
@@ -132,18 +141,35 @@ pub(crate) async fn viewed(mysql: &MySqlPool, most: u32) -> Result<Vec<Viewed>, 
 pub(super) async fn take_viewed(connection: &mut MySqlConnection, viewed: &[Viewed]) -> sqlx::Result<()> {
     for some in viewed.chunks(TOGETHER / 2) {
         run(connection, write_viewed(some, -1)).await?;
-        let articles = some.iter().map(|viewed| viewed.article.to_string()).collect::<Vec<_>>().join(",");
-        let delete = format!("DELETE FROM viewed WHERE article_id IN ({articles}) AND pv = 0 AND uv = 0");
+        let keys: Vec<String> = some.iter().map(|viewed| format!("({},{})", viewed.minute, viewed.article)).collect();
+        let keys = keys.join(",");
+        let delete = format!("DELETE FROM viewed WHERE (minute, article_id) IN ({keys}) AND pv = 0 AND uv = 0");
         run(connection, Some(delete)).await?;
     }
     Ok(())
 }
 
-/// Forgets from a day on what was counted in the stream, because it is counted again. Page views and visitors stay.
-pub(crate) async fn forget_counted(mysql: &MySqlPool, since: Day) -> Result<(), StoreError> {
+/// Forgets the days from `since` to `until` as they were counted in the stream, because they are counted again. Page views
+/// and visitors stay.
+pub(crate) async fn forget_counted(mysql: &MySqlPool, since: Day, until: Day) -> Result<(), StoreError> {
     let (pv, uv) = (Counter::Pv.code(), Counter::Uv.code());
-    let delete = format!("DELETE FROM history WHERE day >= '{since}' AND counter NOT IN ({pv}, {uv}) LIMIT {SLICE}");
-    while raw_sql(AssertSqlSafe(delete.clone())).execute(mysql).await?.rows_affected() == SLICE {}
+    let mut day = since;
+    while day <= until {
+        let mut after = 0;
+        loop {
+            let rows = format!("FROM history WHERE day = '{day}' AND article_id > {after}");
+            let slice = format!(
+                "SELECT MAX(article_id) FROM (SELECT article_id {rows} ORDER BY article_id LIMIT {SLICE}) slice"
+            );
+            let Some(last) = query_scalar::<_, Option<i64>>(AssertSqlSafe(slice)).fetch_one(mysql).await? else {
+                break;
+            };
+            let delete = format!("DELETE {rows} AND article_id <= {last} AND counter NOT IN ({pv}, {uv})");
+            raw_sql(AssertSqlSafe(delete)).execute(mysql).await?;
+            after = last;
+        }
+        day = day.next();
+    }
     Ok(())
 }
 

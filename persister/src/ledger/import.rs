@@ -201,8 +201,12 @@ pub(crate) async fn counters(
     holder: &mut Holder,
     rows: &[Counted],
 ) -> Result<Vec<Outcome>, StoreError> {
-    snapshot::expect(mysql, rows.iter().map(|row| (row.article.number(), row.pv))).await?;
-    let calls: Vec<ImportCounters> = rows
+    // A further row of an article finds the counters of the first.
+    let mut articles = BTreeSet::new();
+    let is_first: Vec<bool> = rows.iter().map(|row| articles.insert(row.article.number())).collect();
+    let firsts: Vec<&Counted> = rows.iter().zip(&is_first).filter(|(_, first)| **first).map(|(row, _)| row).collect();
+    snapshot::expect(mysql, firsts.iter().map(|row| (row.article.number(), row.pv))).await?;
+    let calls: Vec<ImportCounters> = firsts
         .iter()
         .map(|Counted { article, pv, reads }| ImportCounters { article: article.clone(), pv: *pv, reads: *reads })
         .collect();
@@ -213,9 +217,11 @@ pub(crate) async fn counters(
         _ => Outcome::Counted,
     };
     let outcomes: Vec<Outcome> = outcomes.into_iter().map(outcome).collect();
-    let refused = rows.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Counted);
+    let refused = firsts.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Counted);
     snapshot::expect(mysql, refused.map(|(row, _)| (row.article.number(), 0))).await?;
-    Ok(outcomes)
+    let mut outcomes = outcomes.into_iter();
+    let outcome = |first| if first { outcomes.next() } else { None }.unwrap_or(Outcome::Counted);
+    Ok(is_first.into_iter().map(outcome).collect())
 }
 
 /// The epoch of every partition. It grows with each rebuild.

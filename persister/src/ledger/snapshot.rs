@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, QueryBuilder, query, query
 
 use super::{
     deleted,
-    history::{Day, Viewed, add_viewed},
+    history::{Viewed, add_viewed},
     names::NewNames,
     statements::Rows,
 };
@@ -127,19 +127,19 @@ async fn write_unless_deleted(mysql: &MySqlPool, rows: &[&Saved]) -> sqlx::Resul
     Ok(deleted)
 }
 
-/// Adds what these articles have just gained, by MySQL's day.
+/// Adds what these articles have just gained, by MySQL's clock.
 async fn remember_growth(connection: &mut MySqlConnection, rows: &[&Saved]) -> sqlx::Result<()> {
     let articles = rows.iter().map(|row| row.article.number().to_string()).collect::<Vec<_>>().join(",");
     let sql = format!(
-        "SELECT article_id, pv_gained, uv_gained, CAST(UNIX_TIMESTAMP(UTC_TIMESTAMP(3)) * 1000 AS SIGNED)
+        "SELECT article_id, pv_gained, uv_gained, UNIX_TIMESTAMP(UTC_TIMESTAMP()) DIV 60
          FROM article_stats WHERE article_id IN ({articles}) AND (pv_gained > 0 OR uv_gained > 0) ORDER BY article_id"
     );
     let gained: Vec<(i64, i64, i64, i64)> = query_as(AssertSqlSafe(sql)).fetch_all(&mut *connection).await?;
-    let today = gained.first().map(|(.., now_ms)| Day::of_ms(now_ms.unsigned_abs()));
-    let viewed =
-        |&(article, pv, uv, _): &(i64, i64, i64, i64)| Some(Viewed { article: article.try_into().ok()?, pv, uv });
-    let viewed: Vec<Viewed> = gained.iter().filter_map(viewed).collect();
-    if let Some(today) = today { add_viewed(connection, &viewed, today).await } else { Ok(()) }
+    let viewed = |(article, pv, uv, minute): (i64, i64, i64, i64)| {
+        Some(Viewed { minute: minute.try_into().ok()?, article: article.try_into().ok()?, pv, uv })
+    };
+    let viewed: Vec<Viewed> = gained.into_iter().filter_map(viewed).collect();
+    add_viewed(connection, &viewed).await
 }
 
 /// Records the page views that an import is about to set in Redis: they are another system's, and no growth. An article

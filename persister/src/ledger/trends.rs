@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contract::{ArticleNumber, Counter};
 use jiff::Timestamp;
-use sqlx::{Connection as _, MySqlConnection, MySqlPool, QueryBuilder, query, query_as, query_scalar};
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, QueryBuilder, query, query_as, query_scalar};
 
 use super::{
     deleted::{self, Lately},
@@ -119,16 +119,17 @@ async fn part(
     as_of: Option<&str>,
     state: Vec<u8>,
 ) -> sqlx::Result<()> {
-    query(
-        "INSERT INTO trends (kind, as_of, writes, state) VALUES (?, ?, ?, ?)
-         ON DUPLICATE KEY UPDATE as_of = COALESCE(VALUES(as_of), as_of), writes = VALUES(writes), state = VALUES(state)",
-    )
-    .bind(code)
-    .bind(as_of)
-    .bind(writes)
-    .bind(state)
-    .execute(connection)
-    .await?;
+    const INSERT: &str = "INSERT INTO trends (kind, as_of, writes, state) VALUES (?, ?, ?, ?)";
+    let update = " ON DUPLICATE KEY UPDATE as_of = COALESCE(VALUES(as_of), as_of), writes = VALUES(writes), state = VALUES(state)";
+    // A row that is not there yet cannot be locked. Of two processes that both want to be the first, one fails here.
+    let first = code == COMMON && writes == 1;
+    query(AssertSqlSafe(format!("{INSERT}{}", if first { "" } else { update })))
+        .bind(code)
+        .bind(as_of)
+        .bind(writes)
+        .bind(state)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -1,6 +1,10 @@
 //! Questions to Kafka: what has been written, and what the group has applied.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use rdkafka::{
@@ -15,10 +19,14 @@ use super::{
         reasons::{Reasons, with_reason},
     },
     progress::{End, Progress},
+    shared::Asking,
 };
 
 /// A record's time comes from the relay's clock, an event's time from Redis's clock.
 const SKEW_MS: i64 = 3_600_000;
+
+/// A client that fails is kept for so long: connecting takes time, and OAUTHBEARER fetches a token for each client.
+const RENEWED: Duration = Duration::from_secs(20);
 
 /// The first offset of each partition, and the offset after its last record.
 pub(crate) type Ends = BTreeMap<i32, (i64, i64)>;
@@ -64,18 +72,19 @@ impl Kafka {
         self.ask(move |consumer| begin_at(consumer, &topic, &partitions, since)).await
     }
 
-    /// Asks a client that reads ends and offsets without joining the group; librdkafka's queries block their thread. After
-    /// a failure the next question creates a new client, because one that has lost all brokers may never find them again.
+    /// Asks a client that reads ends and offsets without joining the group; librdkafka's queries block their thread. If a
+    /// client fails that had time to connect, the next question creates a new one, because one that has lost all brokers
+    /// may never find them again.
     async fn ask<T: Send + 'static>(
         &self,
         query: impl FnOnce(&BaseConsumer<Reasons>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let client = self.observer()?;
+        let Asking { client, since } = self.observer()?;
         let kafka = self.clone();
         let asking = move || {
             let answer = with_reason(&client, query(&client));
-            if answer.as_ref().is_err_and(|error| error.store() == Some(Store::Kafka)) {
-                kafka.shared.observer().take_if(|kept| Arc::ptr_eq(kept, &client));
+            if since.elapsed() > RENEWED && answer.as_ref().is_err_and(|error| error.store() == Some(Store::Kafka)) {
+                kafka.shared.observer().take_if(|kept| Arc::ptr_eq(&kept.client, &client));
             }
             answer
         };
@@ -84,14 +93,13 @@ impl Kafka {
             .map_err(|_| StoreError::Other("a query of Kafka panicked".to_owned()))?
     }
 
-    fn observer(&self) -> Result<Arc<BaseConsumer<Reasons>>, StoreError> {
+    fn observer(&self) -> Result<Asking, StoreError> {
         let mut kept = self.shared.observer();
-        if let Some(client) = &*kept {
-            return Ok(Arc::clone(client));
+        if let Some(asking) = &*kept {
+            return Ok(asking.clone());
         }
         let client = Arc::new(self.client().set("group.id", GROUP).create_with_context(Reasons::default())?);
-        *kept = Some(Arc::clone(&client));
-        Ok(client)
+        Ok(kept.insert(Asking { client, since: Instant::now() }).clone())
     }
 }
 

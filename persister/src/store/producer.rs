@@ -31,8 +31,12 @@ impl Kafka {
         let mut state = self.shared.producing.lock().await;
         let open = match &state.open {
             Some(open) if open.is_usable() => Arc::clone(open),
-            _ => {
-                let partitions = Arc::new(Partitions::new(self.partitions(&mut state, asked).await?));
+            before => {
+                // One that replaces another asks nothing: a partition that cannot answer must not stop the others.
+                let partitions = match before {
+                    Some(before) => Arc::clone(&before.partitions),
+                    None => Arc::new(Partitions::new(self.partitions(&mut state, asked).await?)),
+                };
                 let open = Arc::new(Open { client: self.open()?, partitions, lost: AtomicBool::new(false) });
                 state.open = Some(Arc::clone(&open));
                 open

@@ -19,15 +19,21 @@ use super::{kafka::reasons::Reasons, partitions::Partitions};
 /// Each is created on first use, and again after it has lost Kafka.
 #[derive(Default)]
 pub(super) struct Shared {
-    observer: BlockingMutex<Option<Arc<BaseConsumer<Reasons>>>>,
+    observer: BlockingMutex<Option<Asking>>,
     pub(super) producing: Mutex<Producing>,
 }
 
 impl Shared {
-    /// The client that reads offsets.
-    pub(super) fn observer(&self) -> MutexGuard<'_, Option<Arc<BaseConsumer<Reasons>>>> {
+    pub(super) fn observer(&self) -> MutexGuard<'_, Option<Asking>> {
         self.observer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The client that reads offsets, and when it was created.
+#[derive(Clone)]
+pub(super) struct Asking {
+    pub(super) client: Arc<BaseConsumer<Reasons>>,
+    pub(super) since: Instant,
 }
 
 #[derive(Default)]

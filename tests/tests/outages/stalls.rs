@@ -140,7 +140,7 @@ async fn running(mysql: &MySqlPool) -> Result<u32> {
 fn a_query_that_takes_long_is_ended_soon_after_its_request() -> Result<()> {
     // Longer than the test has patience. The other table has a row.
     const SLOW: &str = "CREATE VIEW trends AS
-        SELECT * FROM quick UNION ALL SELECT 0, NULL, '' FROM projector WHERE SLEEP(90) = 0";
+        SELECT * FROM quick UNION ALL SELECT 0, NULL, 0, '' FROM projector WHERE SLEEP(90) = 0";
     alone(async |system, api| {
         system.drained().await?;
         system.stack.persister.terminate().await?;

@@ -63,11 +63,12 @@ pub(super) async fn report(
             json_line(&Report { article_id, deleted, remains: &remains })?;
             continue;
         }
-        let on: Vec<String> = deleted.on.iter().map(|(kind, count)| format!("{count} {}", kind.count())).collect();
+        let on: Vec<String> = deleted.on.iter().map(|(kind, count)| counted(*count, kind.name())).collect();
         let Deleted { pv, uv, reads, .. } = deleted;
         line(format_args!(
-            "article {article_id}: {} were on; {pv} PV, {uv} UV, {reads} reads; {} and {} out of MySQL",
+            "article {article_id}: {} were on; {pv} PV, {uv} UV, {}; {} and {} out of MySQL",
             on.join(", "),
+            counted(*reads, "read"),
             counted(deleted.rows.values().sum::<u64>(), "row"),
             counted(deleted.last_reads, "last read"),
         ))?;

@@ -25,7 +25,10 @@ use crate::{
     config::ConsumeOptions,
     store::{
         StoreError, Stores,
-        kafka::{GROUP, lost::lost},
+        kafka::{
+            GROUP,
+            lost::{close, lost},
+        },
     },
 };
 
@@ -65,10 +68,12 @@ async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationTo
         error = lost(&consumer, &stores.kafka.topic) => Err(error),
         () = done.cancelled() => Ok(()),
     };
+    let mut outcome = collected.map_err(anyhow::Error::from);
     while let Some(ended) = applying.join_next().await {
-        ended.context("a batch")?;
+        outcome = outcome.and(ended.context("a batch"));
     }
-    Ok(collected?)
+    close(consumer).await;
+    outcome
 }
 
 /// Joins the group. Partitions are assigned soon afterwards.

@@ -47,8 +47,8 @@ const OLDEST: SignedDuration = SignedDuration::from_mins(1);
 const CHUNK: usize = 256;
 /// The most rows of the history that wait for a checkpoint, about 2 MB. If there are more, it does not wait.
 const WAITING: usize = 20_000;
-/// The most articles whose page views one checkpoint takes. The rest waits for the next.
-const VIEWED: u32 = 20_000;
+/// The most articles whose page views one checkpoint takes. If there are more, the next checkpoint does not wait.
+const VIEWED: usize = 20_000;
 /// How often a process that stands by asks for the lock.
 const STAND_BY: Duration = Duration::from_secs(1);
 
@@ -76,6 +76,9 @@ async fn turn(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()> {
 async fn session(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut saved = Saved::load(&stores.mysql).await?;
     let source = Source::open(&stores.kafka, saved.state.positions()).await?;
+    if saved.is_new() {
+        saved.begin(&stores.mysql, source.whole_since().await?).await?;
+    }
     info!(partitions = saved.state.positions().len(), "counting");
     let mut messages = source.consumer.stream().ready_chunks(CHUNK);
     let mut lost = pin!(lost(&source.consumer, &stores.kafka.topic));
@@ -94,6 +97,9 @@ async fn session(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()
                     return saved.write(&stores.mysql, None, &[]).await;
                 };
                 let viewed = viewed(&stores.mysql, VIEWED).await?;
+                if viewed.len() == VIEWED {
+                    due.reset_immediately();
+                }
                 saved.state.count_viewed(&viewed, milliseconds(at));
                 saved.state.move_to(milliseconds(at));
                 let as_of = known_since(&mut mark, Mark { at, ends }, saved.state.positions());

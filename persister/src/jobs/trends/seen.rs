@@ -21,7 +21,8 @@ pub(super) struct Outbox(BTreeMap<i32, Seen>);
 /// The highest version alone is not enough. Several relays ship one outbox in parallel, and failed deliveries are
 /// repeated later, so a lower version may be new. It is new if it is not among the remembered versions. A version older
 /// than all of them is not counted, since nobody knows. So a change can be missed after 4,096 later ones of its outbox,
-/// but no change is counted twice.
+/// but no change is counted twice. Only if the
+/// topic has grown in between, a change that comes again from another partition so much later counts again.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
     /// Every version up to this one is forgotten.

@@ -8,7 +8,10 @@ use rdkafka::{
     consumer::{Consumer as _, StreamConsumer},
 };
 
-use crate::store::{StoreError, kafka::Kafka, observer::Ends};
+use crate::{
+    ledger::history::Day,
+    store::{StoreError, kafka::Kafka, observer::Ends},
+};
 
 /// Everything that may still be ranked: the longest window plus the bucket that is being filled.
 const BACK: SignedDuration = SignedDuration::from_hours(7 * 24 + 12);
@@ -59,6 +62,25 @@ impl Source {
             .create()?;
         consumer.assign(&assigned)?;
         Ok(Self { consumer: Arc::new(consumer), kafka: kafka.clone() })
+    }
+
+    /// The first day of which the topic has every record: from the oldest that may be ranked on, or later if records have
+    /// expired since.
+    pub(super) async fn whole_since(&self) -> Result<Day, StoreError> {
+        let now = Timestamp::now();
+        let ends = self.kafka.ends(&self.kafka.topic).await?;
+        let expired: Vec<i32> =
+            ends.iter().filter(|(_, (first, _))| *first > 0).map(|(partition, _)| *partition).collect();
+        let mut day = Day::of_ms(milliseconds(oldest_that_counts(now))).next();
+        while !expired.is_empty() && day <= Day::of_ms(milliseconds(now)) {
+            let begins = self.kafka.begins(&self.kafka.topic, &expired, day.begin()).await?;
+            let first = |partition| ends.get(partition).map_or(0, |(first, _)| *first);
+            if begins.iter().all(|(partition, begin)| *begin > first(partition)) {
+                break;
+            }
+            day = day.next();
+        }
+        Ok(day)
     }
 
     /// The current end of the topic. None if the topic's partitions changed, or if the next records no longer exist.

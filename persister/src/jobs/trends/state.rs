@@ -90,6 +90,11 @@ impl State {
         std::iter::once_with(|| (COMMON, json(&self.common))).chain(windows)
     }
 
+    /// The history gets what was done from that day on.
+    pub(super) const fn begin(&mut self, since: Day) {
+        self.common.since = since;
+    }
+
     pub(super) const fn positions(&mut self) -> &mut Positions {
         &mut self.common.positions
     }
@@ -125,9 +130,10 @@ impl State {
 
     /// Counts page views and visitors in the windows. The history has them from the snapshot.
     pub(super) fn count_viewed(&mut self, viewed: &[Viewed], now_ms: u64) {
-        for Viewed { article, pv, uv } in viewed {
-            self.add(Counter::Pv, *article, *pv, now_ms, now_ms);
-            self.add(Counter::Uv, *article, *uv, now_ms, now_ms);
+        for Viewed { minute, article, pv, uv } in viewed {
+            let at_ms = u64::from(*minute) * 60_000;
+            self.add(Counter::Pv, *article, *pv, at_ms, now_ms);
+            self.add(Counter::Uv, *article, *uv, at_ms, now_ms);
         }
     }
 

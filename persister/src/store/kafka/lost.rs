@@ -30,3 +30,10 @@ pub(crate) async fn lost<C: ConsumerContext + 'static>(consumer: &Arc<StreamCons
         }
     }
 }
+
+/// Leaves the group and ends the client, which blocks a thread: for seconds if Kafka does not answer.
+pub(crate) async fn close<C: ConsumerContext + 'static>(consumer: Arc<StreamConsumer<C>>) {
+    let closing = tokio::task::spawn_blocking(move || drop(consumer));
+    // A client that takes longer ends by itself.
+    let _ = tokio::time::timeout(METADATA, closing).await;
+}

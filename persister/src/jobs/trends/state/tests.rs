@@ -151,14 +151,18 @@ fn a_change_is_of_its_own_day_if_the_history_is_counted_since_then() {
 }
 
 #[test]
-fn page_views_are_ranked_and_are_not_counted_in_the_history_again() {
+fn page_views_are_ranked_by_their_time_and_are_not_counted_in_the_history_again() {
     let mut state = State::new(Day::default());
     let article = ArticleNumber::try_from(42).expect("an id");
-    state.count_viewed(&[Viewed { article, pv: 5, uv: 0 }, Viewed { article, pv: 1, uv: 2 }], NOW);
-    let found: Vec<_> =
-        state.tops(9, &Lately::default()).filter(|top| top.span == "week" && !top.articles.is_empty()).collect();
-    let found: Vec<_> = found.iter().map(|top| (top.counter, top.articles.clone())).collect();
-    assert_eq!(found, [(Counter::Pv, vec![(article, 6)]), (Counter::Uv, vec![(article, 2)])]);
+    let viewed = |ms, pv, uv| Viewed { minute: u32::try_from(ms / 60_000).expect("a minute"), article, pv, uv };
+    state.count_viewed(&[viewed(NOW - 2 * 86_400_000, 5, 0), viewed(NOW, 1, 2)], NOW);
+    let found = |span| {
+        let lately = Lately::default();
+        let tops = state.tops(9, &lately).filter(|top| top.span == span && !top.articles.is_empty());
+        tops.map(|top| (top.counter, top.articles)).collect::<Vec<_>>()
+    };
+    assert_eq!(found("week"), [(Counter::Pv, vec![(article, 6)]), (Counter::Uv, vec![(article, 2)])]);
+    assert_eq!(found("hour"), [(Counter::Pv, vec![(article, 1)]), (Counter::Uv, vec![(article, 2)])]);
     assert!(state.changes.is_empty());
 }
 

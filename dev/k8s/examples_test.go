@@ -1,0 +1,114 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// What a site has besides the service, each in its value.
+func TestASiteIsAMatterOfValues(t *testing.T) {
+	count := func(all objects, has func(pod *pod) bool) (with, without int) {
+		for _, pod := range newWorld(all, external{Any: true}, nil).pods {
+			if has(pod) {
+				with++
+			} else {
+				without++
+			}
+		}
+		return with, without
+	}
+	for _, example := range []string{"deployments", "shim", "full"} {
+		all := chart(t, example, "--set", "ca.secret=authorities", "--set", "dns.peers[0].ipBlock.cidr=169.254.20.10/32")
+		trusting, others := count(all, func(pod *pod) bool {
+			// The operator mounts what the executor names.
+			if pod.of.kind() == "SpinApp" {
+				return all.get("SpinAppExecutor", "blog-spin").text("spec", "deploymentConfig", "caCertSecret") == "authorities"
+			}
+			return slices.ContainsFunc(pod.spec.Volumes, func(volume corev1.Volume) bool {
+				return volume.Secret != nil && volume.Secret.SecretName == "authorities"
+			})
+		})
+		if trusting < 10 || others > 0 {
+			t.Errorf("%s: %d pods trust the authority, %d do not", example, trusting, others)
+		}
+		if !strings.Contains(mustJSON(all.get("TriggerAuthentication", "blog-kafka")), "authorities") {
+			t.Errorf("%s: KEDA does not trust the authority", example)
+		}
+		for _, name := range []string{"blog-toggle", "blog-read", "blog-queries", "blog-persister"} {
+			if policy := mustJSON(all.get("NetworkPolicy", name)); !strings.Contains(policy, "169.254.20.10/32") {
+				t.Errorf("%s: %s does not reach NodeLocal DNSCache", example, name)
+			}
+		}
+	}
+	for _, kind := range []string{"Gateway", "GatewayClass", "EnvoyProxy", "ClientTrafficPolicy", "Certificate"} {
+		if found := chart(t, "shim").ofKind(kind); len(found) > 0 {
+			t.Errorf("on a Gateway that is there already: %v", found[0])
+		}
+	}
+	for _, kind := range []string{"HTTPRoute", "SecurityPolicy", "BackendTrafficPolicy"} {
+		if found := chart(t, "deployments", "--set", "gateway.mode=none", "--set", "gateway.peers[0].podSelector.matchLabels.app=proxy").ofKind(kind); len(found) > 0 {
+			t.Errorf("with another proxy: %v", found[0])
+		}
+	}
+}
+
+func TestMistakesInValuesAreRefused(t *testing.T) {
+	for _, set := range []string{
+		"redis.address=redis.example.com:6380", "redis.address=rediss://user:password@redis.example.com:6380", "kafka.brokers=kafka", "mysql.peers=null",
+		"components.kind=SpinApps", "components.image=app", "components.settings.redis_url=redis://x", "components.settings.cookie_secure=true",
+		"components.toggle.minReplicas=0", "components.togle.minReplicas=2", "persister.environment.KAFKA=x", "persister.image=persister:latest version",
+		"gateway.mode=shared", "gateway.mode=none", "gateway.hostname=", "kafka.mechanism=PLAINTEXT", "namePrefix=Blog-", "monitoring.runbook=docs/operations.md",
+	} {
+		if _, err := template("../..", "blog", "../../k8s/examples/values/deployments.yaml", "--set", set); err == nil {
+			t.Errorf("%s is not refused", set)
+		}
+	}
+}
+
+// What Argo CD and Flux are given is of their definitions, and the values in it are the chart's.
+func TestTheExamplesForArgoAndFluxAreRight(t *testing.T) {
+	loaded := load(t)
+	for _, example := range []struct {
+		file, kind string
+		values     []any
+	}{
+		{"argo-cd", "Application", []any{"spec", "source", "helm", "valuesObject"}},
+		{"flux", "HelmRelease", []any{"spec", "values"}},
+	} {
+		text, err := os.ReadFile("../../k8s/examples/" + example.file + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all objects
+		for _, document := range strings.Split("\n"+string(text), "\n---") {
+			one, err := parse([]byte(document))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, one)
+		}
+		findings := loaded.schemas.check(all)
+		values, err := yaml.Marshal(all.ofKind(example.kind)[0].at(example.values...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "values.yaml")
+		if err := os.WriteFile(file, values, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		rendered, err := template("../..", "blog", file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings = append(findings, check(rendered, external{Any: true}, loaded.schemas, loaded.repository)...)
+		if len(findings) > 0 {
+			t.Errorf("%s: %s", example.file, strings.Join(findings, "\n"))
+		}
+	}
+}
