@@ -41,13 +41,15 @@ async fn session(
     (options, read_days): (SnapshotOptions, u32),
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    // Before the snapshot: what is old goes also while a server of Redis is down.
+    let began = Instant::now();
+    let outcome = save_all(stores, stop).await;
+    let took = began.elapsed();
+    // What is old goes also while a server of Redis is down.
     user_reads::forget_old(&stores.mysql, read_days).await?;
     history::forget_old(&stores.mysql, options.history_days).await?;
-    let began = Instant::now();
-    let saved = save_all(stores, stop).await?;
+    let saved = outcome?;
     debug!(saved, "snapshot");
-    metrics::SNAPSHOT_SECONDS.observe_time(began.elapsed());
+    metrics::SNAPSHOT_SECONDS.observe_time(took);
     metrics::SNAPSHOT_ARTICLES.add(saved, &[]);
     pause(Duration::from_secs(options.snapshot_seconds), stop).await;
     Ok(())
