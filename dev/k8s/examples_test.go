@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,12 +59,39 @@ func TestASiteIsAMatterOfValues(t *testing.T) {
 	}
 }
 
+// What Envoy takes for the client's address: that of the connection, until other proxies are in front.
+func TestEnvoyCountsByAnAddressThatNoClientChooses(t *testing.T) {
+	for hops, wanted := range map[string]string{"0": "<nil>", "1": "<nil>", "2": "map[xForwardedFor:map[numTrustedHops:1]]"} {
+		policy := chart(t, "deployments", "--set-string", "components.settings.trusted_proxy_hops="+hops).get("ClientTrafficPolicy", "blog-gateway")
+		if found := fmt.Sprint(policy.at("spec", "clientIPDetection")); found != wanted {
+			t.Errorf("%s proxies: %s", hops, found)
+		}
+	}
+}
+
+// The ports and the hook of what is left of the policies' rules.
+func TestThePoliciesFollowTheAddresses(t *testing.T) {
+	all := chart(t, "deployments", "--set", `kafka.brokers=a:9092\,b:9093`, "--set", "components.settings.jwt_keys_address=https://issuer.example.com:8443")
+	for policy, ports := range map[string][]string{"blog-persister": {"9092", "9093"}, "blog-migrate": {"9092", "9093", "3306", "6380"}, "blog-toggle": {"8443"}} {
+		for _, port := range ports {
+			if found := mustJSON(all.get("NetworkPolicy", policy)); !strings.Contains(found, `"port":`+port) {
+				t.Errorf("%s does not reach port %s: %s", policy, port, found)
+			}
+		}
+	}
+	job := chart(t, "deployments", "--set", "persister.migrate.enabled=false").ofKind("Job")
+	if len(job) > 0 {
+		t.Errorf("a migration that is switched off: %v", job[0])
+	}
+}
+
 func TestMistakesInValuesAreRefused(t *testing.T) {
 	for _, set := range []string{
 		"redis.address=redis.example.com:6380", "redis.address=rediss://user:password@redis.example.com:6380", "kafka.brokers=kafka", "mysql.peers=null",
 		"components.kind=SpinApps", "components.image=app", "components.settings.redis_url=redis://x", "components.settings.cookie_secure=true",
 		"components.toggle.minReplicas=0", "components.togle.minReplicas=2", "persister.environment.KAFKA=x", "persister.image=persister:latest version",
 		"gateway.mode=shared", "gateway.mode=none", "gateway.hostname=", "kafka.mechanism=PLAINTEXT", "namePrefix=Blog-", "monitoring.runbook=docs/operations.md",
+		"components.settings.toggle_user_limits=x", "components.otelEndpoint=http://otel:4318", "persister.environment.INTERACTION_REDIS_URL=x",
 	} {
 		if _, err := template("../..", "blog", "../../k8s/examples/values/deployments.yaml", "--set", set); err == nil {
 			t.Errorf("%s is not refused", set)

@@ -18,6 +18,10 @@ Spin starts only if all variables are set that spin.toml requires, also those th
 {{- $uses := splitList " " (include "uses" (index . 1)) -}}
 {{- $secrets := list "redis_url" "mysql_url" "jwt_keys" "jwt_cache_key" "visitor_key" "view_token_key" "ip_hash_key" -}}
 {{- $required := list "redis_address" "mysql_address" "redis_url" "mysql_url" "visitor_key" "view_token_key" "ip_hash_key" -}}
+{{- range $name := keys $settings | sortAlpha }}
+  {{- $known := concat (splitList " " (include "uses" "toggle")) (splitList " " (include "uses" "read")) (splitList " " (include "uses" "queries")) }}
+  {{- if not (has $name $known) }}{{ fail (printf "components.settings: spin.toml has no variable %s" $name) }}{{ end }}
+{{- end }}
 {{- range $name := concat $required $uses | uniq | sortAlpha }}
 {{- $shown := ternary (print "SPIN_VARIABLE_" (upper $name)) $name $environment }}
 {{- if not (has $name $uses) }}

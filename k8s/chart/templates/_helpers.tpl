@@ -92,7 +92,8 @@ capabilities:
 {{- $kafka := .Values.kafka -}}
 {{- $all := dict "INTERACTION_LOG" "json" "INTERACTION_METRICS_ADDRESS" "0.0.0.0:9464"
     "INTERACTION_REDIS_URL_FILE" (print $secrets "redis-url") "INTERACTION_MYSQL_URL_FILE" (print $secrets "mysql-url")
-    "INTERACTION_KAFKA_BROKERS" $kafka.brokers "INTERACTION_HANDLERS_DB_USER" .Values.mysql.componentsUser -}}
+    "INTERACTION_KAFKA_BROKERS" $kafka.brokers "INTERACTION_TOPIC_REPLICATION" ($kafka.topicReplication | toString)
+    "INTERACTION_HANDLERS_DB_USER" .Values.mysql.componentsUser -}}
 {{- if ne $kafka.security "plaintext" }}{{ $_ := set $all "INTERACTION_KAFKA_SECURITY" $kafka.security }}{{ end -}}
 {{- if $kafka.clientCertificate }}
   {{- $_ := set $all "INTERACTION_KAFKA_SSL_CERTIFICATE_LOCATION" (print $secrets "kafka-client.crt") }}
