@@ -69,7 +69,7 @@ func TestEnvoyCountsByAnAddressThatNoClientChooses(t *testing.T) {
 	}
 }
 
-// The ports and the hook of what is left of the policies' rules.
+// The policies allow every port that the values name, and the migration has a policy of its own.
 func TestThePoliciesFollowTheAddresses(t *testing.T) {
 	all := chart(t, "deployments", "--set", `kafka.brokers=a:9092\,b:9093`, "--set", "components.settings.jwt_keys_address=https://issuer.example.com:8443")
 	for policy, ports := range map[string][]string{"blog-persister": {"9092", "9093"}, "blog-migrate": {"9092", "9093", "3306", "6380"}, "blog-toggle": {"8443"}} {

@@ -69,7 +69,8 @@ pub(crate) async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId
 }
 
 /// Writes counters and the articles' names, in ascending order of articles, like every writer of the table. A late
-/// snapshot never lowers a number. What the numbers grow by is added to the history in the same transaction. Articles deleted since their counters were read are left out and returned.
+/// snapshot never lowers a number. What the numbers grow by is added to the history in the same transaction. Articles
+/// deleted since their counters were read are left out and returned.
 pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<BTreeSet<i64>, StoreError> {
     let mut deleted = BTreeSet::new();
     loop {
