@@ -15,7 +15,7 @@ ifdef SETTINGS
 UP_FLAGS += --settings '$(SETTINGS)'
 endif
 
-.PHONY: help setup components natives optimised up down env operator token test test-stores test-web docs tutorials fuzz lint chaos masters rebuild scale schemathesis bench k8s-check k8s-render k8s-test k8s-observe
+.PHONY: help setup components natives optimised up down env operator token test test-stores test-web docs tutorials fuzz lint chaos new-kind masters rebuild scale schemathesis bench k8s-check k8s-render k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
@@ -100,6 +100,9 @@ schemathesis: setup components natives ## random requests, allowed and forbidden
 
 fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (for each)
 	@dev/fuzz $(SECONDS)
+
+new-kind: ## adds a kind to a throwaway copy, shows the change, and runs every test there
+	@dev/new-kind make test
 
 ##@ Measure it
 
