@@ -28,8 +28,6 @@ pub(crate) struct Scale {
     pub(crate) small_articles: u64,
     /// Likes that Redis is rebuilt from.
     pub(crate) rebuilt: u64,
-    /// Acknowledged likes a second while their way into MySQL is timed.
-    pub(crate) steady_rate: u64,
 }
 
 impl Scale {
@@ -50,7 +48,6 @@ impl Scale {
             hot_likes: 1_000_000,
             small_articles: 50_000,
             rebuilt: 1_000_000,
-            steady_rate: 3000,
         }
     }
 
@@ -71,7 +68,6 @@ impl Scale {
             hot_likes: 20_000,
             small_articles: 1000,
             rebuilt: 50_000,
-            steady_rate: 500,
         }
     }
 }

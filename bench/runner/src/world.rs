@@ -90,6 +90,15 @@ impl World {
         Ok(lengths.iter().sum())
     }
 
+    /// Waits until everything that was acknowledged is a row.
+    pub(crate) async fn applied(&self, patience: Duration) -> Result<()> {
+        let topic = self.topic()?;
+        wait_for("what was acknowledged to be rows", patience, async || {
+            Ok((self.waiting().await? == 0 && topic.lag()? == 0).then_some(()))
+        })
+        .await
+    }
+
     /// Forgets what nobody relays.
     pub(crate) async fn empty_outboxes(&self) -> Result<()> {
         let mut trim = redis::pipe();

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use stack::wait_for;
 
 use crate::{
     bench::Bench,
@@ -19,7 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let (backlog, articles) = (bench.scale.backlog, bench.scale.articles);
     let world = World::start().await?;
-    let (topic, persister) = (world.topic()?, &world.stack.persister);
+    let persister = &world.stack.persister;
     let mut peak = Samples::default();
     // Each takes minutes, and they hardly differ.
     let rounds = bench.scale.rounds.min(3);
@@ -27,10 +26,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     for _ in 0..rounds {
         world.fill_outboxes(backlog, articles).await?;
         persister.start().await?;
-        wait_for("the backlog to be rows", PATIENCE, async || {
-            Ok((world.waiting().await? == 0 && topic.lag()? == 0).then_some(()))
-        })
-        .await?;
+        world.applied(PATIENCE).await?;
         peak.push(peak_mib(persister)?);
         persister.terminate().await?;
         bar.inc(1);
