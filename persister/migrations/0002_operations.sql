@@ -89,10 +89,10 @@ CREATE TABLE IF NOT EXISTS ranking (
     PRIMARY KEY (span, kind, place)
 );
 
--- The counts from which the ranking is made and continued, written in the same transaction as the ranking and the history. The
--- row of kind 0 has the positions in the topic and the versions already counted. Every other row has the windows of its kind, or
--- of another counter. Everything that was in Kafka at `as_of` is counted. `as_of` is NULL until the topic has been read to its
--- end once. `writes` is how often the row of kind 0 was written: only the process that wrote it last may continue from it.
+-- The counts from which the ranking is made and continued, written in the same transaction as the history, and less often than the
+-- ranking. The row of kind 0 has the positions in the topic and the versions already counted. Every other row has the windows of
+-- its kind, or of another counter. The ranking has everything that was in Kafka at `as_of`. `as_of` is NULL until the topic has
+-- been read to its end once. `writes` is how often the row of kind 0 was written: only the process that wrote it last may continue from it.
 CREATE TABLE IF NOT EXISTS trends (
     kind   TINYINT UNSIGNED NOT NULL PRIMARY KEY,
     as_of  DATETIME(3)      NULL,

@@ -86,7 +86,7 @@ pub(super) fn firsts(changes: &Changes) -> BTreeMap<ArticleNumber, Version> {
 }
 
 /// Adds changes to their days, except those of articles deleted since the first of them. What was done with such an article
-/// after its deletion is left out too, if it is among the same changes: those of seconds, or of a day while the job catches up.
+/// after its deletion is left out too, if it is among the same changes: those of seconds or minutes, or of a day while the job catches up.
 pub(super) async fn add(
     connection: &mut MySqlConnection,
     changes: &Changes,

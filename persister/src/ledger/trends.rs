@@ -13,8 +13,9 @@ use super::{
 };
 use crate::store::{Store, StoreError, within};
 
-/// A transaction that takes so long waits for a server that has stalled.
+/// A transaction that takes so long waits for a server that has stalled: this time, and more for each row of the history.
 const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE_A_ROW: Duration = Duration::from_millis(1);
 
 /// The row of what is of no counter.
 pub(crate) const COMMON: u8 = 0;
@@ -29,12 +30,17 @@ pub(crate) struct Written {
 }
 
 /// What is written together.
-pub(crate) struct Checkpoint<'a, P, T> {
-    /// How often it was written before. If another process has written meanwhile, it is not written.
+pub(crate) struct Update<'a, P, T> {
+    /// How often the state was written before. If another process has written it meanwhile, nothing is written.
     pub(crate) writes: i64,
+    pub(crate) checkpoint: Option<Checkpoint<'a, P>>,
+    pub(crate) ranking: Option<Ranking<T>>,
+}
+
+/// Where the next process goes on.
+pub(crate) struct Checkpoint<'a, P> {
     /// The state by code, that of [`COMMON`] first, each part small enough for one statement.
     pub(crate) parts: P,
-    pub(crate) ranking: Option<Ranking<T>>,
     /// What the history does not have yet.
     pub(crate) changes: &'a Changes,
     /// The page views and visitors that the state has now.
@@ -69,13 +75,16 @@ pub(crate) async fn load(mysql: &MySqlPool) -> Result<Option<Written>, StoreErro
     Ok(common.map(|(writes, common)| Written { writes, common, by_counter }))
 }
 
-/// Writes all of it, or nothing. After an error nobody knows which: read again what was written.
+/// Writes all of it, or nothing, and returns how many bytes the state had. After an error nobody knows which: read again what was
+/// written.
 pub(crate) async fn write(
     mysql: &MySqlPool,
-    checkpoint: Checkpoint<'_, impl Iterator<Item = (u8, Vec<u8>)>, impl FnOnce(&Lately) -> Vec<Top>>,
-) -> Result<(), StoreError> {
+    update: Update<'_, impl Iterator<Item = (u8, Vec<u8>)>, impl FnOnce(&Lately) -> Vec<Top>>,
+) -> Result<usize, StoreError> {
     let mut connection = mysql.acquire().await?;
-    let outcome = within(PATIENCE, Store::Mysql, transaction(&mut connection, checkpoint)).await;
+    let rows = update.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.changes.len());
+    let patience = PATIENCE + PATIENCE_A_ROW * u32::try_from(rows).unwrap_or(u32::MAX);
+    let outcome = within(patience, Store::Mysql, transaction(&mut connection, update)).await;
     if outcome.is_err() {
         // Whatever the transaction's state is, the server ends it with the connection.
         connection.close_on_drop();
@@ -85,47 +94,44 @@ pub(crate) async fn write(
 
 async fn transaction(
     connection: &mut MySqlConnection,
-    checkpoint: Checkpoint<'_, impl Iterator<Item = (u8, Vec<u8>)>, impl FnOnce(&Lately) -> Vec<Top>>,
-) -> Result<(), StoreError> {
+    update: Update<'_, impl Iterator<Item = (u8, Vec<u8>)>, impl FnOnce(&Lately) -> Vec<Top>>,
+) -> Result<usize, StoreError> {
     let mut transaction = connection.begin().await?;
     // First, since the lock of this row also keeps two processes from replacing the rest at once.
     let writes: Option<i64> = query_scalar("SELECT writes FROM trends WHERE kind = ? FOR UPDATE")
         .bind(COMMON)
         .fetch_optional(&mut *transaction)
         .await?;
-    if writes.unwrap_or_default() != checkpoint.writes {
+    if writes.unwrap_or_default() != update.writes {
         return Err(StoreError::Other("another process has counted meanwhile".to_owned()));
     }
-    let as_of = checkpoint.ranking.as_ref().map(|ranking| ranking.as_of.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string());
-    for (code, state) in checkpoint.parts {
-        let as_of = as_of.as_deref().filter(|_| code == COMMON);
-        part(&mut transaction, (code, checkpoint.writes + 1), as_of, state).await?;
+    let mut bytes = 0;
+    if let Some(Checkpoint { parts, changes, viewed }) = update.checkpoint {
+        for (code, state) in parts {
+            bytes += state.len();
+            part(&mut transaction, (code, update.writes + 1), state).await?;
+        }
+        // A deletion takes the lock of the first row too, so it is either known here, or finds what is added here.
+        let firsts = history::firsts(changes);
+        let deleted = deleted::since(&mut transaction, firsts.into_iter()).await?;
+        history::add(&mut transaction, changes, &deleted).await?;
+        history::take_viewed(&mut transaction, viewed).await?;
     }
-    if let Some(Ranking { tops, .. }) = checkpoint.ranking {
+    if let Some(Ranking { as_of, tops }) = update.ranking {
         let lately = Lately::read(&mut transaction).await?;
-        rank(&mut transaction, tops(&lately)).await?;
+        rank(&mut transaction, as_of, tops(&lately)).await?;
     }
-    // A deletion takes the lock of the first row too, so it is either known here, or finds what is added here.
-    let firsts = history::firsts(checkpoint.changes);
-    let deleted = deleted::since(&mut transaction, firsts.into_iter()).await?;
-    history::add(&mut transaction, checkpoint.changes, &deleted).await?;
-    history::take_viewed(&mut transaction, checkpoint.viewed).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await?;
+    Ok(bytes)
 }
 
-async fn part(
-    connection: &mut MySqlConnection,
-    (code, writes): (u8, i64),
-    as_of: Option<&str>,
-    state: Vec<u8>,
-) -> sqlx::Result<()> {
-    const INSERT: &str = "INSERT INTO trends (kind, as_of, writes, state) VALUES (?, ?, ?, ?)";
-    let update = " ON DUPLICATE KEY UPDATE as_of = COALESCE(VALUES(as_of), as_of), writes = VALUES(writes), state = VALUES(state)";
+async fn part(connection: &mut MySqlConnection, (code, writes): (u8, i64), state: Vec<u8>) -> sqlx::Result<()> {
+    const INSERT: &str = "INSERT INTO trends (kind, writes, state) VALUES (?, ?, ?)";
+    const UPDATE: &str = " ON DUPLICATE KEY UPDATE writes = VALUES(writes), state = VALUES(state)";
     // A row that is not there yet cannot be locked. Of two processes that both want to be the first, one fails here.
     let first = code == COMMON && writes == 1;
-    query(AssertSqlSafe(format!("{INSERT}{}", if first { "" } else { update })))
+    query(AssertSqlSafe(format!("{INSERT}{}", if first { "" } else { UPDATE })))
         .bind(code)
-        .bind(as_of)
         .bind(writes)
         .bind(state)
         .execute(connection)
@@ -133,7 +139,13 @@ async fn part(
     Ok(())
 }
 
-async fn rank(connection: &mut MySqlConnection, tops: Vec<Top>) -> sqlx::Result<()> {
+/// Replaces the ranking. The state has been written once at least.
+async fn rank(connection: &mut MySqlConnection, as_of: Timestamp, tops: Vec<Top>) -> sqlx::Result<()> {
+    query("UPDATE trends SET as_of = ? WHERE kind = ?")
+        .bind(as_of.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
+        .bind(COMMON)
+        .execute(&mut *connection)
+        .await?;
     query("DELETE FROM ranking").execute(&mut *connection).await?;
     for Top { span, counter, articles } in tops {
         if articles.is_empty() {

@@ -13,7 +13,7 @@ use rdkafka::{
 };
 use stack::wait_for;
 
-use crate::world::{LIMIT, World, event, place_of, record, signal};
+use crate::world::{LIMIT, World, any_of, event, place_of, record, signal};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -193,6 +193,56 @@ async fn a_killed_job_goes_on_from_its_checkpoint_and_misses_and_repeats_nothing
     let _trends = world.start("trends");
     let expected = ranked(&events);
     assert_eq!(world.rankings().await, [expected.clone(), expected]);
+}
+
+/// A like of each of these articles, in the order of their versions.
+fn likes(first: u64, articles: impl Iterator<Item = i64>) -> Vec<Event> {
+    let before = now_ms() - 300_000;
+    let like = |(place, article): (u64, i64)| Event {
+        version: Version { ms: before + place, seq: 0 },
+        article: article.to_string().parse().unwrap(),
+        change: Change::Switch(any_of(Truth::Redis), true),
+        ..event(place)
+    };
+    (first..).zip(articles).map(like).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_state_is_written_less_often_than_the_ranking_and_nothing_is_counted_twice_for_it() {
+    const ARTICLES: u64 = 8000;
+    const FIRST: i64 = 1_000_000_000_000_000_000;
+    const HOT: i64 = 7;
+    let world = World::new().await;
+    let mut trends = world.start("trends");
+    world.counted().await;
+    world.publish(likes(0, (FIRST..).take(8000)).iter().map(record)).await;
+    world.counted().await;
+    let mut last: Option<(i64, i64)> = None;
+    wait_for("a ranking that is newer than the state", LIMIT, async || {
+        let written = "SELECT writes, CAST(1000 * UNIX_TIMESTAMP(as_of) AS SIGNED) FROM trends WHERE kind = 0";
+        let now: (i64, i64) = sqlx::query_as(written).fetch_one(&world.mysql).await?;
+        let before = last.replace(now);
+        Ok(before.filter(|before| before.0 == now.0 && before.1 < now.1).map(drop))
+    })
+    .await
+    .unwrap();
+
+    // The next process does not know all that the ranking has, and counts it again.
+    world.publish(likes(ARTICLES, std::iter::repeat_n(HOT, 3)).iter().map(record)).await;
+    world.counted().await;
+    trends.kill().await.unwrap();
+    let _trends = world.start("trends");
+    world.publish(likes(ARTICLES + 3, std::iter::repeat_n(HOT, 2)).iter().map(record)).await;
+    let [hour, _] = world.rankings().await;
+    let of_likes = &hour[&any_of(Truth::Redis)];
+    assert_eq!(of_likes[..2], [(HOT, 5), (FIRST, 1)]);
+    wait_for("the history", LIMIT, async || {
+        let sql = "SELECT CAST(SUM(gained) AS SIGNED), CAST(SUM(IF(article_id = ?, gained, 0)) AS SIGNED) FROM history";
+        let gained: (Option<i64>, Option<i64>) = sqlx::query_as(sql).bind(HOT).fetch_one(&world.mysql).await?;
+        Ok((gained == (Some(8005), Some(5))).then_some(()))
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,9 @@
 //! The articles of which each counter gained most within the last hour, day and week, and the history of each article by
 //! day, from the stream of events.
 //!
-//! The job reads the whole topic and counts in bounded memory. Every few seconds one transaction writes the ranking, the
-//! history and the state. So after any interruption the next process continues at the last checkpoint, and no event is
-//! missed or counted twice. One process works, and others stand by.
+//! The job reads the whole topic and counts in bounded memory. Every few seconds it writes the ranking, and every few seconds or
+//! minutes, by the size of the state, one transaction writes the state and the history. So after any interruption the next
+//! process continues at the last checkpoint, and no event is missed or counted twice. One process works, and others stand by.
 //!
 //! The state holds no user, so `erase` changes it only by the events that it causes. A rebuild of Redis does not need
 //! it. No other store counts by time, so `reconcile` has nothing to compare it with. A deleted article stays in the counts.
@@ -38,15 +38,15 @@ use crate::{
     store::{Stores, kafka::lost::lost, log::pass_or_fail},
 };
 
-/// The time between two checkpoints. The first comes sooner.
+/// The time between two rankings, and the least time between two checkpoints. The first comes sooner.
 const EVERY: Duration = Duration::from_secs(10);
 const FIRST: Duration = Duration::from_secs(1);
 /// A ranking older than this is not shown.
 const OLDEST: SignedDuration = SignedDuration::from_mins(1);
 /// The most records taken from Kafka's client at once.
 const CHUNK: usize = 256;
-/// The most rows of the history that wait for a checkpoint, about 2 MB. If there are more, it does not wait.
-const WAITING: usize = 20_000;
+/// The most rows of the history that wait for a checkpoint, about 10 MB. If there are more, it does not wait.
+const WAITING: usize = 100_000;
 /// The most articles whose page views one checkpoint takes. If there are more, the next checkpoint does not wait.
 const VIEWED: usize = 20_000;
 /// How often a process that stands by asks for the lock.
@@ -85,6 +85,8 @@ async fn session(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()
     let mut due = interval_at(Instant::now() + FIRST, EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut mark = None;
+    // Whether there are more page views than the last checkpoint took.
+    let mut more = false;
     loop {
         tokio::select! {
             biased;
@@ -96,14 +98,20 @@ async fn session(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()
                     info!("the topic has changed");
                     return saved.write(&stores.mysql, None, &[]).await;
                 };
-                let viewed = viewed(&stores.mysql, VIEWED).await?;
-                if viewed.len() == VIEWED {
-                    due.reset_immediately();
-                }
-                saved.state.count_viewed(&viewed, milliseconds(at));
-                saved.state.move_to(milliseconds(at));
                 let as_of = known_since(&mut mark, Mark { at, ends }, saved.state.positions());
-                saved.write(&stores.mysql, as_of, &viewed).await?;
+                if saved.is_due() || more {
+                    let viewed = viewed(&stores.mysql, VIEWED).await?;
+                    more = viewed.len() == VIEWED;
+                    if more {
+                        due.reset_immediately();
+                    }
+                    saved.state.count_viewed(&viewed, milliseconds(at));
+                    saved.state.move_to(milliseconds(at));
+                    saved.write(&stores.mysql, as_of, &viewed).await?;
+                } else {
+                    saved.state.move_to(milliseconds(at));
+                    saved.rank(&stores.mysql, as_of).await?;
+                }
             }
             error = &mut lost => return Err(error.into()),
             chunk = messages.next() => {
