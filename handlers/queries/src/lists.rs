@@ -55,7 +55,7 @@ pub(crate) async fn mine(call: &Call, settings: &Settings) -> Result<Reply, Prob
     let (kind, user) = (call.kind()?, call.required_user()?);
     is_own(call, settings, &user).await?;
     let of = [user.number().get(), kind.code().into()];
-    page(call, settings, ["article", "user_id = ? AND kind = ?"], &of, |article, name, at| {
+    page(call, settings, ["article", "by_user", "user_id = ? AND kind = ?"], &of, |article, name, at| {
         Some(ArticleAt { article_id: ArticleId::stored(article.try_into().ok()?, name), at })
     })
     .await
@@ -80,7 +80,7 @@ pub(crate) async fn users(call: &Call, settings: &Settings) -> Result<Reply, Pro
     // The index begins with the partition.
     let article = article.number();
     let of = [Partition::of(article).get().into(), article.get(), kind.code().into()];
-    page(call, settings, ["user", "p = ? AND article_id = ? AND kind = ?"], &of, |user, name, at| {
+    page(call, settings, ["user", "by_partition", "p = ? AND article_id = ? AND kind = ?"], &of, |user, name, at| {
         Some(UserAt { user_id: UserId::stored(user.try_into().ok()?, name), at })
     })
     .await
@@ -88,25 +88,25 @@ pub(crate) async fn users(call: &Call, settings: &Settings) -> Result<Reply, Pro
 
 /// Returns the statement for the rows of a list after a cursor, in the descending order of (version, id). The condition
 /// on the first column alone lets the index find the place. A comparison of whole rows would walk the list from its
-/// beginning.
-fn sql([of, list]: [&str; 2]) -> String {
+/// beginning. The index is named, because `MySQL` otherwise may read the whole list by the primary key and sort it.
+fn sql([of, index, list]: [&str; 3]) -> String {
     const AT: &str = rfc_3339!("updated_at");
     let id = format!("{of}_id");
     format!(
         "SELECT {id} AS id, version_ms, version_seq, {AT} AS at,
                 IF({id} < {FIRST_NAME}, '', COALESCE((SELECT text FROM name WHERE kind = '{of}' AND number = {id}), '')) AS name
-         FROM interaction WHERE {list} AND status = 1 AND version_ms <= ?
+         FROM interaction FORCE INDEX ({index}) WHERE {list} AND status = 1 AND version_ms <= ?
              AND (version_ms < ? OR (version_seq < ? OR (version_seq = ? AND {id} < ?)))
          ORDER BY version_ms DESC, version_seq DESC, {id} DESC LIMIT ?"
     )
 }
 
-/// Returns a page of a list. `list` is what its items are (`article` or `user`), and the condition on the columns with
-/// which its index begins. `of` are the values of these columns.
+/// Returns a page of a list. `list` is what its items are (`article` or `user`), its index, and the condition on the columns with
+/// which the index begins. `of` are the values of these columns.
 async fn page<T: Serialize>(
     call: &Call,
     settings: &Settings,
-    list: [&str; 2],
+    list: [&str; 3],
     of: &[i64],
     item: impl Fn(i64, Option<&str>, String) -> Option<T>,
 ) -> Result<Reply, Problem> {
