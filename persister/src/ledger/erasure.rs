@@ -46,7 +46,8 @@ pub(crate) async fn delete(mysql: &MySqlPool, user: UserNumber) -> Result<Delete
     }
     let reads = until_none(mysql, async |connection| {
         let delete = query("DELETE FROM user_read WHERE user_id = ? LIMIT 500").bind(user.get());
-        Ok(delete.execute(connection).await?.rows_affected())
+        let deleted = delete.execute(connection).await?.rows_affected();
+        Ok((deleted, deleted == TOGETHER as u64))
     })
     .await?;
     // Last: until here an erasure that was cut short can be looked into.
@@ -54,29 +55,38 @@ pub(crate) async fn delete(mysql: &MySqlPool, user: UserNumber) -> Result<Delete
     Ok(Deleted { by_kind, reads })
 }
 
+/// Adds up what the work deletes each time, as long as it says that there may be more.
 async fn until_none(
     mysql: &MySqlPool,
-    work: impl AsyncFn(&mut MySqlConnection) -> sqlx::Result<u64>,
+    work: impl AsyncFn(&mut MySqlConnection) -> sqlx::Result<(u64, bool)>,
 ) -> Result<u64, StoreError> {
     let mut total = 0;
     loop {
-        let done = retried(mysql, &work).await?;
-        total += done;
-        if done < TOGETHER as u64 {
+        let (deleted, more) = retried(mysql, &work).await?;
+        total += deleted;
+        if !more {
             return Ok(total);
         }
     }
 }
 
 /// Rows of one kind. In the order in which every writer locks the tables (see the migrations).
-async fn delete_of(connection: &mut MySqlConnection, user: UserNumber, code: u8) -> sqlx::Result<u64> {
+async fn delete_of(connection: &mut MySqlConnection, user: UserNumber, code: u8) -> sqlx::Result<(u64, bool)> {
     let mut transaction = connection.begin().await?;
-    let rows: Vec<(i64, u8, i8, i64)> = query_as(
-        "SELECT article_id, p, status, version_ms FROM interaction
-         WHERE user_id = ? AND kind = ? ORDER BY article_id LIMIT 500 FOR UPDATE",
+    // The first in the order of the user's index, then locked in the order of the primary key. One statement that did both would
+    // read and lock all rows of the user each time.
+    let articles: Vec<i64> = query_scalar(
+        "SELECT article_id FROM interaction FORCE INDEX (by_user) WHERE user_id = ? AND kind = ? LIMIT 500",
     )
     .bind(user.get())
     .bind(code)
+    .fetch_all(&mut *transaction)
+    .await?;
+    let Some(first) = list(articles.iter().copied()) else { return Ok((0, false)) };
+    let rows: Vec<(i64, u8, i8, i64)> = query_as(AssertSqlSafe(format!(
+        "SELECT article_id, p, status, version_ms FROM interaction FORCE INDEX (PRIMARY)
+         WHERE article_id IN ({first}) AND kind = {code} AND user_id = {user} ORDER BY article_id FOR UPDATE"
+    )))
     .fetch_all(&mut *transaction)
     .await?;
     if let Some(list) = list(rows.iter().map(|(article, ..)| *article)) {
@@ -99,7 +109,7 @@ async fn delete_of(connection: &mut MySqlConnection, user: UserNumber, code: u8)
         raw_sql(AssertSqlSafe(lower)).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
-    Ok(rows.len() as u64)
+    Ok((rows.len() as u64, articles.len() == TOGETHER))
 }
 
 /// Into the outbox, as the procedure `toggle` does, so that log and projection follow.

@@ -1,7 +1,10 @@
 //! Erasing a user: the right to be forgotten.
 
-use contract::{ArticleId, Cause, Change, Event, Kind, Partition, Truth, Version, keys, scripts::Refusal};
+use contract::{
+    ArticleId, ArticleNumber, Cause, Change, Event, Kind, Partition, Truth, Version, keys, scripts::Refusal,
+};
 use rdkafka::{Message as _, message::OwnedMessage};
+use sqlx::AssertSqlSafe;
 use stack::wait_for;
 
 use crate::{
@@ -23,6 +26,13 @@ impl World {
         .unwrap()
     }
 
+    /// How many rows MySQL has read for anybody since it started.
+    async fn rows_read(&self) -> i64 {
+        let status: Vec<(String, String)> =
+            sqlx::query_as("SHOW GLOBAL STATUS LIKE 'Handler_read%'").fetch_all(&self.mysql).await.unwrap();
+        status.iter().map(|(_, count)| count.parse::<i64>().unwrap()).sum()
+    }
+
     /// Why the user is barred.
     async fn bar_of(&self, user: i64) -> Option<String> {
         let reason = "SELECT reason FROM user_bar WHERE user_id = ?";
@@ -34,6 +44,28 @@ impl World {
 fn articles_of(kind: Kind) -> std::ops::RangeInclusive<i64> {
     let first = 1 + 20 * place_of(kind);
     first..=first + 9
+}
+
+/// Deleting in parts must not begin each part with all that is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_reads_each_row_a_few_times_however_many_there_are() {
+    const ROWS: i64 = 10_000;
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let (first, kind) = (ArticleNumber::try_from(1000).unwrap(), any_of(Truth::Redis).code());
+    let p = Partition::of(first).get();
+    let insert = format!(
+        "INSERT INTO interaction (article_id, kind, user_id, p, status, version_ms, version_seq, updated_at)
+         WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 99)
+         SELECT 1000 + 100 * a.n + b.n, {kind}, 7, {p}, 0, 1700000000000 + 100 * a.n + b.n, 0, UTC_TIMESTAMP(3) FROM n a, n b"
+    );
+    sqlx::query(AssertSqlSafe(insert)).execute(&world.mysql).await.unwrap();
+    let before = world.rows_read().await;
+    assert_eq!(world.ask(&["erase", "--user", "7"]).await.0, 0);
+    let read = world.rows_read().await - before;
+    assert_eq!(world.rows_of(7).await, 0);
+    assert!(read < 8 * ROWS, "{read} rows read to erase {ROWS}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
