@@ -21,7 +21,7 @@ test("it has what it exports, types that resolve, and its licence", () => {
     const packed = execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", target], { cwd: folder, encoding: "utf8" });
     const [{ filename, files }] = Object.values(JSON.parse(packed));
     const paths = files.map((/** @type {{ path: string }} */ { path }) => path);
-    for (const path of ["LICENSE", "README.md", "custom-elements.json", "dist/index.d.ts", "dist/interaction.js", "src/index.js"])
+    for (const path of ["LICENSE", "README.md", "dist/custom-elements.json", "dist/index.d.ts", "dist/interaction.js", "src/index.js"])
       assert.ok(paths.includes(path), path);
     const file = join(target, filename);
     // They print what is wrong, and fail.
@@ -42,7 +42,7 @@ test("the checksum is that of the file with the version in its name, which is th
 });
 
 test("the manifest of the elements names their attributes, events, slots and parts, and nothing else", () => {
-  const { modules } = JSON.parse(read("custom-elements.json"));
+  const { modules } = JSON.parse(read("dist/custom-elements.json"));
   for (const [index, type] of [ReactionButton, ReactionCounter].entries()) {
     const { path, declarations } = modules[index];
     const [{ name, attributes, events, slots, cssParts }] = declarations;
