@@ -3,7 +3,9 @@
 CACHE := $(or $(INTERACTION_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/interaction-service)
 # Outside the checkout, so that a fresh clone builds warm.
 export CARGO_TARGET_DIR ?= $(CACHE)/target
+# What `make up` runs is built to be compiled quickly, what tests and figures use to run quickly: dev and release in Cargo.toml.
 STACK := $(CARGO_TARGET_DIR)/debug/stack
+CARGO_FLAGS := --release --workspace
 WHOLE_PATH := every_acknowledged_change_is_in_every_store_once
 
 # In COMPOSE=1, Redis, MySQL and Kafka are containers.
@@ -15,7 +17,7 @@ ifdef SETTINGS
 UP_FLAGS += --settings '$(SETTINGS)'
 endif
 
-.PHONY: help setup components natives optimised up down env operator token test test-stores test-web docs tutorials fuzz lint chaos new-kind masters rebuild scale schemathesis bench k8s-check k8s-render k8s-test k8s-observe
+.PHONY: help setup components natives up down env operator token test test-stores test-web docs tutorials fuzz lint chaos new-kind masters rebuild scale schemathesis bench k8s-check k8s-render k8s-test k8s-observe
 .NOTPARALLEL:
 
 help: ## this list
@@ -48,11 +50,8 @@ setup: ## installs what is missing
 components: ## builds the WebAssembly components
 	@dev/components
 
-natives: ## builds every program, as `make up` and the tests use it
-	@cargo build --workspace --bins
-
-optimised: ## builds every program as it is published and measured
-	@cargo build --release --workspace --bins
+natives: ## builds every program, as it is tested and published
+	@cargo build $(CARGO_FLAGS) --bins
 
 ##@ Check it
 
@@ -62,18 +61,18 @@ lint: setup ## formatting, clippy, words, links, shell scripts, types, licences
 # Binaries and tests in one build: built apart, their dependencies' features differ and some are compiled twice.
 test: setup components ## every test, on real stores and in a real browser
 	@dev/schemathesis
-	@cargo build --workspace --bins --tests
-	@cargo test --workspace -- --skip $(WHOLE_PATH)
+	@cargo build $(CARGO_FLAGS) --bins --tests
+	@cargo test $(CARGO_FLAGS) -- --skip $(WHOLE_PATH)
 	@dev/web test
 # The last, and not captured: its last lines say how much was compared, and on which host. Then on other stores, too.
-	@cargo test --workspace --test whole_path -- --nocapture --test-threads 1
+	@cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --test-threads 1
 ifndef COMPOSE
 	@INTERACTION_REDIS="$$(dev/stores valkey-9)" INTERACTION_MYSQLD="$$(dev/stores mysql-9.7)" \
-		cargo test --workspace --test whole_path -- --nocapture --test-threads 1 --exact $(WHOLE_PATH) on_a_cluster_$(WHOLE_PATH)
+		cargo test $(CARGO_FLAGS) --test whole_path -- --nocapture --test-threads 1 --exact $(WHOLE_PATH) on_a_cluster_$(WHOLE_PATH)
 endif
 
 test-stores: setup components ## whole path, outages and more on each version of each store: make test-stores ONLY=valkey-8
-	@cargo build --workspace --bins --tests
+	@cargo build $(CARGO_FLAGS) --bins --tests
 	@ONLY=$(ONLY) SUITE=$(SUITE) dev/test-stores
 
 docs: ## the documentation site, in target/site, with every link checked
@@ -88,15 +87,15 @@ test-web: setup components natives ## the front end, in Chromium and Firefox
 	@dev/web test
 
 chaos: setup components natives ## faults under load: make chaos ROUNDS=20 SEED=7
-	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test --workspace --test chaos -- --nocapture
+	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
 
 masters: setup components natives ## many masters of a cluster, all cold at once: make masters MASTERS=48 (128 by default)
-	@INTERACTION_MASTERS=$(or $(MASTERS),128) cargo test --workspace --test cluster many -- --nocapture
+	@INTERACTION_MASTERS=$(or $(MASTERS),128) cargo test $(CARGO_FLAGS) --test cluster many -- --nocapture
 
 schemathesis: setup components natives ## random requests, allowed and forbidden ones: make schemathesis REQUESTS=100000 SEED=7
 	@dev/schemathesis
 	@SCHEMATHESIS_REQUESTS=$(REQUESTS) SCHEMATHESIS_SEED=$(SEED) \
-		cargo test --workspace --test schemathesis -- --nocapture
+		cargo test $(CARGO_FLAGS) --test schemathesis -- --nocapture
 
 fuzz: ## looks for inputs that break a parser: make fuzz SECONDS=60 (for each)
 	@dev/fuzz $(SECONDS)
@@ -106,13 +105,13 @@ new-kind: ## adds a kind to a throwaway copy, shows the change, and runs every t
 
 ##@ Measure it
 
-rebuild: setup optimised ## time and rate of a rebuild: make rebuild LIKES=1000000
-	@REBUILD_LIKES=$(or $(LIKES),1000000) cargo test --release --workspace --test promises a_rebuild -- --nocapture
+rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
+	@REBUILD_LIKES=$(or $(LIKES),1000000) cargo test $(CARGO_FLAGS) --test promises a_rebuild -- --nocapture
 
-scale: setup optimised ## time and memory of jobs and commands with much data: make scale LIKES=100000000
-	@SCALE_LIKES=$(or $(LIKES),3000000) cargo test --release --workspace --test promises with_any_number_of_likes -- --nocapture
+scale: setup natives ## time and memory of jobs and commands with much data: make scale LIKES=100000000
+	@SCALE_LIKES=$(or $(LIKES),3000000) cargo test $(CARGO_FLAGS) --test promises with_any_number_of_likes -- --nocapture
 
-bench: setup components optimised ## figures beside their baselines: make bench ONLY=like/hot-32,read SMOKE=1
+bench: setup components natives ## figures beside their baselines: make bench ONLY=like/hot-32,read SMOKE=1
 	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)
 
 ##@ Check Kubernetes

@@ -24,13 +24,13 @@ pub fn cache() -> Result<PathBuf> {
     Ok(base.join("interaction-service"))
 }
 
-/// A binary of this workspace: beside the running one, or in cargo's folder of what `make natives` builds.
+/// A binary of this workspace: beside the running one, or in cargo's release folder.
 pub fn binary(name: &str) -> Result<PathBuf> {
     let own = env::current_exe().context("own path")?;
     // A test runs from `deps/` below the folder of the binaries.
     let mut folders: Vec<PathBuf> = own.ancestors().skip(1).take(2).map(Path::to_path_buf).collect();
-    folders.extend(env::var_os("CARGO_TARGET_DIR").map(|target| PathBuf::from(target).join("debug")));
-    folders.push(cache()?.join("target/debug"));
+    folders.extend(env::var_os("CARGO_TARGET_DIR").map(|target| PathBuf::from(target).join("release")));
+    folders.push(cache()?.join("target/release"));
     folders
         .iter()
         .map(|folder| folder.join(name))

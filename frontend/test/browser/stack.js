@@ -53,7 +53,7 @@ export async function stop() {
 /** @returns {Promise<string>} the page's address */
 function up() {
   const root = new URL("../../..", import.meta.url).pathname;
-  const stack = `${process.env.CARGO_TARGET_DIR}/debug/stack`;
+  const stack = `${process.env.CARGO_TARGET_DIR}/release/stack`;
   const started = spawn(`${root}dev/demo`, [stack, "up"], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   child = started;
   return new Promise((resolve, reject) => {
