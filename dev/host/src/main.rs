@@ -62,6 +62,9 @@ struct Up {
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(long, env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
+    /// Serves this component only; may be repeated.
+    #[arg(long)]
+    component_id: Vec<String>,
     /// Limits of connections.
     #[arg(long, env = "RUNTIME_CONFIG_FILE")]
     runtime_config_file: Option<PathBuf>,
@@ -95,7 +98,8 @@ async fn up(options: &Up) -> Result<()> {
 
 /// Reads the manifest and makes its components ready to run.
 fn load(options: &Up) -> Result<App> {
-    let manifest = Manifest::load(&options.from)?;
+    let mut manifest = Manifest::load(&options.from)?;
+    manifest.retain(&options.component_id)?;
     let given = variables::given(&options.variable)?;
     let values = Variables::resolve(&manifest.variables, &given, |name| std::env::var(name).ok())?;
     let limits = Arc::new(Limits::load(options.runtime_config_file.as_deref())?);

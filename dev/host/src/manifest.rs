@@ -118,6 +118,18 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Drops every component that is not among `ids`, and its triggers. Without `ids`, all stay.
+    pub(crate) fn retain(&mut self, ids: &[String]) -> Result<()> {
+        for id in ids {
+            ensure!(self.components.contains_key(id), "there is no component {id}");
+        }
+        if !ids.is_empty() {
+            self.components.retain(|id, _| ids.contains(id));
+            self.trigger.http.retain(|trigger| ids.contains(&trigger.component));
+        }
+        Ok(())
+    }
+
     /// The HTTP triggers in the order they are declared.
     pub(crate) fn triggers(&self) -> &[HttpTrigger] {
         &self.trigger.http
@@ -150,6 +162,19 @@ mod tests {
         let manifest = Manifest::parse(SMALL).unwrap();
         assert_eq!(manifest.triggers()[0].route, "/a/:b");
         assert_eq!(manifest.components["a"].allowed_outbound_hosts, ["redis://127.0.0.1:6379"]);
+    }
+
+    #[test]
+    fn only_the_components_that_are_named_stay() {
+        let two =
+            format!("{SMALL}[component.b]\nsource = \"b.wasm\"\n[[trigger.http]]\nroute = \"/b\"\ncomponent = \"b\"\n");
+        let mut manifest = Manifest::parse(&two).unwrap();
+        manifest.retain(&[]).unwrap();
+        assert_eq!(manifest.components.len(), 2);
+        manifest.retain(&["b".to_owned()]).unwrap();
+        assert_eq!(manifest.components.keys().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(manifest.triggers().len(), 1);
+        assert!(manifest.retain(&["a".to_owned()]).is_err());
     }
 
     #[test]
