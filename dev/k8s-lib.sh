@@ -23,6 +23,56 @@ need_go() {
     export PATH GOTOOLCHAIN=local GOWORK=off GOFLAGS="${GOFLAGS:--p=2}" CGO_ENABLED=0
 }
 
+# The version of a Go module that dev/k8s/$1 pins.
+module_version() { sed -n "s|^\t*\(require \)\?$2 \(v[^ ]*\).*|\2|p" "$ROOT/dev/k8s/$1/go.mod" | head -n 1; }
+
+# Builds those of some packages that are not there yet, for which dev/k8s/$1 pins the version of the module $2. They come into
+# the folder that `programs` prints.
+# LDFLAGS adds flags of the linker.
+build_programs() {
+    local tool="$1" module="$2" into package name names=() missing=()
+    into="$(programs "$tool" "$module")"
+    shift 2
+    for package in "$@"; do
+        # Go names a program so, without the major version.
+        name="$(basename "${package%/v[0-9]*}")"
+        [ -x "$into/$name" ] || { names+=("$name") && missing+=("$package"); }
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    need_go
+    say "building ${names[*]} of $module $(module_version "$tool" "$module")"
+    mkdir -p "$into"
+    (cd "$ROOT/dev/k8s/$tool" && quietly "go-$tool" go build -ldflags="-s -w ${LDFLAGS:-}" -o "$into/" "${missing[@]}")
+}
+
+programs() { echo "$TOOLS/programs/$1-$(module_version "$1" "$2")"; }
+
+# Programs of Kubernetes, of which each says its version.
+build_kubernetes() {
+    local version minor prefix=k8s.io/component-base/version
+    version="$(module_version kubernetes k8s.io/kubernetes)"
+    minor="${version#v1.}"
+    LDFLAGS="-X $prefix.gitVersion=$version -X $prefix.gitMajor=1 -X $prefix.gitMinor=${minor%%.*}" \
+        build_programs kubernetes k8s.io/kubernetes "${@/#/k8s.io/kubernetes/cmd/}"
+}
+
+# Waits until a command succeeds; with the end of a log if it never does.
+wait_for() {
+    local what="$1" log="$2" until=$((SECONDS + ${PATIENCE:-120}))
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        if [ $SECONDS -ge $until ]; then
+            tail -n 20 "$log" >&2
+            die "$what does not answer"
+        fi
+        sleep 0.3
+    done
+}
+
+# What Envoy Gateway starts (DefaultEnvoyProxyImage in its api/v1alpha1), by name instead of by digest.
+# shellcheck disable=SC2034 # for the scripts that source this one
+ENVOY_VERSION=1.39.1 ENVOY_IMAGE=docker.io/envoyproxy/envoy:distroless-v1.39.1
+
 HELM_VERSION=v4.3.2
 
 # Helm of this version, built with Go.
@@ -76,8 +126,10 @@ schemas() {
     echo "$dir"
 }
 
-# Prints the program of dev/k8s, built if anything of it changed.
+# Prints the program of dev/k8s (k8s), or of a folder in it, built if anything of it changed.
 program() {
-    (cd "$ROOT/dev/k8s" && go build -o "$TOOLS/k8s" . >&2)
-    echo "$TOOLS/k8s"
+    local folder="$ROOT/dev/k8s/$1"
+    [ "$1" != k8s ] || folder="$ROOT/dev/k8s"
+    (cd "$folder" && CGO_ENABLED=0 go build -ldflags="-s -w" -o "$TOOLS/$1" . >&2)
+    echo "$TOOLS/$1"
 }

@@ -1,4 +1,4 @@
-// The Spin operator of the version that k8s/README.md names: `make k8s-test` has it make the Deployments and Services.
+// The Spin operator of the version that k8s/README.md names: it makes the Deployments and Services in `make k8s-test` and `make k8s-up`.
 module interaction/dev/k8s/spinkube
 
 go 1.26.0
