@@ -130,6 +130,6 @@ schemas() {
 program() {
     local folder="$ROOT/dev/k8s/$1"
     [ "$1" != k8s ] || folder="$ROOT/dev/k8s"
-    (cd "$folder" && CGO_ENABLED=0 go build -ldflags="-s -w" -o "$TOOLS/$1" . >&2)
+    (cd "$folder" && CGO_ENABLED=0 go build -buildvcs=false -ldflags="-s -w" -o "$TOOLS/$1" . >&2)
     echo "$TOOLS/$1"
 }
