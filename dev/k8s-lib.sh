@@ -69,7 +69,7 @@ wait_for() {
     done
 }
 
-# What Envoy Gateway starts (DefaultEnvoyProxyImage in its api/v1alpha1), by name instead of by digest.
+# What Envoy Gateway starts.
 # shellcheck disable=SC2034 # for the scripts that source this one
 ENVOY_VERSION=1.39.1 ENVOY_IMAGE=docker.io/envoyproxy/envoy:distroless-v1.39.1
 

@@ -39,6 +39,9 @@ write_manifests() {
         # shellcheck disable=SC2016 # what a release of Envoy Gateway replaces
         sed "s|\${GatewayImage}|docker.io/envoyproxy/gateway:$(module_version envoy-gateway $ENVOY_GATEWAY)|
              s|\${GatewayImagePullPolicy}|IfNotPresent|" "$to/gateway/values.tmpl.yaml" >"$to/gateway/values.yaml"
+        # It names Envoy's image by the digest of the real one.
+        sed -n 's/.*DefaultEnvoyProxyImage *= *"\(.*\)"/\1/p' "$(module_dir $ENVOY_GATEWAY)"/api/v1alpha1/*.go >"$to/envoy-image"
+        grep -q "^$ENVOY_IMAGE@" "$to/envoy-image" || die "Envoy Gateway starts $(cat "$to/envoy-image"), not $ENVOY_IMAGE"
     fi
 }
 
@@ -58,7 +61,7 @@ start_operators() {
         kubectl apply --server-side --force-conflicts -f - >"$work/log/spin-operator"
     if [ -e "$work/manifests/gateway" ]; then
         helm install envoy-gateway "$work/manifests/gateway" --namespace envoy-gateway-system --create-namespace \
-            --set crds.enabled=false --set global.images.envoyProxy.image="$ENVOY_IMAGE" --timeout 5m >"$work/log/envoy-gateway"
+            --set crds.enabled=false --timeout 5m >"$work/log/envoy-gateway"
     else
         say "WITHOUT Envoy Gateway: its objects are accepted, and nothing answers from outside"
     fi
