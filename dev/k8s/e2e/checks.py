@@ -86,14 +86,20 @@ def envoy():
     return deployment["metadata"]["name"]
 
 
+def gone(namespace):
+    """That no pod of the namespace is ending any more."""
+    ending = [one["metadata"]["name"] for one in objects("pod", namespace) if "deletionTimestamp" in one["metadata"]]
+    assert not ending, ending
+
+
 def rolling_updates():
     """New pods of every Deployment, one Deployment after the other, while requests go on."""
     lines, failed = [], []
     for namespace, name in [(namespace, name) for namespace, names in OURS.items() for name in names] + [(ENVOY, envoy())]:
         with Load() as load:
             roll(namespace, name)
-            # The old pods have gone, or still drain.
-            time.sleep(15)
+            # Old pods still answer for a while.
+            eventually(lambda namespace=namespace: gone(namespace), 300)
         lines.append(f"{name}: {load}")
         if load.failed:
             failed.append(name)
@@ -114,7 +120,6 @@ def kills():
                 kubectl("-n", namespace, "delete", "pod", "-l", f"{selector}={name}", "--grace-period=0", "--force")
                 kubectl("-n", namespace, "rollout", "status", "deployment", name, "--timeout=5m")
                 back = time.time() - began
-                time.sleep(5)
             lines.append(f"{name}: back after {back:.0f} s, {load}")
     whole_path()
     return "".join(f"\n    {line}" for line in lines)

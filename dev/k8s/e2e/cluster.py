@@ -107,8 +107,14 @@ class Load:
                 *"ip netns exec clients vegeta attack -format=json -timeout=10s".split(), f"-targets={targets}", f"-rate={self.rate}",
                 f"-duration={self.longest}s", f"-output={self.folder.name}/results-{number}", f"-laddr={source}",
             ]))
-        time.sleep(3)
+        # Until each has had an answer.
+        eventually(self.begun)
         return self
+
+    def begun(self):
+        for number in range(len(self.running)):
+            results = Path(self.folder.name, f"results-{number}")
+            assert results.exists() and results.stat().st_size, f"no answer in {results}"
 
     def __exit__(self, *_):
         for one in self.running:
