@@ -1,7 +1,9 @@
 //! Apache Kafka, one node that is broker and controller, from its own jars.
 
+mod jvm;
 mod listeners;
 
+use self::jvm::java;
 use self::listeners::{BROKER, Listeners, MAIN, MIGRATOR, TOKEN_AUDIENCE, USER};
 use crate::{Proxy, Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
@@ -32,8 +34,6 @@ enum Way {
 
 /// The commands that give the users of the service their rights.
 const RIGHTS: &str = include_str!("../../../docs/rights/kafka.sh");
-/// With these the broker starts in half the time. A test never runs it long enough to need the full compiler.
-const JVM: [&str; 4] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 /// Any 16 bytes in base64 without padding.
 const CLUSTER_ID: &str = "ZGV2LWludGVyYWN0aW9ucw";
 
@@ -74,6 +74,7 @@ impl Kafka {
         let service =
             Service::new("kafka", "java", folder.join("kafka.log"), move || metadata(port, probe.clone()).boxed())
                 .args(listeners.iter().flat_map(Listeners::java))
+                .args([jvm::loaded_classes(&libs, &version(&libs)?)?])
                 .args(java(&libs))
                 .args(["kafka.Kafka".as_ref(), properties.as_os_str()]);
         Ok(Self { service, port, client, listeners })
@@ -184,14 +185,6 @@ impl Deref for Kafka {
     }
 }
 
-fn java(libs: &Path) -> Vec<String> {
-    let logging = paths::root().join("dev/kafka/log4j2.properties");
-    let mut arguments = JVM.map(str::to_owned).to_vec();
-    arguments.push(format!("-Dlog4j2.configurationFile={}", logging.display()));
-    arguments.extend(["-cp".to_owned(), format!("{}/*", libs.display())]);
-    arguments
-}
-
 /// Name of the broker's jar without its ending: `kafka_2.13-4.1.0`.
 fn version(libs: &Path) -> Result<String> {
     let entries = fs::read_dir(libs).with_context(|| format!("{} is missing: run dev/setup", libs.display()))?;
@@ -266,19 +259,20 @@ fn client(port: u16, way: &Way) -> ClientConfig {
 }
 
 /// Fails until the broker is ready. librdkafka's calls block, and wait for their whole time-out if there is no broker.
-async fn metadata(port: u16, mut client: ClientConfig) -> Result<()> {
+async fn metadata(port: u16, client: ClientConfig) -> Result<()> {
     // Do not ask librdkafka while nothing listens: after each failure it waits longer before it connects again.
     tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
-    tokio::task::spawn_blocking(move || {
-        let (consumer, patience): (BaseConsumer, _) =
-            (client.set("group.id", "readiness").create()?, Duration::from_secs(3));
-        let metadata = consumer.fetch_metadata(None, patience)?;
-        anyhow::ensure!(!metadata.brokers().is_empty(), "no broker is registered yet");
-        // A new broker makes the topic of consumers' offsets when the first group asks. That takes seconds, so ask now.
-        let mut any = TopicPartitionList::new();
-        any.add_partition("readiness", 0);
-        consumer.committed_offsets(any, patience)?;
-        Ok(())
-    })
-    .await?
+    tokio::task::spawn_blocking(move || ask(client)).await?
+}
+
+fn ask(mut client: ClientConfig) -> Result<()> {
+    let (consumer, patience): (BaseConsumer, _) =
+        (client.set("group.id", "readiness").create()?, Duration::from_secs(3));
+    let metadata = consumer.fetch_metadata(None, patience)?;
+    anyhow::ensure!(!metadata.brokers().is_empty(), "no broker is registered yet");
+    // A new broker makes the topic of consumers' offsets when the first group asks. That takes seconds, so ask now.
+    let mut any = TopicPartitionList::new();
+    any.add_partition("readiness", 0);
+    consumer.committed_offsets(any, patience)?;
+    Ok(())
 }

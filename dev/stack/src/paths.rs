@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -50,22 +50,30 @@ pub(crate) fn program(names: &[&str]) -> Result<PathBuf> {
         .ok_or_else(|| anyhow!("none of {names:?} is installed: run dev/setup"))
 }
 
-/// Copies to `to` a folder that `make` fills, and keeps it in the cache under `key` so that it is made once.
+/// Copies to `to` a folder that `make` fills once.
 pub(crate) fn template(key: &str, to: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let kept = cache()?.join("templates").join(key);
-    if !kept.exists() {
-        let parent = kept.parent().context("the templates' folder")?;
-        fs::create_dir_all(parent)?;
-        let unfinished = tempfile::tempdir_in(parent)?;
-        make(unfinished.path())?;
-        // By rename: half a template is never seen. Another process may have been faster, with the same content.
-        let filled = unfinished.keep();
-        if let Err(error) = fs::rename(&filled, &kept) {
-            fs::remove_dir_all(&filled)?;
-            anyhow::ensure!(kept.exists(), "cannot keep {}: {error}", kept.display());
-        }
-    }
+    let kept = kept(key, make)?;
     run(Command::new("cp").arg("-a").arg("--sparse=always").arg(&kept).arg(to))
+}
+
+/// A folder of the cache that `make` fills once.
+pub(crate) fn kept(key: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let templates = cache()?.join("templates");
+    let kept = templates.join(key);
+    if kept.exists() {
+        return Ok(kept);
+    }
+    fs::create_dir_all(&templates)?;
+    // Tests that start side by side all want it, and one makes it.
+    let lock = File::create(templates.join(format!("{key}.lock")))?;
+    lock.lock()?;
+    if !kept.exists() {
+        let unfinished = tempfile::tempdir_in(&templates)?;
+        make(unfinished.path())?;
+        // By rename: nobody sees half of it.
+        fs::rename(unfinished.keep(), &kept)?;
+    }
+    Ok(kept)
 }
 
 /// Runs a short command to its end; its output is in the error.
