@@ -189,7 +189,7 @@ async fn dispatch(cli: Cli, stop: CancellationToken) -> anyhow::Result<ExitCode>
         Command::Dlq { command } => dlq::run(&stores, command, &stop).await,
         Command::Status(options) => return status::run(&stores, &options, &stop).await,
         Command::Audit(options) => audit::run(&stores, &options, &stop).await,
-        Command::Bars { command } => bars::run(&stores, command).await,
+        Command::Bars { command } => bars::run(&stores, command, &stop).await,
         Command::Revoke(options) => return revoke::run(&stores, &options, &stop).await,
         Command::Erase(options) => erase::run(&stores, &options, &stop).await,
         Command::Import(options) => return import::run(&stores, &options, &stop).await,

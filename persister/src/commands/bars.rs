@@ -6,6 +6,7 @@ use comfy_table::Cell;
 use contract::UserId;
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     ledger::bars::{self, Barred, ERASING, bar, lift_any},
@@ -57,17 +58,17 @@ struct Shown<'a> {
     reason: &'a str,
 }
 
-pub(crate) async fn run(stores: &Stores, command: BarsCommand) -> anyhow::Result<()> {
+pub(crate) async fn run(stores: &Stores, command: BarsCommand, stop: &CancellationToken) -> anyhow::Result<()> {
     match command {
         BarsCommand::List(options) => list(stores, &options).await,
         BarsCommand::Add(AddOptions { users: Users { users }, reason }) => {
             ensure!(reason != ERASING, "that reason is kept for users who are being erased");
-            let mut redis = stores.redis.connect().await?;
+            let mut redis = stores.redis.reach(stop).await?;
             bar(&stores.mysql, &mut redis, &users, &reason).await?;
             line(format_args!("{} barred", counted(users.len(), "user")))
         }
         BarsCommand::Lift(Users { users }) => {
-            let mut redis = stores.redis.connect().await?;
+            let mut redis = stores.redis.reach(stop).await?;
             for user in &users {
                 let erasing = lift_any(&stores.mysql, &mut redis, user.number()).await?;
                 ensure!(!erasing, "user {user} is being erased, which lifts the bar at its end: erase --user {user}");

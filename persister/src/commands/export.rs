@@ -58,7 +58,7 @@ pub(crate) async fn run(stores: &Stores, options: &ExportOptions, stop: &Cancell
     if let Some(user) = &options.what.user {
         names::are_theirs(&stores.mysql, std::slice::from_ref(user)).await?;
     }
-    let mut redis = stores.redis.connect().await?;
+    let mut redis = stores.redis.reach(stop).await?;
     let patience = Patience::new(Duration::from_secs(options.wait_seconds), stop);
     personal::settled(stores, &mut redis, &patience).await.context("nothing was exported")?;
     match (&options.what.user, options.what.table) {

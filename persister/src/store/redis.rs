@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use contract::{Address, Partition, Topology};
@@ -11,6 +11,8 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisError,
     RedisResult, aio::MultiplexedConnection,
 };
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::{
     error::StoreError,
@@ -18,8 +20,10 @@ use super::{
     place::Place,
     servers::{Server, Servers},
 };
+use crate::backoff::Backoff;
 
 const CONNECT: Duration = Duration::from_secs(3);
+const REACH: Duration = Duration::from_secs(10);
 /// A rebuild's largest script takes milliseconds. A server that does not answer for this long has stalled.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -41,6 +45,22 @@ impl Redis {
         let places = self.places().await?;
         let servers = places.into_iter().map(|place| self.server(place));
         Ok(Servers::new(futures::future::try_join_all(servers).await?)?)
+    }
+
+    /// As [`Redis::connect`], for a command that nobody starts again: it waits up to ten seconds for a server that cannot be
+    /// reached. On Kubernetes, a pod may start before network policies let it reach Redis. The clients of MySQL and Kafka
+    /// wait by themselves.
+    pub(crate) async fn reach(&self, stop: &CancellationToken) -> Result<Servers, StoreError> {
+        let (until, mut backoff) = (Instant::now() + REACH, Backoff::new());
+        loop {
+            match self.connect().await {
+                Err(error) if Instant::now() < until && !stop.is_cancelled() => {
+                    warn!("Redis cannot be reached yet: {:#}", anyhow::Error::from(error));
+                    backoff.wait(stop).await;
+                }
+                reached => return reached,
+            }
+        }
     }
 
     /// Opens a connection to one server.

@@ -164,6 +164,22 @@ async fn the_status_is_watched_by_tools_and_by_people_until_it_is_interrupted() 
     timeout(LIMIT, watched_in_a_terminal(&world)).await.expect("in time");
 }
 
+/// As a pod on Kubernetes that starts before network policies let it reach Redis.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_waits_for_a_redis_that_cannot_be_reached_yet() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    world.redis.kill().await.unwrap();
+    let mut compare = world.command(&["reconcile"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(compare.stderr.take().unwrap()).lines();
+    let waits = async { while !said.next_line().await.unwrap().unwrap().contains("cannot be reached yet") {} };
+    timeout(LIMIT, waits).await.expect("it waits");
+    world.redis.start().await.unwrap();
+    world.warm().await;
+    assert!(timeout(LIMIT, compare.wait()).await.expect("in time").unwrap().success());
+}
+
 async fn watched_by_a_tool(world: &World) {
     let mut watch = world.command(&["status", "--watch", "1", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut looks = BufReader::new(watch.stdout.take().unwrap()).lines();

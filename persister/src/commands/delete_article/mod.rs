@@ -78,7 +78,7 @@ pub(crate) async fn run(
     let articles = options.which.articles().context("nothing was changed")?;
     let articles: Vec<ArticleId> = articles.into_iter().collect();
     let articles = names::of_articles(&stores.mysql, &articles).await.context("nothing was changed")?;
-    let mut redis = stores.redis.connect().await?;
+    let mut redis = stores.redis.reach(stop).await?;
     are_warm(&mut redis, &partitions(&articles)).await.context("nothing was changed")?;
     let bar = progress(articles.len() as u64, "deleting");
     let mut deleted = Vec::with_capacity(articles.len());

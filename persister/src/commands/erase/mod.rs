@@ -98,7 +98,7 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     let users = options.whom.users().context("nothing was changed")?;
     let users: Vec<UserId> = users.into_iter().collect();
     names::are_theirs(&stores.mysql, &users).await.context("nothing was changed")?;
-    let mut redis = stores.redis.connect().await?;
+    let mut redis = stores.redis.reach(stop).await?;
     all_warm(&mut redis).await.context("nothing was changed")?;
     let now = now(&mut redis).await?;
     for user in &users {

@@ -58,7 +58,7 @@ pub(crate) async fn run(
     options: &ReconcileOptions,
     stop: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let redis = stores.redis.connect().await?;
+    let redis = stores.redis.reach(stop).await?;
     let wait = Duration::from_secs(options.wait_seconds);
     let mut work = Work { stores, redis, kinds: options.kinds.iter().collect(), wait, stop };
     let articles = choose(&mut work, options).await?;

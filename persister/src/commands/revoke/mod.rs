@@ -43,7 +43,7 @@ pub(crate) async fn run(
     let may_stand = still_possible(&stores.mysql, &selected, &mut outcomes).await?;
     if options.execute {
         if options.bar {
-            bars::bar(&stores.mysql, &mut stores.redis.connect().await?, &users, &options.reason).await?;
+            bars::bar(&stores.mysql, &mut stores.redis.reach(stop).await?, &users, &options.reason).await?;
         }
         let wait = Duration::from_secs(options.wait_seconds);
         Work { stores, selected: &selected, wait, stop }.undo(&may_stand, &mut outcomes).await?;
