@@ -52,7 +52,8 @@ failureThreshold: 3
 
 {{/* The component answers. It asks no store: a store that is down must not take all pods out of service. */}}
 {{- define "readiness" -}}
-initialDelaySeconds: 1
+{{- /* A new pod may run for a while before NetworkPolicies let it reach the stores, and the probe asks no store. */ -}}
+initialDelaySeconds: 3
 periodSeconds: 5
 timeoutSeconds: 3
 failureThreshold: 2
