@@ -17,7 +17,7 @@ ifdef SETTINGS
 UP_FLAGS += --settings '$(SETTINGS)'
 endif
 
-.PHONY: help setup components natives up down env operator token test test-stores test-web docs tutorials fuzz lint chaos new-kind masters rebuild scale schemathesis bench k8s-check k8s-render k8s-test k8s-up k8s-e2e k8s-observe
+.PHONY: help setup components natives up down env operator token test test-stores test-web docs tutorials fuzz lint chaos new-kind masters rebuild scale schemathesis bench k8s-check k8s-render k8s-test k8s-up k8s-e2e k8s-observe release
 .NOTPARALLEL:
 
 help: ## this list
@@ -52,6 +52,9 @@ components: ## builds the WebAssembly components
 
 natives: ## builds every program, as it is tested and published
 	@cargo build $(CARGO_FLAGS) --bins
+
+release: setup ## the files of a release, in target/release-VERSION; dev/release --help
+	@dev/release
 
 ##@ Check it
 
@@ -125,11 +128,11 @@ k8s-render: ## the overlays' objects, from the chart and their values
 k8s-test: ## k8s/ on a real API server, with the operators of KEDA and Spin
 	@dev/k8s-test
 
-k8s-up: setup ## a real cluster of one node with the overlay of dev in it, until Ctrl-C; KUBECONFIG=file for one that exists
+k8s-up: setup ## a real cluster of two nodes with the overlay of dev in it, until Ctrl-C; KUBECONFIG=file for one that exists
 	@dev/k8s-up
 
 k8s-e2e: setup ## real pods in such a cluster: whole path, updates under load, kills: make k8s-e2e ONLY='path rollout'
-	@dev/k8s-e2e $(ONLY)
+	@PICTURE=$(PICTURE) dev/k8s-e2e $(ONLY)
 
 k8s-observe: setup natives components ## alerts and dashboard, on a real Prometheus
 	@PICTURE=$(PICTURE) dev/k8s-observe
