@@ -1,19 +1,20 @@
 # shellcheck shell=bash
-# Sourced by dev/k8s-up: the control plane and the node, in namespaces that the caller has made. $work has their data.
+# Sourced by dev/k8s-up: the control plane and the nodes, in namespaces that the caller has made. $work has their data.
 #
 # The addresses are those that no other network uses: 198.18.0.0/15 is for measurements between devices of one's own.
 # shellcheck disable=SC2154 # work and schemas are the caller's
 
 HOST_ADDRESS=198.18.36.1
 NODE_ADDRESS=198.18.36.2
-NODE=node
+# Two kubelets, each with a containerd of its own, that share an address and have different ports.
+NODES=(1 2)
 SERVICES=10.96.0.0/16
 API_SERVICE=10.96.0.1
 DNS_SERVICE=10.96.0.10
 PODS=10.244.0.0/16
-NODE_PODS=10.244.0.0/24
 KUBERNETES="$(programs kubernetes k8s.io/kubernetes)"
 CONTAINERD="$(programs containerd github.com/containerd/containerd/v2)"
+KUBE_ROUTER="$(programs kube-router github.com/cloudnativelabs/kube-router/v2)"
 
 kubectl() { "$KUBERNETES/kubectl" "$@"; }
 
@@ -49,15 +50,18 @@ make_certificates() {
         "$names,DNS:kubernetes.default.svc.cluster.local,IP:127.0.0.1,IP:$NODE_ADDRESS,IP:$API_SERVICE"
     certificate apiserver-to-kubelet /O=system:masters/CN=kube-apiserver-kubelet-client
     certificate front-proxy /CN=front-proxy-client
-    certificate kubelet-server "/O=system:nodes/CN=system:node:$NODE" "DNS:$NODE,IP:$NODE_ADDRESS"
-    certificate kubelet "/O=system:nodes/CN=system:node:$NODE"
+    certificate kubelet-server /O=system:nodes/CN=kubelet "IP:$NODE_ADDRESS"
+    local number
+    for number in "${NODES[@]}"; do
+        certificate "kubelet-$number" "/O=system:nodes/CN=system:node:node-$number"
+    done
     certificate admin /O=system:masters/CN=admin
     local component
-    for component in controller-manager scheduler proxy; do
+    for component in controller-manager scheduler proxy router; do
         certificate $component "/CN=system:kube-$component"
     done
-    for component in controller-manager scheduler proxy kubelet admin; do
-        kubeconfig $component 127.0.0.1 >"$work/pki/$component.kubeconfig"
+    for component in controller-manager scheduler proxy router "${NODES[@]/#/kubelet-}" admin; do
+        kubeconfig "$component" 127.0.0.1 >"$work/pki/$component.kubeconfig"
     done
     kubeconfig admin $NODE_ADDRESS >"$work/kubeconfig"
 }
@@ -93,25 +97,28 @@ start_control_plane() {
     start kube-scheduler "$KUBERNETES/kube-scheduler" --kubeconfig="$pki/scheduler.kubeconfig" --leader-elect=false
 }
 
+socket() { echo "/run/containerd-$1/containerd.sock"; }
+
 start_containerd() {
-    mkdir -p "$work/cni"
+    local number="$1" at="$work/node-$1"
+    mkdir -p "$at/cni"
     # Each pod has a link of its own to the node, so that all its packets are routed, and Services' rules see them.
-    cat >"$work/cni/pods.conflist" <<END
+    cat >"$at/cni/pods.conflist" <<END
 {"cniVersion": "1.0.0", "name": "pods", "plugins": [
-  {"type": "ptp", "mtu": 1500, "ipam": {"type": "host-local", "ranges": [[{"subnet": "$NODE_PODS"}]],
-   "routes": [{"dst": "0.0.0.0/0"}], "dataDir": "$work/cni/addresses"}}]}
+  {"type": "ptp", "mtu": 1500, "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.$number.0/24"}]],
+   "routes": [{"dst": "0.0.0.0/0"}], "dataDir": "$at/addresses"}}]}
 END
-    cat >"$work/containerd.toml" <<END
+    cat >"$at/containerd.toml" <<END
 version = 3
-root = "$work/containerd"
-state = "/run/containerd"
+root = "$at/containerd"
+state = "/run/containerd-$number"
 [grpc]
-address = "/run/containerd/containerd.sock"
+address = "$(socket "$number")"
 # Nothing of this outlives the machine's next start.
 [plugins.'io.containerd.metadata.v1.bolt']
 no_sync = true
 [plugins.'io.containerd.internal.v1.opt']
-path = "$work/opt"
+path = "$at/opt"
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = "docker.io/interaction/pause:1"
 [plugins.'io.containerd.cri.v1.runtime']
@@ -119,28 +126,32 @@ sandbox = "docker.io/interaction/pause:1"
 restrict_oom_score_adj = true
 [plugins.'io.containerd.cri.v1.runtime'.cni]
 bin_dirs = ["/usr/lib/cni"]
-conf_dir = "$work/cni"
+conf_dir = "$at/cni"
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 END
     # It finds its shim on PATH.
-    start containerd env PATH="$CONTAINERD:$PATH" "$CONTAINERD/containerd" --config "$work/containerd.toml"
-    wait_for containerd "$work/log/containerd" "$CONTAINERD/ctr" version
+    start "containerd-$number" env PATH="$CONTAINERD:$PATH" "$CONTAINERD/containerd" --config "$at/containerd.toml"
+    wait_for containerd "$work/log/containerd-$number" "$CONTAINERD/ctr" --address "$(socket "$number")" version
 }
 
-start_node() {
-    mkdir -p "$work/kubelet"
-    cat >"$work/kubelet.yaml" <<END
+start_kubelet() {
+    local number="$1" at="$work/node-$1"
+    mkdir -p "$at/kubelet" "$at/logs"
+    cat >"$at/kubelet.yaml" <<END
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+port: $((10240 + number * 10))
+healthzPort: $((10248 + number * 10))
+containerRuntimeEndpoint: unix://$(socket "$number")
 cgroupDriver: cgroupfs
-cgroupRoot: /$CGROUP
+cgroupRoot: /$CGROUP/node-$number
 failCgroupV1: false
 failSwapOn: false
 clusterDomain: cluster.local
 clusterDNS: [$DNS_SERVICE]
 resolvConf: $work/resolv.conf
+podLogsDir: $at/logs
 tlsCertFile: $work/pki/kubelet-server.crt
 tlsPrivateKeyFile: $work/pki/kubelet-server.key
 authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: $work/pki/ca.crt}}
@@ -150,20 +161,39 @@ imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
 evictionHard: {memory.available: 200Mi, nodefs.available: 2%, imagefs.available: 2%}
 END
-    start kubelet "$KUBERNETES/kubelet" --config="$work/kubelet.yaml" --kubeconfig="$work/pki/kubelet.kubeconfig" \
-        --root-dir="$work/kubelet" --hostname-override=$NODE --node-ip=$NODE_ADDRESS
+    start "kubelet-$number" "$KUBERNETES/kubelet" --config="$at/kubelet.yaml" --kubeconfig="$work/pki/kubelet-$number.kubeconfig" \
+        --root-dir="$at/kubelet" --hostname-override="node-$number" --node-ip=$NODE_ADDRESS
+}
+
+start_nodes() {
+    local number
+    for number in "${NODES[@]}"; do
+        start_containerd "$number"
+        start_kubelet "$number"
+    done
     # The machine's own limits on connections stay as they are.
     start kube-proxy "$KUBERNETES/kube-proxy" --kubeconfig="$work/pki/proxy.kubeconfig" --proxy-mode=nftables \
-        --hostname-override=$NODE --cluster-cidr=$PODS --conntrack-max-per-core=0 \
+        --hostname-override=node-1 --cluster-cidr=$PODS --conntrack-max-per-core=0 \
         --conntrack-tcp-timeout-established=0s --conntrack-tcp-timeout-close-wait=0s
-    wait_for kubelet "$work/log/kubelet" kubectl wait --for=condition=Ready "node/$NODE" --timeout=5s
+    # NetworkPolicies, and nothing else of what it can do: Services are kube-proxy's, and pods' links are the plugin's.
+    kubectl apply -f "$ROOT/dev/k8s/cluster/kube-router.yaml" >/dev/null
+    wait_for "node 1" "$work/log/kubelet-1" kubectl get node node-1
+    start kube-router "$KUBE_ROUTER/kube-router" --kubeconfig="$work/pki/router.kubeconfig" --hostname-override=node-1 \
+        --run-firewall --run-router=false --run-service-proxy=false --enable-cni=false --service-cluster-ip-range=$SERVICES \
+        --health-addr=127.0.0.1
+    for number in "${NODES[@]}"; do
+        wait_for "node $number" "$work/log/kubelet-$number" kubectl wait --for=condition=Ready "node/node-$number" --timeout=5s
+    done
+    # It takes part when a check says so. Both nodes have one address, so a Service that keeps its clients' addresses
+    # (externalTrafficPolicy: Local) finds its pods on the first only.
+    kubectl cordon node-2 >/dev/null
 }
 
 # What a program of a cluster expects of its machine: forwarding, and folders of its own in place of the machine's.
 prepare_node() {
     mount --make-rshared /
     mount -t tmpfs tmpfs /run
-    mkdir -p /run/lock /run/containerd "$work"/{var-log,var-lib,var-lib.work}
+    mkdir -p /run/lock "$work"/{var-log,var-lib,var-lib.work}
     mount --bind "$work/var-log" /var/log
     # There is nobody to ask for names.
     : >"$work/resolv.conf"

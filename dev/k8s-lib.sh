@@ -35,7 +35,8 @@ build_programs() {
     shift 2
     for package in "$@"; do
         # Go names a program so, without the major version.
-        name="$(basename "${package%/v[0-9]*}")"
+        name="${package##*/}"
+        [[ $name != v[0-9]* ]] || name="$(basename "${package%/*}")"
         [ -x "$into/$name" ] || { names+=("$name") && missing+=("$package"); }
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -72,6 +73,18 @@ wait_for() {
 # What Envoy Gateway starts.
 # shellcheck disable=SC2034 # for the scripts that source this one
 ENVOY_VERSION=1.39.1 ENVOY_IMAGE=docker.io/envoyproxy/envoy:distroless-v1.39.1
+
+# Prints the Python that has Matplotlib, the library for plots that everybody knows.
+matplotlib() {
+    local venv="$TOOLS/matplotlib"
+    if ! [ -e "$venv/complete" ]; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+        quietly matplotlib python3 -m venv "$venv"
+        quietly matplotlib "$venv/bin/pip" install --disable-pip-version-check matplotlib==3.11.2
+        touch "$venv/complete"
+    fi
+    echo "$venv/bin/python"
+}
 
 HELM_VERSION=v4.3.2
 

@@ -30,8 +30,10 @@ write_manifests() {
         sed "s/\(spin-operator\):latest/\1:$(module_version spinkube $SPIN_OPERATOR)/" |
         awk 'BEGIN { RS = "---\n"; ORS = "---\n" } !/\nkind: (Certificate|Issuer)\n/' >"$to/spin-operator.yaml"
     if [ -z "${WITHOUT_KEDA:-}" ]; then
+        # A small node has no room for what they request.
         kubectl kustomize "$(module_dir $KEDA)/config/default" |
-            sed "$pulled; s/\(image: .*kedacore.*\):main/\1:$(module_version keda $KEDA)/" >"$to/keda.yaml"
+            sed "$pulled; s/\(image: .*kedacore.*\):main/\1:$(module_version keda $KEDA)/
+                 s/cpu: 100m/cpu: 20m/" >"$to/keda.yaml"
     fi
     if [ -z "${WITHOUT_GATEWAY:-}" ]; then
         cp -r "$(module_dir $ENVOY_GATEWAY)/charts/gateway-helm" "$to/gateway"
@@ -85,6 +87,7 @@ give_address() {
     kubectl -n envoy-gateway-system patch "$service" --subresource=status --type=merge \
         -p "{\"status\": {\"loadBalancer\": {\"ingress\": [{\"ip\": \"$GATEWAY\"}]}}}" >/dev/null
     kubectl -n envoy-gateway-system rollout status deployment --timeout=5m >/dev/null
+    wait_for "gateway" "$work/log/envoy-gateway" curl -fs "http://$GATEWAY/v1/openapi.json"
 }
 
 gateway_service() {

@@ -4,11 +4,15 @@
 """
 
 import json
+import os
 import sys
 import time
 import traceback
+from pathlib import Path
 
-from cluster import OVERLAY, Load, ask, eventually, kubectl, make_clients, objects, rows
+from alerts import alerts
+from cluster import OVERLAY, Load, as_root, ask, eventually, kubectl, make_clients, objects, ready, rows
+from policies import policies
 
 OURS = {
     "interaction": ["relay", "consume", "snapshot", "warm", "trends"],
@@ -18,9 +22,9 @@ OURS = {
 ENVOY = "envoy-gateway-system"
 
 
-def whole_path():
+def whole_path(article=42):
     """A like, a favourite and a view through Envoy are counted, and are rows of MySQL."""
-    article, user = 42, 7
+    user = 7
     for kind in "like", "collect":
         status, text = eventually(lambda kind=kind: expect(ask("PUT", f"/v1/articles/{article}/{kind}", user), 200))
     status, text = expect(ask("POST", f"/v1/articles/{article}/views", body=b""), 200)
@@ -121,23 +125,130 @@ def kills():
                 kubectl("-n", namespace, "rollout", "status", "deployment", name, "--timeout=5m")
                 back = time.time() - began
             lines.append(f"{name}: back after {back:.0f} s, {load}")
-    whole_path()
-    return "".join(f"\n    {line}" for line in lines)
+    whole_path(article=43)
+    return "".join(f"\n    {line}" for line in [*lines, reconciled()])
+
+
+def reconciled():
+    """Redis and MySQL agree, as the nightly job of the overlay finds it."""
+    kubectl("-n", "interaction", "delete", "job", "reconcile-now", "--ignore-not-found")
+    kubectl("-n", "interaction", "create", "job", "reconcile-now", "--from=cronjob/reconcile-all")
+    eventually(ended, 300)
+    said = kubectl("-n", "interaction", "logs", "job/reconcile-now")
+    assert ended() == "Complete", said
+    # Its log is JSON, its result is not.
+    return " ".join(line for line in said.splitlines() if not line.startswith("{"))
+
+
+def ended():
+    """How the comparison ended."""
+    job = json.loads(kubectl("-n", "interaction", "get", "job", "reconcile-now", "-o", "json"))
+    conditions = {one["type"] for one in job["status"].get("conditions", []) if one["status"] == "True"} & {"Complete", "Failed"}
+    assert conditions, "the comparison goes on"
+    return conditions.pop()
+
+
+def lag():
+    """While MySQL accepts no change, events wait in Kafka, and KEDA adds consumers. Then every change is applied."""
+    threshold = {"op": "replace", "path": "/spec/triggers/0/metadata/lagThreshold", "value": "1000"}
+    kubectl("-n", "interaction", "patch", "scaledobject", "consume", "--type=json", "--patch", json.dumps([threshold]))
+    before, seen = ready("interaction", "consume"), []
+
+    def grown():
+        seen.append(ready("interaction", "consume"))
+        assert seen[-1] > before, seen
+
+    as_root("SET GLOBAL read_only = 1")
+    try:
+        with Load(clients=2) as load:
+            eventually(grown, 300)
+    finally:
+        as_root("SET GLOBAL read_only = 0")
+        kubectl("apply", "-k", str(OVERLAY))
+    return f"{before} to {seen[-1]} consumers; {load}; then {reconciled()}"
 
 
 def scaling():
-    """Load on `toggle` makes KEDA's HPA add pods."""
-    def replicas():
-        return json.loads(kubectl("-n", "interaction-spin", "get", "deployment", "toggle", "-o", "json"))["status"].get("readyReplicas", 0)
+    """Load on `toggle` makes KEDA's HPA add pods, and remove them later."""
+    before, began, samples = ready("interaction-spin", "toggle"), time.time(), []
 
-    before, seen = replicas(), []
-    with Load(clients=12, rate=60) as load:
-        def grown():
-            seen.append(replicas())
-            assert seen[-1] > before, seen
+    def sample(load):
+        used = [
+            one["containers"][0]["usage"]["cpu"]
+            for one in json.loads(kubectl("get", "--raw", METRICS))["items"] if one["metadata"]["name"].startswith("toggle-")
+        ]
+        samples.append({"seconds": time.time() - began, "pods": ready("interaction-spin", "toggle"), "cpu": sum(map(cores, used)), "load": load})
+        return samples[-1]["pods"]
 
+    def grown():
+        assert sample(True) == 3, samples[-1]
+
+    def shrunk():
+        assert sample(False) == before, samples[-1]
+
+    with Load(clients=8) as load:
         eventually(grown, 240)
-    return f"{before} to {seen[-1]} pods; {load}"
+        peak = samples[-1]
+        # A while at the peak, for the picture.
+        for _ in range(30):
+            sample(True)
+            time.sleep(1)
+    eventually(shrunk, 900)
+    if "SAMPLES" in os.environ:
+        Path(os.environ["SAMPLES"]).write_text(json.dumps({"samples": samples, "likes": load.likes(), "began": began}))
+    down = samples[-1]["seconds"]
+    return f"{before} to {peak['pods']} pods within {peak['seconds']:.0f} s, and back after {down:.0f} s; {load}"
+
+
+METRICS = "/apis/metrics.k8s.io/v1beta1/namespaces/interaction-spin/pods"
+
+
+def cores(quantity):
+    """Kubernetes' 250m, 1234567n or 2 as a number."""
+    units = {"n": 1e-9, "u": 1e-6, "m": 1e-3}
+    return float(quantity[:-1]) * units[quantity[-1]] if quantity[-1] in units else float(quantity)
+
+
+def drain():
+    """A node is drained while requests go on: its pods move to the other, and none of the requests fails."""
+    least = {"spec": {"minReplicaCount": 2}}
+    names = OURS["interaction-spin"]
+    kubectl("uncordon", "node-2")
+    try:
+        for name in names:
+            kubectl("-n", "interaction-spin", "patch", "scaledobject", name, "--type=merge", "--patch", json.dumps(least))
+        for name in names:
+            eventually(lambda name=name: two_ready(name), 120)
+            # So that its pods spread.
+            roll("interaction-spin", name)
+            eventually(lambda name=name: on_both(name), 60)
+        moved = pods_of("node-2")
+        with Load() as load:
+            kubectl("drain", "node-2", "--delete-emptydir-data", "--timeout=5m")
+            for namespace in OURS:
+                eventually(lambda namespace=namespace: gone(namespace), 300)
+    finally:
+        kubectl("cordon", "node-2")
+        kubectl("apply", "-k", str(OVERLAY))
+    assert not load.failed, load
+    assert not pods_of("node-2"), pods_of("node-2")
+    return f"{len(moved)} pods moved: {load}"
+
+
+def pods_of(node):
+    found = json.loads(kubectl("get", "pod", "--all-namespaces", "-o", "json", f"--field-selector=spec.nodeName={node}"))["items"]
+    return [one["metadata"]["name"] for one in found]
+
+
+def two_ready(name):
+    assert ready("interaction-spin", name) >= 2, name
+
+
+def on_both(name):
+    """A component has pods on each node."""
+    found = objects("pod", "interaction-spin", "-l", f"core.spinkube.dev/app-name={name}")
+    nodes = {one["spec"].get("nodeName") for one in found}
+    assert nodes == {"node-1", "node-2"}, f"{name}: {nodes}"
 
 
 def delete():
@@ -152,7 +263,8 @@ def delete():
 
 CHECKS = {
     "path": whole_path, "articles": articles_route, "apply": apply_twice, "rollout": rolling_updates, "kill": kills,
-    "scale": scaling, "delete": delete,
+    "policies": policies, "scale": scaling, "lag": lag, "drain": drain, "alerts": alerts,
+    "delete": delete,
 }
 
 
@@ -175,4 +287,5 @@ def main():
     sys.exit(bool(failed))
 
 
-main()
+if __name__ == "__main__":
+    main()

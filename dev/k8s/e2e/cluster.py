@@ -1,6 +1,7 @@
 """What the checks need of the cluster: kubectl, requests through the gateway, load by vegeta, rows of MySQL."""
 
 import base64
+import collections
 import hashlib
 import hmac
 import json
@@ -41,7 +42,7 @@ def token(user):
 
 
 def ask(method, path, user=None, body=None):
-    """A request through the gateway: the status, and what the answer says."""
+    """A request through the gateway: the status, or 0 if there was none, and what the answer says."""
     headers = {"User-Agent": "Mozilla/5.0"}
     if user is not None:
         headers["Authorization"] = "Bearer " + token(user)
@@ -51,14 +52,52 @@ def ask(method, path, user=None, body=None):
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
 
 
 def rows(query):
     """What MySQL answers, as its user of the components."""
-    return kubectl(
-        "-n", "interaction-stores", "exec", "mysql-0", "--", "mariadb", "--host=127.0.0.1", "--user=persister",
-        "--password=dev-only-persister", "--batch", "--skip-column-names", "interaction", f"--execute={query}",
-    ).split("\n")[:-1]
+    return mysql("--host=127.0.0.1", "--user=persister", "--password=dev-only-persister", "interaction", f"--execute={query}")
+
+
+def as_root(statement):
+    """A statement of MySQL's administrator, whom its socket knows by the user of its process."""
+    mysql("--socket=/var/run/mysqld/mysqld.sock", f"--execute={statement}")
+
+
+def mysql(*options):
+    client = ["mariadb", "--batch", "--skip-column-names"]
+    return kubectl("-n", "interaction-stores", "exec", "mysql-0", "--", *client, *options).splitlines()
+
+
+def ready(namespace, name):
+    """How many pods of a Deployment are ready."""
+    return json.loads(kubectl("-n", namespace, "get", "deployment", name, "-o", "json"))["status"].get("readyReplicas", 0)
+
+
+def start_probe(namespace, labels):
+    """A pod with these labels, from which to call others. Its image is the overlay's Redis, because it has a shell."""
+    (image,) = {one["spec"]["containers"][0]["image"] for one in objects("pod", "interaction-stores", "-l", "app.kubernetes.io/name=redis")}
+    pod = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": namespace, "labels": labels},
+        "spec": {
+            "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 0,
+            "securityContext": {"runAsNonRoot": True, "runAsUser": 999, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "probe", "image": image, "command": ["sleep", "infinity"],
+                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            }],
+        },
+    }
+    kubectl("apply", "-f", "-", text=json.dumps(pod))
+    kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/probe", "--timeout=1m")
+
+
+def reached(namespace, targets):
+    """Which of some addresses (host:port) the probe of a namespace can connect to."""
+    script = 'for target; do timeout 3 bash -c "</dev/tcp/${target/://}" 2>/dev/null && echo "$target"; done; true'
+    return set(kubectl("-n", namespace, "exec", "probe", "--", "bash", "-c", script, "probe", *targets).split())
 
 
 def make_clients():
@@ -126,10 +165,22 @@ class Load:
         self.report = json.loads(report.stdout)
         self.requests = self.report["requests"]
         self.failed = sum(count for code, count in self.report["status_codes"].items() if not code.startswith("2"))
+        # The columns are vegeta's: nanoseconds of the request, status, …, error, body in base64, …, and the tenth is the method.
+        encoded = subprocess.run(["vegeta", "encode", "-to=csv", *results], capture_output=True, text=True, check=True).stdout
+        self.results = [line.split(",") for line in encoded.splitlines()]
         self.folder.cleanup()
 
+    def likes(self):
+        """How many likes were answered with 200 in each second since 1970."""
+        counted = collections.Counter(int(one[0]) // 10**9 for one in self.results if one[1] == "200" and one[9] == "PUT")
+        return sorted(counted.items())
+
+    def refusals(self):
+        """What requests that failed were answered, or why they were not, each once."""
+        failed = (one for one in self.results if not one[1].startswith("2"))
+        return collections.Counter(f"{one[9]} {one[1]} {one[5]} {base64.b64decode(one[6]).decode(errors='replace')}" for one in failed)
+
     def __str__(self):
-        codes = {code: count for code, count in self.report["status_codes"].items() if not code.startswith("2")}
         p99 = self.report["latencies"]["99th"] / 1e6
-        detail = f" {codes} {self.report['errors'][:3]}" if self.failed else ""
+        detail = "".join(f"\n        {count} × {text}" for text, count in self.refusals().most_common(5))
         return f"{self.failed} failed of {self.requests} requests, p99 {p99:.0f} ms{detail}"
