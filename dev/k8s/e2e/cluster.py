@@ -137,7 +137,8 @@ class Load:
         with targets.open("w") as file:
             for user in range(1, 2001):
                 header = {"Authorization": ["Bearer " + token(user)]}
-                for method, path in ("PUT", "like"), ("GET", "interactions"), ("DELETE", "like"):
+                # Every other like stays, so that a comparison of the stores has something to compare.
+                for method, path in (("PUT", "like"), ("GET", "interactions"), ("DELETE", "like"))[: 2 + user % 2]:
                     url = f"{GATEWAY}/v1/articles/{user % 50 + 1000}/{path}"
                     file.write(json.dumps({"method": method, "url": url, "header": header}) + "\n")
         self.running = []
