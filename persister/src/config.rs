@@ -18,12 +18,13 @@ use self::kafka::KafkaOptions;
 pub(crate) struct Config {
     #[command(flatten)]
     pub(crate) kafka: KafkaOptions,
-    /// The topic of events.
+    /// The topic of events. Services that share a Kafka need one each. The consumer groups are named after it: interaction.events
+    /// has the groups interaction.persister, interaction.trends and interaction.log.
     #[arg(long, env = "INTERACTION_TOPIC", global = true, default_value = "interaction.events")]
     pub(crate) topic: String,
-    /// The dead-letter topic: records that cannot be applied.
-    #[arg(long, env = "INTERACTION_DLQ_TOPIC", global = true, default_value = "interaction.events.dlq")]
-    pub(crate) dlq_topic: String,
+    /// The dead-letter topic: records that cannot be applied. [default: the topic's name and .dlq]
+    #[arg(long, env = "INTERACTION_DLQ_TOPIC", global = true)]
+    pub(crate) dlq_topic: Option<String>,
     /// The format of the log on stderr. `RUST_LOG` sets the level.
     #[arg(long, env = "INTERACTION_LOG", global = true, default_value = "text")]
     pub(crate) log: LogForm,

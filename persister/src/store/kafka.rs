@@ -13,8 +13,8 @@ use self::security::Security;
 use super::{partitions::LOOK, shared::Shared};
 use crate::config::Config;
 
-/// The consumer group whose offsets say what MySQL has.
-pub(crate) const GROUP: &str = "interaction.persister";
+/// The job of the consumer group whose offsets say what MySQL has.
+pub(crate) const CONSUME: &str = "persister";
 
 /// After this time a record is delivered or has failed for good (`message.timeout.ms`). Anybody who takes over from a
 /// dead relay waits longer than this.
@@ -48,7 +48,15 @@ impl Kafka {
             // Look for new partitions more often than librdkafka's five minutes.
             .set("topic.metadata.refresh.interval.ms", LOOK.as_millis().to_string());
         Security::of(&config.kafka)?.apply(&mut client)?;
-        Ok(Self { client, topic: config.topic.clone(), dlq_topic: config.dlq_topic.clone(), shared: Arc::default() })
+        let topic = config.topic.clone();
+        let dlq_topic = config.dlq_topic.clone().unwrap_or_else(|| format!("{topic}.dlq"));
+        Ok(Self { client, topic, dlq_topic, shared: Arc::default() })
+    }
+
+    /// The consumer group of a job, named after the topic: services that share a Kafka must not share a group, because each
+    /// member that comes or goes makes the whole group pause.
+    pub(crate) fn group(&self, job: &str) -> String {
+        group(&self.topic, job)
     }
 
     /// The settings that every client starts from.
@@ -67,5 +75,21 @@ impl Kafka {
             .set("queued.max.messages.kbytes", "8192")
             .set("fetch.message.max.bytes", fetch_bytes.to_string());
         client
+    }
+}
+
+fn group(topic: &str, job: &str) -> String {
+    format!("{}.{job}", topic.strip_suffix(".events").unwrap_or(topic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONSUME, group};
+
+    #[test]
+    fn groups_are_named_after_the_topic() {
+        assert_eq!(group("interaction.events", CONSUME), "interaction.persister");
+        assert_eq!(group("staging.events", "trends"), "staging.trends");
+        assert_eq!(group("interactions", "log"), "interactions.log");
     }
 }

@@ -65,7 +65,7 @@ impl Kafka {
     ) -> Result<Log, StoreError> {
         let consumer: StreamConsumer = self
             .client()
-            .set("group.id", "interaction.log")
+            .set("group.id", self.group("log"))
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             // If the next records have expired in the meantime, continue with those that are left.

@@ -26,7 +26,7 @@ use crate::{
     store::{
         StoreError, Stores,
         kafka::{
-            GROUP,
+            CONSUME,
             lost::{close, lost},
         },
     },
@@ -47,7 +47,7 @@ async fn session(stores: &Stores, options: ConsumeOptions, stop: &CancellationTo
     // Fails, and says why, if a topic is missing.
     stores.kafka.producer().await?;
     let consumer = Arc::new(join(stores)?);
-    info!(topic = stores.kafka.topic, group = GROUP, "consuming");
+    info!(topic = stores.kafka.topic, group = stores.kafka.group(CONSUME), "consuming");
 
     let done = CancellationToken::new();
     let (idle, free) = mpsc::channel(LANES);
@@ -81,7 +81,7 @@ fn join(stores: &Stores) -> Result<StreamConsumer<Owned>, StoreError> {
     let consumer: StreamConsumer<Owned> = stores
         .kafka
         .reader(FETCH_BYTES)
-        .set("group.id", GROUP)
+        .set("group.id", stores.kafka.group(CONSUME))
         // A rebalance moves only the partitions that change their consumer.
         .set("partition.assignment.strategy", "cooperative-sticky")
         // A dead consumer is replaced within this time.

@@ -58,7 +58,7 @@ impl Source {
         let consumer: StreamConsumer = kafka
             .reader(FETCH_BYTES)
             // The group is never joined and nothing is committed to it, so each process reads all partitions.
-            .set("group.id", "interaction.trends")
+            .set("group.id", kafka.group("trends"))
             .create()?;
         consumer.assign(&assigned)?;
         Ok(Self { consumer: Arc::new(consumer), kafka: kafka.clone() })
