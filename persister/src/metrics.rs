@@ -43,6 +43,10 @@ impl Gauge {
         ::metrics::gauge!(self.0).set(value);
     }
 
+    pub(crate) fn set_ratio(self, value: f64) {
+        ::metrics::gauge!(self.0).set(value);
+    }
+
     fn describe(self, help: &'static str) {
         ::metrics::describe_gauge!(self.0, help);
     }
@@ -101,7 +105,7 @@ table! {
     DEAD_LETTERED: Counter = "interaction_dead_letters_total",
         "Records put into the dead-letter queue; reason=outbox_entry, mysql_outbox_row, undecodable, refused_by_mysql or id_collision.";
     INTERRUPTED: Counter = "interaction_job_interruptions_total",
-        "Times that a job began again after an error; job, and store=redis, mysql, kafka or other.";
+        "Times that a job began again after an error; name of the job, and store=redis, mysql, kafka or other.";
     SNAPSHOT_SECONDS: Histogram = "interaction_snapshot_seconds",
         "Seconds that a snapshot of PV, UV and reads took.";
     SNAPSHOT_ARTICLES: Counter = "interaction_snapshot_articles_total",
@@ -126,6 +130,8 @@ table! {
         "Memory that Redis uses, summed over all servers.";
     REDIS_MAXMEMORY: Gauge = "interaction_redis_maxmemory_bytes",
         "Memory that Redis may use, summed over all servers; 0 if there is no limit.";
+    REDIS_FULLEST: Gauge = "interaction_redis_fullest_ratio",
+        "The share of its maxmemory that the fullest server of Redis uses; absent if no server has a limit.";
     REDIS_UNSAFE: Gauge = "interaction_redis_unsafe_setting",
         "1 if a Redis server has another value than the service needs, else 0; absent if the value is unknown; setting.";
     MYSQL_OUTBOX: Gauge = "interaction_mysql_outbox_entries",
@@ -188,9 +194,10 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A job starts again after this error.
-pub(crate) fn interrupted(job: &'static str, error: &anyhow::Error) {
-    INTERRUPTED.add(1, &[("job", job), ("store", store_of(error))]);
+/// A job starts again after this error. The label is not `job`, because Prometheus has one of that name for what it scrapes, and
+/// would rename ours.
+pub(crate) fn interrupted(name: &'static str, error: &anyhow::Error) {
+    INTERRUPTED.add(1, &[("name", name), ("store", store_of(error))]);
 }
 
 /// The store that an error came from.

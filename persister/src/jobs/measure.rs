@@ -35,8 +35,12 @@ fn set(status: &Status) {
     }
     if let Some(rebuild) = status.mysql.up().and_then(|mysql| mysql.last_rebuild.as_ref()) {
         metrics::LAST_REBUILD_AGE.set_seconds(since(rebuild.noticed));
-        metrics::LAST_REBUILD_SECONDS.set_seconds(Duration::from_millis(rebuild.took_ms.unsigned_abs()).as_secs_f64());
-        metrics::LAST_REBUILD_MEMBERS.set(rebuild.members, &[]);
+        // A rebuild that was cut short took no time yet.
+        if rebuild.took_ms > 0 {
+            let took = Duration::from_millis(rebuild.took_ms.unsigned_abs());
+            metrics::LAST_REBUILD_SECONDS.set_seconds(took.as_secs_f64());
+            metrics::LAST_REBUILD_MEMBERS.set(rebuild.members, &[]);
+        }
         metrics::LAST_LOSS_WAITING.set(rebuild.lost_waiting, &[]);
         if let Some(from) = rebuild.lost_from {
             metrics::LAST_LOSS_WINDOW.set_seconds(rebuild.noticed.duration_since(from).as_secs_f64());
@@ -58,6 +62,9 @@ fn redis(status: &RedisStatus) {
     }
     metrics::REDIS_MEMORY.set(number(status.used_memory_bytes), &[]);
     metrics::REDIS_MAXMEMORY.set(number(status.maxmemory_bytes), &[]);
+    if let Some(share) = status.fullest_server {
+        metrics::REDIS_FULLEST.set_ratio(share);
+    }
     for setting in status.settings.iter().filter(|setting| setting.is_wrong() || setting.is_known()) {
         metrics::REDIS_UNSAFE.set(i64::from(setting.is_wrong()), &[("setting", setting.name)]);
     }

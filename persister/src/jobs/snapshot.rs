@@ -3,10 +3,7 @@
 //! Kinds need no snapshot, because each change is an event. Views are too many for events. If Redis is lost whole, the
 //! views of the last seconds are lost.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -17,12 +14,11 @@ use crate::{
     config::SnapshotOptions,
     ledger::{history, snapshot, user_reads},
     metrics,
-    store::{StoreError, Stores, place::Place},
+    store::{Store, StoreError, Stores, mysql::given_back, place::Place, within},
 };
 
-/// The articles of one partition in one round. They are also the rows of one statement, whose sketches have up to 12
-/// KiB each.
-const PER_PARTITION: usize = 100;
+/// Statements that take this long are waiting for a stalled server.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs until `stop`, over any outage. What a failed snapshot did not save stays listed. Any number may run at once.
 pub(crate) async fn run(
@@ -45,14 +41,23 @@ async fn session(
     let outcome = save_all(stores, stop).await;
     let took = began.elapsed();
     // What is old goes also while a server of Redis is down.
-    user_reads::forget_old(&stores.mysql, read_days).await?;
-    history::forget_old(&stores.mysql, options.history_days).await?;
+    forget_old(stores, (options, read_days)).await?;
     let saved = outcome?;
     debug!(saved, "snapshot");
     metrics::SNAPSHOT_SECONDS.observe_time(took);
     metrics::SNAPSHOT_ARTICLES.add(saved, &[]);
     pause(Duration::from_secs(options.snapshot_seconds), stop).await;
     Ok(())
+}
+
+async fn forget_old(stores: &Stores, (options, read_days): (SnapshotOptions, u32)) -> Result<(), StoreError> {
+    let mut connection = stores.mysql.acquire().await?;
+    let forget = async {
+        user_reads::forget_old(&mut *connection, read_days).await?;
+        history::forget_old(&mut *connection, options.history_days).await
+    };
+    let outcome = within(PATIENCE, Store::Mysql, forget).await;
+    given_back(connection, outcome)
 }
 
 /// Saves what changed since the last snapshot, server by server. A server that is down delays no other.
@@ -78,20 +83,12 @@ async fn save_one(stores: &Stores, place: &Place, stop: &CancellationToken) -> R
     let mut saved = 0;
     let mut partitions = place.partitions.clone();
     while !partitions.is_empty() && !stop.is_cancelled() {
-        let mut taken = snapshot::take(&mut redis, &partitions, PER_PARTITION).await?;
+        let mut taken = snapshot::take(&mut redis, &partitions, snapshot::TOGETHER).await?;
         taken.retain(|(_, articles)| !articles.is_empty());
         // A partition that returned fewer articles than asked for is done. Later changes belong to the next snapshot.
-        partitions = taken.iter().filter(|(_, of)| of.len() >= PER_PARTITION).map(|(p, _)| *p).collect();
-        for some in taken.chunks(8) {
-            let mut counters = snapshot::read(&mut redis, some).await?;
-            counters.sort_unstable_by_key(|saved| saved.article.number());
-            let mut deleted = BTreeSet::new();
-            for rows in counters.chunks(PER_PARTITION) {
-                deleted.extend(snapshot::write(&stores.mysql, rows).await?);
-            }
-            counters.retain(|saved| !deleted.contains(&saved.article.number().get()));
-            saved += counters.len() as u64;
-            snapshot::done(&mut redis, &counters).await?;
+        partitions = taken.iter().filter(|(_, of)| of.len() >= snapshot::TOGETHER).map(|(p, _)| *p).collect();
+        for some in taken.chunks(snapshot::PARTITIONS) {
+            saved += snapshot::save(&stores.mysql, &mut redis, some).await?;
         }
     }
     Ok(saved)

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, query, ra
 use super::{batch::Collapsed, deleted, erased, json::json, locks::lock_partitions, names, rows::rows_of, statements};
 use crate::{
     metrics,
-    store::{Store, StoreError, within},
+    store::{Store, StoreError, mysql::given_back, within},
 };
 
 /// A transaction that takes this long is waiting for a stalled server.
@@ -27,11 +27,7 @@ pub(crate) async fn note_seen(mysql: &MySqlPool, events: &[&Event]) -> Result<()
 async fn in_transaction(mysql: &MySqlPool, events: &[&Event], only_seen: bool) -> Result<(), StoreError> {
     let mut connection = mysql.acquire().await?;
     let outcome = within(PATIENCE, Store::Mysql, transaction(&mut connection, events, only_seen)).await;
-    if outcome.is_err() {
-        // The server ends the transaction with the connection.
-        connection.close_on_drop();
-    }
-    outcome
+    given_back(connection, outcome)
 }
 
 async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_seen: bool) -> Result<(), StoreError> {

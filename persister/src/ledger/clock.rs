@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use redis::aio::ConnectionLike;
-use sqlx::{MySqlPool, query_scalar};
+use sqlx::{MySqlExecutor, query_scalar};
 
 use crate::store::{Store, StoreError, servers::Servers};
 
@@ -29,7 +29,7 @@ pub(crate) async fn clocks(redis: &mut Servers) -> Result<Vec<Timestamp>, StoreE
 }
 
 /// MySQL's time, in the form that MySQL compares.
-pub(crate) async fn mysql_time(mysql: &MySqlPool) -> Result<String, StoreError> {
+pub(crate) async fn mysql_time(mysql: impl MySqlExecutor<'_>) -> Result<String, StoreError> {
     Ok(query_scalar("SELECT CAST(UTC_TIMESTAMP(3) AS CHAR)").fetch_one(mysql).await?)
 }
 

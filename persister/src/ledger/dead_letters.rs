@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sqlx::{MySqlPool, QueryBuilder, query, query_as, query_scalar};
+use sqlx::{MySqlConnection, MySqlPool, QueryBuilder, query, query_as, query_scalar};
 
 use crate::store::{StoreError, observer::Ends};
 
@@ -51,12 +51,17 @@ pub(crate) async fn forget_topic(mysql: &MySqlPool, topic: &str) -> Result<(), S
 }
 
 /// How many records within the topic's ends were put back.
-pub(super) async fn count_within(mysql: &MySqlPool, topic: &str, ends: &Ends) -> Result<i64, StoreError> {
+pub(super) async fn count_within(mysql: &mut MySqlConnection, topic: &str, ends: &Ends) -> Result<i64, StoreError> {
     let mut replayed = 0;
     for (partition, (first, next)) in ends {
         let count = "SELECT COUNT(*) FROM dlq_replayed WHERE topic = ? AND p = ? AND record >= ? AND record < ?";
-        replayed +=
-            query_scalar::<_, i64>(count).bind(topic).bind(partition).bind(first).bind(next).fetch_one(mysql).await?;
+        replayed += query_scalar::<_, i64>(count)
+            .bind(topic)
+            .bind(partition)
+            .bind(first)
+            .bind(next)
+            .fetch_one(&mut *mysql)
+            .await?;
     }
     Ok(replayed)
 }

@@ -10,7 +10,7 @@ use std::{
 
 use contract::{ArticleNumber, Counter, Version};
 use jiff::{Timestamp, civil::Date, tz::Offset};
-use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, query, query_as, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, MySqlConnection, MySqlExecutor, MySqlPool, query, query_as, query_scalar, raw_sql};
 
 use super::statements::Rows;
 use crate::store::StoreError;
@@ -174,7 +174,7 @@ pub(crate) async fn forget_counted(mysql: &MySqlPool, since: Day, until: Day) ->
 }
 
 /// Deletes rows older than so many days, a few thousand in each call, so that a backlog never makes a long transaction.
-pub(crate) async fn forget_old(mysql: &MySqlPool, days: u32) -> Result<(), StoreError> {
+pub(crate) async fn forget_old(mysql: impl MySqlExecutor<'_>, days: u32) -> Result<(), StoreError> {
     query("DELETE FROM history WHERE day < UTC_DATE() - INTERVAL ? DAY LIMIT 5000").bind(days).execute(mysql).await?;
     Ok(())
 }

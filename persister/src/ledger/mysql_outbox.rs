@@ -7,7 +7,7 @@ use contract::{
     ArticleId, ArticleNumber, DecodeError, Event, Fields, Kind, Partition, UserId, UserNumber, Version, scripts::Entry,
 };
 use jiff::Timestamp;
-use sqlx::{AssertSqlSafe, FromRow, MySqlPool, query_as, query_scalar};
+use sqlx::{AssertSqlSafe, FromRow, MySqlExecutor, MySqlPool, query_as, query_scalar};
 
 use crate::store::{StoreError, mysql::atomically};
 
@@ -137,7 +137,7 @@ pub(super) fn mark_done(work: Work, ids: &[i64], condition: &str) -> String {
 }
 
 /// How many rows up to a given row wait for this work.
-pub(crate) async fn waiting(mysql: &MySqlPool, work: Work, up_to: i64) -> Result<i64, StoreError> {
+pub(crate) async fn waiting(mysql: impl MySqlExecutor<'_>, work: Work, up_to: i64) -> Result<i64, StoreError> {
     let sql = format!("SELECT COUNT(*) FROM outbox WHERE {} = FALSE AND id <= ?", work.done());
     Ok(query_scalar(AssertSqlSafe(sql)).bind(up_to).fetch_one(mysql).await?)
 }

@@ -3,7 +3,7 @@
 
 use contract::{Partition, Version};
 use jiff::Timestamp;
-use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
+use sqlx::{AssertSqlSafe, MySqlExecutor, MySqlPool, query_as, raw_sql};
 
 use super::markers::Marker;
 use crate::store::StoreError;
@@ -11,7 +11,7 @@ use crate::store::StoreError;
 /// Records the lengths of the outboxes. `at` is from before the markers were read, so changes that they do not count
 /// were acknowledged later. A partition that is not warm on `server` keeps its last record.
 pub(crate) async fn remember(
-    mysql: &MySqlPool,
+    mysql: impl MySqlExecutor<'_>,
     server: &str,
     at: Timestamp,
     markers: &[(Partition, Marker)],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contract::Partition;
-use sqlx::{FromRow, MySqlPool, QueryBuilder, query, query_as};
+use sqlx::{FromRow, MySqlExecutor, MySqlPool, QueryBuilder, query, query_as};
 
 use crate::store::{StoreError, kafka::DELIVERY};
 
@@ -24,7 +24,7 @@ pub(crate) struct Session<'a> {
 }
 
 /// Writes the rows of a relay in one statement. `now` is a time of MySQL's clock.
-pub(crate) async fn beat(mysql: &MySqlPool, now: &str, sessions: &[Session<'_>]) -> Result<(), StoreError> {
+pub(crate) async fn beat(mysql: impl MySqlExecutor<'_>, now: &str, sessions: &[Session<'_>]) -> Result<(), StoreError> {
     if sessions.is_empty() {
         return Ok(());
     }
@@ -47,7 +47,7 @@ pub(crate) async fn beat(mysql: &MySqlPool, now: &str, sessions: &[Session<'_>])
 }
 
 /// Removes the rows of a relay that holds nothing of those servers.
-pub(crate) async fn forget(mysql: &MySqlPool, relays: &[String]) -> Result<(), StoreError> {
+pub(crate) async fn forget(mysql: impl MySqlExecutor<'_>, relays: &[String]) -> Result<(), StoreError> {
     if relays.is_empty() {
         return Ok(());
     }

@@ -9,7 +9,9 @@ use contract::{
     ArticleId, ArticleNumber, Partition, Version,
     scripts::{Counters, SnapshotDone, SnapshotRead, SnapshotTake, Taken},
 };
-use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, QueryBuilder, query, query_as, raw_sql};
+use sqlx::{
+    AssertSqlSafe, Connection as _, MySqlConnection, MySqlExecutor, MySqlPool, QueryBuilder, query, query_as, raw_sql,
+};
 
 use super::{
     deleted,
@@ -18,27 +20,41 @@ use super::{
     statements::Rows,
 };
 use crate::store::{
-    StoreError,
+    Store, StoreError,
+    mysql::given_back,
     scripts::{accepted, call_all},
     servers::Servers,
+    within,
 };
+
+/// Articles of one partition that are saved together. They are also the rows of one statement, whose sketches have up to 12
+/// KiB each.
+pub(crate) const TOGETHER: usize = 100;
+/// Partitions that are saved together.
+pub(crate) const PARTITIONS: usize = 8;
 
 /// An article with its counters.
 #[derive(Debug)]
-pub(crate) struct Saved {
-    pub(crate) article: ArticleId,
+struct Saved {
+    article: ArticleId,
     of: Counters,
     /// The last version of the article's partition when they were read.
     last: Version,
 }
 
+/// A transaction of the snapshot that takes this long is waiting for a stalled server.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Records that a snapshot is complete, so that its age is known.
 pub(crate) async fn remember(mysql: &MySqlPool, took: Duration, articles: u64) -> Result<(), StoreError> {
-    query("REPLACE INTO last_snapshot (one, ended_at, took_ms, articles) VALUES (1, UTC_TIMESTAMP(3), ?, ?)")
-        .bind(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
-        .bind(articles)
-        .execute(mysql)
-        .await?;
+    let mut connection = mysql.acquire().await?;
+    let write =
+        query("REPLACE INTO last_snapshot (one, ended_at, took_ms, articles) VALUES (1, UTC_TIMESTAMP(3), ?, ?)")
+            .bind(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+            .bind(articles)
+            .execute(&mut *connection);
+    let outcome = within(PATIENCE, Store::Mysql, write).await;
+    given_back(connection, outcome)?;
     Ok(())
 }
 
@@ -55,8 +71,26 @@ pub(crate) async fn take(
     Ok(named.map(|(partition, outcome)| (partition, outcome.unwrap_or_default())).collect())
 }
 
+/// Writes the counters of articles to MySQL, and reports to Redis what is saved. Returns the number of articles. Those of a
+/// partition that has become cold, and those that have been deleted, are left out.
+pub(crate) async fn save(
+    mysql: &MySqlPool,
+    redis: &mut Servers,
+    articles: &[(Partition, Vec<ArticleId>)],
+) -> Result<u64, StoreError> {
+    let mut counters = read(redis, articles).await?;
+    counters.sort_unstable_by_key(|saved| saved.article.number());
+    let mut deleted = BTreeSet::new();
+    for rows in counters.chunks(TOGETHER) {
+        deleted.extend(write(mysql, rows).await?);
+    }
+    counters.retain(|saved| !deleted.contains(&saved.article.number().get()));
+    done(redis, &counters).await?;
+    Ok(counters.len() as u64)
+}
+
 /// Reads the counters of articles. Those of a partition that has become cold are left out.
-pub(crate) async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId>)]) -> Result<Vec<Saved>, StoreError> {
+async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId>)]) -> Result<Vec<Saved>, StoreError> {
     let calls: Vec<SnapshotRead<'_>> =
         taken.iter().map(|(partition, articles)| SnapshotRead { partition: *partition, articles }).collect();
     let outcomes = call_all(redis, &calls).await?;
@@ -71,14 +105,16 @@ pub(crate) async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId
 /// Writes counters and the articles' names, in ascending order of articles, like every writer of the table. A late
 /// snapshot never lowers a number. What the numbers grow by is added to the history in the same transaction. Articles
 /// deleted since their counters were read are left out and returned.
-pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<BTreeSet<i64>, StoreError> {
+async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<BTreeSet<i64>, StoreError> {
     let mut deleted = BTreeSet::new();
     loop {
         let left: Vec<&Saved> = rows.iter().filter(|row| !deleted.contains(&row.article.number().get())).collect();
         if left.is_empty() {
             return Ok(deleted);
         }
-        let more = write_unless_deleted(mysql, &left).await?;
+        let mut connection = mysql.acquire().await?;
+        let outcome = within(PATIENCE, Store::Mysql, write_unless_deleted(&mut connection, &left)).await;
+        let more = given_back(connection, outcome)?;
         if more.is_empty() {
             return Ok(deleted);
         }
@@ -88,7 +124,7 @@ pub(crate) async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<BTreeSet<
 
 /// Writes nothing if any of the articles has been deleted since, and returns those. It asks after the rows are written and so
 /// locked: a deletion that is recorded later finds them.
-async fn write_unless_deleted(mysql: &MySqlPool, rows: &[&Saved]) -> sqlx::Result<BTreeSet<i64>> {
+async fn write_unless_deleted(connection: &mut MySqlConnection, rows: &[&Saved]) -> sqlx::Result<BTreeSet<i64>> {
     let mut insert = QueryBuilder::new(
         "INSERT INTO article_stats (article_id, pv, uv, uv_sketch, pv_gained, uv_gained, read_count, updated_at) ",
     );
@@ -112,7 +148,7 @@ async fn write_unless_deleted(mysql: &MySqlPool, rows: &[&Saved]) -> sqlx::Resul
     for row in rows {
         names.article(&row.article);
     }
-    let mut transaction = mysql.begin().await?;
+    let mut transaction = connection.begin().await?;
     // If two names have one number, their counters are already shared. An event of the second name goes to the
     // dead-letter queue.
     names.write(&mut transaction).await?;
@@ -143,6 +179,21 @@ async fn remember_growth(connection: &mut MySqlConnection, rows: &[&Saved]) -> s
     add_viewed(connection, &viewed).await
 }
 
+/// The page views that MySQL knows to be another system's.
+pub(super) async fn expected(
+    mysql: &MySqlPool,
+    articles: impl Iterator<Item = ArticleNumber>,
+) -> Result<BTreeMap<ArticleNumber, u64>, StoreError> {
+    let list = articles.map(|article| article.to_string()).collect::<Vec<_>>().join(",");
+    if list.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let sql =
+        format!("SELECT article_id, pv_imported FROM article_stats WHERE article_id IN ({list}) AND pv_imported > 0");
+    let rows: Vec<(i64, i64)> = query_as(AssertSqlSafe(sql)).fetch_all(mysql).await?;
+    Ok(rows.into_iter().filter_map(|(article, pv)| Some((article.try_into().ok()?, pv.try_into().ok()?))).collect())
+}
+
 /// Records the page views that an import is about to set in Redis: they are another system's, and no growth. An article
 /// that has page views in MySQL has them in Redis too, so the import will not set any.
 pub(super) async fn expect(
@@ -163,7 +214,7 @@ pub(super) async fn expect(
 }
 
 /// Reports to Redis which counters are saved. An article that changed meanwhile stays listed.
-pub(crate) async fn done(redis: &mut Servers, saved: &[Saved]) -> Result<(), StoreError> {
+async fn done(redis: &mut Servers, saved: &[Saved]) -> Result<(), StoreError> {
     let done =
         |Saved { article, of, .. }: &Saved| SnapshotDone { article: article.clone(), pv: of.pv, reads: of.reads };
     accepted(redis, &saved.iter().map(done).collect::<Vec<_>>()).await?;
@@ -179,7 +230,7 @@ pub(crate) async fn save_again(redis: &mut Servers, articles: &[ArticleId]) -> R
 }
 
 /// The last snapshot: its age in microseconds, its duration in ms, and the number of articles.
-pub(super) async fn last(mysql: &MySqlPool) -> Result<Option<(i64, i64, i64)>, StoreError> {
+pub(super) async fn last(mysql: impl MySqlExecutor<'_>) -> Result<Option<(i64, i64, i64)>, StoreError> {
     Ok(query_as("SELECT TIMESTAMPDIFF(MICROSECOND, ended_at, UTC_TIMESTAMP(3)), took_ms, articles FROM last_snapshot")
         .fetch_optional(mysql)
         .await?)

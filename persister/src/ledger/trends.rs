@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use contract::{ArticleNumber, Counter};
 use jiff::Timestamp;
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool, QueryBuilder, query, query_as, query_scalar};
+use sqlx::{
+    AssertSqlSafe, Connection as _, MySqlConnection, MySqlExecutor, MySqlPool, QueryBuilder, query, query_as,
+    query_scalar,
+};
 
 use super::{
     deleted::{self, Lately},
     history::{self, Changes, Viewed},
 };
-use crate::store::{Store, StoreError, within};
+use crate::store::{Store, StoreError, mysql::given_back, within};
 
 /// A transaction that takes so long waits for a server that has stalled: this time, and more for each row of the history.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -85,11 +88,7 @@ pub(crate) async fn write(
     let rows = update.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.changes.len());
     let patience = PATIENCE + PATIENCE_A_ROW * u32::try_from(rows).unwrap_or(u32::MAX);
     let outcome = within(patience, Store::Mysql, transaction(&mut connection, update)).await;
-    if outcome.is_err() {
-        // Whatever the transaction's state is, the server ends it with the connection.
-        connection.close_on_drop();
-    }
-    outcome
+    given_back(connection, outcome)
 }
 
 async fn transaction(
@@ -161,7 +160,7 @@ async fn rank(connection: &mut MySqlConnection, as_of: Timestamp, tops: Vec<Top>
 }
 
 /// How long ago the moment is that the ranking is of, in microseconds; none if there is no ranking.
-pub(super) async fn age(mysql: &MySqlPool) -> Result<Option<i64>, StoreError> {
+pub(super) async fn age(mysql: impl MySqlExecutor<'_>) -> Result<Option<i64>, StoreError> {
     let micros: Option<Option<i64>> =
         query_scalar("SELECT TIMESTAMPDIFF(MICROSECOND, as_of, UTC_TIMESTAMP(3)) FROM trends WHERE kind = ?")
             .bind(COMMON)

@@ -5,8 +5,9 @@ use std::{str::FromStr as _, time::Duration};
 use contract::SESSION;
 use futures::TryStreamExt as _;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Either, Executor as _, MySqlConnection, MySqlPool,
+    AssertSqlSafe, ConnectOptions as _, Either, Executor as _, MySql, MySqlConnection, MySqlPool,
     mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions, MySqlQueryResult},
+    pool::PoolConnection,
     raw_sql,
 };
 use tracing::warn;
@@ -44,6 +45,19 @@ pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
         })
         .connect_lazy_with(options);
     Ok(pool)
+}
+
+/// Gives a connection back after its work, or closes it if the work failed. The answer to a statement that was given up may
+/// still come; the server ends what it had begun with the connection; and one that has become a read-only replica would refuse the
+/// next statement, too.
+pub(crate) fn given_back<T>(
+    mut connection: PoolConnection<MySql>,
+    outcome: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if outcome.is_err() {
+        connection.close_on_drop();
+    }
+    outcome
 }
 
 /// Runs statements, separated by semicolons, in one transaction that reaches the server as one packet. So the server

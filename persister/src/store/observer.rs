@@ -15,7 +15,7 @@ use rdkafka::{
 use super::{
     error::{Store, StoreError},
     kafka::{
-        GROUP, Kafka, METADATA,
+        CONSUME, Kafka, METADATA,
         reasons::{Reasons, with_reason},
     },
     progress::{End, Progress},
@@ -46,9 +46,10 @@ impl Kafka {
 
     /// The number of brokers, and of consumers in the group.
     pub(crate) async fn members(&self) -> Result<(usize, usize), StoreError> {
-        self.ask(|consumer| {
+        let group = self.group(CONSUME);
+        self.ask(move |consumer| {
             let metadata = consumer.fetch_metadata(None, METADATA)?;
-            let groups = consumer.fetch_group_list(Some(GROUP), METADATA)?;
+            let groups = consumer.fetch_group_list(Some(&group), METADATA)?;
             let members = groups.groups().iter().map(|group| group.members().len()).sum();
             Ok((metadata.brokers().len(), members))
         })
@@ -98,7 +99,8 @@ impl Kafka {
         if let Some(asking) = &*kept {
             return Ok(asking.clone());
         }
-        let client = Arc::new(self.client().set("group.id", GROUP).create_with_context(Reasons::default())?);
+        let client =
+            Arc::new(self.client().set("group.id", self.group(CONSUME)).create_with_context(Reasons::default())?);
         Ok(kept.insert(Asking { client, since: Instant::now() }).clone())
     }
 }

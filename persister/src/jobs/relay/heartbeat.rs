@@ -18,7 +18,7 @@ use crate::{
         clock::mysql_time,
         relay_session::{self, Session},
     },
-    store::{Store, StoreError, place::Place, within},
+    store::{Store, StoreError, mysql::given_back, place::Place, within},
 };
 
 const HEARTBEAT: Duration = Duration::from_millis(400);
@@ -67,7 +67,7 @@ impl Heartbeat {
     pub(super) async fn run(&self, mysql: &MySqlPool, stop: &CancellationToken) {
         let mut failing = false;
         while !stop.is_cancelled() {
-            match within(PATIENCE, Store::Mysql, self.beat(mysql)).await {
+            match self.beat(mysql).await {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
                     failing = true;
@@ -92,7 +92,12 @@ impl Heartbeat {
         let sessions = working.iter().map(|(name, relayed)| (name.as_str(), &relayed.place, &*relayed.taken));
         write(mysql, sessions).await?;
         let drained: Vec<String> = drained.into_iter().map(|(name, _)| name).collect();
-        relay_session::forget(mysql, &drained).await?;
+        if drained.is_empty() {
+            return Ok(());
+        }
+        let mut connection = mysql.acquire().await?;
+        let outcome = within(PATIENCE, Store::Mysql, relay_session::forget(&mut *connection, &drained)).await;
+        given_back(connection, outcome)?;
         let left = &mut self.lock().all;
         for name in drained {
             left.remove(&name);
@@ -115,14 +120,19 @@ async fn write<'a>(
     mysql: &MySqlPool,
     sessions: impl IntoIterator<Item = (&'a str, &'a Place, &'a Taken)>,
 ) -> Result<(), StoreError> {
-    // Read the clock first: entries taken between the two steps must not count as delivered.
-    let now = mysql_time(mysql).await?;
-    let sessions: Vec<Session<'_>> = sessions
-        .into_iter()
-        .map(|(relay, place, taken)| {
-            let (run_id, oldest) = taken.oldest(Instant::now());
-            Session { relay, partitions: &place.partitions, run_id, oldest }
-        })
-        .collect();
-    relay_session::beat(mysql, &now, &sessions).await
+    let mut connection = mysql.acquire().await?;
+    let beat = async {
+        // Read the clock first: entries taken between the two steps must not count as delivered.
+        let now = mysql_time(&mut *connection).await?;
+        let sessions: Vec<Session<'_>> = sessions
+            .into_iter()
+            .map(|(relay, place, taken)| {
+                let (run_id, oldest) = taken.oldest(Instant::now());
+                Session { relay, partitions: &place.partitions, run_id, oldest }
+            })
+            .collect();
+        relay_session::beat(&mut *connection, &now, &sessions).await
+    };
+    let outcome = within(PATIENCE, Store::Mysql, beat).await;
+    given_back(connection, outcome)
 }

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::{
     ledger::{markers::Marker, outbox_seen},
-    store::{Store, within},
+    store::{Store, StoreError, mysql::given_back, within},
 };
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ impl Looks {
         markers: &[(Partition, Marker)],
     ) {
         self.last = Some(Instant::now());
-        match within(PATIENCE, Store::Mysql, outbox_seen::remember(mysql, server, at, markers)).await {
+        match write(mysql, server, at, markers).await {
             Ok(()) => self.failing = false,
             Err(error) if !self.failing => {
                 self.failing = true;
@@ -51,4 +51,16 @@ impl Looks {
             Err(_) => (),
         }
     }
+}
+
+async fn write(
+    mysql: &MySqlPool,
+    server: &str,
+    at: Timestamp,
+    markers: &[(Partition, Marker)],
+) -> Result<(), StoreError> {
+    let mut connection = mysql.acquire().await?;
+    let remember = outbox_seen::remember(&mut *connection, server, at, markers);
+    let outcome = within(PATIENCE, Store::Mysql, remember).await;
+    given_back(connection, outcome)
 }

@@ -41,6 +41,8 @@ pub(crate) struct RedisStatus {
     pub(crate) used_memory_bytes: u64,
     /// 0 for no limit.
     pub(crate) maxmemory_bytes: u64,
+    /// The share of its limit that the fullest server uses. None if no server has a limit.
+    pub(crate) fullest_server: Option<f64>,
     pub(crate) settings: Vec<Setting>,
     /// Partitions that are served.
     pub(crate) warm: usize,
