@@ -2,7 +2,7 @@
 -- its name among what the next snapshot saves. There are no events: MySQL deletes its rows by itself.
 --
 -- Instead, the last id of the outbox grows. Every event of the article up to that id happened before, every later event
--- after. A server whose outbox ends below that id has lost the removal, and MySQL knows.
+-- after.
 --
 -- KEYS  1 warm   2 outbox   3 projector   4 changed   5 saving   6 pv   7 uv   8 reads, then for each kind: count, members
 -- ARGV  1 name of the server   2 article id   3 token: no projector with a lower one writes here any more
@@ -13,6 +13,7 @@
 
 -- @include guard
 -- @include last_id
+-- @include raise
 -- @include members
 
 local warm, outbox, projector, changed, saving, pv, uv, reads = unpack(KEYS, 1, 8)
@@ -26,10 +27,7 @@ local refused = refusal(warm, ARGV[1])
 if refused then
   return { refused }
 end
-local now_ms = math.floor(now / 1000)
-local ms, seq = string.match(last_id(outbox), '^(%d+)-(%d+)$')
-local last = now_ms > tonumber(ms) and string.format('%.0f-0', now_ms) or string.format('%s-%.0f', ms, seq + 1)
-redis.call('XSETID', outbox, last)
+local last = raise_last_id(outbox, now)
 
 -- Whatever a projector has read of MySQL until now may be of rows that are deleted.
 local known = redis.call('HGET', projector, 'token')
@@ -38,7 +36,7 @@ if not known or tonumber(known) < tonumber(token) then
 end
 
 local answer = {
-  'OK', last, now_ms, tonumber(redis.call('HGET', warm, 'epoch')), tonumber(redis.call('GET', pv) or 0),
+  'OK', last, math.floor(now / 1000), tonumber(redis.call('HGET', warm, 'epoch')), tonumber(redis.call('GET', pv) or 0),
   redis.call('PFCOUNT', uv), tonumber(redis.call('GET', reads) or 0),
 }
 for i = FIRST_KEY, #KEYS, 2 do

@@ -22,7 +22,7 @@ pub use call::{At, Call, Command, Limit, send};
 pub use delete::{DeleteArticle, Removed};
 pub use follow::{Ack, Compare, Compared, Entry, Project, Restate};
 pub use hot::{Gate, Queried, Query, TakeLimit, Toggle, Toggled};
-pub use import::{EXCLUDED, HOLD_RAN_OUT, IMPORTED, Import, ImportCounters, WAS_THERE};
+pub use import::{CountersImported, EXCLUDED, HOLD_RAN_OUT, IMPORTED, Import, ImportCounters, Imported, WAS_THERE};
 pub use jwks::{JwksPut, JwksTake, JwksTaken, TakeTurn, Turn};
 pub use part::Part;
 pub use reply::{FromReply, Refusal, Reply, Value};

@@ -82,8 +82,13 @@ impl Holder {
         Ok(outcomes)
     }
 
-    /// Switches on held pairs of kinds whose truth is Redis. Returns the answers of `lua/import.lua`.
-    pub(crate) async fn import(&mut self, pairs: &BTreeSet<Pair>) -> Result<Vec<(Pair, u64)>, StoreError> {
+    /// Switches on held pairs of kinds whose truth is Redis. Returns the outcomes of `lua/import.lua`, and marks the last id
+    /// of each outbox.
+    pub(crate) async fn import(
+        &mut self,
+        pairs: &BTreeSet<Pair>,
+        marks: &mut Marks,
+    ) -> Result<Vec<(Pair, u64)>, StoreError> {
         let mut outcomes = Vec::with_capacity(pairs.len());
         for Held { partition, until, pairs: held } in &self.held {
             for kind in Kind::of(Truth::Redis) {
@@ -95,7 +100,8 @@ impl Holder {
                     chosen.iter().map(|(article, _, user)| (*user, *article)).collect();
                 let import = Import { partition: *partition, kind, pairs: &of, until };
                 let said = call(&mut self.redis, &import).await?.map_err(|refusal| refused(&import, refusal))?;
-                outcomes.extend(chosen.into_iter().zip(said));
+                marks.add(*partition, said.last);
+                outcomes.extend(chosen.into_iter().zip(said.outcomes));
             }
         }
         Ok(outcomes)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{
     ArticleId, Cause, Change, Event, Pair, Partition, Truth, Version, Written,
-    scripts::{EXCLUDED, IMPORTED, ImportCounters, WAS_THERE},
+    scripts::{CountersImported, EXCLUDED, IMPORTED, ImportCounters, WAS_THERE},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -15,6 +15,8 @@ use super::{
     apply::apply,
     deleted, erased,
     holds::Holder,
+    known::write_marks,
+    marks::Marks,
     names::NewNames,
     rows::rows_of,
     settle::{self, Patience},
@@ -116,7 +118,7 @@ fn version(at: Timestamp) -> Version {
 
 /// Nobody can change the pairs while they are held, and MySQL has every earlier change. So a pair without a row was never on
 /// here. Redis comes first, because its script checks exclusions. If the run ends between Redis and MySQL, the next run completes
-/// it.
+/// it. If Redis loses what it was given, which no event says, MySQL knows that.
 async fn in_redis(
     stores: &Stores,
     holder: &mut Holder,
@@ -136,8 +138,8 @@ async fn in_redis(
             outcomes.insert(pair, Outcome::Known);
         }
     }
-    let mut events = Vec::new();
-    for (pair, outcome) in holder.import(&missing).await? {
+    let (mut events, mut marks) = (Vec::new(), Marks::default());
+    for (pair, outcome) in holder.import(&missing, &mut marks).await? {
         let outcome = match outcome {
             EXCLUDED => Outcome::Excluded,
             WAS_THERE if rows.contains_key(&pair) => Outcome::Known,
@@ -149,6 +151,7 @@ async fn in_redis(
         };
         outcomes.insert(pair, outcome);
     }
+    write_marks(&stores.mysql, &marks).await?;
     write(stores, &events).await?;
     Ok(outcomes)
 }
@@ -194,8 +197,8 @@ async fn in_mysql(stores: &Stores, since: &Since, pairs: &[Pair]) -> Result<BTre
 
 /// Sets the counters of articles that have none. Returns the outcomes in the same order.
 ///
-/// MySQL first learns which page views are another system's, so that the history does not count them when a snapshot
-/// brings them. If the run ends in between, the next one says it again, or takes it back.
+/// MySQL first learns which page views are another system's, so that the history does not count them when they are saved.
+/// Those that Redis refuses are as they were before. What Redis took is saved at once: no event says it again.
 pub(crate) async fn counters(
     mysql: &MySqlPool,
     holder: &mut Holder,
@@ -205,28 +208,50 @@ pub(crate) async fn counters(
     let mut articles = BTreeSet::new();
     let is_first: Vec<bool> = rows.iter().map(|row| articles.insert(row.article.number())).collect();
     let firsts: Vec<&Counted> = rows.iter().zip(&is_first).filter(|(_, first)| **first).map(|(row, _)| row).collect();
+    let expected = snapshot::expected(mysql, firsts.iter().map(|row| row.article.number())).await?;
     snapshot::expect(mysql, firsts.iter().map(|row| (row.article.number(), row.pv))).await?;
     let calls: Vec<ImportCounters> = firsts
         .iter()
         .map(|Counted { article, pv, reads }| ImportCounters { article: article.clone(), pv: *pv, reads: *reads })
         .collect();
-    let outcomes = accepted(holder.redis(), &calls).await?;
-    let outcome = |outcome| match outcome {
-        IMPORTED => Outcome::Imported,
-        WAS_THERE => Outcome::Known,
-        _ => Outcome::Counted,
-    };
-    let outcomes: Vec<Outcome> = outcomes.into_iter().map(outcome).collect();
-    let refused = firsts.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Counted);
-    snapshot::expect(mysql, refused.map(|(row, _)| (row.article.number(), 0))).await?;
+    let answers = accepted(holder.redis(), &calls).await?;
+    let (mut marks, mut outcomes, mut taken) = (Marks::default(), Vec::new(), BTreeMap::<_, Vec<_>>::new());
+    let mut refused = Vec::new();
+    for (Counted { article, .. }, CountersImported { last, outcome, pv }) in firsts.iter().zip(answers) {
+        let (number, partition) = (article.number(), Partition::of(article.number()));
+        marks.add(partition, last);
+        outcomes.push(match outcome {
+            IMPORTED => Outcome::Imported,
+            WAS_THERE => Outcome::Known,
+            _ => Outcome::Counted,
+        });
+        if outcomes.last() == Some(&Outcome::Counted) {
+            // Views that Redis has not are those of a run that ended before it gave them to Redis.
+            refused.push((number, expected.get(&number).copied().filter(|expected| *expected <= pv).unwrap_or(0)));
+        } else {
+            taken.entry(partition).or_default().push(article.clone());
+        }
+    }
+    snapshot::expect(mysql, refused.into_iter()).await?;
+    write_marks(mysql, &marks).await?;
+    let taken: Vec<_> = taken
+        .into_iter()
+        .flat_map(|(partition, articles)| {
+            let parts = articles.chunks(snapshot::TOGETHER).map(<[ArticleId]>::to_vec).collect::<Vec<_>>();
+            parts.into_iter().map(move |articles| (partition, articles))
+        })
+        .collect();
+    for some in taken.chunks(snapshot::PARTITIONS) {
+        snapshot::save(mysql, holder.redis(), some).await?;
+    }
     let mut outcomes = outcomes.into_iter();
     let outcome = |first| if first { outcomes.next() } else { None }.unwrap_or(Outcome::Counted);
     Ok(is_first.into_iter().map(outcome).collect())
 }
 
-/// The epoch of every partition. It grows with each rebuild.
-pub(crate) async fn epochs(holder: &mut Holder) -> Result<Vec<u64>, StoreError> {
+/// The epoch of every partition, which grows with each rebuild, and the server that is known to be whole.
+pub(crate) async fn epochs(holder: &mut Holder) -> Result<Vec<(u64, String)>, StoreError> {
     let partitions: Vec<Partition> = Partition::all().collect();
     let markers = super::markers::markers(holder.redis(), &partitions).await?;
-    Ok(markers.into_iter().map(|(_, marker)| marker.epoch).collect())
+    Ok(markers.into_iter().map(|(_, marker)| (marker.epoch, marker.server)).collect())
 }

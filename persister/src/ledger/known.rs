@@ -6,8 +6,8 @@ use contract::{Event, Partition, Version};
 use rdkafka::Message as _;
 use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
 
-use super::batch::outbox_of;
-use crate::store::{Store, StoreError, log::Log};
+use super::{batch::outbox_of, marks::Marks, statements};
+use crate::store::{Store, StoreError, log::Log, mysql::retried};
 
 /// What is known of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,6 +85,17 @@ impl Known {
 
 /// Partition, epoch, writes, and the two versions.
 type Row = (u8, i64, i64, i64, i64, i64, i64);
+
+/// Records what Redis has written without an event, by the last ids of the outboxes: a Redis that ends below one of them has
+/// lost it.
+pub(super) async fn write_marks(mysql: &MySqlPool, marks: &Marks) -> Result<(), StoreError> {
+    let Some(write) = statements::write_seen(&marks.iter().collect()) else { return Ok(()) };
+    retried(mysql, async |connection| {
+        raw_sql(AssertSqlSafe(write.clone())).execute(connection).await?;
+        Ok(())
+    })
+    .await
+}
 
 /// Records epochs before they are used, so that none is assigned twice after an interrupted rebuild.
 pub(crate) async fn write_epochs(mysql: &MySqlPool, epochs: &[(Partition, u64)]) -> Result<(), StoreError> {

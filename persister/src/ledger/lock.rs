@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool, query_scalar};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
 
-use crate::store::{Store, StoreError, within};
+use crate::store::{Store, StoreError, mysql::given_back, within};
 
 /// How often the lock's connection is used, and how long MySQL may take to answer.
 const PING: Duration = Duration::from_secs(5);
@@ -15,18 +18,53 @@ const PING: Duration = Duration::from_secs(5);
 /// The connection is not from the pool: a lock is kept for as long as the work takes, and the work needs the pool.
 pub(crate) struct Lock(Option<MySqlConnection>);
 
+/// The lock of commands that take users or articles out, and of each batch of an import: an import that had asked who is erased
+/// would bring back what an erasure has passed.
+pub(crate) const IN_OR_OUT: &str = "in or out";
+
+/// How long MySQL lets a process wait for a lock before it asks again.
+const TURN: Duration = Duration::from_secs(1);
+
+/// Does work while no other process has the lock of that name. Waits for its turn until `stop`.
+pub(crate) async fn alone<T>(
+    mysql: &MySqlPool,
+    name: &str,
+    stop: &CancellationToken,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let mut lock = loop {
+        if let Some(lock) = Box::pin(Lock::take_within(mysql, name, TURN)).await? {
+            break lock;
+        }
+        ensure!(!stop.is_cancelled(), "stopped while another command was at work");
+        info!("waiting for another command: an import, an erasure or a deletion");
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        gone = lock.watch() => Err(gone.into()),
+    };
+    lock.release().await;
+    outcome
+}
+
 impl Lock {
     /// Takes the lock of that name in this database. None while another process has it.
     pub(crate) async fn take(mysql: &MySqlPool, name: &str) -> Result<Option<Self>, StoreError> {
+        Self::take_within(mysql, name, Duration::ZERO).await
+    }
+
+    /// The same, and waits so long for another process to release it.
+    async fn take_within(mysql: &MySqlPool, name: &str, wait: Duration) -> Result<Option<Self>, StoreError> {
         let mut connection = mysql.acquire().await?;
         // Names have at most 64 characters.
         let take = "SELECT CAST(GET_LOCK(
-                        CONCAT('interaction.', LEFT(SHA2(CONCAT(DATABASE(), ' ', ?), 256), 32)), 0) AS SIGNED)";
-        let got: Option<i64> = query_scalar(take).bind(name).fetch_one(&mut *connection).await?;
-        if got != Some(1) {
-            return Ok(None);
+                        CONCAT('interaction.', LEFT(SHA2(CONCAT(DATABASE(), ' ', ?), 256), 32)), ?) AS SIGNED)";
+        let take = query_scalar(take).bind(name).bind(wait.as_secs());
+        let got = within(PING + wait, Store::Mysql, take.fetch_one(&mut *connection)).await;
+        if matches!(got, Ok(Some(1_i64))) {
+            return Ok(Some(Self(Some(connection.detach()))));
         }
-        Ok(Some(Self(Some(connection.detach()))))
+        given_back(connection, got).map(|_| None)
     }
 
     /// Uses the connection now and then to keep it open. Ends only when MySQL does not answer.

@@ -20,6 +20,7 @@ use crate::{
     backoff::pause,
     ledger::{
         deletion::{self, delete_rows},
+        lock::{IN_OR_OUT, alone},
         markers::are_warm,
         names,
         projection::next_token,
@@ -83,8 +84,11 @@ pub(crate) async fn run(
     let bar = progress(articles.len() as u64, "deleting");
     let mut deleted = Vec::with_capacity(articles.len());
     for some in articles.chunks(TOGETHER) {
-        let patience = Patience::new(Duration::from_secs(options.wait_seconds), stop);
-        deleted.extend(delete(stores, &mut redis, some, &patience, stop).await.context(REPEAT)?);
+        let work = Box::pin(async {
+            let patience = Patience::new(Duration::from_secs(options.wait_seconds), stop);
+            delete(stores, &mut redis, some, &patience, stop).await
+        });
+        deleted.extend(alone(&stores.mysql, IN_OR_OUT, stop, work).await.context(REPEAT)?);
         bar.inc(some.len() as u64);
     }
     bar.finish_and_clear();

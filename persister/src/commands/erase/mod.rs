@@ -26,6 +26,7 @@ use crate::{
         erased::{last_event, mark_erased},
         erasure::{self, Deleted},
         holds::undo,
+        lock::{IN_OR_OUT, alone},
         markers::all_warm,
         marks::Marks,
         names::{self, Names},
@@ -92,49 +93,60 @@ struct Report<'a> {
     remains: Vec<&'a Remains>,
 }
 
-/// In this order, so that it can be cut short anywhere and be repeated: what happened until now counts no more in any
-/// delivery; the users can change nothing; Redis, and so what a rebuild could not know of; MySQL.
 pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &CancellationToken) -> anyhow::Result<()> {
     let users = options.whom.users().context("nothing was changed")?;
     let users: Vec<UserId> = users.into_iter().collect();
     names::are_theirs(&stores.mysql, &users).await.context("nothing was changed")?;
     let mut redis = stores.redis.reach(stop).await?;
-    all_warm(&mut redis).await.context("nothing was changed")?;
-    let now = now(&mut redis).await?;
-    for user in &users {
+    let work = Box::pin(erase(stores, &mut redis, &users, stop));
+    let erased = alone(&stores.mysql, IN_OR_OUT, stop, work).await?;
+    let remains = remains::of(stores, &mut redis).await?;
+    let still_barred = bars::reasons(&stores.mysql, &users).await?;
+    report(options, &users, &erased, &remains, &still_barred)
+}
+
+/// In this order, so that it can be cut short anywhere and be repeated: what happened until now counts no more in any
+/// delivery; the users can change nothing; Redis, and so what a rebuild could not know of; MySQL.
+async fn erase(
+    stores: &Stores,
+    redis: &mut Servers,
+    users: &[UserId],
+    stop: &CancellationToken,
+) -> anyhow::Result<Vec<Erased>> {
+    all_warm(redis).await.context("nothing was changed")?;
+    let now = now(redis).await?;
+    for user in users {
         mark_erased(&stores.mysql, user.number(), now).await?;
     }
-    bars::bar(&stores.mysql, &mut redis, &users, bars::ERASING).await?;
+    bars::bar(&stores.mysql, redis, users, bars::ERASING).await?;
     let barred = Instant::now();
 
-    all_warm(&mut redis).await.context(STAYS)?;
-    let mut in_redis = out_of_redis(stores, &mut redis, &users, stop).await?;
+    all_warm(redis).await.context(STAYS)?;
+    let mut in_redis = out_of_redis(stores, redis, users, stop).await?;
     pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
     ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
     // Again, later than the last event that the above made, and than all that MySQL knows: a clock may have been set
     // back.
-    let mut last = self::now(&mut redis).await?;
-    for user in &users {
+    let mut last = self::now(redis).await?;
+    for user in users {
         last = last.max(last_event(&stores.mysql, user.number()).await?);
     }
-    for user in &users {
+    for user in users {
         mark_erased(&stores.mysql, user.number(), last).await?;
     }
     erasure::wait_for_consumers(&stores.mysql).await?;
     // A rebuild that began meanwhile may have read the rows before they are deleted.
-    all_warm(&mut redis).await.context(STAYS)?;
+    all_warm(redis).await.context(STAYS)?;
     let mut erased = Vec::with_capacity(users.len());
-    for user in &users {
+    for user in users {
         let Deleted { by_kind: in_mysql, reads } = erasure::delete(&stores.mysql, user.number()).await?;
         erased.push(Erased { in_redis: in_redis.remove(&user.number()).unwrap_or_default(), in_mysql, reads });
     }
-    clocks_are_past(&mut redis, last, stop).await?;
-    for user in &users {
-        bars::lift(&stores.mysql, &mut redis, user.number(), bars::ERASING).await?;
+    clocks_are_past(redis, last, stop).await?;
+    for user in users {
+        bars::lift(&stores.mysql, redis, user.number(), bars::ERASING).await?;
     }
-    let remains = remains::of(stores, &mut redis).await?;
-    let still_barred = bars::reasons(&stores.mysql, &users).await?;
-    report(options, &users, &erased, &remains, &still_barred)
+    Ok(erased)
 }
 
 fn report(

@@ -22,6 +22,7 @@ use crate::{
     ledger::{
         holds::Holder,
         import::{self, Counted, Outcome, Since},
+        lock::{IN_OR_OUT, alone},
         markers::all_warm,
         settle::{self, Patience},
     },
@@ -52,7 +53,8 @@ pub(crate) struct ImportOptions {
     /// Write rejected rows to this file, one JSON object a line, each with its reason. The file must be new or empty.
     #[arg(long, default_value = "rejected.jsonl")]
     rejected: PathBuf,
-    /// Skip this many rows at the beginning. An interrupted import prints how many are done.
+    /// Skip this many rows at the beginning. An interrupted import prints how many are done. Begin from the start if rows of a
+    /// table were deleted or changed since: rows that are imported already change nothing.
     #[arg(long, default_value_t = 0)]
     skip: u64,
     /// Print one JSON object instead of text.
@@ -115,7 +117,8 @@ impl Import<'_> {
             let (batch, position) = self.next(&mut source, report, *done).await?;
             let Some(position) = position else { break };
             let rows = batch.rows;
-            self.batch(&mut holder, batch, report).await?;
+            let work = Box::pin(self.batch(&mut holder, batch, report));
+            alone(&stores.mysql, IN_OR_OUT, stop, work).await?;
             report.flush()?;
             *done += rows;
             bar.set_position(position);
@@ -183,7 +186,7 @@ impl Import<'_> {
         }
         ensure!(
             import::epochs(holder).await? == before,
-            "Redis was rebuilt in the meantime and may lack the last {} rows",
+            "Redis was rebuilt or replaced in the meantime and may lack the last {} rows",
             batch.rows
         );
         Ok(())

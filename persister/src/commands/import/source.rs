@@ -170,7 +170,12 @@ async fn read_table(mysql: &MySqlPool, quoted: &str, columns: &[String], sink: &
     let known: Vec<&str> = COLUMNS.into_iter().filter(|known| columns.iter().any(|column| column == known)).collect();
     let list = known.iter().map(|column| format!("CAST(`{column}` AS CHAR)")).collect::<Vec<_>>().join(", ");
     let sql = format!("SELECT {list} FROM {quoted}");
-    let mut rows = query(AssertSqlSafe(sql)).fetch(mysql);
+    let mut connection = mysql.acquire().await?;
+    // While a batch is imported, nobody reads what the server sends. By default it waits a minute and ends the connection.
+    query("SET SESSION net_write_timeout = 3600").execute(&mut *connection).await?;
+    // The pool must not get it back with that.
+    connection.close_on_drop();
+    let mut rows = query(AssertSqlSafe(sql)).fetch(&mut *connection);
     let mut position = 0;
     while let Some(row) = rows.try_next().await? {
         position += 1;
