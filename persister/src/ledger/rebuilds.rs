@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use contract::Partition;
 use jiff::Timestamp;
-use sqlx::{MySqlPool, query, query_as, query_scalar};
+use sqlx::{MySqlExecutor, MySqlPool, query, query_as, query_scalar};
 
 use super::{loss::Loss, restore::Written};
 use crate::store::StoreError;
@@ -11,35 +12,39 @@ use crate::store::StoreError;
 /// The reason of a record without a rebuild: partitions were declared whole that may lack something.
 pub(crate) const PROMOTED: &str = "a replica has taken over";
 
-/// A rebuild that succeeded.
-pub(crate) struct Rebuilt {
-    pub(crate) why: &'static str,
-    pub(crate) partitions: usize,
-    pub(crate) loss: Loss,
-    pub(crate) written: Written,
-    /// The time since the loss was noticed.
-    pub(crate) took: Duration,
-}
-
-/// Writes the record of a rebuild.
-pub(crate) async fn keep(mysql: &MySqlPool, rebuilt: &Rebuilt) -> Result<(), StoreError> {
-    let Rebuilt { why, partitions, loss, written, took } = rebuilt;
-    query(
+/// Writes the record of a rebuild that begins, and returns its number. A rebuild declares its partitions one after the other, so
+/// what may be lost must be on record before, or a rebuild that is cut short would leave no trace of it.
+pub(crate) async fn begin(
+    mysql: &MySqlPool,
+    why: &str,
+    partitions: &[Partition],
+    loss: &Loss,
+) -> Result<u64, StoreError> {
+    let inserted = query(
         "INSERT INTO rebuild
             (noticed_ms, took_ms, reason, partitions, members, articles, lost_of, lost_waiting, lost_from_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, 0, ?, ?, 0, 0, ?, ?, ?)",
     )
     .bind(loss.to.as_millisecond())
-    .bind(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
     .bind(why)
-    .bind(*partitions as u64)
-    .bind(written.members)
-    .bind(written.articles)
+    .bind(partitions.len() as u64)
     .bind(loss.partitions as u64)
     .bind(loss.waiting)
     .bind(loss.from.map(Timestamp::as_millisecond))
     .execute(mysql)
     .await?;
+    Ok(inserted.last_insert_id())
+}
+
+/// Completes the record. Until then the rebuild took 0 ms.
+pub(crate) async fn finish(mysql: &MySqlPool, id: u64, written: &Written, took: Duration) -> Result<(), StoreError> {
+    query("UPDATE rebuild SET took_ms = ?, members = ?, articles = ? WHERE id = ?")
+        .bind(u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1))
+        .bind(written.members)
+        .bind(written.articles)
+        .bind(id)
+        .execute(mysql)
+        .await?;
     Ok(())
 }
 
@@ -52,17 +57,17 @@ pub(crate) async fn last_without_likes(mysql: &MySqlPool) -> Result<Option<i64>,
 }
 
 /// When the last loss of any kind was noticed.
-pub(super) async fn last_loss(mysql: &MySqlPool) -> Result<Option<Timestamp>, StoreError> {
+pub(super) async fn last_loss(mysql: impl MySqlExecutor<'_>) -> Result<Option<Timestamp>, StoreError> {
     let ms: Option<i64> =
         query_scalar("SELECT MAX(noticed_ms) FROM rebuild WHERE lost_of > 0").fetch_one(mysql).await?;
     Ok(ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()))
 }
 
-/// The columns of a record, in the order of [`keep`].
+/// The columns of a record.
 pub(super) type Row = (i64, i64, String, i32, i64, i64, i32, i64, Option<i64>);
 
 /// The last record.
-pub(super) async fn last(mysql: &MySqlPool) -> Result<Option<Row>, StoreError> {
+pub(super) async fn last(mysql: impl MySqlExecutor<'_>) -> Result<Option<Row>, StoreError> {
     Ok(query_as(
         "SELECT noticed_ms, took_ms, reason, partitions, members, articles, lost_of, lost_waiting, lost_from_ms
          FROM rebuild ORDER BY id DESC LIMIT 1",

@@ -28,13 +28,13 @@ pub(crate) struct Rebuild {
 
 impl World {
     pub(crate) async fn last_rebuild(&self) -> Rebuild {
-        let last =
-            "SELECT members, took_ms, noticed_ms, lost_waiting, lost_from_ms FROM rebuild ORDER BY id DESC LIMIT 1";
+        let last = "SELECT members, took_ms, noticed_ms, lost_waiting, lost_from_ms FROM rebuild WHERE took_ms > 0
+             ORDER BY id DESC LIMIT 1";
         sqlx::query_as(last).fetch_one(&self.mysql).await.unwrap()
     }
 
     pub(crate) async fn rebuilds(&self) -> i64 {
-        sqlx::query_scalar("SELECT COUNT(*) FROM rebuild").fetch_one(&self.mysql).await.unwrap()
+        sqlx::query_scalar("SELECT COUNT(*) FROM rebuild WHERE took_ms > 0").fetch_one(&self.mysql).await.unwrap()
     }
 
     /// Empties Redis, and waits until it is warm and the rebuild is on record.
@@ -190,4 +190,34 @@ async fn a_rebuild_brings_back_every_user_and_says_how_fast() {
     assert_eq!(world.members(Kind::ALL[0], hot).await.len(), usize::try_from(wanted / 2).unwrap());
 
     world.measured(&["reconcile"], wanted).await;
+}
+
+/// A rebuild declares its partitions one after the other. If it is cut short, those that it has declared look whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_is_cut_short_leaves_on_record_what_may_be_lost() {
+    let world = World::new().await;
+    let (mut warm, _consume) = (world.start("warm"), world.start("consume"));
+    world.warm().await;
+    switch_on(&mut world.caller().await, 1..101).await;
+    world.seen_waiting(100).await;
+
+    // The rebuild cannot read what it is to write.
+    let mut locker = world.mysql.acquire().await.unwrap();
+    raw_sql("LOCK TABLES interaction WRITE").execute(&mut *locker).await.unwrap();
+    redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
+    let record = async || -> anyhow::Result<Option<(i64, i64)>> {
+        let begun = "SELECT took_ms, lost_waiting FROM rebuild WHERE lost_waiting > 0";
+        Ok(sqlx::query_as(begun).fetch_optional(&world.mysql).await?)
+    };
+    wait_for("the record", LIMIT, record).await.unwrap();
+    warm.kill().await.unwrap();
+    raw_sql("UNLOCK TABLES").execute(&mut *locker).await.unwrap();
+    assert_eq!(record().await.unwrap(), Some((0, 100)));
+    let (_, status) = world.ask(&["status"]).await;
+    assert!(status.contains("not finished") && status.contains("100 seen waiting"), "{status}");
+
+    let before = world.rebuilds().await;
+    let _warm = world.start("warm");
+    wait_for("the rebuild", LIMIT, async || Ok((world.rebuilds().await > before).then_some(()))).await.unwrap();
+    world.warm().await;
 }

@@ -6,20 +6,23 @@ use tracing::{info, warn};
 use super::barrier::Barrier;
 use crate::{
     ledger::{
-        rebuild,
+        loss::Loss,
+        rebuild, rebuilds,
         restore::{Restore, Written},
     },
     store::{Stores, servers::Servers},
 };
 
 /// Empties the partitions, fills them from MySQL, and declares each one warm in a new epoch as soon as it is complete.
-/// After a failure the remaining partitions stay fenced, and the next attempt starts again with them.
+/// After a failure the remaining partitions stay fenced, and the next attempt starts again with them. Returns the number of its
+/// record, which says why it was necessary and what may be lost.
 pub(crate) async fn rebuild(
     stores: &Stores,
     redis: &mut Servers,
     barrier: &Barrier<'_>,
     partitions: &[Partition],
-) -> anyhow::Result<Written> {
+    (why, loss): (&str, &Loss),
+) -> anyhow::Result<(u64, Written)> {
     let id = format!("{:016x}", rand::random::<u64>());
     rebuild::fence(redis, partitions, &id).await?;
     barrier.outboxes_are_empty(redis, partitions).await?;
@@ -31,6 +34,7 @@ pub(crate) async fn rebuild(
         }
         Err(error) => warn!("the dead-letter queue could not be asked: {:#}", anyhow::Error::from(error)),
     }
+    let record = rebuilds::begin(&stores.mysql, why, partitions, loss).await?;
     let removed = rebuild::clear(redis, partitions, &id).await?;
     if removed > 0 {
         info!(removed, "removed the keys that were there");
@@ -39,7 +43,7 @@ pub(crate) async fn rebuild(
     loop {
         let whole = restore.next(redis).await?;
         if whole.is_empty() {
-            return Ok(restore.written());
+            return Ok((record, restore.written()));
         }
         barrier.still_the_same(redis).await?;
         rebuild::declare_rebuilt(stores, redis, whole, &id).await?;

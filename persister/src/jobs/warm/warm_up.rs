@@ -22,7 +22,6 @@ use crate::{
         loss::Loss,
         markers::{cold, declare_warm},
         projection::next_token,
-        rebuilds::Rebuilt,
     },
     store::{Stores, place::Place, servers::Servers},
 };
@@ -154,7 +153,7 @@ async fn warm_up_locked(
         if !promoted.is_empty() {
             // The entries that were last seen waiting are still there; otherwise the partition would be rebuilt.
             let bound = Loss { waiting: 0, ..Loss::read(&stores.mysql, &known, &promoted, noticed).await? };
-            report::promoted(&stores.mysql, promoted.len(), bound, began.elapsed()).await;
+            report::promoted(&stores.mysql, &promoted, &bound, began.elapsed()).await;
         }
     }
     let Some((_, why)) = lost.first() else { return Ok(None) };
@@ -165,12 +164,8 @@ async fn warm_up_locked(
         if bound.partitions > 0 {
             warn!("{bound}");
         }
-        let written = rebuild::rebuild(stores, redis, &barrier, &partitions).await?;
-        report::report(
-            &stores.mysql,
-            &Rebuilt { why, partitions: partitions.len(), loss: bound, written, took: began.elapsed() },
-        )
-        .await;
+        let (record, written) = rebuild::rebuild(stores, redis, &barrier, &partitions, (why, &bound)).await?;
+        report::report(&stores.mysql, record, &partitions, &bound, &written, began.elapsed()).await;
         return Ok(None);
     }
     Ok(Some(noticed))
