@@ -42,10 +42,12 @@ impl Remains {
     pub(super) async fn in_kafka(stores: &Stores, [events, letters]: [&str; 2]) -> anyhow::Result<[Self; 2]> {
         let kafka = &stores.kafka;
         let admin: AdminClient<DefaultClientContext> = kafka.client().create()?;
-        let events = Self::new(&format!("topic {}", kafka.topic), events, &retention(&admin, &kafka.topic).await?);
-        let letters =
-            Self::new(&format!("topic {}", kafka.dlq_topic), letters, &retention(&admin, &kafka.dlq_topic).await?);
-        Ok([events, letters])
+        let [of_events, of_letters] =
+            [retention(&admin, &kafka.topic).await, retention(&admin, &kafka.dlq_topic).await];
+        Ok([
+            Self::new(&format!("topic {}", kafka.topic), events, &of_events),
+            Self::new(&format!("topic {}", kafka.dlq_topic), letters, &of_letters),
+        ])
     }
 
     /// The log of Redis, with the commands that named it, and that of MySQL.
@@ -65,7 +67,14 @@ impl Remains {
     }
 }
 
-async fn retention(admin: &AdminClient<DefaultClientContext>, topic: &str) -> anyhow::Result<String> {
+/// Until when a topic keeps a record. What was to be deleted is deleted, also if Kafka does not say this.
+async fn retention(admin: &AdminClient<DefaultClientContext>, topic: &str) -> String {
+    let unknown =
+        |error: anyhow::Error| format!("for as long as the topic keeps it, which Kafka does not say: {error:#}");
+    asked(admin, topic).await.unwrap_or_else(unknown)
+}
+
+async fn asked(admin: &AdminClient<DefaultClientContext>, topic: &str) -> anyhow::Result<String> {
     let wait = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
     let answer = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &wait).await.map_err(StoreError::from)?;
     let config = answer.into_iter().next().context("Kafka did not say")?;

@@ -23,6 +23,10 @@ use super::{
     shared::{Open, Producing},
 };
 
+/// The most bytes of a record in the dead-letter queue. librdkafka refuses a message of a million with its headers
+/// (`message.max.bytes`), and would refuse it at each attempt. No event of this service has more than a few thousand.
+const LARGEST_LETTER: usize = 900_000;
+
 impl Kafka {
     /// The producer for the event topic and the dead-letter queue. A process has one, however many servers it relays.
     /// Each producer has threads, a queue and connections to all brokers.
@@ -103,12 +107,20 @@ impl Producer {
         self.queue(FutureRecord::to(&self.topic).partition(to).key(key).payload(event)).await
     }
 
-    /// Queues a record that cannot be applied, with the reason.
+    /// Queues a record that cannot be applied, with the reason. Only the beginning of one that is too large to be sent.
     pub(crate) async fn bury(&self, bytes: &[u8], why: DeadLetterHeaders<'_>) -> Result<Delivery, StoreError> {
-        let headers = why.iter().fold(OwnedHeaders::new_with_capacity(why.len()), |headers, (key, value)| {
-            headers.insert(Header { key, value: Some(*value) })
-        });
-        self.queue(FutureRecord::<str, [u8]>::to(&self.dlq_topic).payload(bytes).headers(headers)).await
+        let size = bytes.len().to_string();
+        let kept = (bytes.len() > LARGEST_LETTER).then(|| &bytes[..LARGEST_LETTER]);
+        let cut = kept.map(|_| ("cut_from_bytes", size.as_str()));
+        let headers = why
+            .iter()
+            .copied()
+            .chain(cut)
+            .fold(OwnedHeaders::new_with_capacity(why.len() + 1), |headers, (key, value)| {
+                headers.insert(Header { key, value: Some(value) })
+            });
+        let payload = kept.unwrap_or(bytes);
+        self.queue(FutureRecord::<str, [u8]>::to(&self.dlq_topic).payload(payload).headers(headers)).await
     }
 
     async fn queue(&self, mut record: FutureRecord<'_, str, [u8]>) -> Result<Delivery, StoreError> {

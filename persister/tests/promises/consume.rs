@@ -61,6 +61,8 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
     records.insert(500, record(&ancient));
     records.insert(300, (article.clone(), b"nonsense".to_vec()));
     records.insert(200, (article.clone(), br#"{"v":2}"#.to_vec()));
+    // Larger than what a producer sends by itself.
+    records.insert(100, (article.clone(), vec![b'x'; 1_000_100]));
     world.publish(records).await;
     world.consumed().await;
 
@@ -70,7 +72,7 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
         sqlx::query_scalar("SELECT MAX(version_ms) FROM partition_state").fetch_one(&world.mysql).await.unwrap();
     assert!(newest <= Some(seen.cast_unsigned()));
 
-    let dead = world.records("interaction.events.dlq", 3).await;
+    let dead = world.records(&world.dlq_topic, 4).await;
     let mut reasons: Vec<String> = dead
         .iter()
         .map(|message| {
@@ -81,7 +83,11 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
         })
         .collect();
     reasons.sort();
-    assert_eq!(dead.len(), 3, "{reasons:?}");
+    assert_eq!(dead.len(), 4, "{reasons:?}");
+    let cut = dead.iter().find(|message| message.payload().is_some_and(|bytes| bytes.starts_with(b"xx"))).unwrap();
+    let size =
+        cut.headers().unwrap().iter().find(|header| header.key == "cut_from_bytes").and_then(|header| header.value);
+    assert_eq!((cut.payload().map(<[u8]>::len), size), (Some(900_000), Some(&b"1000100"[..])));
     assert!(reasons.iter().any(|reason| reason.starts_with("malformed event")), "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.starts_with("unknown event format v=2")), "{reasons:?}");
     assert!(dead.iter().any(|message| message.payload() == Some(&ancient.to_json()[..])), "{reasons:?}");
@@ -111,6 +117,39 @@ async fn a_consumer_whose_machine_vanishes_leaves_no_locks_for_long() {
     .unwrap();
     vanishing.kill().await.unwrap();
     let _consumer = world.start("consume");
+    world.consumed().await;
+    world.tables().await.assert_counts();
+}
+
+/// A server that is too slow for a large batch would begin it again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_mysql_does_not_end_in_time_is_applied_in_parts() {
+    let world = World::new().await;
+    let switch = |user: i64| Event {
+        user: user.to_string().parse().ok(),
+        article: "1".parse().unwrap(),
+        change: Change::Switch(any_of(Truth::Redis), true),
+        ..event(4)
+    };
+    let users = async || -> anyhow::Result<Vec<i64>> {
+        Ok(sqlx::query_scalar("SELECT user_id FROM interaction ORDER BY user_id").fetch_all(&world.mysql).await?)
+    };
+    let mut consumer = world.start("consume");
+    world.publish([record(&switch(1))]).await;
+    wait_for("a row", LIMIT, async || Ok((users().await? == [1]).then_some(()))).await.unwrap();
+    consumer.kill().await.unwrap();
+    // Whatever would write this row waits for longer than a consumer does.
+    let mut locker = world.mysql.begin().await.unwrap();
+    sqlx::query("SELECT * FROM interaction WHERE article_id = 1 AND kind = ? AND user_id = 1 FOR UPDATE")
+        .bind(any_of(Truth::Redis).code())
+        .fetch_all(&mut *locker)
+        .await
+        .unwrap();
+    let again = Event { version: event(8).version, ..switch(1) };
+    world.publish([switch(2), again].iter().map(record)).await;
+    let _consumer = world.start("consume");
+    wait_for("the other", 2 * LIMIT, async || Ok((users().await? == [1, 2]).then_some(()))).await.unwrap();
+    locker.rollback().await.unwrap();
     world.consumed().await;
     world.tables().await.assert_counts();
 }

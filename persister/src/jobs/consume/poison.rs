@@ -33,15 +33,20 @@ pub(crate) async fn apply_batch(stores: &Stores, batch: &[Record], stop: &Cancel
             }
         }
     }
-    // Try the whole batch first. If MySQL refuses a value, try its halves, down to the single event.
+    // Try the whole batch first. If MySQL refuses a value, or does not end in time, try its halves, down to the single event: a
+    // slow MySQL would never end a large one.
     let mut parts = vec![good];
     while let Some(mut part) = parts.pop() {
         let events: Vec<&Event> = part.iter().map(|(_, event)| *event).collect();
         let (bad, kind, reason) = match until_it_passes(stop, || apply(&stores.mysql, &events)).await {
             Outcome::Done => continue,
             Outcome::Stopped => return false,
+            Outcome::Stalled if part.len() <= 1 => {
+                parts.push(part);
+                continue;
+            }
             Outcome::Refused(reason) if part.len() == 1 => (part, "refused_by_mysql", reason),
-            Outcome::Refused(_) => {
+            Outcome::Refused(_) | Outcome::Stalled => {
                 let second = part.split_off(part.len() / 2);
                 parts.extend([second, part]);
                 continue;
@@ -66,8 +71,12 @@ pub(crate) async fn apply_batch(stores: &Stores, batch: &[Record], stop: &Cancel
             }
         }
         let events: Vec<&Event> = bad.iter().map(|(_, event)| *event).collect();
-        if !matches!(until_it_passes(stop, || note_seen(&stores.mysql, &events)).await, Outcome::Done) {
-            return false;
+        loop {
+            match until_it_passes(stop, || note_seen(&stores.mysql, &events)).await {
+                Outcome::Done => break,
+                Outcome::Stalled => (),
+                _ => return false,
+            }
         }
     }
     metrics::BATCH_SECONDS.observe_time(began.elapsed());
@@ -110,6 +119,8 @@ enum Outcome {
     Refused(String),
     /// The numbers of these names belong to other names.
     Collides(String, Vec<(i64, String)>),
+    /// MySQL took too long.
+    Stalled,
     Stopped,
 }
 
@@ -119,11 +130,13 @@ async fn until_it_passes<F: Future<Output = Result<(), StoreError>>>(
 ) -> Outcome {
     let mut backoff = Backoff::new();
     loop {
+        let stalled;
         match work().await {
             Ok(()) => return Outcome::Done,
             Err(StoreError::Mysql(error)) if is_bad_data(&error) => return Outcome::Refused(error.to_string()),
             Err(StoreError::Collision { reason, names }) => return Outcome::Collides(reason, names),
             Err(error) => {
+                stalled = matches!(error, StoreError::Stalled { .. });
                 let reason = match &error {
                     StoreError::Mysql(error) if is_deadlock(error) => "deadlock",
                     StoreError::Stalled { .. } => "stalled",
@@ -137,6 +150,9 @@ async fn until_it_passes<F: Future<Output = Result<(), StoreError>>>(
             return Outcome::Stopped;
         }
         backoff.wait(stop).await;
+        if stalled {
+            return Outcome::Stalled;
+        }
     }
 }
 
