@@ -8,6 +8,7 @@ mod settings;
 use self::jvm::java;
 use self::listeners::{Listeners, MAIN, MIGRATOR, TOKEN_AUDIENCE, USER};
 use self::settings::{Way, client, format, metadata, server_properties};
+use crate::folder::Folder;
 use crate::{Proxy, Service, Tls, dev, paths, ports};
 use anyhow::{Context, Result};
 use futures::FutureExt;
@@ -16,6 +17,7 @@ use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tokio::sync::OnceCell;
 
 /// A broker without topics; it creates none by itself.
 pub struct Kafka {
@@ -75,6 +77,18 @@ impl Kafka {
         let kafka = Self::new(folder)?;
         kafka.start().await?;
         Ok(kafka)
+    }
+
+    /// The one broker of this process, started and answering. Whoever asks for it uses topics and groups of their own. It ends
+    /// with the process.
+    pub async fn shared() -> Result<&'static Self> {
+        static SHARED: OnceCell<(Folder, Kafka)> = OnceCell::const_new();
+        let start = async || {
+            let folder = Folder::make()?;
+            let kafka = Self::start_in(folder.path()).await?;
+            anyhow::Ok((folder, kafka))
+        };
+        Ok(&SHARED.get_or_try_init(start).await?.1)
     }
 
     /// A broker, started and answering, and a proxy to it that can hold the traffic.

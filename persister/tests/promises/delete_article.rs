@@ -197,7 +197,7 @@ async fn a_deleted_article_is_gone_and_nothing_brings_anything_back() {
     let numbers = ["pv", "uv", "reads", "last_reads"].map(|name| deleted[name].as_i64().unwrap());
     assert_eq!(numbers, [3, 3, 2, 2], "{deleted}");
     let remains = of("42")["remains"].to_string();
-    assert!(remains.contains("topic interaction.events\"") && remains.contains("28 days"), "{remains}");
+    assert!(remains.contains(&format!("topic {}\"", world.topic)) && remains.contains("28 days"), "{remains}");
 
     let gone = async |when: &str| {
         for article in ["42", NAME] {
@@ -216,7 +216,7 @@ async fn a_deleted_article_is_gone_and_nothing_brings_anything_back() {
     assert_eq!(world.ranked("42").await, (vec![], 0), "the events are still counted, but not shown");
 
     // All events again, and one out of the dead-letter queue.
-    let log = world.records("interaction.events", 3 * (4 * Kind::ALL.len() + 2)).await;
+    let log = world.records(&world.topic, 3 * (4 * Kind::ALL.len() + 2)).await;
     let events: Vec<Event> = log.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap()).collect();
     world.publish(events.iter().map(record)).await;
     let late = events.iter().find(|event| event.article.number() == number("42")).unwrap();

@@ -194,7 +194,7 @@ async fn a_deleted_article_has_no_history_and_redelivery_brings_none_back() {
 
     assert_eq!(world.ask(&["delete-article", "--article", "42"]).await.0, 0);
     assert_eq!(world.counted_history().await, of_other);
-    let again = world.records("interaction.events", 2 * Kind::COUNT).await;
+    let again = world.records(&world.topic, 2 * Kind::COUNT).await;
     let again: Vec<Event> = again.iter().map(|found| Event::from_json(found.payload().unwrap()).unwrap()).collect();
     world.publish(again.iter().map(record)).await;
     assert_eq!(world.counted_history().await, of_other);

@@ -14,7 +14,7 @@ impl World {
         let headers = headers
             .iter()
             .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(*value) }));
-        let record = FutureRecord::<str, [u8]>::to("interaction.events.dlq").payload(payload).headers(headers);
+        let record = FutureRecord::<str, [u8]>::to(&self.dlq_topic).payload(payload).headers(headers);
         self.kafka_producer().send_result(record).unwrap().await.unwrap().unwrap();
     }
 }
@@ -54,7 +54,7 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
     let (code, output) = world.ask(&["dlq", "replay"]).await;
     assert!(code == 0 && output.contains("0 put back, 2 were before, 1 stay"), "{output}");
 
-    let records = world.records("interaction.events", 2).await;
+    let records = world.records(&world.topic, 2).await;
     assert_eq!(records.len(), 2, "each is put back once");
     for record in &records {
         let event = Event::from_json(record.payload().unwrap()).unwrap();

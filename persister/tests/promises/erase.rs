@@ -106,7 +106,7 @@ async fn an_erased_user_is_gone_and_nothing_brings_anything_back() {
     }
     assert_eq!(erased["erased"]["reads"], 1);
     let remains = erased["remains"].to_string();
-    assert!(remains.contains("topic interaction.events\"") && remains.contains("28 days"), "{remains}");
+    assert!(remains.contains(&format!("topic {}\"", world.topic)) && remains.contains("28 days"), "{remains}");
     assert_eq!((world.rows_of(7).await, world.standing().await), (0, others.clone()));
     let last = 20 * i64::try_from(Kind::ALL.len()).unwrap();
     let in_redis = world.standing_in_redis(1..=last).await;
@@ -122,7 +122,7 @@ async fn an_erased_user_is_gone_and_nothing_brings_anything_back() {
 
     // Deliver all events again, and put one of the user's back from the dead-letter queue. The log has an event for each pair
     // that was erased.
-    let log = world.records("interaction.events", 42 * Kind::ALL.len() + 1).await;
+    let log = world.records(&world.topic, 42 * Kind::ALL.len() + 1).await;
     let events = log.iter().map(|message| Event::from_json(message.payload().unwrap()).unwrap());
     let erased: On = events
         .filter(|event| event.cause == Cause::Erase)

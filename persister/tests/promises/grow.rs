@@ -13,7 +13,6 @@ use stack::wait_for;
 
 use crate::world::{LIMIT, World, any_of, event};
 
-const TOPIC: &str = "interaction.events";
 const BEFORE: i32 = 16;
 const AFTER: i32 = 32;
 /// For consumers, and for producers.
@@ -48,7 +47,7 @@ async fn new_partitions_of_the_topic_are_written_and_read_within_ten_seconds() {
 
     let admin: AdminClient<DefaultClientContext> = world.kafka_client().create().unwrap();
     let grown = admin
-        .create_partitions([&NewPartitions::new(TOPIC, usize::try_from(AFTER).unwrap())], &AdminOptions::new())
+        .create_partitions([&NewPartitions::new(&world.topic, usize::try_from(AFTER).unwrap())], &AdminOptions::new())
         .await
         .unwrap();
     assert!(grown.iter().all(Result::is_ok), "{grown:?}");
@@ -56,7 +55,8 @@ async fn new_partitions_of_the_topic_are_written_and_read_within_ten_seconds() {
     let (event, producer) = (switch(2, read).to_json(), world.kafka_producer());
     wait_for("the broker to know of them", LIMIT, async || {
         let key = read.to_string();
-        let sent = producer.send(FutureRecord::to(TOPIC).partition(to(read)).key(&key).payload(&event), LIMIT).await;
+        let sent =
+            producer.send(FutureRecord::to(&world.topic).partition(to(read)).key(&key).payload(&event), LIMIT).await;
         Ok(sent.is_ok().then_some(()))
     })
     .await
@@ -64,10 +64,10 @@ async fn new_partitions_of_the_topic_are_written_and_read_within_ten_seconds() {
     wait_for("the consumers", LIMIT, async || Ok(stored(2, read).await?.then_some(()))).await.unwrap();
     let by_consumers = began.elapsed();
 
-    let observer: BaseConsumer = world.kafka_client().set("group.id", "a-test").create().unwrap();
+    let observer: BaseConsumer = world.kafka_reader().create().unwrap();
     wait_for("the relay", LIMIT, async || {
         world.append(&[switch(3, written)]).await;
-        let (_, next) = observer.fetch_watermarks(TOPIC, to(written), LIMIT)?;
+        let (_, next) = observer.fetch_watermarks(&world.topic, to(written), LIMIT)?;
         Ok((next > 0).then_some(()))
     })
     .await

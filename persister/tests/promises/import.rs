@@ -1,8 +1,12 @@
 //! Importing from another system, and exporting the whole state.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Write as _,
+    fs,
+};
 
-use contract::{ArticleNumber, Kind, Truth, keys};
+use contract::{ArticleNumber, Counter, Kind, Partition, Truth, keys};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stack::wait_for;
@@ -179,6 +183,22 @@ async fn counters_are_brought_where_nothing_was_counted() {
     .unwrap();
     let (_, report) = world.import(&files, &[&file]).await;
     assert_eq!(report["counters"], json!({ "imported": 0, "known": 2 }));
+    // Later views are counted on top of them; repeated, the import takes neither for the other.
+    let viewed = ArticleNumber::try_from(1).unwrap();
+    redis::pipe()
+        .incr(keys::pv(viewed), 1)
+        .sadd(keys::changed(Partition::of(viewed)), 1)
+        .exec_async(&mut world.redis().await)
+        .await
+        .unwrap();
+    let (_, report) = world.import(&files, &[&file]).await;
+    assert_eq!(report["counters"], json!({ "imported": 0, "known": 1 }));
+    wait_for("the view", LIMIT, async || Ok(world.export("counters").await.contains("1,101,0,40").then_some(())))
+        .await
+        .unwrap();
+    let gained = "SELECT CAST(SUM(gained) AS SIGNED) FROM history WHERE article_id = 1 AND counter = ?";
+    let pv: Option<i64> = sqlx::query_scalar(gained).bind(Counter::Pv.code()).fetch_one(&world.mysql).await.unwrap();
+    assert_eq!(pv, Some(1), "what another system counted was not viewed here today");
     assert_eq!(world.ask(&["import", &file, "--rejected", &file]).await.0, 1);
     assert_eq!(fs::read_to_string(&file).unwrap(), rows, "no file with rows is overwritten");
 }
@@ -314,4 +334,82 @@ async fn what_one_system_exports_another_imports() {
     assert_eq!(world.import(&files, &[&files.write("interactions.csv", &text(&tables[0]))]).await.0, 0);
     assert_eq!(world.export("interactions").await, tables[0]);
     world.agreed(7).await;
+}
+
+/// A server that comes back, or a replica that takes over, may lack the last writes. No event says what was imported.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_lost_what_was_imported_is_rebuilt() {
+    let (world, files) = (World::new().await, Files::new());
+    let _persister = world.start("run");
+    let epoch = world.warm().await;
+    let mut redis = world.redis().await;
+    let mut last_ids = Vec::new();
+    for partition in Partition::all() {
+        let asked = redis::cmd("XINFO").arg("STREAM").arg(keys::outbox(partition)).query_async(&mut redis).await;
+        let info: HashMap<String, redis::Value> = asked.unwrap();
+        last_ids.push((partition, redis::from_redis_value::<String>(info["last-generated-id"].clone()).unwrap()));
+    }
+    let file = files.write("pairs.csv", &many(100));
+    assert_eq!(world.import(&files, &[&file]).await.0, 0);
+    let counters = files.write("counters.csv", "article_id,pv,reads\n1,100,40\n");
+    assert_eq!(world.import(&files, &[&counters]).await.0, 0);
+    let imported = world.agreed(20).await;
+    assert!(
+        Kind::ALL.iter().filter(|kind| kind.excludes().is_empty()).all(|kind| imported.iter().any(|on| on.0 == *kind))
+    );
+
+    let mut older = redis::pipe();
+    for article in (1..=20).map(|article| ArticleNumber::try_from(article).unwrap()) {
+        for kind in Kind::of(Truth::Redis) {
+            older.del(keys::members(kind, article)).ignore().del(keys::count(kind, article)).ignore();
+        }
+        older.del(keys::pv(article)).ignore().del(keys::reads(article)).ignore();
+    }
+    for (partition, last_id) in last_ids {
+        older.cmd("XSETID").arg(keys::outbox(partition)).arg(last_id).ignore();
+        older.hset(keys::warm(partition), "run_id", "the one before").ignore();
+    }
+    older.atomic().exec_async(&mut redis).await.unwrap();
+    // What `warm` has seen of the outboxes is of a second before.
+    sqlx::query("UPDATE outbox_seen SET last_ms = 0, last_seq = 0").execute(&world.mysql).await.unwrap();
+    assert!(world.warm().await > epoch);
+    assert_eq!(world.agreed(20).await, imported);
+    let first = ArticleNumber::try_from(1).unwrap();
+    let counted: (i64, i64) =
+        redis::cmd("MGET").arg(keys::pv(first)).arg(keys::reads(first)).query_async(&mut redis).await.unwrap();
+    assert_eq!(counted, (100, 40));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_erased_during_an_import_is_not_brought_back() {
+    const ERASED: i64 = 7_000_000;
+    let (world, files) = (World::new().await, Files::new());
+    let _persister = world.start("run");
+    world.warm().await;
+    // Rows of the user everywhere among the others.
+    let mut csv = String::new();
+    let mut article = 0;
+    for (row, line) in many(20_000).lines().enumerate() {
+        writeln!(csv, "{line}").unwrap();
+        if row % 100 == 50 {
+            article += 1;
+            for kind in Kind::ALL.iter().filter(|kind| kind.excludes().iter().all(|other| other > *kind)) {
+                writeln!(csv, "{kind},{ERASED},{article},{AT}").unwrap();
+            }
+        }
+    }
+    let file = files.write("many.csv", &csv);
+    let rejected = files.path("rejected");
+    let mut import = world.command(&["import", &file, "--rejected", &rejected]).spawn().unwrap();
+    let rows = async || -> anyhow::Result<i64> {
+        let count = "SELECT COUNT(*) FROM interaction WHERE user_id = ?";
+        Ok(sqlx::query_scalar(count).bind(ERASED).fetch_one(&world.mysql).await?)
+    };
+    wait_for("some of the user's rows", LIMIT, async || Ok((rows().await? > 0).then_some(()))).await.unwrap();
+    assert_eq!(world.ask(&["erase", "--user", &ERASED.to_string()]).await.0, 0);
+    assert_eq!(import.wait().await.unwrap().code(), Some(3), "the user's later rows are rejected");
+    world.settled().await;
+    assert_eq!(rows().await.unwrap(), 0);
+    let standing = world.standing_in_redis(1..=article).await;
+    assert!(!standing.is_empty() && standing.iter().all(|(_, user, _)| *user != ERASED));
 }

@@ -24,6 +24,7 @@ mod revoke;
 mod rights;
 mod scale;
 mod settings;
+mod snapshot;
 mod tables;
 mod trends;
 mod warm;

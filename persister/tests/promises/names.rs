@@ -23,7 +23,7 @@ impl World {
 
     /// The events in Kafka, once there are `count`.
     async fn events_of(&self, count: usize) -> Vec<Event> {
-        let records = self.records("interaction.events", count).await;
+        let records = self.records(&self.topic, count).await;
         records.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap()).collect()
     }
 }
@@ -65,7 +65,7 @@ async fn a_name_costs_one_row_and_a_number_none() {
     ];
     assert_eq!(world.names().await, expected);
     let excluded = Kind::ALL.iter().map(|kind| kind.excludes().len()).sum::<usize>() / 2;
-    let records = world.records("interaction.events", 4 * (Kind::ALL.len() + excluded)).await;
+    let records = world.records(&world.topic, 4 * (Kind::ALL.len() + excluded)).await;
     let events: Vec<Event> =
         records.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap()).collect();
     let named = |event: &&Event| event.user.as_ref() == Some(&user()) && event.article == article();

@@ -79,7 +79,7 @@ async fn an_export_has_all_that_is_held_about_a_user_and_nothing_of_others() {
 
     let erased = &world.ask_json(&["erase", "--user", USER, "--json"]).await[0];
     let remains = erased["remains"].to_string();
-    for place in ["bars lift", "binary log", "append-only", "backups", "interaction.events.dlq"] {
+    for place in ["bars lift", "binary log", "append-only", "backups", &world.dlq_topic] {
         assert!(remains.contains(place), "{place}: {remains}");
     }
     let left = world.exported(USER).await;

@@ -24,7 +24,7 @@ async fn a_killed_relay_is_replaced_and_nothing_is_lost() {
     }
     let _relay = world.start("relay");
     world.outboxes_empty().await;
-    let records = world.records("interaction.events", switches.len()).await;
+    let records = world.records(&world.topic, switches.len()).await;
     let versions: BTreeSet<_> = records
         .iter()
         .map(|record| Event::from_json(record.payload().unwrap()).unwrap())
@@ -78,7 +78,7 @@ async fn an_entry_that_is_no_event_goes_to_the_dead_letter_queue() {
         .unwrap();
     let _relay = world.start("relay");
     world.outboxes_empty().await;
-    let dead = world.records("interaction.events.dlq", 1).await;
+    let dead = world.records(&world.dlq_topic, 1).await;
     let headers = dead[0].headers().unwrap();
     let header = |key: &str| headers.iter().find(|header| header.key == key).and_then(|header| header.value);
     assert_eq!(header("stream"), Some(stream.as_bytes()));
@@ -99,7 +99,7 @@ async fn what_mysql_decides_reaches_kafka_and_redis_each_at_its_own_pace() {
         }
     }
     // Redis serves nobody yet: Kafka has them all the same.
-    let records = world.records("interaction.events", expected.len()).await;
+    let records = world.records(&world.topic, expected.len()).await;
     let events = records.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap());
     assert!(events.map(|event| event.change).all(|change| matches!(change, Change::Switch(_, true))));
     stack::wait_for("all to be shipped", LIMIT, async || {
@@ -136,6 +136,6 @@ async fn a_row_of_mysqls_outbox_that_is_no_event_goes_to_the_dead_letter_queue()
     .unwrap();
     world.caller().await.toggled(any_of(Truth::Mysql), 7, 42, true).await;
     world.mysql_outbox_empty().await;
-    assert_eq!(world.records("interaction.events.dlq", 1).await.len(), 1);
-    assert_eq!(world.records("interaction.events", 1).await.len(), 1, "what comes after it is shipped");
+    assert_eq!(world.records(&world.dlq_topic, 1).await.len(), 1);
+    assert_eq!(world.records(&world.topic, 1).await.len(), 1, "what comes after it is shipped");
 }

@@ -121,7 +121,7 @@ async fn a_revoke_undoes_exactly_what_is_still_on_because_of_the_attack() {
     world.settled().await;
     // In each kind, users 1 and 2 changed a pair again. That adds events, but no rows.
     let all = before.rows.len() + 2 * Kind::ALL.len() + wanted;
-    let events = world.records("interaction.events", all).await;
+    let events = world.records(&world.topic, all).await;
     let events = events.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap());
     let revoked: On = events.filter(|event| event.cause == Cause::Revoke).map(|event| pair_of(&event)).collect();
     assert_eq!(revoked, attack.difference(&spared).copied().collect());

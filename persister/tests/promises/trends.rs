@@ -95,7 +95,7 @@ impl World {
         for event in events {
             let (key, bytes) = (event.article.to_string(), event.to_json());
             let to = i32::from(Partition::of(event.article.number()).get()) % 16;
-            let record = FutureRecord::to("interaction.events").partition(to).timestamp(at).key(&key).payload(&bytes);
+            let record = FutureRecord::to(&self.topic).partition(to).timestamp(at).key(&key).payload(&bytes);
             producer.send_result(record).map_err(|(error, _)| error).unwrap().await.unwrap().unwrap();
         }
     }
@@ -263,11 +263,11 @@ async fn the_job_goes_on_after_an_outage_and_when_the_partitions_change() {
     assert_eq!(world.rankings().await, [expected.clone(), expected]);
 
     let admin: AdminClient<DefaultClientContext> = world.kafka_client().create().unwrap();
-    let grown = admin.create_partitions(&[NewPartitions::new("interaction.events", 17)], &AdminOptions::new()).await;
+    let grown = admin.create_partitions(&[NewPartitions::new(&world.topic, 17)], &AdminOptions::new()).await;
     assert!(grown.unwrap().iter().all(Result::is_ok));
     let producer = world.kafka_producer();
     wait_for("the new partition", LIMIT, async || {
-        let topic = producer.client().fetch_metadata(Some("interaction.events"), LIMIT)?;
+        let topic = producer.client().fetch_metadata(Some(&world.topic), LIMIT)?;
         Ok((topic.topics()[0].partitions().len() == 17).then_some(()))
     })
     .await
@@ -275,7 +275,7 @@ async fn the_job_goes_on_after_an_outage_and_when_the_partitions_change() {
     let more = changes(20_000, 100);
     for event in &more {
         let (key, bytes) = (event.article.to_string(), event.to_json());
-        let record = FutureRecord::to("interaction.events").partition(16).key(&key).payload(&bytes);
+        let record = FutureRecord::to(&world.topic).partition(16).key(&key).payload(&bytes);
         producer.send_result(record).map_err(|(error, _)| error).unwrap().await.unwrap().unwrap();
     }
     events.extend(more);
@@ -283,9 +283,9 @@ async fn the_job_goes_on_after_an_outage_and_when_the_partitions_change() {
     assert_eq!(world.rankings().await, [expected.clone(), expected]);
 
     // The topic is deleted and created again. Counted events stay counted, and are not counted twice.
-    admin.delete_topics(&["interaction.events"], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+    admin.delete_topics(&[&world.topic], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
     wait_for("another topic", LIMIT, async || {
-        let topic = NewTopic::new("interaction.events", 16, TopicReplication::Fixed(1));
+        let topic = NewTopic::new(&world.topic, 16, TopicReplication::Fixed(1));
         Ok(admin.create_topics(&[topic], &AdminOptions::new()).await?[0].is_ok().then_some(()))
     })
     .await
@@ -331,7 +331,7 @@ async fn what_is_revoked_leaves_the_ranking_and_a_repair_adds_nothing() {
     }
     assert_eq!(world.ask(&["reconcile", "--repair"]).await.0, 0);
     world.settled().await;
-    let said_again = world.records("interaction.events", 14 * Kind::ALL.len()).await;
+    let said_again = world.records(&world.topic, 14 * Kind::ALL.len()).await;
     let causes = said_again.iter().map(|record| Event::from_json(record.payload().unwrap()).unwrap().cause);
     assert_eq!(causes.filter(|cause| *cause == Cause::Reconcile).count(), Kind::ALL.len());
     assert_eq!(world.rankings().await, each(7));

@@ -266,7 +266,7 @@ async fn a_relay_that_stood_still_through_a_rebuild_ships_nothing_that_redis_lac
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_reaches_kafka_after_a_rebuild_went_without_it_leaves_no_difference() {
-    let (world, way) = World::with_way_to_kafka().await;
+    let (world, (_kafka, way)) = World::with_way_to_kafka().await;
     let _warm = world.start("warm");
     let _consume = world.start("consume");
     world.warm().await;

@@ -1,6 +1,11 @@
-//! Three stores of a test's own, and the persister's commands on them.
+//! The stores of a test, Redis and MySQL of its own and a topic in a Kafka that all share, and the persister's commands on them.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use contract::{ArticleId, Cause, Change, Event, Kind, OutboxEntry, Partition, Truth, Version, keys};
 use jiff::Timestamp;
@@ -19,13 +24,19 @@ use tokio::{
 
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
-/// Two tests at a time: each starts servers of its own, and a machine has only so much memory. Most of a test is waiting.
-static TURNS: Semaphore = Semaphore::const_new(2);
+static WORLDS: AtomicU32 = AtomicU32::new(0);
+
+/// So many tests at a time: each starts servers of its own, and a machine has only so much memory. Most of a test is waiting.
+static TURNS: Semaphore = Semaphore::const_new(4);
 
 pub(crate) struct World {
     pub(crate) redis: Redis,
     pub(crate) mysql: MySqlPool,
-    kafka: Kafka,
+    /// Kafka's address.
+    brokers: String,
+    /// Topic of events and dead-letter topic.
+    pub(crate) topic: String,
+    pub(crate) dlq_topic: String,
     persister: Persister,
     pub(crate) mariadb: MariaDb,
     _folder: TempDir,
@@ -40,36 +51,42 @@ impl World {
     }
 
     /// With a way to Kafka that can be held up, beside the direct one.
-    pub(crate) async fn with_way_to_kafka() -> (Self, Proxy) {
+    pub(crate) async fn with_way_to_kafka() -> (Self, (Kafka, Proxy)) {
         let mysql = async |folder: &Path| MariaDb::start_in(folder).await;
-        let (world, way) = Self::on(mysql, async |folder| Kafka::start_behind_proxy(folder).await).await;
+        let (world, way) = Self::on(mysql, async |folder| {
+            let way = Kafka::start_behind_proxy(folder).await?;
+            Ok((way.0.brokers(), way))
+        })
+        .await;
         world.persister.migrate(&world.mariadb.owner_url(), None).await.unwrap();
         (world, way)
     }
 
     /// Stores that `migrate` has not seen.
     pub(crate) async fn empty(mysql: impl AsyncFnOnce(&Path) -> anyhow::Result<MariaDb>) -> Self {
-        Self::on(mysql, async |folder| Ok((Kafka::start_in(folder).await?, ()))).await.0
+        Self::on(mysql, async |_| Ok((Kafka::shared().await?.brokers(), ()))).await.0
     }
 
     async fn on<W>(
         mysql: impl AsyncFnOnce(&Path) -> anyhow::Result<MariaDb>,
-        kafka: impl AsyncFnOnce(&Path) -> anyhow::Result<(Kafka, W)>,
+        kafka: impl AsyncFnOnce(&Path) -> anyhow::Result<(String, W)>,
     ) -> (Self, W) {
         let turn = TURNS.acquire().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let (redis, mariadb, (kafka, way)) =
+        let (redis, mariadb, (brokers, way)) =
             tokio::try_join!(Redis::start_in(folder.path()), mysql(folder.path()), kafka(folder.path())).unwrap();
+        let topic = format!("world-{}.events", WORLDS.fetch_add(1, Ordering::Relaxed));
         let persister = Persister::new(
             folder.path(),
             &redis.persister_url(),
             &mariadb.persister_url(),
-            &kafka.brokers(),
-            &BTreeMap::new(),
+            &brokers,
+            &BTreeMap::from([("INTERACTION_TOPIC".to_owned(), topic.clone())]),
         )
         .unwrap();
         let mysql = MySqlPool::connect(&mariadb.owner_url()).await.unwrap();
-        (Self { redis, mysql, kafka, persister, mariadb, _folder: folder, _turn: turn }, way)
+        let dlq_topic = format!("{topic}.dlq");
+        (Self { redis, mysql, brokers, topic, dlq_topic, persister, mariadb, _folder: folder, _turn: turn }, way)
     }
 
     /// Starts a subcommand; it dies with the value.
@@ -110,7 +127,14 @@ impl World {
 
     pub(crate) fn kafka_client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", self.kafka.brokers());
+        client.set("bootstrap.servers", &self.brokers);
+        client
+    }
+
+    /// A consumer of the test's own.
+    pub(crate) fn kafka_reader(&self) -> ClientConfig {
+        let mut client = self.kafka_client();
+        client.set("group.id", format!("{}.test", self.topic));
         client
     }
 
@@ -122,7 +146,8 @@ impl World {
     }
 
     pub(crate) fn kafka_producer(&self) -> FutureProducer {
-        self.kafka_client().create().unwrap()
+        // As large as the broker allows.
+        self.kafka_client().set("message.max.bytes", "1048588").create().unwrap()
     }
 
     pub(crate) async fn redis(&self) -> redis::aio::MultiplexedConnection {
@@ -144,7 +169,7 @@ impl World {
         for (article, bytes) in records {
             let to = i32::from(Partition::of(article.number()).get()) % 16;
             let key = article.to_string();
-            let record = FutureRecord::to("interaction.events").partition(to).key(&key).payload(&bytes);
+            let record = FutureRecord::to(&self.topic).partition(to).key(&key).payload(&bytes);
             deliveries.push(producer.send_result(record).map_err(|(error, _)| error).unwrap());
         }
         for delivery in deliveries {
@@ -154,17 +179,14 @@ impl World {
 
     /// Waits until the consumers have committed all that is in the event topic.
     pub(crate) async fn consumed(&self) {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.kafka.brokers())
-            .set("group.id", "interaction.persister")
-            .create()
-            .unwrap();
+        let group = format!("{}.persister", self.topic.strip_suffix(".events").unwrap());
+        let consumer: BaseConsumer = self.kafka_client().set("group.id", group).create().unwrap();
         wait_for("the consumers to catch up", LIMIT, async || {
             for partition in 0..16 {
                 let mut asked = rdkafka::TopicPartitionList::new();
-                asked.add_partition("interaction.events", partition);
+                asked.add_partition(&self.topic, partition);
                 // A topic that was just created may have no leader yet.
-                let Ok((first, next)) = consumer.fetch_watermarks("interaction.events", partition, LIMIT) else {
+                let Ok((first, next)) = consumer.fetch_watermarks(&self.topic, partition, LIMIT) else {
                     return Ok(None);
                 };
                 let committed = consumer.committed_offsets(asked, LIMIT)?.elements()[0].offset().to_raw();
@@ -180,12 +202,7 @@ impl World {
 
     /// The payloads of a topic, from its beginning, once there are so many.
     pub(crate) async fn records(&self, topic: &str, count: usize) -> Vec<rdkafka::message::OwnedMessage> {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.kafka.brokers())
-            .set("group.id", "a-test")
-            .set("auto.offset.reset", "earliest")
-            .create()
-            .unwrap();
+        let consumer: BaseConsumer = self.kafka_reader().set("auto.offset.reset", "earliest").create().unwrap();
         consumer.subscribe(&[topic]).unwrap();
         let mut found = Vec::new();
         wait_for("the records", LIMIT, async || {

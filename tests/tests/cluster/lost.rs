@@ -41,7 +41,7 @@ async fn takes_over(stack: &Stack, replica: &Redis, article: i64) -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_master_is_fenced_and_its_loss_is_recorded() -> Result<()> {
-    let stack = start().await?;
+    let (stack, _turn) = start().await?;
     let api = Api::new(stack.http_url());
     let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
     let topic = Topic::open(&stack.kafka_brokers(), GROUP)?;
@@ -130,7 +130,7 @@ async fn a_lost_master_is_fenced_and_its_loss_is_recorded() -> Result<()> {
 /// The promoted server's outbox lacks nothing. Only the projection shows that something is missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promoted_server_that_lacks_a_projection_alone_is_rebuilt() -> Result<()> {
-    let stack = start().await?;
+    let (stack, _turn) = start().await?;
     let api = Api::new(stack.http_url());
     let mysql = MySqlPool::connect(&stack.mysql_url()).await?;
     let topic = Topic::open(&stack.kafka_brokers(), GROUP)?;

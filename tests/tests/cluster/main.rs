@@ -22,16 +22,24 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
 use stack::{Options, Redis, Stack};
 use tests::{Api, GROUP, Log, Model, Pair, Topic, compare, drained, partition_of};
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::JoinSet,
+};
 
 const CLIENTS: i64 = 16;
 const USERS: i64 = 320;
 const ARTICLES: i64 = 60;
 const PATIENCE: Duration = Duration::from_secs(90);
 
-async fn start() -> Result<Stack> {
+/// Two tests at a time: each starts a cluster of its own.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// A system, and the turn that lasts as long as it.
+async fn start() -> Result<(Stack, SemaphorePermit<'static>)> {
+    let turn = TURNS.acquire().await?;
     let options = Options::default().clustered().quiet().wide_limits();
-    Stack::start(options.persister_env("INTERACTION_SNAPSHOT_SECONDS", 1)).await
+    Ok((Stack::start(options.persister_env("INTERACTION_SNAPSHOT_SECONDS", 1)).await?, turn))
 }
 
 /// Asks to switch a kind on or off until that is acknowledged, and counts the refusals.
@@ -93,7 +101,7 @@ async fn article_where(stack: &Stack, wanted: impl Fn(u16) -> bool) -> Result<i6
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failovers_under_load_lose_nothing() -> Result<()> {
-    let stack = start().await?;
+    let (stack, _turn) = start().await?;
     let api = Api::new(stack.http_url());
     let (stop, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut clients = JoinSet::new();

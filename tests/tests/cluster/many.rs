@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use stack::{Options, Redis, Stack};
 use tests::{Api, GROUP, Model, Topic};
 
-use super::{add, settled};
+use super::{TURNS, add, settled};
 
 const ARTICLES: i64 = super::ARTICLES;
 
@@ -24,6 +24,7 @@ fn last_slots() -> Result<Vec<u16>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_masters_of_a_large_cluster_are_warm_again_when_all_were_cold_at_once() -> Result<()> {
+    let _turn = TURNS.acquire().await?;
     let stack = Stack::start(Options::default().masters(last_slots()?).quiet().wide_limits()).await?;
     let masters = stack.cluster().nodes();
     let (api, topic) = (Api::new(stack.http_url()), Topic::open(&stack.kafka_brokers(), GROUP)?);

@@ -20,7 +20,7 @@ fn clients(process: u32) -> Result<usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_of_three_masters_has_one_producer_and_one_heartbeat() -> Result<()> {
-    let stack = start().await?;
+    let (stack, _turn) = start().await?;
     let api = Api::new(stack.http_url());
     stack.persister.terminate().await?;
     let relay = stack.persister.another("relay", "relay")?;

@@ -17,7 +17,7 @@ use super::{add, master_of, settled, start};
 async fn a_split_that_is_cut_short_loses_nobody() -> Result<()> {
     /// As many as one set may have on average (`lua/include/members.lua`).
     const PER_SET: i64 = 192;
-    let stack = start().await?;
+    let (stack, _turn) = start().await?;
     let api = Api::new(stack.http_url());
     let (article, mut model) = (1, Model::default());
     let kind = Kind::of(Truth::Redis).next().context("a kind of Redis")?;

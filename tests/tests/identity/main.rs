@@ -21,7 +21,7 @@ use redis::AsyncCommands;
 use serde_json::{Value, json};
 use stack::{App, Options, Stack, dev};
 use tests::{Answer, Api};
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::Semaphore};
 
 use issuer::Issuer;
 use keys::Key;
@@ -40,10 +40,16 @@ static SYSTEM: LazyLock<(Runtime, Stack)> = LazyLock::new(|| {
     (runtime, stack)
 });
 
+/// Two tests at a time: they measure how long a request takes, and each starts instances of the application.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
 /// Runs a test on the shared system.
 fn on_system<T>(test: impl AsyncFnOnce(&'static Stack) -> Result<T>) -> Result<T> {
     let (runtime, stack) = &*SYSTEM;
-    runtime.block_on(test(stack))
+    runtime.block_on(async {
+        let _turn = TURNS.acquire().await?;
+        test(stack).await
+    })
 }
 
 /// An instance of the application.
