@@ -4,7 +4,10 @@
 //! invalid, such as an IPv6 address without brackets. And they read from the left, so that a quote that a client left
 //! open swallows what our proxies appended.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    iter::from_fn,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use http::HeaderName;
 
@@ -24,19 +27,37 @@ pub(crate) enum Lacks {
 /// Returns the address at a place of a list, counted from the right. Several lines are one list (RFC 9110 section 5.3),
 /// and empty places do not count (section 5.6.1).
 ///
-/// Reads bytes, because the part from outside may be no text, and must not hide what our proxies appended. No address
-/// has a comma, so a comma between quotes did not come from our proxies either.
+/// Reads bytes from the right, because the part from outside may be no text, may leave a quote open, and must not hide
+/// what our proxies appended.
 pub(crate) fn nth_from_right(headers: &dyn Headers, name: &HeaderName, place: usize) -> Result<IpAddr, Lacks> {
     let lines = headers.all(name.as_str());
     if lines.is_empty() {
         return Err(Lacks::Header);
     }
-    let places: Vec<&[u8]> = lines.iter().flat_map(|line| line.split(|byte| *byte == b',')).collect();
-    let mut places = places.into_iter().rev().map(<[u8]>::trim_ascii).filter(|place| !place.is_empty());
+    let places = lines.iter().rev().flat_map(|line| from_the_right(line, b','));
+    let mut places = places.map(<[u8]>::trim_ascii).filter(|place| !place.is_empty());
     let found = places.nth(place.checked_sub(1).ok_or(Lacks::Hops)?).ok_or(Lacks::Hops)?;
-    let found = str::from_utf8(found).map_err(|_| Lacks::Address)?;
     let found = if name == http::header::FORWARDED { node(found) } else { Some(found) };
-    found.and_then(address).ok_or(Lacks::Address)
+    found.and_then(|found| address(str::from_utf8(found).ok()?)).ok_or(Lacks::Address)
+}
+
+/// Splits at a separator that is not between quotes, the last part first. A value between quotes may contain whatever a
+/// client chose, such as a `host` that a proxy copied; a quote inside it has a backslash before it.
+fn from_the_right(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    from_fn(move || {
+        let text = rest?;
+        let mut quoted = false;
+        let at = (0..text.len()).rev().find(|at| {
+            let is_escaped = || text[..*at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+            if text[*at] == b'"' && !(quoted && is_escaped()) {
+                quoted = !quoted;
+            }
+            text[*at] == separator && !quoted
+        });
+        rest = at.map(|at| &text[..at]);
+        Some(at.map_or(text, |at| &text[at + 1..]))
+    })
 }
 
 /// Returns the only address in a header. Two addresses may be a client's and a proxy's, and nobody knows which is
@@ -50,14 +71,12 @@ pub(crate) fn only(headers: &dyn Headers, name: &HeaderName) -> Result<IpAddr, L
     }
 }
 
-/// Returns the `for` of an element of `Forwarded` (RFC 7239 section 4). None for a piece with an odd number of quotes:
-/// it was cut out of a quoted value, such as a `host` that a client chose and the proxy copied.
-fn node(element: &str) -> Option<&str> {
-    if element.matches('"').count() % 2 == 1 {
-        return None;
-    }
-    let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let mut nodes = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map(|(_, value)| value);
+/// Returns the `for` of an element of `Forwarded` (RFC 7239 section 4). None if there is not exactly one.
+fn node(element: &[u8]) -> Option<&[u8]> {
+    let mut nodes = from_the_right(element, b';').filter_map(|pair| {
+        let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+        name.trim_ascii().eq_ignore_ascii_case(b"for").then_some(&value[1..])
+    });
     nodes.next().filter(|_| nodes.next().is_none())
 }
 
@@ -106,13 +125,25 @@ mod tests {
 
     #[test]
     fn a_host_that_a_client_chose_names_no_address() {
-        for line in [
-            "for=192.0.2.1;host=\"x,for=6.6.6.6;a=b\"",
-            "for=192.0.2.1;host=\"x,for=6.6.6.6;a=b\";proto=https",
-            "for=192.0.2.1;host=\"x,for=6.6.6.6\"",
+        for host in [
+            "x,for=6.6.6.6;a=b",
+            "x,for=6.6.6.6",
+            "x,for=6.6.6.6,y",
+            "x;for=6.6.6.6;y",
+            "x\",for=6.6.6.6;a=\"b",
+            "\",for=6.6.6.6,\"",
+            "x\\",
+            "x\\\",for=6.6.6.6",
         ] {
-            assert_eq!(listed("forwarded", &[line], 1), Err(Lacks::Address), "{line}");
+            let host = host.replace('\\', "\\\\").replace('"', "\\\"");
+            let line = format!("for=198.51.100.1, for=192.0.2.1;host=\"{host}\"");
+            assert_eq!(listed("forwarded", &[&line], 1).as_deref(), Ok("192.0.2.1"), "{line}");
+            assert_eq!(listed("forwarded", &[&line], 2).as_deref(), Ok("198.51.100.1"), "{line}");
+            let line = format!("{line};proto=https, for=192.0.2.2");
+            assert_eq!(listed("forwarded", &[&line], 2).as_deref(), Ok("192.0.2.1"), "{line}");
         }
+        assert_eq!(listed("forwarded", &["host=\"for=6.6.6.6\""], 1), Err(Lacks::Address));
+        assert_eq!(listed("forwarded", &["for=192.0.2.1;host=\""], 1), Err(Lacks::Address), "a quote is left open");
     }
 
     #[test]
@@ -207,12 +238,15 @@ mod tests {
             sent in vec(vec(any::<u8>(), 0..40), 0..3),
             seen in vec(any::<IpAddr>(), 1..4),
             quoted: bool,
+            host in "[a-z,;=\"\\\\ ]{0,30}",
         ) {
-            for (name, before) in [("x-forwarded-for", ""), ("forwarded", "proto=http;for=")] {
+            let host = host.replace('\\', "\\\\").replace('"', "\\\"");
+            let copied = format!(";host=\"{host}\"");
+            for (name, before, after) in [("x-forwarded-for", "", ""), ("forwarded", "proto=http;for=", copied.as_str())] {
                 let mut line = sent.join(&b',');
                 for address in &seen {
                     let text = if quoted { format!("\"{address}\"") } else { address.to_string() };
-                    line.extend(format!(", {before}{text}").bytes());
+                    line.extend(format!(", {before}{text}{after}").bytes());
                 }
                 let Ok(line) = http::HeaderValue::from_bytes(&line) else { continue };
                 let name = HeaderName::from_static(name);

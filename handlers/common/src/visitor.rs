@@ -95,15 +95,13 @@ impl Visitors {
         Visitor { id, cookie: Some(format!("{NAME}={}{attributes}", seal::seal(&self.key, &id))) }
     }
 
-    /// Returns the visitor that the request's cookie names, if the cookie is ours.
+    /// Returns the visitor that the request's cookie names, if the cookie is ours. Reads bytes, because a browser sends
+    /// all cookies of a site in one line, and another one may be no ASCII.
     fn known(&self, headers: &dyn Headers) -> Option<[u8; 16]> {
-        let lines = headers.texts(COOKIE.as_str());
-        lines
-            .iter()
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(name, _)| *name == NAME)
-            .find_map(|(_, value)| seal::open(&self.key, value)?.try_into().ok())
+        headers.all(COOKIE.as_str()).iter().flat_map(|line| line.split(|byte| *byte == b';')).find_map(|pair| {
+            let value = pair.trim_ascii().strip_prefix(NAME.as_bytes())?.strip_prefix(b"=")?;
+            seal::open(&self.key, str::from_utf8(value).ok()?)?.try_into().ok()
+        })
     }
 }
 
@@ -202,6 +200,12 @@ mod tests {
         assert_eq!(known(&format!("theme=dark; {}; a=b", pair(&first))), Some(first.id));
         let forged = format!("{NAME}=forged; {}", pair(&first));
         assert_eq!(known(&forged), Some(first.id), "another site's cookie of the same name is passed over");
+        for other in ["city=K\u{f6}ln; {}", "{}; city=K\u{f6}ln", "city=\u{1}; {}"] {
+            let line = other.replace("{}", &pair(&first)).into_bytes();
+            let Ok(line) = http::HeaderValue::from_bytes(&line) else { continue };
+            let sent = HeaderMap::from_iter([(COOKIE, line)]);
+            assert_eq!(visitors.known(&sent), Some(first.id), "whatever else is in the line");
+        }
         assert_eq!(known(&format!("{NAME}={}", seal::seal("other", &first.id))), None);
         assert_eq!(known(&format!("{NAME}={}", seal::hex(&first.id))), None);
         assert_eq!(visitors.known(&HeaderMap::new()), None);

@@ -97,6 +97,7 @@ fn without_any_set_tokens_are_answered_503_and_everybody_else_as_usual() -> Resu
         let issuer = Issuer::start(Says::Hangs).await?;
         let pod = Pod::of(stack, "first-start", &issuer, &[]).await?;
         let good = token(&issuer, &key);
+        let first = Instant::now();
         for round in 0..3 {
             for path in [COUNTERS, MINE] {
                 let began = Instant::now();
@@ -105,19 +106,23 @@ fn without_any_set_tokens_are_answered_503_and_everybody_else_as_usual() -> Resu
                 assert_eq!(answer.body["type"], "/v1/problems/keys-unavailable");
                 assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{answer:?}");
                 // The 2 s of the provider, and as much again for a busy machine.
-                let most = if round == 0 { Duration::from_secs(4) } else { AT_ONCE };
+                let asks = round == 0 || first.elapsed() > Duration::from_secs(4);
+                let most = if asks { Duration::from_secs(4) } else { AT_ONCE };
                 assert!(began.elapsed() < most, "{:?}", began.elapsed());
             }
         }
-        assert_eq!(issuer.asked(), 1, "asked once in half a minute");
+        let most = 1 + first.elapsed().as_secs() / 5;
+        assert!(u64::try_from(issuer.asked())? <= most, "asked once in five seconds: {} of {most}", issuer.asked());
         assert_eq!(pod.api.get(COUNTERS).send().await?.status, 200);
         assert_eq!(pod.api.post("/v1/articles/1/views").send().await?.status, 200);
         assert_eq!(pod.api.get(MINE).send().await?.status, 401);
         for component in ["toggle", "read", "queries"] {
             assert_eq!(pod.api.get(&format!("/healthz/{component}")).send().await?.status, 200, "{component}");
         }
-        assert!(pod.log()?.contains("no answer within 2 s; there is no set"), "{}", pod.log()?);
-        Ok(())
+        let said = "no answer within 2 s; there is no set; asked again in 5 s";
+        assert!(pod.log()?.contains(said), "{}", pod.log()?);
+        issuer.says(Says::Keys(set(&key)));
+        wait_for("the first set", PATIENCE, async || Ok(pod.takes(&good).await?.then_some(()))).await
     })
 }
 

@@ -21,6 +21,9 @@ use crate::{
 /// After a request to the provider, no instance asks again for this long, whatever the answer was.
 const REST: Duration = Duration::from_secs(30);
 
+/// The same as long as there is no set: nobody who has a token is answered meanwhile.
+const REST_WITHOUT: Duration = Duration::from_secs(5);
+
 /// How long Redis may take. It is short, because the set can be fetched without Redis.
 const REDIS_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -58,8 +61,11 @@ struct Known {
 impl Known {
     /// A set whose time is in the future is not fresh: one of two clocks was wrong, and nobody knows by how much.
     fn is_fresh(&self) -> bool {
-        let now = now_ms();
-        now < self.fetched_ms.saturating_add(self.fresh_s.saturating_mul(1000)) && self.fetched_ms < now + 60_000
+        now_ms() < self.fetched_ms.saturating_add(self.fresh_s.saturating_mul(1000)) && !self.is_of_the_future()
+    }
+
+    fn is_of_the_future(&self) -> bool {
+        self.fetched_ms >= now_ms() + 60_000
     }
 }
 
@@ -131,6 +137,11 @@ impl Remote {
         self.rests_until.set(Some(Instant::now() + pause));
     }
 
+    /// How long nobody asks the provider after this instance has.
+    fn rest_of_all(&self) -> Duration {
+        if self.known.borrow().is_some() { REST } else { REST_WITHOUT }
+    }
+
     /// Looks in Redis for a set that this instance does not know. If there is none and it is this instance's turn,
     /// fetches one from the provider.
     async fn renew(&self) {
@@ -142,7 +153,7 @@ impl Remote {
         } else if self.may_renew() {
             let _busy = Busy::new(&self.busy);
             if self.takes_turn().await {
-                self.rest(REST);
+                self.rest(self.rest_of_all());
                 self.fetch().await;
             }
         }
@@ -151,7 +162,7 @@ impl Remote {
     /// Adopts the shared set if this instance does not know it. Returns whether this instance must fetch a set, because
     /// the shared one is missing or outdated. An instance that had no set accepts an outdated one.
     async fn takes_turn(&self) -> bool {
-        let lasts_ms = u64::try_from(REST.as_millis()).unwrap_or(u64::MAX);
+        let lasts_ms = u64::try_from(self.rest_of_all().as_millis()).unwrap_or(u64::MAX);
         let fetching_ms = u64::try_from(fetch::PATIENCE.as_millis()).unwrap_or(u64::MAX) + 500;
         for pause in LOOKS {
             let known = self.tag.borrow().clone();
@@ -176,6 +187,8 @@ impl Remote {
                 sleep(Duration::from_millis(pause)).await;
             }
         }
+        // It has had the time that a fetch may take.
+        self.rest(REST_WITHOUT);
         false
     }
 
@@ -189,7 +202,7 @@ impl Remote {
         }
     }
 
-    /// Uses the set, unless a later one is in use.
+    /// Uses the set, unless a later one is in use. A set that is of the future gives way to any other.
     fn take_into_use(&self, shared: &SharedKeys) -> Result<Rc<KeySet>, &'static str> {
         let keys = KeySet::parse(&shared.text)?;
         if keys.is_empty() {
@@ -197,7 +210,8 @@ impl Remote {
         }
         let keys = Rc::new(keys);
         let mut known = self.known.borrow_mut();
-        if known.as_ref().is_none_or(|known| known.fetched_ms < shared.fetched_ms) {
+        let gives_way = |known: &Known| known.fetched_ms < shared.fetched_ms || known.is_of_the_future();
+        if known.as_ref().is_none_or(gives_way) {
             let SharedKeys { fetched_ms, fresh_s, .. } = *shared;
             *known = Some(Known { keys: Rc::clone(&keys), fetched_ms, fresh_s });
         }
@@ -229,6 +243,7 @@ impl Remote {
     fn keeps(&self, reason: &str) {
         let meanwhile =
             if self.known.borrow().is_some() { "the last good set stays in use" } else { "there is no set" };
-        eprintln!("jwt_keys_url: {reason}; {meanwhile}; asked again in 30 s");
+        let pause = self.rest_of_all().as_secs();
+        eprintln!("jwt_keys_url: {reason}; {meanwhile}; asked again in {pause} s");
     }
 }
