@@ -71,6 +71,17 @@ onConfigure((another) => {
   for (const article of another ? articles.values() : []) fresh(article);
 });
 
+/**
+ * Learns the counters in an answer. They only grow: one that is lower is older, as from a cache.
+ *
+ * @param {Article} article
+ * @param {any} answer
+ */
+export function learnCounters({ counters }, answer) {
+  for (const name of ["pv", "uv", "reads"])
+    if (answer[name] >= (counters[name] ?? 0)) counters[name] = answer[name];
+}
+
 /** Tells all that watch. @param {Article} article */
 export function changed(article) {
   article.version++;

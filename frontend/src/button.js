@@ -17,6 +17,15 @@ export class ReactionButton extends ReactionElement {
   /** @type {import("./toggle.js").Toggle | undefined} */
   #toggle;
   #path = make("path");
+  // With its size and colours, which must not depend on the style: see `draw`.
+  #icon = make(
+    "svg",
+    {
+      ...{ part: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" },
+      ...{ width: "1.2em", height: "1.2em", stroke: "currentColor", "stroke-width": "2" },
+    },
+    this.#path,
+  );
   #label = make("slot");
   // An image: its title is its name, and so the button's name has the whole number.
   #count = make("span", { part: "count", role: "img" });
@@ -24,7 +33,7 @@ export class ReactionButton extends ReactionElement {
   #button = make(
     "button",
     { part: "button", type: "button" },
-    make("slot", { name: "icon" }, make("svg", { part: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" }, this.#path)),
+    make("slot", { name: "icon" }, this.#icon),
     " ",
     this.#label,
     " ",
@@ -70,6 +79,7 @@ export class ReactionButton extends ReactionElement {
     this.#count.part.toggle("zero", !count);
     this.#button.setAttribute("aria-pressed", pressed);
     this.#button.part.toggle("pressed", pressed);
+    this.#icon.setAttribute("fill", pressed ? "currentColor" : "none");
     this.#button.part.toggle("busy", busy);
     this.#button.disabled = !toggle || this.flag("disabled");
     this.#button.setAttribute("aria-disabled", this.flag("readonly"));
@@ -96,7 +106,11 @@ export class ReactionButton extends ReactionElement {
       // The same is read out again only if it was gone in between.
       await sleep(99);
       if (toggle == this.#toggle) {
-        if (on && failure.status == 401) remember(known.id, kind.name);
+        if (on && failure.status == 401) {
+          remember(known.id, kind.name);
+          // Only the next answer says whether somebody is signed in: until then the click is not repeated.
+          known.signedIn = undefined;
+        }
         this.#refuse(failure.status);
       }
       emit(this, "interaction-error", failure);
@@ -116,12 +130,16 @@ export class ReactionButton extends ReactionElement {
   /** @param {(Node | string)[]} content */
   #say(...content) {
     const status = this.#status;
+    removeEventListener("pointerdown", this.#elsewhere);
     status.replaceChildren(...content);
     status.className = "";
     if (!status.textContent) return;
     // It lies over the page, and must not make the page wider.
     const { left, right } = status.getBoundingClientRect();
     if (left < 0 || right > document.documentElement.clientWidth) status.className = "end";
-    addEventListener("pointerdown", (event) => event.composedPath().includes(this) || this.#say(""), { once: true });
+    addEventListener("pointerdown", this.#elsewhere);
   }
+
+  /** A press on something else ends what the button says. @param {Event} event */
+  #elsewhere = (event) => event.composedPath().includes(this) || this.#say("");
 }

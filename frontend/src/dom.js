@@ -19,8 +19,7 @@ const css = `
 :host([hidden]),[part~=zero]{display:none}
 button{font:inherit;min-height:2.75em;cursor:pointer}
 :disabled,[aria-disabled=true]{cursor:auto}
-svg{width:1.2em;height:1.2em;vertical-align:-.2em;fill:none;stroke:currentColor;stroke-width:2}
-[aria-pressed=true] svg{fill:currentColor}
+svg{vertical-align:-.2em}
 [part=status]{position:absolute;top:100%;inset-inline-start:0;z-index:1;width:max-content;max-width:min(16em,90vw);
 background:Canvas;color:CanvasText;border:1px solid;border-radius:.3em;padding:.2em .6em}
 :empty{border:0;padding:0}
@@ -37,7 +36,7 @@ let sheet;
 
 /**
  * Draws a shadow tree, with the style that all of them share. Not by a style element, which a page may forbid (Content Security
- * Policy), but where a browser has nothing else: Safari before 16.4.
+ * Policy), but where a browser has nothing else: Safari before 16.4. If the page forbids it there, the elements have no style.
  *
  * @param {ShadowRoot} root
  * @param {(Node | string)[]} content

@@ -7,12 +7,13 @@
  * @property {string} on the field of answers that says whether it is on
  * @property {string} count the field of answers with its count
  * @property {string} [excludes] the name of the kind that it switches off
+ * @property {true} [projected] that queries read a copy of it, which can be behind the answers to changes: its truth is MySQL
  */
 
 export const kinds = /** @type {const} @satisfies {readonly Kind[]} */ ([
   { name: "like", on: "liked", count: "likes", excludes: "dislike" },
   { name: "dislike", on: "disliked", count: "dislikes", excludes: "like" },
-  { name: "collect", on: "collected", count: "collects" },
+  { name: "collect", on: "collected", count: "collects", projected: true },
 ]);
 
 /**

@@ -1,6 +1,6 @@
 import { inTime, sleep } from "./browser.js";
-import { based, options, session } from "./options.js";
-import { renewed, token } from "./token.js";
+import { based, changeUser, options, session } from "./options.js";
+import { renewed, subject, token } from "./token.js";
 
 /**
  * Why a request failed. `type` is that of RFC 9457, `retryAfter` in seconds. Without a `status` the network broke, or the
@@ -47,7 +47,11 @@ export async function request(method, path, body) {
   let used = nobody ? null : await token().catch(/** @type {any} */ (asVisitor));
   let answer = await send(used);
   if (answer.status == 401 && used) {
+    const before = subject(used);
     used = await renewed(used).catch(/** @type {any} */ (asVisitor));
+    const now = subject(used);
+    // Somebody else has signed in, as in another tab, and the page has not noticed.
+    if (changes && started == session && before && now && before != now) changeUser();
     answer = await send(used);
     if (answer.status == 401 && !changes) answer = await send(null);
   }
@@ -83,6 +87,9 @@ export const replaced = () => failed({ name: "UserChanged", title: "another user
  */
 export const inDoubt = ({ status = 500 }) => status >= 500;
 
+/** Whether the same request may succeed later. @param {Failure} failure */
+export const temporary = (failure) => failure.status == 429 || inDoubt(failure);
+
 /**
  * Waits until a failed request is worth sending again: as the service says, and longer each time. False, at once, where it is not.
  *
@@ -92,7 +99,7 @@ export const inDoubt = ({ status = 500 }) => status >= 500;
  */
 export async function again(failure, attempt, patience = 1) {
   const seconds = Math.max(failure.retryAfter || 0, 2 ** attempt / 2);
-  const worth = attempt < RETRIES * patience && seconds <= LONGEST_WAIT * patience && (failure.status == 429 || inDoubt(failure));
+  const worth = attempt < RETRIES * patience && seconds <= LONGEST_WAIT * patience && temporary(failure);
   // Never sooner, and not all at once: after an outage the clients must not come back in one moment.
   if (worth) await sleep(seconds * (1000 + Math.random() * 500));
   return worth;

@@ -6,6 +6,10 @@ import { configure, define } from "./index.js";
 export * from "./index.js";
 
 // `document.currentScript` is null in a module.
-const tag = [...document.scripts].find(({ src }) => src == import.meta.url);
+const tag =
+  [...document.scripts].find(({ src }) => src == import.meta.url) ??
+  // The server has redirected the tag's address.
+  /** @type {HTMLScriptElement | null} */ (document.querySelector("script[type=module][data-base]"));
+if (!tag) console.error(`${import.meta.url}: no script tag with data-base`);
 define(tag?.dataset);
 configure(/** @type {any} */ ({ ...tag?.dataset }));

@@ -4,6 +4,10 @@ import { again, inDoubt, replaced, request } from "./request.js";
 
 /** Ms. For so long a request whose answer was lost may still arrive; another change must not overtake it. */
 const STRAY = 2000;
+/** Ms. For so long a query may not know yet what MySQL has confirmed: as a rule milliseconds, but more after an outage. */
+const BEHIND = 60_000;
+/** Ms. A browser may think for longer that it is offline, and be wrong. */
+const OFFLINE = 30_000;
 
 /**
  * One kind of one user and one article, shared by all that show it.
@@ -44,6 +48,10 @@ export function createGroup(article, group, changed) {
   let doubted;
   /** Up to when a query may have been answered without the last change. */
   let settled = 0;
+  /** Up to when the answer to the last change is believed more than a query that differs. */
+  let believed = 0;
+  /** Whether an answer to a query was left out since the run began. */
+  let missed = false;
   /** @type {Promise<void> | undefined} */
   let running;
 
@@ -77,16 +85,21 @@ export function createGroup(article, group, changed) {
         try {
           learn(kind, await request(put ? "PUT" : "DELETE", `${article.path}/${kind.name}`));
           settled = performance.now();
+          believed = kind.projected ? settled + BEHIND : 0;
           attempt = 0;
         } catch (error) {
           const failure = /** @type {import("./request.js").Failure} */ (error);
           if (inDoubt(failure)) {
             doubted = { kind, put };
             settled = performance.now() + STRAY;
+            believed = 0;
           }
           // Only now: a browser may think that it is offline, and be wrong.
           if (!failure.status && !navigator.onLine) {
-            await new Promise((back) => addEventListener("online", back, { once: true }));
+            await new Promise((back) => {
+              addEventListener("online", back, { once: true });
+              setTimeout(back, OFFLINE);
+            });
             continue;
           }
           if (!(await again(failure, attempt++))) throw failure;
@@ -94,7 +107,8 @@ export function createGroup(article, group, changed) {
       }
     } finally {
       running = want = undefined;
-      changed(doubted ? STRAY + 1 : 0);
+      changed(doubted ? STRAY + 1 : +missed);
+      missed = false;
     }
   };
 
@@ -114,7 +128,8 @@ export function createGroup(article, group, changed) {
         return !!running && own == running;
       },
       set(intent) {
-        want = intent ? kind : this.pressed ? null : (shown() ?? null);
+        // Without `this`: a page may keep the function alone.
+        want = intent ? kind : shown() == kind ? null : (shown() ?? null);
         last = kind;
         own = running ??= run();
         changed();
@@ -128,10 +143,16 @@ export function createGroup(article, group, changed) {
   for (const kind of group) article[kind.name] = toggle(kind);
 
   return (item, asked) => {
-    // One that a change has overtaken says nothing, nor one that is behind a change.
-    if (running || asked <= settled || (item.stale && settled)) return;
+    // One that a change has overtaken says nothing: it is asked again, now or after the change. After a doubt it will be anyway.
+    if (running) missed = true;
+    else if (asked <= settled && !doubted) changed(1);
+    if (running || asked <= settled) return;
+    const found = group.find((kind) => item[kind.on]) ?? null;
+    // Nor does one that is behind a change.
+    if ((item.stale && settled) || (found != on && asked < believed)) return;
+    believed = 0;
     doubted = undefined;
-    on = group.find((kind) => item[kind.on]) ?? null;
+    on = found;
     for (const { count } of group) counts[count] = item[count];
   };
 }

@@ -1,4 +1,4 @@
-import { article, articles, changed } from "./article.js";
+import { article, articles, changed, learnCounters } from "./article.js";
 import { emit, listen } from "./browser.js";
 import { based, onConfigure, options } from "./options.js";
 import { again, request } from "./request.js";
@@ -119,7 +119,7 @@ function show(shown) {
       const viewed = await request("POST", `${shown.path}/views`, body);
       if (view != own) return;
       answer = viewed;
-      Object.assign(shown.counters, answer);
+      learnCounters(shown, answer);
       changed(shown);
     } catch (error) {
       const failure = /** @type {any} */ (error);
@@ -135,10 +135,11 @@ function show(shown) {
     answer = since = undefined;
     for (let attempt = 0; ; )
       try {
-        const { reads, counted } = await request("POST", `${shown.path}/reads`, own);
+        const answer = await request("POST", `${shown.path}/reads`, own);
         if (pending == own) pending = undefined;
-        shown.counters.reads = reads;
+        learnCounters(shown, answer);
         changed(shown);
+        const { reads, counted } = answer;
         const [place] = places;
         return emit(place?.element, "interaction-read", { article: shown.id, reads, counted });
       } catch (failure) {

@@ -1,11 +1,13 @@
-import { article, articles, changed, onAsk } from "./article.js";
+import { article, articles, changed, learnCounters, onAsk } from "./article.js";
 import { listen, sleep } from "./browser.js";
 import { kinds } from "./kinds.js";
 import { onConfigure, options, session } from "./options.js";
-import { again, request } from "./request.js";
+import { again, temporary, request } from "./request.js";
 
 /** Ids that a query takes. */
 const BATCH = 100;
+/** Characters of ids in its URL. Many a server or gateway refuses a URL of more than 8,000. */
+const LONGEST = 4000;
 /** Ms. What appears together is asked for together. */
 const GATHER = 50;
 /** Refreshes of a page that nobody touches, each after twice the time of the one before. Then it waits for a touch. */
@@ -68,25 +70,38 @@ async function ask() {
     const user = session;
     const asked = performance.now();
     const ids = [...wanted].slice(0, BATCH);
+    while (encoded(ids).length > LONGEST) ids.pop();
     for (const id of ids) wanted.delete(id);
     try {
-      const { items } = await request("GET", `interactions?article_ids=${ids.map(encodeURIComponent)}`);
+      const { items } = await request("GET", `interactions?article_ids=${encoded(ids)}`);
       attempt = 0;
       // An answer to the user before says nothing of this one, for whom all is wanted again.
       for (const item of user == session ? items : []) take(item, asked);
     } catch (error) {
-      if (await again(/** @type {any} */ (error), attempt++)) for (const id of ids) wanted.add(id);
-      // Later ones would fail too: they wait for the next refresh.
-      else wanted.clear();
+      const failure = /** @type {any} */ (error);
+      if (await again(failure, attempt++)) for (const id of ids) wanted.add(id);
+      else {
+        attempt = 0;
+        if (temporary(failure)) {
+          // Later ones would fail too.
+          ids.push(...wanted);
+          wanted.clear();
+        }
+        // They wait for the next refresh, or for another element that shows them.
+        for (const id of ids) article(id).asked = -Infinity;
+      }
     }
   }
   asking = false;
 }
 
+/** @param {string[]} ids */
+const encoded = (ids) => ids.map(encodeURIComponent).join();
+
 /** @param {any} item @param {number} asked */
 function take(item, asked) {
   const known = article(item.article_id);
-  known.counters = item;
+  learnCounters(known, item);
   known.signedIn = item[kinds[0].on] != null;
   for (const take of known.groups) take(item, asked);
   changed(known);

@@ -38,17 +38,36 @@ test("a page that is configured late has asked nobody else before", async () => 
   assert.deepEqual(new Set(requests.map((request) => new URL(request.url()).origin)), new Set([service()]));
 });
 
-test("a browser without constructed style sheets, such as Safari before 16.4, has the elements and their style", async () => {
-  const article = untouched();
-  const { page } = await own(`<reaction-button article=${article}></reaction-button>`, {
-    before: (page) =>
-      page.addInitScript(() => {
-        window.CSSStyleSheet = /** @type {any} */ (function () { throw new TypeError("Illegal constructor"); });
-      }),
+/** A browser without constructed style sheets, such as Safari before 16.4. @param {import("playwright-core").Page} page */
+const withoutSheets = (page) =>
+  page.addInitScript(() => {
+    window.CSSStyleSheet = /** @type {any} */ (function () { throw new TypeError("Illegal constructor"); });
   });
+
+test("a browser without constructed style sheets has the elements and their style", async () => {
+  const article = untouched();
+  const { page } = await own(`<reaction-button article=${article}></reaction-button>`, { before: withoutSheets });
   await button(page).click();
   await eventually(() => rows(article).length, 1);
   assert.equal(await button(page).evaluate((one) => getComputedStyle(one).cursor), "pointer");
+});
+
+test("where the page forbids the style of such a browser, an icon is small, in outline, and filled while it is on", async () => {
+  const policy = `default-src 'none'; script-src 'self'; connect-src ${service()}`;
+  const { page } = await own(`<reaction-button article=${untouched()}></reaction-button>`, {
+    before: withoutSheets,
+    headers: { "Content-Security-Policy": policy },
+  });
+  const look = () =>
+    button(page).evaluate((one) => {
+      const icon = /** @type {SVGElement} */ (one.querySelector("svg"));
+      const styled = getComputedStyle(one).cursor == "pointer";
+      return [styled, icon.getBoundingClientRect().width < 40, getComputedStyle(icon).fill == "none"];
+    });
+  await eventually(() => state(button(page)), ["false", "0"]);
+  assert.deepEqual(await look(), [false, true, true]);
+  await button(page).click();
+  assert.deepEqual(await look(), [false, true, false]);
 });
 
 test("a click on a button in a link does not follow the link", async () => {

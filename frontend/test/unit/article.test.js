@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { answer, clear, connect, happens, hide, item, log, pass, sent } from "./world.js";
 import { kinds } from "../../src/kinds.js";
@@ -66,6 +67,23 @@ test("every kind has a toggle, which shows what the service says of it", async (
   }
 });
 
+test("the kinds of which queries read a copy are those whose truth is MySQL", () => {
+  const table = readFileSync(new URL("../../../contract/src/kind.rs", import.meta.url), "utf8");
+  const rows = [...table.matchAll(/name: "(\w+)".*\s+truth: Truth::(\w+)/g)].map(([, name, truth]) => [name, truth == "Mysql"]);
+  assert.deepEqual(rows, kinds.map((kind) => [kind.name, "projected" in kind]));
+});
+
+test("the counters are numbers, and never go back: a lower one is older", async () => {
+  await shown();
+  assert.deepEqual(article(id).counters, { pv: 0, uv: 0, reads: 5 });
+  for (const values of [{ pv: 9, uv: 4, reads: 6 }, { pv: 8, uv: 3, reads: 5 }]) {
+    refresh();
+    await pass(SOON);
+    await answer(`GET =${id}`, 200, items([id], values));
+    assert.deepEqual(article(id).counters, { pv: 9, uv: 4, reads: 6 });
+  }
+});
+
 test("what is no id is refused here, not by a query that many share", () => {
   for (const id of ["", "4 2", "a/b", "a,b", "é", "a%20b", "#1", "a".repeat(129)])
     assert.throws(() => article(id), RangeError, id);
@@ -89,6 +107,20 @@ test("all that is on a page is asked for at once, by hundreds, and each id once"
   await answer("GET article_ids=3100", 200, items(["3100"]));
   assert.equal(log.length, 2);
   assert.equal(article("3100").like.count, 0);
+});
+
+test("a query is not longer than gateways allow", async () => {
+  const ids = Array.from({ length: 100 }, (_, index) => `${index}|`.padEnd(128, "x"));
+  ids.forEach(watched);
+  await pass(SOON);
+  for (const left = new Set(ids); left.size; await pass(SOON)) {
+    const [{ path }] = sent;
+    assert.ok(path.length < 4100, `${path.length}`);
+    const asked = new URLSearchParams(path.split("?")[1]).get("article_ids")?.split(",") ?? [];
+    await answer("GET ", 200, items(asked));
+    for (const id of asked) assert.ok(left.delete(id));
+  }
+  assert.deepEqual([log.length, sent.length], [4, 0]);
 });
 
 test("what leaves the page and comes back is not asked for again so soon", async () => {
@@ -179,6 +211,30 @@ test("a query that fails is repeated as the service says, then with the next ref
   assert.equal(sent.length, 0);
   await pass(1 + SOON);
   await answer(`GET =${id}`, 200, items([id]));
+});
+
+test("what a refused query has asked for is left out, and what waits is asked for", async () => {
+  const ids = Array.from({ length: 101 }, () => `${next++}`);
+  ids.forEach(watched);
+  await pass(SOON);
+  await answer("GET ", 404);
+  await pass(SOON);
+  await answer(`GET =${ids[100]}`, 200, items([ids[100]]));
+  assert.equal(article(ids[100]).counters.reads, 5);
+});
+
+test("what was not asked because the service is down is asked when another element shows it", async () => {
+  watched(id);
+  await pass(SOON);
+  const other = `${next++}`;
+  watched(other);
+  await answer(`GET =${id}`, 503, {}, { "Retry-After": "60" });
+  await pass(1000);
+  assert.equal(sent.length, 0, "it is down for the other, too");
+  for (const one of [id, other]) watched(one);
+  await pass(SOON);
+  await answer(`GET =${id},${other}`, 200, items([id, other]));
+  assert.equal(article(other).counters.reads, 5);
 });
 
 test("an answer to the user before says nothing to the next, who is asked for at once", async () => {

@@ -147,6 +147,19 @@ test("on and off again before the first is sent sends what holds; off and on mea
   assert.deepEqual(log, [`PUT /v1/articles/${id}/like`]);
 });
 
+test("a page may keep the function alone, or a copy of a toggle", async () => {
+  // As the hook for React copies it.
+  const before = { ...like() };
+  press(true);
+  await answer("PUT like", 200, liked(true, 1));
+  assert.equal(before.pressed, false);
+  press(false, before);
+  await answer("DELETE like", 200, liked(false, 0));
+  const { set } = like();
+  await set(false);
+  assert.deepEqual([like().pressed, log.length], [false, 2]);
+});
+
 test("the last intent wins, one request at a time", async () => {
   const end = press(true);
   await settle();
@@ -273,6 +286,92 @@ test("an old answer is believed less than the answer to one's own like", async (
   assert.deepEqual([like().pressed, like().count], [true, 9]);
 });
 
+for (const when of ["while a click is under way", "after a click that it does not know of"])
+  test(`an answer that comes ${when} is not shown, and asked for again`, async () => {
+    await watched();
+    press(true);
+    await settle();
+    if (when.startsWith("after")) await answer("PUT like", 200, liked(true, 4));
+    await answer(`GET ${id}`, 200, item({ likes: 3, dislikes: 2 }));
+    assert.deepEqual([like().pressed, article(id).dislike.count], [true, null]);
+    if (when.startsWith("while")) await answer("PUT like", 200, liked(true, 4));
+    await pass(51);
+    await answer(`GET ${id}`, 200, item({ liked: true, likes: 4, dislikes: 2 }));
+    assert.deepEqual([like().pressed, like().count, article(id).dislike.count], [true, 4, 2]);
+    press(false);
+    await answer("DELETE like", 200, liked(false, 3));
+    await pass(60_000);
+    assert.equal(log.length, 4, "once");
+  });
+
+test("an old answer that comes after a click is not asked for again and again", async () => {
+  await watched();
+  press(true);
+  await answer("PUT like", 200, liked(true, 4));
+  for (let time = 0; time < 2; time++) {
+    await answer(`GET ${id}`, 200, item({ likes: 3, stale: true }));
+    await pass(51);
+  }
+  await pass(60_000);
+  assert.equal(log.length, 3);
+});
+
+for (const kind of kinds) {
+  /** It is on, and four have it on: so the service has answered a click. */
+  const begin = async () => {
+    press(true, article(id)[kind.name]);
+    await answer(`PUT ${kind.name}`, 200, done(kind, true, 4));
+    unwatch = watch(id, () => {});
+    await pass(50);
+  };
+  /** What is shown once a query has said so. @param {boolean} on @param {number} count */
+  const queried = async (on, count) => {
+    await answer(`GET ${id}`, 200, item({ [kind.on]: on, [kind.count]: count }));
+    return shown(kind);
+  };
+  const again = async () => {
+    refresh();
+    await pass(50);
+  };
+
+  if (!("projected" in kind)) {
+    test(`${kind.name}: a query says what holds, also of a change just made elsewhere`, async () => {
+      await begin();
+      assert.deepEqual(await queried(false, 3), [false, 3]);
+    });
+    continue;
+  }
+
+  test(`${kind.name}: for a minute, the answer to a change is believed more than a query that is behind`, async () => {
+    await begin();
+    assert.deepEqual(await queried(false, 3), [true, 4]);
+    await pass(59_850);
+    await again();
+    assert.deepEqual(await queried(false, 3), [true, 4]);
+    await pass(100);
+    await again();
+    assert.deepEqual(await queried(false, 3), [false, 3]);
+  });
+
+  test(`${kind.name}: as soon as a query has known of the change, queries are believed`, async () => {
+    await begin();
+    assert.deepEqual(await queried(true, 5), [true, 5]);
+    await again();
+    assert.deepEqual(await queried(false, 3), [false, 3]);
+  });
+
+  test(`${kind.name}: so are they after a change of which nobody knows whether it arrived`, async () => {
+    await begin();
+    assert.deepEqual(await queried(false, 3), [true, 4]);
+    press(false, article(id)[kind.name]);
+    for (const ms of [500, 1000, 2000, 2001 + 50]) {
+      await answer(`DELETE ${kind.name}`, 0);
+      await pass(ms);
+    }
+    assert.deepEqual(await queried(false, 3), [false, 3]);
+  });
+}
+
 test("a visitor's click is not sent", async () => {
   user = null;
   const end = press(true);
@@ -287,6 +386,46 @@ test("a refused token is asked for again, once", async () => {
   assert.deepEqual(asked.slice(-2), [false, true]);
   await answer("PUT like", 401, problem("token-invalid"));
   assert.deepEqual([end.state, end.error?.status, like().pressed], ["failed", 401, false]);
+});
+
+/** A JSON Web Token of that user. @param {string} sub @param {number} exp */
+const jwt = (sub, exp) => `e30.${Buffer.from(JSON.stringify({ sub, exp })).toString("base64url")}.s`;
+// Signs of which base64 makes "+" and "/".
+const [ada, ben] = ["ada|?>~?ü", "ben|?>~?ü"];
+
+test("a click that is refused is not repeated with the token of another user, who is then asked for", async () => {
+  user = jwt(ada, 1);
+  await watched();
+  await answer(`GET ${id}`, 200, item({}));
+  const before = like();
+  const end = press(true);
+  await settle();
+  user = jwt(ben, 2);
+  await answer("PUT like", 401, problem("token-invalid"));
+  await pass(500);
+  assert.deepEqual(underWay(id), []);
+  assert.deepEqual([end.state, end.error?.name, like() == before], ["failed", "UserChanged", false]);
+  assert.equal(await answer(`GET ${id}`, 200, item({ likes: 3 })), user);
+  assert.deepEqual([like().pressed, like().count], [false, 3]);
+});
+
+test("a click that is refused is repeated with a new token of the same user", async () => {
+  user = jwt(ada, 1);
+  const end = press(true);
+  await settle();
+  user = jwt(ada, 2);
+  await answer("PUT like", 401, problem("token-invalid"));
+  assert.equal(await answer("PUT like", 200, liked(true, 1)), user);
+  assert.equal(end.state, "done");
+});
+
+test("a click that is refused fails if there is no new token, as where the user has signed out", async () => {
+  user = jwt(ada, 1);
+  const end = press(true);
+  await settle();
+  user = null;
+  await answer("PUT like", 401, problem("token-invalid"));
+  assert.deepEqual([end.state, end.error?.status, log.length], ["failed", 401, 1]);
 });
 
 test("what one user began is not sent with another's token, and not shown to them", async () => {
@@ -333,7 +472,7 @@ test("offline it is tried once, and the last intent is sent when the network is 
   await answer("PUT like", 0);
   press(false);
   press(true);
-  await pass(60_000);
+  await pass(29_999);
   assert.deepEqual([log.length, end.state, like().pressed], [1, "pending", true]);
   await connect(true);
   await answer("PUT like", 200, liked(true, 1));
@@ -345,6 +484,17 @@ test("a browser that is wrong about being offline does not matter", async () => 
   press(true);
   await answer("PUT like", 200, liked(true, 1));
   assert.deepEqual([like().pressed, like().busy], [true, false]);
+});
+
+test("nor does one that never says that it is back", async () => {
+  await connect(false);
+  const end = press(true);
+  await answer("PUT like", 0);
+  await pass(30_000);
+  await answer("PUT like", 0);
+  await pass(30_000);
+  await answer("PUT like", 200, liked(true, 1));
+  assert.equal(end.state, "done");
 });
 
 test("kinds that do not exclude each other go side by side", async () => {

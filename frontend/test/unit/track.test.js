@@ -123,7 +123,7 @@ test("the view's answer is shown without asking again", async () => {
   await shown();
   await viewed();
   await pass(1000);
-  assert.deepEqual([article(id).counters.pv, log.length], [1, 1]);
+  assert.deepEqual([article(id).counters, log.length], [{ pv: 1, uv: 1 }, 1]);
 });
 
 test("time in the background does not count, time before and after it does", async () => {

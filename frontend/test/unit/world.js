@@ -21,7 +21,7 @@ export const beacons = [];
 class IntersectionObserver {
   /** @param {(entries: object[]) => void} tell */
   constructor(tell) {
-    this.observe = () => tell([{ isIntersecting: true, intersectionRatio: 1 }]);
+    this.observe = () => tell([{ isIntersecting: true, intersectionRatio: 1, rootBounds: {} }]);
   }
   disconnect() {}
 }
@@ -44,6 +44,7 @@ const globals = {
   },
   clearTimeout: (/** @type {number} */ id) => timers.delete(id),
   addEventListener: page.addEventListener.bind(page),
+  removeEventListener: page.removeEventListener.bind(page),
   fetch: (/** @type {string} */ path, /** @type {any} */ { method, headers, body }) =>
     new Promise((resolve, reject) => {
       log.push(`${method} ${path}`);
