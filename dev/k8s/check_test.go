@@ -113,6 +113,11 @@ func environment(name, value string) func(objects) objects {
 	}
 }
 
+// expression is that of the first alert.
+func expression(text string) func(objects) objects {
+	return change("PrometheusRule", "interaction", func(o object) { o.in("spec", "groups", 0, "rules", 0)["expr"] = text })
+}
+
 func TestTheOverlaysAreWithoutFindings(t *testing.T) {
 	loaded := load(t)
 	for _, overlay := range overlays {

@@ -108,6 +108,57 @@ func TestTwoReleasesFitIntoANamespace(t *testing.T) {
 	}
 }
 
+// A dashboard shows one release. Grafana refuses a second one with the same uid.
+func TestADashboardIsOfOneRelease(t *testing.T) {
+	seen := map[string]bool{}
+	for _, one := range []struct{ name, namespace string }{{"blog", "site"}, {"shop", "site"}, {"blog", strings.Repeat("long", 10)}} {
+		all := release(t, one.name, "full", "--namespace", one.namespace)
+		text := all.get("ConfigMap", one.name+"-dashboard").text("data", "dashboard.json")
+		for _, field := range []string{"uid", "title"} {
+			found := first(`(?m)^ "`+field+`": "([^"]+)"`, text)
+			if found == "" || seen[found] {
+				t.Errorf("%s of %s in %s: %q", field, one.name, one.namespace, found)
+			}
+			seen[found] = true
+		}
+		queries, err := dashboardQueries(text)
+		if err != nil {
+			t.Errorf("%s in %s: %v", one.name, one.namespace, err)
+		}
+		for _, query := range queries {
+			for _, found := range regexp.MustCompile(`interaction_[a-z_]+.?[a-z_]*`).FindAllString(query.expression, -1) {
+				if !strings.HasSuffix(found, "{app_kubernetes_io_instance") {
+					t.Errorf("%s: %s", query.where, query.expression)
+				}
+			}
+		}
+	}
+}
+
+// k8s/README.md: the persister is upgraded first, and no command leaves a value behind that keeps later migrations from running.
+func TestTheCommandsOfAnUpgradeKeepTheOrder(t *testing.T) {
+	text, err := os.ReadFile("../../k8s/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := strings.ReplaceAll(between(string(text), "## Upgrade and roll back", "\n### "), "\\\n", "")
+	commands := regexp.MustCompile(`(?m)^helm upgrade .*$`).FindAllString(section, -1)
+	if len(commands) != 4 {
+		t.Fatalf("%q", commands)
+	}
+	for index, sets := range [][]string{{"persister.image=REGISTRY/persister:TAG", "components.image=REGISTRY/app:OLD"}, {"components.image=REGISTRY/app:TAG"},
+		{"--no-hooks", "components.image=REGISTRY/app:OLD"}, {"--no-hooks", "persister.image=REGISTRY/persister:OLD"}} {
+		for _, set := range sets {
+			if !strings.Contains(commands[index], set) {
+				t.Errorf("%s: no %s", commands[index], set)
+			}
+		}
+		if strings.Contains(commands[index], "migrate.enabled") {
+			t.Errorf("%s: --reset-then-reuse-values would keep this", commands[index])
+		}
+	}
+}
+
 // A changed setting must start new pods.
 func TestASettingIsARollout(t *testing.T) {
 	for _, example := range []string{"deployments", "shim"} {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 )
 
@@ -52,32 +53,102 @@ func TestASiteIsAMatterOfValues(t *testing.T) {
 			t.Errorf("on a Gateway that is there already: %v", found[0])
 		}
 	}
+	another := chart(t, "deployments", "--set", "gateway.mode=none", "--set", "gateway.peers[0].podSelector.matchLabels.app=proxy")
 	for _, kind := range []string{"HTTPRoute", "SecurityPolicy", "BackendTrafficPolicy"} {
-		if found := chart(t, "deployments", "--set", "gateway.mode=none", "--set", "gateway.peers[0].podSelector.matchLabels.app=proxy").ofKind(kind); len(found) > 0 {
+		if found := another.ofKind(kind); len(found) > 0 {
 			t.Errorf("with another proxy: %v", found[0])
 		}
+	}
+	rules := another.get("PrometheusRule", "blog-interaction")
+	if text := mustJSON(rules); strings.Contains(text, "envoy_") || len(rules.list("spec", "groups", 0, "rules")) < 20 {
+		t.Errorf("alerts with another proxy: %s", text)
+	}
+}
+
+// Where pods run, for all but those of SpinApps, which the operator makes.
+func TestEveryPodRunsWhereTheValuesSay(t *testing.T) {
+	for _, example := range []string{"deployments", "full"} {
+		all := chart(t, example, "--set", "scheduling.nodeSelector.pool=own", "--set", "scheduling.tolerations[0].key=own", "--set", "gateway.maxReplicas=4",
+			"--set", "gateway.minReplicas=4", "--set", "gateway.service.loadBalancerClass=own")
+		for _, pod := range newWorld(all, external{Any: true}, nil).pods {
+			if there := pod.spec.NodeSelector["pool"] == "own" && pod.spec.Tolerations[0].Key == "own"; !there && pod.of.kind() != "SpinApp" {
+				t.Errorf("%s: %v runs anywhere", example, pod)
+			}
+		}
+		envoy := object(all.get("EnvoyProxy", "blog-gateway").in("spec", "provider", "kubernetes"))
+		if envoy.text("envoyDeployment", "pod", "nodeSelector", "pool") != "own" || envoy.text("envoyService", "loadBalancerClass") != "own" ||
+			envoy.text("envoyService", "externalTrafficPolicy") != "Local" {
+			t.Errorf("%s: %s", example, mustJSON(envoy))
+		}
+		if envoy.number("envoyDeployment", "replicas") != 4 || envoy.at("envoyHpa") != nil {
+			t.Errorf("%s: four Envoys, and no HPA: %s", example, mustJSON(envoy))
+		}
+	}
+}
+
+// A table of a billion rows takes longer than the defaults.
+func TestJobsHaveTheTimeThatTheValuesSay(t *testing.T) {
+	all := chart(t, "full")
+	if seconds := all.get("Job", "blog-migrate").number("spec", "activeDeadlineSeconds"); seconds != 14400 {
+		t.Errorf("the migration ends after %d s", seconds)
+	}
+	comparison := all.get("CronJob", "blog-reconcile-all")
+	if comparison.text("spec", "schedule") != "23 1 * * 6" || comparison.number("spec", "jobTemplate", "spec", "activeDeadlineSeconds") != 36000 {
+		t.Errorf("%s", mustJSON(comparison))
+	}
+}
+
+// A CronJob's name has at most 52 characters, and what is too long must fail before the migration runs.
+func TestALongReleaseNameIsRefused(t *testing.T) {
+	values := "../../k8s/examples/values/deployments.yaml"
+	for _, job := range release(t, strings.Repeat("a", 35), "deployments").ofKind("CronJob") {
+		if len(job.name()) > 52 {
+			t.Errorf("%v", job)
+		}
+	}
+	if _, err := template("../..", strings.Repeat("a", 36), values); err == nil {
+		t.Error("36 characters are not refused")
 	}
 }
 
 // What Envoy takes for the client's address: that of the connection, until other proxies are in front.
 func TestEnvoyCountsByAnAddressThatNoClientChooses(t *testing.T) {
-	for hops, wanted := range map[string]string{"0": "<nil>", "1": "<nil>", "2": "map[xForwardedFor:map[numTrustedHops:1]]"} {
-		policy := chart(t, "deployments", "--set-string", "components.settings.trusted_proxy_hops="+hops).get("ClientTrafficPolicy", "blog-gateway")
-		if found := fmt.Sprint(policy.at("spec", "clientIPDetection")); found != wanted {
-			t.Errorf("%s proxies: %s", hops, found)
+	for _, one := range []struct{ hops, header, wanted string }{
+		{"0", "X-Forwarded-For", "<nil>"},
+		{"1", "X-Forwarded-For", "<nil>"},
+		{"2", "X-Forwarded-For", "map[xForwardedFor:map[numTrustedHops:1]]"},
+		{"2", "Forwarded", "map[xForwardedFor:map[numTrustedHops:1]]"},
+		{"1", "CF-Connecting-IP", "map[customHeader:map[name:CF-Connecting-IP]]"},
+		{"2", "X-Real-IP", "map[customHeader:map[name:X-Real-IP]]"},
+		// Envoy writes this one itself.
+		{"1", "X-Envoy-External-Address", "<nil>"},
+	} {
+		set := "components.settings.trusted_proxy_hops=" + one.hops + ",components.settings.client_address_header=" + one.header
+		policy := chart(t, "deployments", "--set-string", set).get("ClientTrafficPolicy", "blog-gateway")
+		if found := fmt.Sprint(policy.at("spec", "clientIPDetection")); found != one.wanted {
+			t.Errorf("%s proxies, %s: %s", one.hops, one.header, found)
+		}
+		if removed := policy.texts("spec", "headers", "earlyRequestHeaders", "remove"); slices.Contains(removed, strings.ToLower(one.header)) {
+			t.Errorf("%s is removed", one.header)
 		}
 	}
 }
 
 // The policies allow every port that the values name, and the migration has a policy of its own.
 func TestThePoliciesFollowTheAddresses(t *testing.T) {
-	all := chart(t, "deployments", "--set", `kafka.brokers=a:9092\,b:9093`, "--set", "components.settings.jwt_keys_address=https://issuer.example.com:8443")
-	for policy, ports := range map[string][]string{"blog-persister": {"9092", "9093"}, "blog-migrate": {"9092", "9093", "3306", "6380"}, "blog-toggle": {"8443"}} {
+	all := chart(t, "deployments", "--set", `kafka.brokers=a:9092\,b:9093`, "--set", "kafka.ports={14001}",
+		"--set", "components.settings.jwt_keys_address=https://issuer.example.com:8443", "--set", "keda.peers[0].namespaceSelector.matchLabels.name=autoscaling")
+	for policy, ports := range map[string][]string{
+		"blog-persister": {"9092", "9093", "14001"}, "blog-migrate": {"9092", "9093", "14001", "3306", "6380"}, "blog-toggle": {"8443"},
+	} {
 		for _, port := range ports {
 			if found := mustJSON(all.get("NetworkPolicy", policy)); !strings.Contains(found, `"port":`+port) {
 				t.Errorf("%s does not reach port %s: %s", policy, port, found)
 			}
 		}
+	}
+	if found := mustJSON(all.get("NetworkPolicy", "blog-metrics-to-keda")); !strings.Contains(found, `"name":"autoscaling"`) || strings.Contains(found, `"keda"`) {
+		t.Errorf("KEDA is elsewhere: %s", found)
 	}
 	job := chart(t, "deployments", "--set", "persister.migrate.enabled=false").ofKind("Job")
 	if len(job) > 0 {
@@ -91,6 +162,7 @@ func TestMistakesInValuesAreRefused(t *testing.T) {
 		"components.kind=SpinApps", "components.image=app", "components.settings.redis_url=redis://x", "components.settings.cookie_secure=true",
 		"components.toggle.minReplicas=0", "components.togle.minReplicas=2", "persister.environment.KAFKA=x", "persister.image=persister:latest version",
 		"gateway.mode=shared", "gateway.mode=none", "gateway.hostname=", "kafka.mechanism=PLAINTEXT", "namePrefix=Blog-", "monitoring.runbook=docs/operations.md",
+		"components.settings.jwt_keys_address=", "gateway.minReplicas=12", "scheduling.nodeName=x", "kafka.ports[0]=70000", "keda.peers=null", "monitoring.peers=null",
 		"components.settings.toggle_user_limits=x", "components.otelEndpoint=http://otel:4318", "persister.environment.INTERACTION_REDIS_URL=x",
 	} {
 		if _, err := template("../..", "blog", "../../k8s/examples/values/deployments.yaml", "--set", set); err == nil {
@@ -135,6 +207,19 @@ func TestTheExamplesForArgoAndFluxAreRight(t *testing.T) {
 			t.Fatal(err)
 		}
 		findings = append(findings, check(rendered, external{Any: true}, loaded.schemas, loaded.repository)...)
+		// KEDA sets the replicas of its targets, and whoever applies the chart those of all others.
+		ignored := labels.Nothing()
+		for _, rule := range all[len(all)-1].list("spec", "driftDetection", "ignore") {
+			if ignored, err = labels.Parse(rule.text("target", "labelSelector")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, one := range rendered.ofKind("Deployment") {
+			scaled := rendered.find("ScaledObject", one.namespace(), one.name()) != nil
+			if ignored.Matches(setOf(one)) != scaled && example.file == "flux" || one.at("spec", "replicas") != nil == scaled {
+				t.Errorf("%s: who sets the replicas of %v?", example.file, one)
+			}
+		}
 		if len(findings) > 0 {
 			t.Errorf("%s: %s", example.file, strings.Join(findings, "\n"))
 		}

@@ -19,6 +19,7 @@ var foreignMetrics = map[string]string{
 	"envoy_cluster_upstream_rq_time_count":                 "Envoy",
 	"envoy_http_local_rate_limit_rate_limited":             "Envoy",
 	"envoy_cluster_ratelimit_over_limit":                   "Envoy",
+	"envoy_cluster_membership_healthy":                     "Envoy",
 	"kube_job_failed":                                      "kube-state-metrics",
 	"kube_deployment_status_replicas_ready":                "kube-state-metrics",
 	"kube_horizontalpodautoscaler_status_desired_replicas": "kube-state-metrics",
@@ -39,15 +40,33 @@ func checkMetrics(w *world) []string {
 			}
 		}
 	}
-	panels, err := dashboardQueries(w.repository.dashboard)
-	if err != nil {
-		findings = append(findings, refuse("dashboard", "%v", err))
+	var panels []query
+	for _, one := range w.objects.ofKind("ConfigMap") {
+		if one.textMap("metadata", "labels")["grafana_dashboard"] != "" {
+			found, err := dashboardQueries(one.text("data", "dashboard.json"))
+			if err != nil {
+				findings = append(findings, refuse(one, "%v", err))
+			}
+			panels = append(panels, found...)
+		}
 	}
 	for _, one := range append(queries, panels...) {
 		for _, metric := range metricsOf(one.expression) {
 			if err := w.exported(metric); err != nil {
 				findings = append(findings, refuse(one.where, "%v", err))
 			}
+		}
+		// A metric's own label of this name is stored under another.
+		if label := first(`[({,]\s*(job|instance)\s*[),=!]`, one.expression); label != "" {
+			findings = append(findings, refuse(one.where, "asks for %s, by which Prometheus names what it scrapes", label))
+		}
+		// Prometheus 3 writes the bounds of buckets with a point, Prometheus 2 as they come.
+		if bound := first(`\ble="(\d+)"`, one.expression); bound != "" {
+			findings = append(findings, refuse(one.where, "Prometheus 3 has no bucket le=%q, but %s.0", bound, bound))
+		}
+		// A route's name is whole, so that no route of another release counts.
+		if routes := first(`envoy_cluster_name=~"([^"]*)"`, one.expression); routes != "" && !strings.HasSuffix(routes, "(toggle|read|queries)/.*") {
+			findings = append(findings, refuse(one.where, "counts other routes than ours: %s", routes))
 		}
 	}
 	findings = append(findings, w.checkRows(rules)...)
@@ -91,6 +110,12 @@ func (w *world) checkRows(rules []object) []string {
 			findings = append(findings, refuse(rule.text("alert"), "has no runbook_url"))
 		} else if !w.repository.anchors[anchor] {
 			findings = append(findings, refuse(rule.text("alert"), "the runbook has no heading %s", anchor))
+		}
+		named := slices.ContainsFunc(w.repository.alerts, func(row alertRow) bool {
+			return row.anchor == anchor && slices.Contains(row.names, rule.text("alert"))
+		})
+		if !named {
+			findings = append(findings, refuse(rule.text("alert"), "no row of the runbook that leads to #%s names it", anchor))
 		}
 	}
 	return findings
@@ -136,9 +161,10 @@ func metricsIn(queries []query) []string {
 	return all
 }
 
-// dashboardQueries are those of every panel.
+// dashboardQueries are those of every panel. Grafana refuses a long uid.
 func dashboardQueries(text string) ([]query, error) {
 	var dashboard struct {
+		UID    string
 		Panels []struct {
 			Title   string
 			Targets []struct{ Expr string }
@@ -146,6 +172,9 @@ func dashboardQueries(text string) ([]query, error) {
 	}
 	if err := json.Unmarshal([]byte(text), &dashboard); err != nil {
 		return nil, err
+	}
+	if length := len(dashboard.UID); length == 0 || length > 40 {
+		return nil, fmt.Errorf("a uid of %d characters", length)
 	}
 	var all []query
 	for _, panel := range dashboard.Panels {

@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // Each mistake is one that was made somewhere, and each must be found by the words that lead to it.
 var mistakes = []struct {
 	name    string
@@ -180,6 +182,32 @@ var mistakes = []struct {
 	{"an alert that leads nowhere", "dev", change("PrometheusRule", "interaction", func(o object) {
 		o.in("spec", "groups", 0, "rules", 0, "annotations")["runbook_url"] = "https://docs.example.com/operations.html#nowhere"
 	}), "the runbook has no heading nowhere"},
+	{"an alert that the runbook does not name", "dev", change("PrometheusRule", "interaction", func(o object) {
+		o.in("spec", "groups", 0, "rules", 0)["alert"] = "InteractionRedisGone"
+	}), "no row of the runbook that leads to #redis-is-down-or-lost names it"},
+	{"a label that Prometheus has itself", "dev", expression(`sum by (job) (interaction_job_interruptions_total)`), "asks for job"},
+	{"a bucket as Prometheus 2 stores it", "dev", expression(`envoy_cluster_upstream_rq_time_bucket{le="250"}`), `has no bucket le="250"`},
+	{"answers of another release", "dev", expression(`envoy_cluster_upstream_rq{envoy_cluster_name=~"httproute/interaction-spin/.*"}`),
+		"counts other routes than ours"},
+	{"a dashboard that Grafana refuses", "dev", change("ConfigMap", "dashboard", func(o object) {
+		o.in("data")["dashboard.json"] = `{"uid": "` + strings.Repeat("a", 41) + `"}`
+	}), "a uid of 41 characters"},
+	{"a Secret that changes under running pods", "prod", change("Deployment", "warm", func(o object) {
+		delete(o.in("metadata", "annotations"), "reloader.stakater.com/auto")
+	}), "Deployment interaction/warm: a change of Secret persister would not restart it"},
+	{"keys that change under running components", "prod", change("SpinApp", "toggle", func(o object) {
+		delete(o.in("spec"), "deploymentAnnotations")
+	}), "SpinApp interaction-spin/toggle: a change of Secret spin would not restart it"},
+	{"a volume that keeps its node", "prod", change("Deployment", "relay", func(o object) {
+		in := o.in("spec", "template", "spec")
+		in["volumes"] = append(in["volumes"].([]any), map[string]any{"name": "tmp", "emptyDir": map[string]any{}})
+	}), "its volume tmp keeps the cluster autoscaler from removing a node"},
+	{"a hook that Helm forgets", "prod", change("NetworkPolicy", "migrate", func(o object) {
+		o.in("metadata", "annotations")["helm.sh/hook-delete-policy"] = "before-hook-creation"
+	}), "is left after helm uninstall"},
+	{"a comparison whose alert stays", "prod", change("CronJob", "reconcile-all", func(o object) {
+		delete(o.in("spec", "jobTemplate", "spec"), "ttlSecondsAfterFinished")
+	}), "its failed Jobs stay"},
 	{"less time to end than it takes", "dev", change("Deployment", "consume", func(o object) {
 		o.in("spec", "template", "spec")["terminationGracePeriodSeconds"] = int64(5)
 	}), "is killed before it has ended"},

@@ -75,6 +75,8 @@ def load(seconds):
     counts = {}
     until = time.time() + seconds
     kinds = toggles()
+    # Without a limit no server has a share of it.
+    redis("CONFIG", "SET", "maxmemory", "4gb")
     clients = [threading.Thread(target=client, args=(seed, until, kinds, counts)) for seed in range(8)]
     for thread in clients:
         thread.start()

@@ -79,9 +79,20 @@ func checkPersister(w *world) []string {
 				refused("is killed before it has ended")
 			}
 		}
+		// The alert InteractionReconcileFailed lasts as long as a failed Job.
+		if pod.of.kind() == "CronJob" && pod.of.number("spec", "jobTemplate", "spec", "ttlSecondsAfterFinished") < 0 {
+			refused("its failed Jobs stay, and so does their alert")
+		}
 		// Helm and Argo CD run it before all else.
 		if hook := pod.of.textMap("metadata", "annotations")["helm.sh/hook"]; (pod.of.kind() == "Job") != (hook == "pre-install,pre-upgrade") {
 			refused("is hook %q", hook)
+		}
+	}
+	// Helm forgets what its hooks have made.
+	for _, one := range w.objects {
+		annotations := one.textMap("metadata", "annotations")
+		if annotations["helm.sh/hook"] != "" && annotations["helm.sh/hook-delete-policy"] != "before-hook-creation,hook-succeeded" {
+			findings = append(findings, refuse(one, "is left after helm uninstall"))
 		}
 	}
 	for _, job := range []string{"relay", "consume", "snapshot", "warm", "trends", "migrate"} {

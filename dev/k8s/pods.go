@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,19 @@ type pod struct {
 }
 
 func (p *pod) String() string { return p.of.String() }
+
+// restarts says whether Reloader restarts the pods when a Secret of theirs changes. No Job and no store needs that.
+func (p *pod) restarts() bool {
+	annotations := p.of.textMap("metadata", "annotations")
+	switch p.of.kind() {
+	case "SpinApp":
+		annotations = p.of.textMap("spec", "deploymentAnnotations")
+	case "Deployment":
+	default:
+		return true
+	}
+	return annotations["reloader.stakater.com/auto"] == "true"
+}
 
 // port is the number of a port by name or number, of any container; 0 where there is none.
 func (p *pod) port(named any) int64 {
@@ -183,6 +197,12 @@ func (w *world) checkPod(pod *pod) []string {
 			if pod.port(port) == 0 {
 				refused("its %s probe asks port %v, which it has not", kind, port)
 			}
+		}
+	}
+	for _, volume := range pod.spec.Volumes {
+		disposable := strings.Split(pod.meta.Annotations["cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"], ",")
+		if volume.EmptyDir != nil && pod.of.kind() == "Deployment" && !slices.Contains(disposable, volume.Name) {
+			refused("its volume %s keeps the cluster autoscaler from removing a node", volume.Name)
 		}
 	}
 	if class := pod.spec.PriorityClassName; class != "" && w.objects.find("PriorityClass", "", class) == nil {

@@ -134,6 +134,9 @@ func checkReferences(w *world) []string {
 	used := map[string]bool{}
 	for _, one := range w.references() {
 		used[one.kind+" "+one.namespace+"/"+one.name] = true
+		if pod, is := one.from.(*pod); is && one.kind == "Secret" && !pod.restarts() {
+			findings = append(findings, refuse(pod, "a change of Secret %s would not restart it", one.name))
+		}
 		if !w.has(one.kind, one.namespace, one.name, one.key) {
 			key := one.key
 			if key != "" {

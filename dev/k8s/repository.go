@@ -22,15 +22,13 @@ type repository struct {
 	commands    map[string]bool
 	// Metrics that it exports, by name: Counter, Gauge or Histogram.
 	metrics map[string]string
-	// Topic, consumer group and partitions, as the persister has them by itself.
-	topic, group string
-	partitions   int64
-	// The runbook's table of alerts: a row is the metrics that it names, and where it sends the reader.
+	// Topic and partitions, as the persister has them by itself, and the job of the group that consumes them.
+	topic, consume string
+	partitions     int64
+	// The runbook's table of alerts: a row is the metrics and alerts that it names, and where it sends the reader.
 	alerts []alertRow
 	// Headings of the runbook, as links name them.
 	anchors map[string]bool
-	// The text of the dashboard.
-	dashboard string
 	// The operations of docs/openapi.yaml, 42 in place of each parameter.
 	operations []request
 }
@@ -57,6 +55,7 @@ type alertRow struct {
 	text    string
 	metrics []string
 	anchor  string
+	names   []string
 }
 
 func readRepository(root string) (*repository, error) {
@@ -84,7 +83,6 @@ func readRepository(root string) (*repository, error) {
 		read.readPersister(rustIn(filepath.Join(root, "persister/src")))
 		read.readOperations(text("docs/openapi.yaml"))
 		read.readRunbook(text("docs/operations.md"))
-		read.dashboard = text("k8s/chart/files/dashboard.json")
 	}()
 	return read, err
 }
@@ -146,10 +144,15 @@ func (r *repository) readPersister(source string) {
 	}
 	r.topic = first(`env = "INTERACTION_TOPIC", [^)]*default_value = "([^"]+)"`, source)
 	fmt.Sscan(first(`env = "INTERACTION_TOPIC_PARTITIONS", default_value_t = (\d+)`, source), &r.partitions)
-	r.group = first(`const GROUP: &str = "([^"]+)"`, source)
-	if len(r.environment) < 10 || len(r.commands) < 8 || len(r.metrics) < 20 || r.topic == "" || r.group == "" || r.partitions == 0 {
+	r.consume = first(`const CONSUME: &str = "([^"]+)"`, source)
+	if len(r.environment) < 10 || len(r.commands) < 8 || len(r.metrics) < 20 || r.topic == "" || r.consume == "" || r.partitions == 0 {
 		panic("persister/src is not of the form that this program reads: see repository.go")
 	}
+}
+
+// The consumer group of a job, as the persister names it after its topic.
+func groupOf(topic, job string) string {
+	return strings.TrimSuffix(topic, ".events") + "." + job
 }
 
 func (r *repository) readRunbook(text string) {
@@ -167,6 +170,7 @@ func (r *repository) readRunbook(text string) {
 			text:    strings.TrimSpace(cells[1]),
 			metrics: regexp.MustCompile(`interaction_[a-z_]+`).FindAllString(cells[1], -1),
 			anchor:  first(`\(#([a-z-]+)\)`, cells[3]),
+			names:   regexp.MustCompile(`Interaction\w+`).FindAllString(line, -1),
 		})
 	}
 	if len(r.alerts) < 10 {

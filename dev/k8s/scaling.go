@@ -78,8 +78,8 @@ func (w *world) checkKafkaTrigger(one, trigger object, most int64) []string {
 	if set, err := strconv.ParseInt(environment["INTERACTION_TOPIC_PARTITIONS"], 10, 64); err == nil {
 		partitions = set
 	}
-	if metadata["topic"] != topic || metadata["consumerGroup"] != w.repository.group {
-		refused("asks for topic %s and group %s; the persister's are %s and %s", metadata["topic"], metadata["consumerGroup"], topic, w.repository.group)
+	if group := groupOf(topic, w.repository.consume); metadata["topic"] != topic || metadata["consumerGroup"] != group {
+		refused("asks for topic %s and group %s; the persister's are %s and %s", metadata["topic"], metadata["consumerGroup"], topic, group)
 	}
 	if metadata["bootstrapServers"] != environment["INTERACTION_KAFKA_BROKERS"] {
 		refused("asks brokers %s and not the persister's", metadata["bootstrapServers"])

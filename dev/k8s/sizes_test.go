@@ -56,7 +56,7 @@ func TestTheSizesAreThoseOfTheDocuments(t *testing.T) {
 			}
 		}
 	}
-	for _, bound := range []string{"least", "most"} {
+	for bound, field := range map[string]string{"least": "min", "most": "max"} {
 		var cores, memory float64
 		for _, pod := range world.pods {
 			if pod.of.kind() != "Deployment" {
@@ -64,17 +64,17 @@ func TestTheSizesAreThoseOfTheDocuments(t *testing.T) {
 			}
 			count := pod.of.number("spec", "replicas")
 			if scaler := all.find("ScaledObject", pod.namespace, pod.of.name()); scaler != nil {
-				count = scaler.number("spec", map[string]string{"least": "minReplicaCount", "most": "maxReplicaCount"}[bound])
+				count = scaler.number("spec", field+"ReplicaCount")
 			}
 			each, gibibytes := requested(pod)
 			cores, memory = cores+float64(count)*each, memory+float64(count)*gibibytes
 		}
-		envoy := all.get("EnvoyProxy", "blog-gateway").in("spec", "provider", "kubernetes", "envoyDeployment")
-		requests := object(envoy).textMap("container", "resources", "requests")
-		replicas := float64(object(envoy).number("replicas"))
+		envoy := object(all.get("EnvoyProxy", "blog-gateway").in("spec", "provider", "kubernetes"))
+		requests := envoy.textMap("envoyDeployment", "container", "resources", "requests")
+		replicas := float64(envoy.number("envoyHpa", field+"Replicas"))
 		cpu, bytes := resource.MustParse(requests["cpu"]), resource.MustParse(requests["memory"])
 		cores, memory = cores+replicas*cpu.AsApproximateFloat64(), memory+replicas*bytes.AsApproximateFloat64()/(1<<30)
-		if wanted := fmt.Sprintf("| the %s, with two Envoys | %.1f | %.1f GiB |", bound, cores, memory); !strings.Contains(section, wanted) {
+		if wanted := fmt.Sprintf("| the %s, with %v Envoys | %.1f | %.1f GiB |", bound, replicas, cores, memory); !strings.Contains(section, wanted) {
 			t.Errorf("docs/scaling.md should say: %s", wanted)
 		}
 	}

@@ -2,37 +2,24 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"sigs.k8s.io/yaml"
 )
 
 // k8s/examples/strimzi.yaml is in no overlay: what it says of the persister must hold all the same.
 func TestTheExampleOfKafkaIsOfThePersister(t *testing.T) {
 	loaded := load(t)
-	text, err := os.ReadFile("../../k8s/examples/strimzi.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all objects
-	for _, document := range strings.Split("\n"+string(text), "\n---") {
-		var one object
-		if err := yaml.UnmarshalStrict([]byte(document), &one); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, one)
-	}
+	all := documents(t, "../../k8s/examples/strimzi.yaml")
 	settings := newWorld(loaded.rendered["prod"], external{}, loaded.repository).environment()
 	if brokers := all.get("KafkaNodePool", "brokers").number("spec", "replicas"); fmt.Sprint(brokers) != settings["INTERACTION_TOPIC_REPLICATION"] {
 		t.Errorf("%d brokers", brokers)
 	}
-	wanted := []string{"topic " + loaded.repository.topic, "topic " + loaded.repository.topic + ".dlq", "group " + loaded.repository.group}
-	for _, found := range regexp.MustCompile(`"group.id", "([^"]+)"`).FindAllStringSubmatch(rustIn("../../persister/src"), -1) {
-		wanted = append(wanted, "group "+found[1])
+	topic := loaded.repository.topic
+	wanted := []string{"topic " + topic, "topic " + topic + ".dlq", "group " + groupOf(topic, loaded.repository.consume)}
+	for _, found := range regexp.MustCompile(`"group.id", \w+\.group\("([^"]+)"\)`).FindAllStringSubmatch(rustIn("../../persister/src"), -1) {
+		wanted = append(wanted, "group "+groupOf(topic, found[1]))
 	}
 	var got []string
 	for _, rule := range all.get("KafkaUser", settings["INTERACTION_KAFKA_USERNAME"]).list("spec", "authorization", "acls") {

@@ -34,7 +34,8 @@ impl Redis {
         let port = ports::free()?;
         let url = format!("redis://127.0.0.1:{port}");
         let client = Client::open(url.as_str())?;
-        let service = server(folder, &client, "")?.args(["--port", &port.to_string()]);
+        let service =
+            server(folder, &client, "user default on nopass ~* &* +@all")?.args(["--port", &port.to_string()]);
         Ok(Self { service, port, users: true, cluster_port: 0, url, client, clock: None })
     }
 
@@ -61,8 +62,8 @@ impl Redis {
         let url = format!("rediss://interaction:{password}@127.0.0.1:{port}");
         let trusted = TlsCertificates { client_tls: None, root_cert: Some(fs::read(tls.ca())?) };
         let client = Client::build_with_tls(url.as_str(), trusted)?;
-        let others = format!("user default off\nuser interaction on >{password} ~* &* +@all\n");
-        let service = server(folder, &client, &others)?
+        let operator = format!("user default off\nuser interaction on >{password} ~* &* +@all");
+        let service = server(folder, &client, &operator)?
             .args(["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"])
             .args(["--tls-cert-file".as_ref(), tls.certificate().as_os_str()])
             .args(["--tls-key-file".as_ref(), tls.key().as_os_str()])
@@ -157,14 +158,14 @@ pub(crate) fn program() -> Result<PathBuf> {
     env::var_os("INTERACTION_REDIS").map_or_else(|| paths::program(&["redis-server"]), |program| Ok(program.into()))
 }
 
-/// `others` are users beside those of the service, as lines of an ACL file.
-fn server(folder: &Path, client: &Client, others: &str) -> Result<Service> {
+/// `operator` says who may do everything. It takes the place of the line by which the file switches off `default`.
+fn server(folder: &Path, client: &Client, operator: &str) -> Result<Service> {
     let data = folder.join("redis");
     fs::create_dir_all(&data)?;
     let users = folder.join("redis.acl");
     let password = dev("REDIS_PASSWORD");
     let rights = RIGHTS.replace("COMPONENTS-PASSWORD", password).replace("PERSISTER-PASSWORD", password);
-    fs::write(&users, format!("{rights}{others}"))?;
+    fs::write(&users, rights.replace("user default off", operator))?;
     Ok(service(program()?.as_os_str(), folder, client)
         .args(["--bind", "127.0.0.1", "--daemonize", "no"])
         // No snapshots: the append-only file alone holds the data, synced before each answer.

@@ -3,6 +3,8 @@
 {{- $root := index . 0 -}}
 {{- $prefix := $root.Values.namePrefix -}}
 {{- if kindIs "invalid" $prefix }}{{ $prefix = printf "%s-" $root.Release.Name }}{{ end -}}
+{{- /* The longest name of a CronJob has 52 characters, and Kubernetes would refuse a longer one only after the migration. */}}
+{{- if gt (len $prefix) 36 }}{{ fail (printf "names would begin with %q: at most 36 characters, so set namePrefix or a shorter release name" $prefix) }}{{ end -}}
 {{ $prefix }}{{ index . 1 }}
 {{- end }}
 

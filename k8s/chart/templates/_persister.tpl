@@ -17,6 +17,9 @@ priorityClassName: {{ include "priority" $root }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with $root.Values.scheduling }}
+{{ toYaml . }}
+{{- end }}
 securityContext:
   {{- include "pod.security" . | nindent 2 }}
 containers:

@@ -67,6 +67,15 @@ fn each_user_may_use_the_commands_that_are_called_and_no_other() -> Result<()> {
     Ok(())
 }
 
+/// Redis lets everybody in as `default` if its file does not name that user.
+#[test]
+fn nobody_else_gets_in() {
+    let users: Vec<&str> = RIGHTS.lines().filter_map(|line| line.split_once(" on >")).map(|(user, _)| user).collect();
+    assert_eq!(users, ["user components", "user persister"]);
+    let others: Vec<&str> = RIGHTS.lines().filter(|line| !line.contains(" on >")).collect();
+    assert_eq!(others, ["user default off"]);
+}
+
 #[tokio::test]
 async fn the_users_have_no_other_command_and_no_other_key() -> Result<()> {
     let server = Server::start().await?;
