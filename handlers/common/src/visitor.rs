@@ -200,9 +200,9 @@ mod tests {
         assert_eq!(known(&format!("theme=dark; {}; a=b", pair(&first))), Some(first.id));
         let forged = format!("{NAME}=forged; {}", pair(&first));
         assert_eq!(known(&forged), Some(first.id), "another site's cookie of the same name is passed over");
-        for other in ["city=K\u{f6}ln; {}", "{}; city=K\u{f6}ln", "city=\u{1}; {}"] {
+        for other in ["city=K\u{f6}ln; {}", "{}; city=K\u{f6}ln"] {
             let line = other.replace("{}", &pair(&first)).into_bytes();
-            let Ok(line) = http::HeaderValue::from_bytes(&line) else { continue };
+            let line = http::HeaderValue::from_bytes(&line).expect("a header value");
             let sent = HeaderMap::from_iter([(COOKIE, line)]);
             assert_eq!(visitors.known(&sent), Some(first.id), "whatever else is in the line");
         }
