@@ -198,7 +198,8 @@ async fn in_mysql(stores: &Stores, since: &Since, pairs: &[Pair]) -> Result<BTre
 /// Sets the counters of articles that have none. Returns the outcomes in the same order.
 ///
 /// MySQL first learns which page views are another system's, so that the history does not count them when they are saved.
-/// Those that Redis refuses are as they were before. What Redis took is saved at once: no event says it again.
+/// If Redis refuses an article's counters, MySQL knows of that article what it knew before. The counters that Redis takes are
+/// saved in MySQL at once, because no event repeats them.
 pub(crate) async fn counters(
     mysql: &MySqlPool,
     holder: &mut Holder,
@@ -215,11 +216,11 @@ pub(crate) async fn counters(
         .map(|Counted { article, pv, reads }| ImportCounters { article: article.clone(), pv: *pv, reads: *reads })
         .collect();
     let answers = accepted(holder.redis(), &calls).await?;
-    let (mut marks, mut outcomes, mut taken) = (Marks::default(), Vec::new(), BTreeMap::<_, Vec<_>>::new());
-    let mut refused = Vec::new();
+    let (mut marks, mut outcomes) = (Marks::default(), Vec::new());
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
     for (Counted { article, .. }, CountersImported { last, outcome, pv }) in firsts.iter().zip(answers) {
-        let (number, partition) = (article.number(), Partition::of(article.number()));
-        marks.add(partition, last);
+        let number = article.number();
+        marks.add(Partition::of(number), last);
         outcomes.push(match outcome {
             IMPORTED => Outcome::Imported,
             WAS_THERE => Outcome::Known,
@@ -229,21 +230,12 @@ pub(crate) async fn counters(
             // Views that Redis has not are those of a run that ended before it gave them to Redis.
             refused.push((number, expected.get(&number).copied().filter(|expected| *expected <= pv).unwrap_or(0)));
         } else {
-            taken.entry(partition).or_default().push(article.clone());
+            taken.push(article.clone());
         }
     }
     snapshot::expect(mysql, refused.into_iter()).await?;
     write_marks(mysql, &marks).await?;
-    let taken: Vec<_> = taken
-        .into_iter()
-        .flat_map(|(partition, articles)| {
-            let parts = articles.chunks(snapshot::TOGETHER).map(<[ArticleId]>::to_vec).collect::<Vec<_>>();
-            parts.into_iter().map(move |articles| (partition, articles))
-        })
-        .collect();
-    for some in taken.chunks(snapshot::PARTITIONS) {
-        snapshot::save(mysql, holder.redis(), some).await?;
-    }
+    snapshot::save_these(mysql, holder.redis(), &taken).await?;
     let mut outcomes = outcomes.into_iter();
     let outcome = |first| if first { outcomes.next() } else { None }.unwrap_or(Outcome::Counted);
     Ok(is_first.into_iter().map(outcome).collect())

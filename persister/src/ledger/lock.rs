@@ -1,6 +1,6 @@
 //! Locks of MySQL sessions, for work that one process does at a time.
 
-use std::time::Duration;
+use std::{mem::replace, time::Duration};
 
 use anyhow::ensure;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool, query_scalar};
@@ -12,40 +12,18 @@ use crate::store::{Store, StoreError, mysql::given_back, within};
 /// How often the lock's connection is used, and how long MySQL may take to answer.
 const PING: Duration = Duration::from_secs(5);
 
+/// How long MySQL lets a process wait for a lock before the process asks again.
+const TURN: Duration = Duration::from_secs(1);
+
+/// The lock of an erasure, of a deletion of articles, and of each batch of an import. Without it, an import could ask who is
+/// erased, and write its rows after an erasure that began later has ended.
+pub(crate) const IN_OR_OUT: &str = "in or out";
+
 /// A lock that ends with its connection, however the process ends. If the server hears nothing, it ends after the time
 /// that the server waits for any connection of the pool.
 ///
 /// The connection is not from the pool: a lock is kept for as long as the work takes, and the work needs the pool.
 pub(crate) struct Lock(Option<MySqlConnection>);
-
-/// The lock of commands that take users or articles out, and of each batch of an import: an import that had asked who is erased
-/// would bring back what an erasure has passed.
-pub(crate) const IN_OR_OUT: &str = "in or out";
-
-/// How long MySQL lets a process wait for a lock before it asks again.
-const TURN: Duration = Duration::from_secs(1);
-
-/// Does work while no other process has the lock of that name. Waits for its turn until `stop`.
-pub(crate) async fn alone<T>(
-    mysql: &MySqlPool,
-    name: &str,
-    stop: &CancellationToken,
-    work: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
-    let mut lock = loop {
-        if let Some(lock) = Box::pin(Lock::take_within(mysql, name, TURN)).await? {
-            break lock;
-        }
-        ensure!(!stop.is_cancelled(), "stopped while another command was at work");
-        info!("waiting for another command: an import, an erasure or a deletion");
-    };
-    let outcome = tokio::select! {
-        outcome = work => outcome,
-        gone = lock.watch() => Err(gone.into()),
-    };
-    lock.release().await;
-    outcome
-}
 
 impl Lock {
     /// Takes the lock of that name in this database. None while another process has it.
@@ -53,7 +31,7 @@ impl Lock {
         Self::take_within(mysql, name, Duration::ZERO).await
     }
 
-    /// The same, and waits so long for another process to release it.
+    /// The same, but first waits that long for another process to release the lock.
     async fn take_within(mysql: &MySqlPool, name: &str, wait: Duration) -> Result<Option<Self>, StoreError> {
         let mut connection = mysql.acquire().await?;
         // Names have at most 64 characters.
@@ -89,4 +67,29 @@ impl Lock {
                 tokio::time::timeout(PING, query_scalar::<_, Option<i64>>(release).fetch_one(&mut connection)).await;
         }
     }
+}
+
+/// Does work while no other process has the lock of that name. Waits for its turn until `stop`.
+pub(crate) async fn alone<T>(
+    mysql: &MySqlPool,
+    name: &str,
+    stop: &CancellationToken,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let mut said = false;
+    let mut lock = loop {
+        if let Some(lock) = Box::pin(Lock::take_within(mysql, name, TURN)).await? {
+            break lock;
+        }
+        ensure!(!stop.is_cancelled(), "stopped while another command was at work");
+        if !replace(&mut said, true) {
+            info!("waiting for another command: an import, an erasure or a deletion");
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        gone = lock.watch() => Err(gone.into()),
+    };
+    lock.release().await;
+    outcome
 }

@@ -89,6 +89,25 @@ pub(crate) async fn save(
     Ok(counters.len() as u64)
 }
 
+/// The same of articles in any order.
+pub(super) async fn save_these(
+    mysql: &MySqlPool,
+    redis: &mut Servers,
+    articles: &[ArticleId],
+) -> Result<(), StoreError> {
+    let mut by_partition: BTreeMap<Partition, Vec<ArticleId>> = BTreeMap::new();
+    for article in articles {
+        by_partition.entry(Partition::of(article.number())).or_default().push(article.clone());
+    }
+    let parts = by_partition
+        .iter()
+        .flat_map(|(partition, articles)| articles.chunks(TOGETHER).map(|articles| (*partition, articles.to_vec())));
+    for some in parts.collect::<Vec<_>>().chunks(PARTITIONS) {
+        save(mysql, redis, some).await?;
+    }
+    Ok(())
+}
+
 /// Reads the counters of articles. Those of a partition that has become cold are left out.
 async fn read(redis: &mut Servers, taken: &[(Partition, Vec<ArticleId>)]) -> Result<Vec<Saved>, StoreError> {
     let calls: Vec<SnapshotRead<'_>> =

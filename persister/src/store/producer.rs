@@ -23,8 +23,8 @@ use super::{
     shared::{Open, Producing},
 };
 
-/// The most bytes of a record in the dead-letter queue. librdkafka refuses a message of a million with its headers
-/// (`message.max.bytes`), and would refuse it at each attempt. No event of this service has more than a few thousand.
+/// The most bytes of a record in the dead-letter queue. librdkafka refuses a message that has a million bytes with its headers
+/// (`message.max.bytes`), at each attempt. No event of this service has more than a few thousand.
 const LARGEST_LETTER: usize = 900_000;
 
 impl Kafka {
