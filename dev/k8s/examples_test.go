@@ -181,18 +181,7 @@ func TestTheExamplesForArgoAndFluxAreRight(t *testing.T) {
 		{"argo-cd", "Application", []any{"spec", "source", "helm", "valuesObject"}},
 		{"flux", "HelmRelease", []any{"spec", "values"}},
 	} {
-		text, err := os.ReadFile("../../k8s/examples/" + example.file + ".yaml")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all objects
-		for _, document := range strings.Split("\n"+string(text), "\n---") {
-			one, err := parse([]byte(document))
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, one)
-		}
+		all := documents(t, "../../k8s/examples/"+example.file+".yaml")
 		findings := loaded.schemas.check(all)
 		values, err := yaml.Marshal(all.ofKind(example.kind)[0].at(example.values...))
 		if err != nil {

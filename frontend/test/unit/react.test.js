@@ -1,25 +1,24 @@
+// The hook where there is no browser: on a server that renders, and at the first rendering in a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as React from "react";
+// @ts-expect-error React's types for this package are a package of their own, which nothing else here needs.
+import { renderToString } from "react-dom/server";
 import { answer } from "./world.js";
 const { articles } = await import("../../src/article.js");
 const { configure } = await import("../../src/index.js");
 const { useArticle } = await import("../../src/react.js");
 
-/** What React calls for the hooks of what it renders. */
-const react = /** @type {any} */ (React).__CLIENT_INTERNALS_DO_NOT_USE_OR_WARN_USERS_THEY_CANNOT_UPGRADE;
-/** @param {string} id as a server renders it */
+/** What the hook returns to a component that a server renders. @param {string} id */
 function rendered(id) {
-  react.H = {
-    useCallback: (/** @type {Function} */ call) => call,
-    useMemo: (/** @type {Function} */ make) => make(),
-    useSyncExternalStore: (/** @type {Function[]} */ ...[_subscribe, _get, onServer]) => onServer(),
+  /** @type {any} */
+  let returned;
+  const Shown = () => {
+    returned = useArticle(id);
+    return null;
   };
-  try {
-    return useArticle(id);
-  } finally {
-    react.H = null;
-  }
+  renderToString(React.createElement(Shown));
+  return returned;
 }
 
 test("a server that renders articles keeps none of them, and what is no id does not stop it", async () => {

@@ -1,3 +1,4 @@
+// When an article counts as in sight, by the entries that a browser reports.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sight } from "../../src/sight.js";

@@ -1,3 +1,4 @@
+// How the module finds its script tag.
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import "./world.js";
