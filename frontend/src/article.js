@@ -1,5 +1,5 @@
 import { kinds } from "./kinds.js";
-import { onConfigure } from "./options.js";
+import { onConfigure, options } from "./options.js";
 import { createGroup } from "./toggle.js";
 
 /**
@@ -67,8 +67,15 @@ function fresh(article) {
   return article;
 }
 
+let base = options.base;
 onConfigure((another) => {
-  for (const article of another ? articles.values() : []) fresh(article);
+  const moved = base != options.base;
+  base = options.base;
+  for (const article of another ? articles.values() : []) {
+    // Another service has counted from its own beginning.
+    if (moved) article.counters = {};
+    fresh(article);
+  }
 });
 
 /**

@@ -83,7 +83,12 @@ export class ReactionButton extends ReactionElement {
     this.#button.part.toggle("busy", busy);
     this.#button.disabled = !toggle || this.flag("disabled");
     this.#button.setAttribute("aria-disabled", this.flag("readonly"));
-    if (toggle && known?.signedIn && recall(known.id, kind.name) && !pressed) this.#click();
+    if (toggle && known?.signedIn) this.#recall(known, kind.name);
+  }
+
+  /** @param {import("./article.js").Known} known @param {string} kind */
+  async #recall({ id }, kind) {
+    if ((await recall(id, kind)) && this.#toggle?.pressed === false) this.#click();
   }
 
   async #click() {
@@ -107,7 +112,7 @@ export class ReactionButton extends ReactionElement {
       await sleep(99);
       if (toggle == this.#toggle) {
         if (on && failure.status == 401) {
-          remember(known.id, kind.name);
+          remember(known.id, kind.name, failure.user);
           // Only the next answer says whether somebody is signed in: until then the click is not repeated.
           known.signedIn = undefined;
         }

@@ -1,26 +1,29 @@
+import { subject, token } from "./token.js";
+
 // What a visitor clicked before signing in, so that it is done once they have: also where the sign-in is another page.
 
 const KEY = "interaction-intent";
 /** Ms. Who signs in later has forgotten the click. */
 const KEPT = 10 * 60_000;
 
-/** @param {string} article @param {string} kind */
-export function remember(article, kind) {
+/** @param {string} article @param {string} kind @param {string} [user] whose session had ended; nobody's else */
+export function remember(article, kind, user = "") {
   try {
-    sessionStorage[KEY] = [article, kind, Date.now()];
+    sessionStorage[KEY] = [article, kind, Date.now(), user];
   } catch {
     // The browser forbids it: the user clicks again.
   }
 }
 
-/** Whether this was clicked; the answer is yes only once. @param {string} article @param {string} kind */
-export function recall(article, kind) {
+/** Whether this was clicked, and not by another user; the answer is yes only once. @param {string} article @param {string} kind */
+export async function recall(article, kind) {
   try {
-    // Without a comma in an id or a kind.
-    const [of, name, at] = sessionStorage[KEY].split(",");
+    // Without a comma in an id or a kind; but the user's id may have some.
+    const [of, name, at, ...user] = sessionStorage[KEY].split(",");
     if (of != article || name != kind) return false;
     delete sessionStorage[KEY];
-    return Date.now() - at < KEPT;
+    const by = user.join();
+    return Date.now() - at < KEPT && (!by || by == subject(await token()));
   } catch {
     // Nothing was clicked, or the browser forbids this too.
   }

@@ -4,9 +4,9 @@ import { renewed, subject, token } from "./token.js";
 
 /**
  * Why a request failed. `type` is that of RFC 9457, `retryAfter` in seconds. Without a `status` the network broke, or the
- * answer did not come in time, or the user has changed.
+ * answer did not come in time, or the user has changed. `user` is whose change it was, if a token said so.
  *
- * @typedef {Error & { status?: number, type?: string, detail?: string, retryAfter?: number, requestId?: string }} Failure
+ * @typedef {Error & { status?: number, type?: string, detail?: string, retryAfter?: number, requestId?: string, user?: string }} Failure
  */
 
 const RETRIES = 3;
@@ -17,9 +17,10 @@ const LONGEST_WAIT = 15;
  * @param {string} method
  * @param {string} path below `/v1/`
  * @param {any} [body]
+ * @param {{ user?: string }} [by] whose change it is, in all its attempts; the first token says so
  * @returns {Promise<any>} the answer's JSON; rejects with a {@link Failure}
  */
-export async function request(method, path, body) {
+export async function request(method, path, body, by = {}) {
   await based;
   const started = session;
   const changes = method == "PUT" || method == "DELETE";
@@ -27,6 +28,9 @@ export async function request(method, path, body) {
   const nobody = !!body?.view_token;
   /** @param {string | null | undefined} token */
   const send = (token) => {
+    const user = subject(token);
+    // Somebody else has signed in, as in another tab, and the page has not noticed.
+    if (changes && started == session && user && user != (by.user ??= user)) changeUser();
     // Another user's token must not carry this one's click.
     if (changes && started != session) throw replaced();
     // Without a user, the service would say the same.
@@ -47,11 +51,7 @@ export async function request(method, path, body) {
   let used = nobody ? null : await token().catch(/** @type {any} */ (asVisitor));
   let answer = await send(used);
   if (answer.status == 401 && used) {
-    const before = subject(used);
     used = await renewed(used).catch(/** @type {any} */ (asVisitor));
-    const now = subject(used);
-    // Somebody else has signed in, as in another tab, and the page has not noticed.
-    if (changes && started == session && before && now && before != now) changeUser();
     answer = await send(used);
     if (answer.status == 401 && !changes) answer = await send(null);
   }

@@ -71,6 +71,8 @@ export function createGroup(article, group, changed) {
   const run = async () => {
     // Not before `running` is set.
     await null;
+    /** @type {{ user?: string }} */
+    const by = {};
     try {
       for (let attempt = 0; want !== on || doubted; ) {
         if (user != session) throw replaced();
@@ -83,7 +85,7 @@ export function createGroup(article, group, changed) {
           continue;
         }
         try {
-          learn(kind, await request(put ? "PUT" : "DELETE", `${article.path}/${kind.name}`));
+          learn(kind, await request(put ? "PUT" : "DELETE", `${article.path}/${kind.name}`, undefined, by));
           settled = performance.now();
           believed = kind.projected ? settled + BEHIND : 0;
           attempt = 0;
@@ -102,7 +104,7 @@ export function createGroup(article, group, changed) {
             });
             continue;
           }
-          if (!(await again(failure, attempt++))) throw failure;
+          if (!(await again(failure, attempt++))) throw Object.assign(failure, by);
         }
       }
     } finally {

@@ -248,6 +248,16 @@ test("an answer to the user before says nothing to the next, who is asked for at
   assert.deepEqual([article(id).like.pressed, article(id).signedIn], [false, true]);
 });
 
+test("what another service has counted is not compared with what this one has", async () => {
+  watched(id);
+  await pass(SOON);
+  await answer(`GET =${id}`, 200, items([id], { pv: 100 }));
+  configure({ base: "https://other.example" });
+  await pass(SOON);
+  await answer(`GET =${id}`, 200, items([id], { pv: 3 }));
+  assert.equal(article(id).counters.pv, 3);
+});
+
 test("back online, it is asked at once", async () => {
   await shown();
   await connect(true);

@@ -130,3 +130,21 @@ test("a click after the session has ended is repeated only once the service know
   await known(false);
   assert.deepEqual(underWay(id), ["PUT like"]);
 });
+
+/** A JSON Web Token of that user. @param {string} sub @param {number} exp */
+const jwt = (sub, exp) => `e30.${Buffer.from(JSON.stringify({ sub, exp })).toString("base64url")}.s`;
+
+for (const [next, sends] of /** @type {const} */ ([["ada,1", ["PUT like"]], ["ben", []]]))
+  test(`a click of ada, whose session has ended, is ${sends.length ? "repeated for" : "none of"} ${next}`, async () => {
+    user = jwt("ada,1", 1);
+    await known(false);
+    click();
+    for (let time = 0; time < 2; time++) await answer("PUT like", 401);
+    await pass(99);
+    user = jwt(next, 2);
+    configure({ token: () => user });
+    await pass(50);
+    await known(false);
+    assert.deepEqual(underWay(id), sends);
+    assert.equal(button.root.find("button").getAttribute("aria-pressed"), `${!!sends.length}`);
+  });

@@ -409,6 +409,32 @@ test("a click that is refused is not repeated with the token of another user, wh
   assert.deepEqual([like().pressed, like().count], [false, 3]);
 });
 
+test("a click that waits is not sent with the token of another user, who is then asked for", async () => {
+  user = jwt(ada, 1);
+  await watched();
+  await answer(`GET ${id}`, 200, item({}));
+  const end = press(true);
+  await answer("PUT like", 503, problem("not-warm"), { "Retry-After": "1" });
+  user = jwt(ben, 2);
+  await pass(2000);
+  assert.deepEqual(underWay(id), [], "in another tab somebody else has signed in");
+  assert.deepEqual([end.state, end.error?.name], ["failed", "UserChanged"]);
+  assert.equal(await answer(`GET ${id}`, 200, item({ likes: 3 })), user);
+  assert.deepEqual([like().pressed, like().count], [false, 3]);
+  press(true);
+  assert.equal(await answer("PUT like", 200, liked(true, 4)), user, "what the other one clicks is theirs");
+});
+
+test("a click that waits is sent with a new token of the same user", async () => {
+  user = jwt(ada, 1);
+  const end = press(true);
+  await answer("PUT like", 503, problem("not-warm"), { "Retry-After": "1" });
+  user = jwt(ada, 2);
+  await pass(2000);
+  assert.equal(await answer("PUT like", 200, liked(true, 1)), user);
+  assert.equal(end.state, "done");
+});
+
 test("a click that is refused is repeated with a new token of the same user", async () => {
   user = jwt(ada, 1);
   const end = press(true);
