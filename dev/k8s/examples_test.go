@@ -117,10 +117,10 @@ func TestEnvoyCountsByAnAddressThatNoClientChooses(t *testing.T) {
 		{"0", "X-Forwarded-For", "<nil>"},
 		{"1", "X-Forwarded-For", "<nil>"},
 		{"2", "X-Forwarded-For", "map[xForwardedFor:map[numTrustedHops:1]]"},
-		{"2", "Forwarded", "map[xForwardedFor:map[numTrustedHops:1]]"},
 		{"1", "CF-Connecting-IP", "map[customHeader:map[name:CF-Connecting-IP]]"},
 		{"2", "X-Real-IP", "map[customHeader:map[name:X-Real-IP]]"},
-		// Envoy writes this one itself.
+		// Envoy writes this one itself, but not with any clientIPDetection.
+		{"0", "X-Envoy-External-Address", "<nil>"},
 		{"1", "X-Envoy-External-Address", "<nil>"},
 	} {
 		set := "components.settings.trusted_proxy_hops=" + one.hops + ",components.settings.client_address_header=" + one.header
@@ -131,6 +131,54 @@ func TestEnvoyCountsByAnAddressThatNoClientChooses(t *testing.T) {
 		if removed := policy.texts("spec", "headers", "earlyRequestHeaders", "remove"); slices.Contains(removed, strings.ToLower(one.header)) {
 			t.Errorf("%s is removed", one.header)
 		}
+	}
+}
+
+// Envoy cannot read Forwarded, and writes X-Envoy-External-Address only if no other proxy is before it. Without Envoy, both fit.
+func TestHeadersInWhichAClientCouldChooseTheAddressAreRefused(t *testing.T) {
+	for _, one := range []struct{ hops, header, says string }{
+		{"0", "Forwarded", "Envoy cannot read Forwarded"},
+		{"1", "forwarded", "Envoy cannot read Forwarded"},
+		{"2", "Forwarded", "Envoy cannot read Forwarded"},
+		{"2", "X-Envoy-External-Address", "Envoy passes on the X-Envoy-External-Address that a client sends"},
+		{"3", "x-envoy-external-address", "Envoy passes on the X-Envoy-External-Address that a client sends"},
+	} {
+		set := "components.settings.trusted_proxy_hops=" + one.hops + ",components.settings.client_address_header=" + one.header
+		for _, example := range []string{"deployments", "shim"} {
+			_, err := template("../..", "blog", "../../k8s/examples/values/"+example+".yaml", "--set-string", set)
+			if err == nil || !strings.Contains(err.Error(), one.says) {
+				t.Errorf("%s: %s proxies, %s: %v", example, one.hops, one.header, err)
+			}
+		}
+		chart(t, "deployments", "--set-string", set, "--set", "gateway.mode=none", "--set", "gateway.peers[0].podSelector.matchLabels.app=proxy")
+	}
+}
+
+// To the components, a slash at the end of an issuer makes no difference. Envoy compares every character.
+func TestTheGatewayKnowsEachIssuerWithAndWithoutASlash(t *testing.T) {
+	issuers := func(all ...string) string { return "components.settings.jwt_issuers=" + strings.Join(all, `\,`) }
+	set := issuers("https://a.example.com", " https://b.example.com/", "https://a.example.com/")
+	var found []string
+	for _, provider := range chart(t, "deployments", "--set", set).get("SecurityPolicy", "blog-routes").list("spec", "jwt", "providers") {
+		found = append(found, provider.text("name")+" "+provider.text("issuer"))
+	}
+	if wanted := []string{
+		"issuer-0 https://a.example.com", "issuer-0-slash https://a.example.com/",
+		"issuer-1 https://b.example.com", "issuer-1-slash https://b.example.com/",
+	}; !slices.Equal(found, wanted) {
+		t.Errorf("%q", found)
+	}
+	// Envoy Gateway takes 16 providers.
+	var many []string
+	for number := range 8 {
+		many = append(many, fmt.Sprintf("https://%d.example.com", number))
+	}
+	if findings := load(t).schemas.check(chart(t, "deployments", "--set", issuers(many...))); len(findings) > 0 {
+		t.Errorf("8 issuers: %s", strings.Join(findings, "\n"))
+	}
+	_, err := template("../..", "blog", "../../k8s/examples/values/deployments.yaml", "--set", issuers(append(many, "https://8.example.com")...))
+	if err == nil || !strings.Contains(err.Error(), "9 issuers, but at most 8") {
+		t.Errorf("9 issuers: %v", err)
 	}
 }
 
@@ -162,11 +210,23 @@ func TestMistakesInValuesAreRefused(t *testing.T) {
 		"components.kind=SpinApps", "components.image=app", "components.settings.redis_url=redis://x", "components.settings.cookie_secure=true",
 		"components.toggle.minReplicas=0", "components.togle.minReplicas=2", "persister.environment.KAFKA=x", "persister.image=persister:latest version",
 		"gateway.mode=shared", "gateway.mode=none", "gateway.hostname=", "kafka.mechanism=PLAINTEXT", "namePrefix=Blog-", "monitoring.runbook=docs/operations.md",
-		"components.settings.jwt_keys_address=", "gateway.minReplicas=12", "scheduling.nodeName=x", "kafka.ports[0]=70000", "keda.peers=null", "monitoring.peers=null",
+		"components.settings.jwt_keys_address=", "components.settings.jwt_issuers=", "components.settings.jwt_audiences=",
+		"components.settings.client_address_header=Forwarded", "gateway.minReplicas=12", "scheduling.nodeName=x", "kafka.ports[0]=70000", "keda.peers=null", "monitoring.peers=null",
 		"components.settings.toggle_user_limits=x", "components.otelEndpoint=http://otel:4318", "persister.environment.INTERACTION_REDIS_URL=x",
 	} {
 		if _, err := template("../..", "blog", "../../k8s/examples/values/deployments.yaml", "--set", set); err == nil {
 			t.Errorf("%s is not refused", set)
+		}
+	}
+}
+
+// An older Kubernetes takes Deployments, and lacks what SpinApps need.
+func TestSpinAppsNeedANewerKubernetesThanDeployments(t *testing.T) {
+	for kind, fits := range map[string]bool{"Deployment": true, "SpinApp": false} {
+		set := "components.kind=" + kind
+		_, err := template("../..", "blog", "../../k8s/examples/values/deployments.yaml", "--kube-version", "1.34.0", "--set", set)
+		if (err == nil) != fits {
+			t.Errorf("%s on 1.34: %v", kind, err)
 		}
 	}
 }

@@ -236,13 +236,27 @@ func (w *world) checkIdentity() []string {
 		if len(providers) == 0 {
 			refused("verifies no tokens")
 		}
+		// To the components, a slash at the end of an issuer makes no difference. Envoy compares every character.
+		var issuers, known []string
+		for _, issuer := range strings.Split(w.setting("jwt_issuers"), ",") {
+			issuer = strings.TrimSuffix(strings.TrimSpace(issuer), "/")
+			issuers = append(issuers, issuer, issuer+"/")
+		}
+		for _, provider := range providers {
+			known = append(known, provider.text("issuer"))
+		}
+		for _, issuer := range issuers {
+			if !slices.Contains(known, issuer) {
+				refused("verifies no tokens of %s", issuer)
+			}
+		}
 		for _, provider := range providers {
 			// Envoy reads no other claim for the audience, and where that is another it must not read any.
 			audiences := w.setting("jwt_audiences")
 			if w.setting("jwt_audience_claims") != "aud" {
 				audiences = ""
 			}
-			if !slices.Contains(strings.Split(w.setting("jwt_issuers"), ","), provider.text("issuer")) ||
+			if !slices.Contains(issuers, provider.text("issuer")) ||
 				strings.Join(provider.texts("audiences"), ",") != audiences {
 				refused("provider %s believes another issuer or audience than the components", provider.text("name"))
 			}

@@ -121,6 +121,10 @@ var mistakes = []struct {
 	{"other tokens at the gateway", "prod", change("SecurityPolicy", "routes", func(o object) {
 		o.in("spec", "jwt", "providers", 0)["audiences"] = []any{"another"}
 	}), "believes another issuer or audience"},
+	{"an issuer with a slash that the gateway does not know", "prod", change("SecurityPolicy", "routes", func(o object) {
+		in := o.in("spec", "jwt")
+		in["providers"] = in["providers"].([]any)[:1]
+	}), "verifies no tokens of https://issuer.example.com/"},
 	{"an audience in a claim that the gateway does not know", "prod", setting("jwt_audience_claims", "azp"), "believes another issuer or audience"},
 	{"other keys at the gateway", "prod", setting("jwt_keys_url", "https://issuer.example.com/keys"), "has other keys than the components"},
 	{"users by another claim at the gateway", "prod", setting("jwt_user_claim", "oid"), "names the user by sub, the components by oid"},

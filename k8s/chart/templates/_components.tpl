@@ -22,6 +22,9 @@ Spin starts only if all variables are set that spin.toml requires, also those th
   {{- $known := concat (splitList " " (include "uses" "toggle")) (splitList " " (include "uses" "read")) (splitList " " (include "uses" "queries")) }}
   {{- if not (has $name $known) }}{{ fail (printf "components.settings: spin.toml has no variable %s" $name) }}{{ end }}
 {{- end }}
+{{- range $name := list "jwt_issuers" "jwt_audiences" }}
+  {{- if not (index $settings $name) }}{{ fail (printf "set components.settings.%s" $name) }}{{ end }}
+{{- end }}
 {{- range $name := concat $required $uses | uniq | sortAlpha }}
 {{- $shown := ternary (print "SPIN_VARIABLE_" (upper $name)) $name $environment }}
 {{- if not (has $name $uses) }}
