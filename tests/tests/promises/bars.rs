@@ -10,8 +10,9 @@ use contract::{
 };
 use redis::AsyncCommands;
 use sqlx::QueryBuilder;
+use stack::wait_for;
 
-use super::world::World;
+use super::world::{LIMIT, World};
 
 /// The number of bars, or `BARS` in the environment: a million takes a few minutes.
 const BARS: i64 = 20_000;
@@ -99,4 +100,31 @@ async fn many_bars_take_little_memory_in_redis_and_in_the_process_that_compares_
             assert_eq!(redis.sismember::<_, _, bool>(copy, user).await.unwrap(), is_barred, "{partition:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bar_that_is_lifted_during_a_rebuild_is_in_no_copy() {
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    assert_eq!(world.ask(&["bars", "add", "--user", "8", "--reason", "test"]).await.0, 0);
+    let copies = async || -> redis::RedisResult<usize> {
+        let mut ask = redis::pipe();
+        Partition::all().for_each(|partition| {
+            ask.sismember(keys::barred(partition, set_of(8)), 8);
+        });
+        let copies: Vec<bool> = ask.query_async(&mut world.redis().await).await?;
+        Ok(copies.into_iter().filter(|has| *has).count())
+    };
+    // The rebuild restores the bars, and then waits for the counters.
+    let mut lock = world.mysql.acquire().await.unwrap();
+    sqlx::query("LOCK TABLES article_stats WRITE").execute(&mut *lock).await.unwrap();
+    redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
+    let of = Partition::all().count();
+    wait_for("the bar in every copy", LIMIT, async || Ok((copies().await? == of).then_some(()))).await.unwrap();
+    // As by a lift that removed the copies just before the rebuild wrote them.
+    sqlx::query("DELETE FROM user_bar WHERE user_id = 8").execute(&world.mysql).await.unwrap();
+    sqlx::query("UNLOCK TABLES").execute(&mut *lock).await.unwrap();
+    world.warm().await;
+    assert_eq!(copies().await.unwrap(), 0);
 }

@@ -63,6 +63,8 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
     records.insert(200, (article.clone(), br#"{"v":2}"#.to_vec()));
     // Larger than what a producer sends by itself.
     records.insert(100, (article.clone(), vec![b'x'; 1_000_100]));
+    // The decoder's error quotes all of it.
+    records.insert(50, (article.clone(), format!("\"{}\"", "\u{e4}".repeat(300_000)).into_bytes()));
     world.publish(records).await;
     world.consumed().await;
 
@@ -72,7 +74,7 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
         sqlx::query_scalar("SELECT MAX(version_ms) FROM partition_state").fetch_one(&world.mysql).await.unwrap();
     assert!(newest <= Some(seen.cast_unsigned()));
 
-    let dead = world.records(&world.dlq_topic, 4).await;
+    let dead = world.records(&world.dlq_topic, 5).await;
     let mut reasons: Vec<String> = dead
         .iter()
         .map(|message| {
@@ -83,7 +85,8 @@ async fn a_poison_event_goes_to_the_dead_letter_queue_and_the_others_are_applied
         })
         .collect();
     reasons.sort();
-    assert_eq!(dead.len(), 4, "{reasons:?}");
+    assert_eq!(dead.len(), 5, "{reasons:?}");
+    assert!(reasons.iter().all(|reason| reason.len() <= 1000), "{reasons:?}");
     let cut = dead.iter().find(|message| message.payload().is_some_and(|bytes| bytes.starts_with(b"xx"))).unwrap();
     let size =
         cut.headers().unwrap().iter().find(|header| header.key == "cut_from_bytes").and_then(|header| header.value);

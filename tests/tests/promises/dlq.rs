@@ -48,11 +48,11 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
     let _warm = world.start("warm");
     world.warm().await;
     let (code, output) = world.ask(&["dlq", "replay", "--from", "2", "--to", "2"]).await;
-    assert!(code == 0 && output.contains("1 put back, 0 were before, 0 stay"), "{output}");
+    assert!(code == 0 && output.contains("1 put back, 0 had been put back before, 0 stay"), "{output}");
     let (code, output) = world.ask(&["dlq", "replay"]).await;
-    assert!(code == 0 && output.contains("1 put back, 1 were before, 1 stay"), "{output}");
+    assert!(code == 0 && output.contains("1 put back, 1 had been put back before, 1 stay"), "{output}");
     let (code, output) = world.ask(&["dlq", "replay"]).await;
-    assert!(code == 0 && output.contains("0 put back, 2 were before, 1 stay"), "{output}");
+    assert!(code == 0 && output.contains("0 put back, 2 had been put back before, 1 stay"), "{output}");
 
     let records = world.records(&world.topic, 2).await;
     assert_eq!(records.len(), 2, "each is put back once");
@@ -90,8 +90,11 @@ async fn what_was_buried_is_listed_and_put_back_once_where_it_belongs() {
             world.bury(&later.to_json(), &[("reason", "a test")]).await;
             let stays = lost && kind.truth() == Truth::Redis;
             let (code, output) = world.ask(&["dlq", "replay"]).await;
-            let counts =
-                format!("{} put back, {before} were before, {} stay", u8::from(!stays), stay + u8::from(stays));
+            let counts = format!(
+                "{} put back, {before} had been put back before, {} stay",
+                u8::from(!stays),
+                stay + u8::from(stays)
+            );
             assert!(code == 0 && output.contains(&counts), "{counts}: {output}");
             before += u8::from(!stays);
             stay += u8::from(stays);
