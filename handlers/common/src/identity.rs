@@ -134,12 +134,16 @@ impl Identity {
                 Ok(self.rules.user(token, keys)?)
             }
             Source::Remote(remote) => {
-                let keys = remote.keys().await.map_err(Refused::Other)?;
-                let user = self.rules.user(token, &keys);
-                if user == Err(TokenFault::UnknownKey)
-                    && let Some(others) = remote.others(&keys).await
-                {
-                    return Ok(self.rules.user(token, &others)?);
+                let mut keys = remote.keys().await.map_err(Refused::Other)?;
+                let mut user = self.rules.user(token, &keys);
+                // The set that another instance has shared may lack the key, too. Then the second look fetches one.
+                for _ in 0..2 {
+                    if user == Err(TokenFault::UnknownKey)
+                        && let Some(others) = remote.others(&keys).await
+                    {
+                        keys = others;
+                        user = self.rules.user(token, &keys);
+                    }
                 }
                 Ok(user?)
             }

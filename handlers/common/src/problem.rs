@@ -90,8 +90,8 @@ impl Problem {
                 S::SERVICE_UNAVAILABLE,
                 "keys-unavailable",
                 "Temporarily unavailable",
-                "The token cannot be verified at the moment and nothing was changed. Send it again after Retry-After, or \
-                 send no token where the route does not need one.",
+                "The token cannot be verified at the moment and nothing was changed. Try again after Retry-After, or send \
+                 no token where the route does not need one.",
             ),
             Self::Barred => {
                 (S::FORBIDDEN, "barred", "Not permitted", "This user may not do this. Ask the site's support.")
@@ -103,12 +103,9 @@ impl Problem {
                 "Another id of the site has the same number in this service, by a rare chance. Nothing was changed. Use \
                  another id, and tell the service's operators.",
             ),
-            Self::NotFound => (
-                S::NOT_FOUND,
-                "not-found",
-                "No such path",
-                "Check the path: /v1/openapi.json describes every one of this service.",
-            ),
+            Self::NotFound => {
+                (S::NOT_FOUND, "not-found", "No such path", "Check the path: /v1/openapi.json lists all paths.")
+            }
             Self::MethodNotAllowed(_) => (
                 S::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
@@ -127,7 +124,7 @@ impl Problem {
                 S::UNPROCESSABLE_ENTITY,
                 "view-token-early",
                 "Too early for a read",
-                "A read counts from 5 seconds after its view. Send it again after Retry-After.",
+                "A read counts once its view is 5 seconds old. Try again after Retry-After.",
             ),
             Self::ViewTokenExpired => (
                 S::UNPROCESSABLE_ENTITY,
@@ -139,33 +136,32 @@ impl Problem {
                 S::TOO_MANY_REQUESTS,
                 "rate-limited",
                 "Too many requests",
-                "Nothing was changed. Send it again after Retry-After.",
+                "Nothing was changed. Try again after Retry-After.",
             ),
             Self::StoreUnavailable => (
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",
                 "Temporarily unavailable",
-                "A store did not answer in time. Send it again after Retry-After; a change that was made after all is \
-                 not made twice, but a view may count twice.",
+                "A store did not answer in time. Try again after Retry-After. A change is not made twice, but a view may \
+                 count twice.",
             ),
             Self::NotWarm => (
                 S::SERVICE_UNAVAILABLE,
                 "not-warm",
                 "Temporarily unavailable",
-                "The article's data is being checked or rebuilt and nothing was changed. Send it again after \
-                 Retry-After.",
+                "The article's data is being checked or rebuilt and nothing was changed. Try again after Retry-After.",
             ),
             Self::Held => (
                 S::SERVICE_UNAVAILABLE,
                 "held",
                 "Temporarily unavailable",
-                "This cannot be changed at the moment and nothing was changed. Send it again after Retry-After.",
+                "This cannot be changed at the moment and nothing was changed. Try again after Retry-After.",
             ),
             Self::Backlogged => (
                 S::SERVICE_UNAVAILABLE,
                 "backlogged",
                 "Temporarily unavailable",
-                "Too many changes wait to be stored and nothing was changed. Send it again after Retry-After.",
+                "Too many changes wait to be stored and nothing was changed. Try again after Retry-After.",
             ),
             Self::Misconfigured => (
                 S::SERVICE_UNAVAILABLE,
@@ -272,7 +268,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(limited.body()).expect("UTF-8"),
             r#"{"type":"/v1/problems/rate-limited","title":"Too many requests","status":429,"#.to_owned()
-                + r#""detail":"Nothing was changed. Send it again after Retry-After."}"#
+                + r#""detail":"Nothing was changed. Try again after Retry-After."}"#
         );
         for outage in [
             Problem::StoreUnavailable,

@@ -70,6 +70,32 @@ fn a_key_that_the_provider_adds_is_fetched_when_a_token_names_it() -> Result<()>
     })
 }
 
+/// The set that another instance has shared is from before the rotation, and its clock may be fast.
+#[test]
+fn a_key_that_a_set_of_another_instance_lacks_is_fetched_too() -> Result<()> {
+    on_system(async |stack| {
+        for (name, fast_ms) in [("lacks", 1), ("lacks-fast", 50_000)] {
+            let (old, new) = (Key::p256("old"), Key::p256("new"));
+            let issuer = Issuer::start(published(&[&old])).await?;
+            let pod = Pod::of(stack, name, &issuer, &[]).await?;
+            assert!(pod.takes(&token(&issuer, &old)).await?);
+            // One that has fetched a set by itself asks nobody for half a minute.
+            pod.app.restart().await?;
+            assert!(pod.takes(&token(&issuer, &old)).await?);
+            let mut shared = Shared::of(stack, &issuer).await?;
+            let mut keys = shared.get().await?;
+            keys.fetched_ms = now() * 1000 + fast_ms;
+            shared.put(&keys.seal(dev("JWT_CACHE_KEY"), &issuer.keys_url())).await?;
+            shared.end_turn().await?;
+            issuer.says(published(&[&old, &new]));
+            assert!(pod.takes(&token(&issuer, &new)).await?, "{name}");
+            assert_eq!(issuer.asked(), 2);
+            assert!(shared.get().await?.fetched_ms > keys.fetched_ms, "{name}: others take it into use, too");
+        }
+        Ok(())
+    })
+}
+
 #[test]
 fn names_of_keys_that_do_not_exist_make_nobody_ask_the_provider_again() -> Result<()> {
     on_system(async |stack| {

@@ -223,7 +223,10 @@ impl Remote {
             Ok(fetched) => fetched,
             Err(reason) => return self.keeps(&reason),
         };
-        let shared = SharedKeys { fetched_ms: now_ms(), fresh_s: fetched.fresh_s, text: fetched.text };
+        // It is later than the set that it replaces, even if that one is of an instance whose clock is a little fast.
+        let after =
+            self.known.borrow().as_ref().filter(|known| !known.is_of_the_future()).map_or(0, |it| it.fetched_ms + 1);
+        let shared = SharedKeys { fetched_ms: now_ms().max(after), fresh_s: fetched.fresh_s, text: fetched.text };
         match self.take_into_use(&shared) {
             Ok(keys) => keys.skipped().iter().for_each(|line| eprintln!("jwt_keys_url: {line}")),
             Err(reason) => return self.keeps(reason),
