@@ -61,15 +61,17 @@ Any number of processes share the work, as many as the topic has partitions.")]
     /// Bring a restarted Redis back into service; rebuild it from MySQL where it lost data.
     #[command(after_help = STAND_BY)]
     Warm,
-    /// Rank the articles of which each counter gained most in the last hour, day and week, and keep their history by day.
+    /// Rank the articles that gained most of each counter in the last hour, day and week, and keep the history by day.
     ///
     /// One process works. Others stand by.
     #[command(after_help = "Example: persister trends --metrics-address 0.0.0.0:9464")]
     Trends,
     /// Show the whole system on one screen: stores, partitions, outboxes, lag, dead letters, snapshot, rebuild.
     ///
-    /// Exits with 3 if a store is down, a partition is not served, or no process runs a job. With --watch it refreshes until
-    /// Ctrl-C, shows rates, and exits with 0.
+    /// Exits with 3 if anything is down: a store does not answer, partitions are not served, Redis has an unsafe setting, Redis
+    /// has lacked a change of MySQL's for over 20 s, no relay, `warm` or consumer runs, the last snapshot or ranking is over a
+    /// minute old, or Kafka dropped events that MySQL does not have. With --watch it refreshes until Ctrl-C, shows rates, and
+    /// exits with 0.
     #[command(after_help = "Examples:
   persister status
   persister status --json | jq .down
@@ -105,17 +107,17 @@ Any number of processes share the work, as many as the topic has partitions.")]
     },
     /// Erase users: everything that they have or had on, of every kind, and their last reads, from Redis, MySQL and the counts.
     ///
-    /// The users are barred meanwhile: for some seconds, or for as long as it takes to ask Redis about every article. The
-    /// report at the end says what remains, and until when. No delivery, replay or rebuild brings anything back. Run it
-    /// again to finish an erasure that was interrupted.
+    /// The users are barred meanwhile: for some seconds, or longer if there are many articles. The report at the end says what
+    /// remains, and until when. No delivery, replay or rebuild brings anything back. Run it again to finish an erasure that was
+    /// interrupted.
     #[command(after_help = "Examples:
   persister erase --user 7
   persister erase --file users.txt --json     # many users in one pass, one id a line")]
     Erase(EraseOptions),
     /// Delete articles: what users have or had on for them, views and reads, from Redis, MySQL, lists and rankings.
     ///
-    /// Nobody is barred meanwhile. What happens to an article afterwards counts from zero. No delivery, replay or rebuild brings
-    /// anything of before back. Run it again to finish a deletion that was interrupted.
+    /// Nobody is barred meanwhile. What happens to an article afterwards counts from zero. No delivery, replay or rebuild
+    /// restores anything from before the deletion. Run it again to finish a deletion that was interrupted.
     #[command(after_help = "Examples:
   persister delete-article --article 42 --article how-to-like
   persister delete-article --file articles.txt --json     # many articles in one pass, one id a line")]
@@ -131,7 +133,7 @@ Any number of processes share the work, as many as the topic has partitions.")]
     Import(ImportOptions),
     /// Print everything held about a user, as JSON lines; or the whole state, as CSV that `import` reads.
     ///
-    /// Of a user it prints rows of MySQL, keys of Redis and records of Kafka.
+    /// For a user, it prints the MySQL rows, Redis keys and Kafka records.
     #[command(after_help = "Examples:
   persister export --user 'auth0|507f1f77bcf86cd799439011' > user.jsonl
   persister export --table interactions > interactions.csv

@@ -50,7 +50,7 @@ pub(crate) struct SnapshotOptions {
     pub(crate) history_days: u32,
 }
 
-/// When a batch of events is applied: after so many events, or so long after its first event. Also what is kept of it.
+/// When a batch of events is applied: at a number of events, or some time after its first event. Also how long last reads stay.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ConsumeOptions {
     /// The most events in one transaction.

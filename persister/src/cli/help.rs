@@ -1,6 +1,6 @@
 //! Texts of `--help` that belong to several commands, or to all.
 
-/// What is secret is no flag, since the machine's other users could read it.
+/// A secret is never a flag, because other users of the machine could read it.
 pub(super) const SECRETS: &str =
     "Secrets come from the environment. Each may come from a file instead: add _FILE to the name of its \
 variable.

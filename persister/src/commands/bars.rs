@@ -62,7 +62,7 @@ pub(crate) async fn run(stores: &Stores, command: BarsCommand, stop: &Cancellati
     match command {
         BarsCommand::List(options) => list(stores, &options).await,
         BarsCommand::Add(AddOptions { users: Users { users }, reason }) => {
-            ensure!(reason != ERASING, "that reason is kept for users who are being erased");
+            ensure!(reason != ERASING, "that reason is reserved for users who are being erased");
             let mut redis = stores.redis.reach(stop).await?;
             bar(&stores.mysql, &mut redis, &users, &reason).await?;
             line(format_args!("{} barred", counted(users.len(), "user")))
@@ -71,7 +71,10 @@ pub(crate) async fn run(stores: &Stores, command: BarsCommand, stop: &Cancellati
             let mut redis = stores.redis.reach(stop).await?;
             for user in &users {
                 let erasing = lift_any(&stores.mysql, &mut redis, user.number()).await?;
-                ensure!(!erasing, "user {user} is being erased, which lifts the bar at its end: erase --user {user}");
+                ensure!(
+                    !erasing,
+                    "user {user} is being erased: run erase --user {user}, which lifts the bar when it ends"
+                );
             }
             line(format_args!("{} let in again", counted(users.len(), "user")))
         }

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::selection::Selection;
 use crate::{output::progress, store::Stores};
 
-/// The progress bar moves after so many records.
+/// Records between two moves of the progress bar.
 const TELL: u64 = 1000;
 
 /// Calls `take` with every selected event.
@@ -34,7 +34,7 @@ pub(super) async fn each(
     }
     bar.finish_and_clear();
     if unreadable > 0 {
-        warn!(unreadable, "records that are no events; see `persister dlq list`");
+        warn!(unreadable, "some records cannot be read as events; see `persister dlq list`");
     }
     Ok(())
 }

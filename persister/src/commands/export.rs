@@ -17,7 +17,7 @@ use crate::{
     store::{Stores, servers::Servers},
 };
 
-/// Of what.
+/// What to export.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct What {
@@ -46,7 +46,7 @@ pub(crate) struct ExportOptions {
     wait_seconds: u64,
 }
 
-/// What Kafka holds, and where.
+/// A record of Kafka, and its place.
 #[derive(Serialize)]
 #[serde(tag = "held", rename_all = "snake_case")]
 enum InKafka<'a> {
@@ -67,7 +67,7 @@ pub(crate) async fn run(stores: &Stores, options: &ExportOptions, stop: &Cancell
     }
 }
 
-/// CSV, as of one moment.
+/// Prints a table as CSV, as of one moment.
 async fn whole(stores: &Stores, table: Table, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut out = csv::Writer::from_writer(io::stdout().lock());
     let bar = progress(state::size(&stores.mysql, matches!(table, Table::Counters)).await?, "exporting");
@@ -90,7 +90,7 @@ async fn whole(stores: &Stores, table: Table, stop: &CancellationToken) -> anyho
     Ok(out.flush()?)
 }
 
-/// A line of JSON for each row, key and record, as it is found.
+/// Prints a line of JSON for each row, key and record, as soon as it is found.
 async fn of_user(stores: &Stores, redis: &mut Servers, user: &UserId, stop: &CancellationToken) -> anyhow::Result<()> {
     personal::in_mysql(&stores.mysql, user, &mut |held| json_line(&held)).await?;
     for held in personal::in_redis(redis, user).await? {
@@ -105,7 +105,7 @@ async fn of_user(stores: &Stores, redis: &mut Servers, user: &UserId, stop: &Can
     dead_letters(stores, user, stop).await
 }
 
-/// Those that name the user, whether they can be read as events or not.
+/// Prints the dead letters that name the user, including those that cannot be read as events.
 async fn dead_letters(stores: &Stores, user: &UserId, stop: &CancellationToken) -> anyhow::Result<()> {
     let topic = &stores.kafka.dlq_topic;
     let mut log = stores.kafka.log(topic, None, stop).await?;

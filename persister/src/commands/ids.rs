@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use anyhow::Context as _;
 use contract::IdError;
 
-/// The ids of a file, one a line; - is standard input. An id that is none is an error that names its line.
+/// Reads the ids of a file, one a line; - is standard input. The error for an invalid id names its line.
 pub(super) fn of_file<T, C: FromIterator<T>>(file: &Path, read: fn(&str) -> Result<T, IdError>) -> anyhow::Result<C> {
     let text = if file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
     let text = text.with_context(|| file.display().to_string())?;

@@ -103,7 +103,7 @@ mod tests {
         let entry = letter(&[("reason", b"r"), ("stream", b"{94}:outbox"), ("id", b"5-1")], FIELDS, 0);
         assert_eq!(entry.origin(), "{94}:outbox/5-1");
         assert_eq!(entry.event().expect("an event").version.to_string(), "5-1");
-        // The fields of an entry make no event without the id, nor does an event with one.
+        // An entry's fields need the id. An event has no header with an id.
         assert!(letter(&[], FIELDS, 0).event().is_err());
         assert!(letter(&[("id", b"5-1")], EVENT, 0).event().is_err());
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::kinds::Kinds;
 
-/// An event must meet every condition. Of several values of one condition, any will do.
+/// An event must meet every condition. If a condition has several values, one of them is enough.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Selection {
     #[command(flatten)]
@@ -49,7 +49,7 @@ impl Selection {
             && self.until.is_none_or(|until| event.occurred_at < until)
     }
 
-    /// Whether it names an article, a user or an address. A time or a kind alone would select everybody.
+    /// Whether it names an article, a user or an address. A time or a kind alone would select every user.
     pub(crate) fn is_narrow(&self) -> bool {
         !(self.article.is_empty() && self.user.is_empty() && self.ip_hash.is_empty())
     }

@@ -33,7 +33,7 @@ async fn in_transaction(mysql: &MySqlPool, events: &[&Event], only_seen: bool) -
 async fn transaction(connection: &mut MySqlConnection, events: &[&Event], only_seen: bool) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
     let partitions: BTreeSet<Partition> = events.iter().map(|event| Partition::of(event.article.number())).collect();
-    // Around a rebalance two consumers may hold the same event. The partition's lock guarantees that rows read below
+    // Around a rebalance two consumers may have the same event. The partition's lock guarantees that rows read below
     // are unchanged until they are written.
     lock_partitions(&mut transaction, &partitions).await?;
     let erased = erased::among(&mut transaction, events).await?;

@@ -1,4 +1,4 @@
-//! Which articles exist.
+//! The articles that each store has.
 
 use std::collections::BTreeSet;
 

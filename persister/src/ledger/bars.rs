@@ -90,8 +90,9 @@ pub(crate) async fn bar(
     Ok(())
 }
 
-/// Brings the copies in these partitions up to date with MySQL before the partitions serve: a Redis that came back may
-/// have old copies. One copy after another, in slices. A bar takes some 10 bytes of memory here, and there are 128 copies.
+/// Brings the copies in these partitions up to date with MySQL before the partitions serve. A Redis that came back may have old
+/// copies, and a rebuild may have restored a bar that was lifted meanwhile. Works on one copy after another, in slices, because a
+/// bar takes some 10 bytes of memory here, and there are 128 copies.
 pub(crate) async fn agree(mysql: &MySqlPool, redis: &mut Servers, partitions: &[Partition]) -> Result<(), StoreError> {
     let barred = all(mysql).await?;
     let mut ask = redis::pipe();
@@ -139,24 +140,40 @@ async fn differing(
 }
 
 /// Brings these users in a copy up to date with MySQL's present state: a bar may have changed since they were read.
+///
+/// A command may change a bar, in MySQL and in the copies, between the question and the write. So MySQL is asked again after each
+/// write, until it answers the same.
 async fn settle(
     mysql: &MySqlPool,
     redis: &mut Servers,
     partition: Partition,
     users: &[UserNumber],
 ) -> Result<(), StoreError> {
+    let mut written = None;
+    loop {
+        let barred = barred_of(mysql, users).await?;
+        if written.as_ref() == Some(&barred) {
+            return Ok(());
+        }
+        let (set, lifted): (Vec<UserNumber>, Vec<UserNumber>) =
+            users.iter().partition(|user| barred.contains(&user.get()));
+        let mut changes = redis::pipe();
+        add(&mut changes, partition, &by_set(set));
+        for (set, users) in by_set(lifted) {
+            changes.srem(keys::barred(partition, set), numbers(&users)).ignore();
+        }
+        changes.exec_async(redis).await?;
+        written = Some(barred);
+    }
+}
+
+/// Those of the users who are barred.
+async fn barred_of(mysql: &MySqlPool, users: &[UserNumber]) -> Result<HashSet<i64>, StoreError> {
     let mut ask = QueryBuilder::new("SELECT user_id FROM user_bar WHERE user_id IN ");
     ask.push_tuples(users, |mut row, user| {
         row.push_bind(user.get());
     });
-    let barred: HashSet<i64> = ask.build_query_scalar().fetch_all(mysql).await?.into_iter().collect();
-    let (set, lifted): (Vec<UserNumber>, Vec<UserNumber>) = users.iter().partition(|user| barred.contains(&user.get()));
-    let mut changes = redis::pipe();
-    add(&mut changes, partition, &by_set(set));
-    for (set, users) in by_set(lifted) {
-        changes.srem(keys::barred(partition, set), numbers(&users)).ignore();
-    }
-    Ok(changes.exec_async(redis).await?)
+    Ok(ask.build_query_scalar().fetch_all(mysql).await?.into_iter().collect())
 }
 
 /// Lifts a user's bar if it has that reason.

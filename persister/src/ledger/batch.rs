@@ -66,7 +66,7 @@ impl Collapsed {
         if deletion.is_some_and(|deletion| version <= deletion.version) {
             return;
         }
-        // A view token from before an erasure or a deletion may still be handed in, for as long as it lives.
+        // A view token from before an erasure or a deletion may still be used until it expires.
         let grace = if let Change::Read(_) = event.change { VIEW_LIFETIME } else { SignedDuration::ZERO };
         let is_after = |at: Timestamp| event.occurred_at.duration_since(at) > grace;
         let user = event.user.as_ref().filter(|user| erased.get(&user.number()).is_none_or(|at| is_after(*at)));
@@ -76,10 +76,10 @@ impl Collapsed {
                 keep_latest(self.states.entry((article, kind, user.number())), state, |state| state.version);
             }
             (Change::Read(reads), user) => {
-                // The number of reads names nobody, so it counts whoever read.
+                // The number of reads names nobody, so it counts reads of erased users too.
                 let latest = Latest { version, value: reads };
                 keep_latest(self.reads.entry(article), latest, |latest| latest.version);
-                // Nobody knows whether the view was of the article that was deleted.
+                // The view may have been from before the deletion: nobody knows.
                 if let Some(user) = user.filter(|_| deletion.is_none_or(|deletion| is_after(deletion.at))) {
                     let latest = Latest { version, value: event.occurred_at };
                     keep_latest(self.user_reads.entry((user.number(), article)), latest, |latest| latest.version);
@@ -113,8 +113,8 @@ impl Collapsed {
     }
 }
 
-/// The partition whose outbox in Redis gave the event its version. None for events of MySQL's outbox, whose clock is
-/// another.
+/// The partition whose outbox in Redis gave the event its version. None for events of MySQL's outbox, which
+/// has another clock.
 pub(crate) fn outbox_of(event: &Event) -> Option<Partition> {
     match event.change {
         Change::Switch(kind, _) if kind.truth() == Truth::Mysql => None,
@@ -257,7 +257,7 @@ mod tests {
             since.retain(|event| event.article.number() != *article || event.version > *version);
             let (batch, all, since) = (of(&events, &deleted), of(&events, &none()), of(&since, &none()));
             prop_assert_eq!((&batch.states, &batch.reads), (&since.states, &since.reads));
-            // All of this happened within a minute: the views may have been of before.
+            // All of this happened within a minute: the views may have been from before the deletion.
             prop_assert!(batch.user_reads.keys().all(|(_, of)| of != article));
             prop_assert_eq!(batch.seen, all.seen, "MySQL has heard of the others too");
         }

@@ -13,7 +13,7 @@ async fn of_server(server: &mut impl ConnectionLike) -> Result<Timestamp, StoreE
         .map_err(|_| StoreError::Answer(Store::Redis, "its clock is out of range".to_owned()))
 }
 
-/// Redis's time; of several servers, that of the first.
+/// Redis's time. If there are several servers, that of the first.
 pub(crate) async fn time(redis: &mut Servers) -> Result<Timestamp, StoreError> {
     of_server(redis.any()?).await
 }

@@ -1,4 +1,4 @@
-//! What each store holds of the same users, article and kind.
+//! What each store has about the same users, article and kind.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub(crate) struct Count {
     pub(crate) members: i64,
 }
 
-/// Some users in Redis, as of an entry of the outbox.
+/// The state of some users in Redis, as of the outbox's entry `last`.
 pub(crate) struct View {
     pub(crate) of: Counter,
     pub(crate) last: Version,
@@ -84,7 +84,7 @@ fn counter(article: i64, kind: u8) -> Result<Counter, StoreError> {
     of.ok_or_else(|| StoreError::Answer(Store::Mysql, format!("article {article} or kind {kind} is out of range")))
 }
 
-/// A share of the users in Redis, from all the sets of an article. A set that is being split may hide one.
+/// A share of the users in Redis, from all sets of each article. While a set is being split, a user may be missing.
 pub(crate) async fn redis_members(
     redis: &mut Servers,
     counters: &[Counter],
@@ -113,7 +113,7 @@ pub(crate) async fn redis_members(
         let users: Vec<Vec<i64>> = ask.query_async(redis).await?;
         for ((of, key), users) in some.iter().zip(users) {
             let members = members.entry(*of).or_default();
-            let none = |_| StoreError::Answer(Store::Redis, format!("{key} has a member that is no user id"));
+            let none = |_| StoreError::Answer(Store::Redis, format!("{key} has a member that is not a user id"));
             for user in users {
                 let user = user.try_into().map_err(none)?;
                 if share.has(user) {
@@ -148,7 +148,7 @@ pub(crate) async fn mysql_members(
     )
     .bind(counters)
     .fetch(mysql);
-    let none = |_| StoreError::Answer(Store::Mysql, "interaction has a user_id that is none".to_owned());
+    let none = |_| StoreError::Answer(Store::Mysql, "interaction has an invalid user_id".to_owned());
     while let Some((article, kind, user)) = rows.try_next().await? {
         let user = user.try_into().map_err(none)?;
         if share.has(user) {

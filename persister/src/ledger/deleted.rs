@@ -1,7 +1,7 @@
 //! Articles that were deleted, and when: what happened to them until then is not applied, and does not come back.
 //!
-//! "Until then" is a version of their partition's outbox rather than a time: of two events within one millisecond it says
-//! which one came first, and no clock that is set back can mislead it.
+//! "Until then" means up to a version of the partition's outbox, not up to a time. Versions order even two events of one
+//! millisecond, and a clock that is set back cannot change their order.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,17 +15,17 @@ use crate::store::StoreError;
 /// When an article was deleted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deletion {
-    /// What happened up to this version was before.
+    /// Everything up to this version happened before the deletion.
     pub(crate) version: Version,
     /// By Redis's clock.
     pub(crate) at: Timestamp,
 }
 
-/// When each of them was deleted.
+/// The deletion of each deleted article.
 pub(crate) type Deleted = HashMap<ArticleNumber, Deletion>;
 
-/// Those of the events' articles. Ask in the transaction that applies the events, so that a deletion and a redelivery
-/// cannot miss each other.
+/// The deletions of the events' articles. Ask in the transaction that applies the events, so that a deletion and a
+/// redelivery cannot miss each other.
 pub(super) async fn among(connection: &mut MySqlConnection, events: &[&Event]) -> sqlx::Result<Deleted> {
     // Most systems have deleted nothing, or little.
     let any = "SELECT EXISTS (SELECT 1 FROM deleted_article)";
@@ -49,14 +49,14 @@ pub(super) async fn among(connection: &mut MySqlConnection, events: &[&Event]) -
     Ok(rows.into_iter().filter_map(deletion).collect())
 }
 
-/// All of them, with the version.
+/// All deleted articles, each with its version.
 pub(super) async fn all(mysql: &MySqlPool) -> Result<HashMap<i64, (i64, i64)>, StoreError> {
     let rows: Vec<(i64, i64, i64)> =
         query_as("SELECT article_id, version_ms, version_seq FROM deleted_article").fetch_all(mysql).await?;
     Ok(rows.into_iter().map(|(article, ms, seq)| (article, (ms, seq))).collect())
 }
 
-/// Those of the articles that were deleted after the version that each of them has here.
+/// Which of these articles were deleted after the version that is given with each.
 pub(super) async fn since(
     connection: &mut MySqlConnection,
     articles: impl Iterator<Item = (ArticleNumber, Version)>,
@@ -103,8 +103,8 @@ impl Lately {
         Ok(all)
     }
 
-    /// By how much a counter has grown, given by how much it had grown with what was before a deletion: a count
-    /// that began again from zero has not grown by more than it is.
+    /// The growth of a counter since the deletion, which is at most the present count. `gained` also has what was gained
+    /// before the deletion.
     pub(crate) fn gained(&self, article: ArticleNumber, counter: Counter, gained: i64) -> i64 {
         let Some(counts) = self.0.get(&article) else { return gained };
         gained.min(counts.get(&counter).copied().unwrap_or(0))

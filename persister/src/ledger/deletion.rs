@@ -1,8 +1,8 @@
 //! Deleting an article's rows in MySQL.
 //!
-//! Rows of kinds that Redis decides, and last reads, are deleted up to the version of the [`Deletion`]:
-//! later ones are of what happened since. Rows of kinds that MySQL decides are deleted as they are found; what users switch on
-//! meanwhile stays, or goes with its count.
+//! Rows of kinds that Redis decides, and last reads, are deleted up to the version of the [`Deletion`]: later rows came after
+//! it. Rows of kinds that MySQL decides are deleted as they are found. A row that a user adds meanwhile either stays, or is
+//! deleted together with its count.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -23,14 +23,14 @@ const LISTED: usize = 500;
 /// Rows that were deleted.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Rows {
-    /// Of what had been switched off too.
+    /// All rows, including those of what had been switched off.
     pub(crate) all: u64,
-    /// Of what was on.
+    /// The rows of what was on.
     pub(crate) on: u64,
 }
 
-/// Records a deletion: from now on nothing of before is applied, however often it is delivered. Deletes the article's views
-/// and reads in the same transaction, so that whatever is there of them beside the record is of after.
+/// Records a deletion: from now on, nothing from before it is applied, however often it is delivered. Deletes the article's
+/// views and reads in the same transaction, so that any row found next to the record was written after the deletion.
 pub(crate) async fn mark(mysql: &MySqlPool, article: ArticleNumber, deletion: &Deletion) -> Result<(), StoreError> {
     retried(mysql, async |connection| marked(connection, article, deletion).await).await
 }
@@ -38,10 +38,10 @@ pub(crate) async fn mark(mysql: &MySqlPool, article: ArticleNumber, deletion: &D
 async fn marked(connection: &mut MySqlConnection, article: ArticleNumber, deletion: &Deletion) -> sqlx::Result<()> {
     let (partition, Deletion { version, at }) = (Partition::of(article), deletion);
     let mut transaction = connection.begin().await?;
-    // A consumer's transaction holds this lock, and asks what is deleted after it has it.
+    // A consumer's transaction takes this lock first, and then asks which articles are deleted.
     lock_partitions(&mut transaction, [&partition]).await?;
-    // A snapshot writes the row, and asks then. This lock keeps it from writing between the record and its commit; a row
-    // that is not there could not be locked.
+    // A snapshot writes this row, and then asks which articles are deleted. This transaction locks the row first, so that no
+    // snapshot writes between the record and the commit. A missing row cannot be locked, so it is inserted.
     query(
         "INSERT INTO article_stats (article_id, updated_at) VALUES (?, UTC_TIMESTAMP(3))
          ON DUPLICATE KEY UPDATE pv = pv",
@@ -65,22 +65,22 @@ async fn marked(connection: &mut MySqlConnection, article: ArticleNumber, deleti
     .execute(&mut *transaction)
     .await?;
     history::forget_article(&mut transaction, article).await?;
-    // A Redis that has lost the removal has an outbox that ends before it.
+    // This version shows whether a Redis has lost the removal: its outbox then ends before it.
     if let Some(seen) = statements::write_seen(&[(partition, *version)].into()) {
         raw_sql(AssertSqlSafe(seen)).execute(&mut *transaction).await?;
     }
     transaction.commit().await
 }
 
-/// Deletes the rows that the article has of a kind, up to a version if Redis decides the kind, and lowers the count by those
-/// that were on: in each transaction, so that the count is right at every instant.
+/// Deletes the article's rows of a kind, up to a version if Redis decides the kind. Each transaction lowers the count by the
+/// rows that were on, so that the count is right at every instant.
 pub(crate) async fn delete_rows(
     mysql: &MySqlPool,
     (article, kind): (ArticleNumber, Kind),
     up_to: Option<Version>,
 ) -> Result<Rows, StoreError> {
     let (mut total, mut after) = (Rows::default(), Some(i64::MIN));
-    // From user to user: deleted rows stay in the index for a while, and would be passed over again and again.
+    // Goes on after the last user. Deleted rows stay in the index for a while, and would be passed over each time.
     while let Some(first) = after {
         let (deleted, next) =
             retried(mysql, async |connection| delete_some(connection, (article, kind), up_to, first).await).await?;
@@ -91,8 +91,8 @@ pub(crate) async fn delete_rows(
     Ok(total)
 }
 
-/// Deletes the rows of some users after that one; the last of them, if there may be more. In the order in which every writer
-/// locks the tables (see the migrations).
+/// Deletes the rows of some users after `after`. Also returns the last of these users, if there may be more. Locks the tables
+/// in the order of every writer (see the migrations).
 async fn delete_some(
     connection: &mut MySqlConnection,
     (article, kind): (ArticleNumber, Kind),
@@ -115,7 +115,7 @@ async fn delete_some(
     .bind(seq)
     .fetch_all(&mut *transaction)
     .await?;
-    // The procedure `toggle` does not take the partition's lock: only rows that are locked now are deleted.
+    // The procedure `toggle` does not take the partition's lock, so delete only rows that are locked here.
     for some in rows.chunks(LISTED) {
         let users = list(some.iter().map(|(user, _)| *user));
         let delete =
@@ -128,7 +128,7 @@ async fn delete_some(
     }
     let on = rows.iter().filter(|(_, status)| *status == 1).count();
     if on > 0 {
-        // As in statements.rs: a count that is too low already is no reason to stop.
+        // As in statements.rs, a count that is already too low does not stop the work.
         query("UPDATE interaction_count SET count = GREATEST(count - ?, 0) WHERE article_id = ? AND kind = ?")
             .bind(i64::try_from(on).unwrap_or(i64::MAX))
             .bind(article.get())
@@ -141,13 +141,13 @@ async fn delete_some(
     Ok((Rows { all: rows.len() as u64, on: on as u64 }, last))
 }
 
-/// Deletes from the outbox what it has of users whose rows are locked: nobody else adds to it.
+/// Deletes the outbox's rows of users whose rows are locked. Until they are unlocked, nobody else adds such rows.
 async fn forget_changes(
     connection: &mut MySqlConnection,
     (article, code): (ArticleNumber, u8),
     users: &HashSet<i64>,
 ) -> sqlx::Result<()> {
-    // Looked for without locks: there is no index by article, and every toggle adds rows.
+    // Reads without locks, because there is no index by article, and every toggle adds rows.
     let changes: Vec<(i64, i64)> = query_as("SELECT id, user_id FROM outbox WHERE article_id = ? AND kind = ?")
         .bind(article.get())
         .bind(code)
@@ -161,8 +161,8 @@ async fn forget_changes(
     Ok(())
 }
 
-/// Deletes the last reads of articles up to the version of each; how many each had. The table has no index by article, which
-/// every read would pay for: this goes through it once for some hundreds of articles.
+/// Deletes the last reads of articles, up to the version of each. Returns how many each article had. The table has no index
+/// by article, because every read would have to update it. So this reads the whole table once for some hundreds of articles.
 pub(crate) async fn delete_reads(
     mysql: &MySqlPool,
     up_to: &BTreeMap<ArticleNumber, Version>,
@@ -202,10 +202,10 @@ async fn delete_reads_of(
     Ok(raw_sql(AssertSqlSafe(delete)).execute(connection).await?.rows_affected())
 }
 
-/// Deletes the article's counts, unless somebody has the kind on since.
+/// Deletes the article's counts, except those of kinds that somebody has switched on since.
 pub(crate) async fn delete_counts(mysql: &MySqlPool, article: ArticleNumber) -> Result<(), StoreError> {
     for kind in Kind::ALL {
-        // A count that was wrong before is of nobody now.
+        // If a count was wrong before, it would not be zero now.
         recount(mysql, (article, *kind)).await?;
     }
     retried(mysql, async |connection| {
@@ -216,8 +216,8 @@ pub(crate) async fn delete_counts(mysql: &MySqlPool, article: ArticleNumber) -> 
     Ok(())
 }
 
-/// Deletes the article's places in the rankings. The job that writes them holds the row of `trends` while it does, and
-/// asks then what was deleted.
+/// Deletes the article's places in the rankings. The job that writes them first locks the row of `trends`, and then asks
+/// which articles are deleted.
 pub(crate) async fn delete_places(mysql: &MySqlPool, article: ArticleNumber) -> Result<(), StoreError> {
     retried(mysql, async |connection| {
         let mut transaction = connection.begin().await?;
@@ -228,8 +228,8 @@ pub(crate) async fn delete_places(mysql: &MySqlPool, article: ArticleNumber) -> 
     .await
 }
 
-/// Deletes the article's name, unless there are rows of what happened since. A toggle or a snapshot that found the name a
-/// moment ago may still write a row of it: [`say_again`] and the next snapshot then write the name.
+/// Deletes the article's name, unless rows were written since the deletion. A toggle or a snapshot that found the name a
+/// moment ago may still write a row: [`say_again`] and the next snapshot then write the name again.
 pub(crate) async fn delete_name(mysql: &MySqlPool, article: ArticleNumber) -> Result<(), StoreError> {
     if !article.is_name() {
         return Ok(());
@@ -253,8 +253,8 @@ pub(crate) async fn delete_name(mysql: &MySqlPool, article: ArticleNumber) -> Re
     .await
 }
 
-/// Writes into the outbox what the article has now of the kinds that MySQL decides: it came while the article was being
-/// deleted, and its projection may have gone with the rest. How many rows.
+/// Writes the article's present rows of the kinds that MySQL decides into the outbox again. They came while the article was
+/// being deleted, and their projection may have been deleted with the rest. Returns the number of rows.
 pub(crate) async fn say_again(mysql: &MySqlPool, article: &ArticleId) -> Result<u64, StoreError> {
     let mut said = 0;
     for kind in Kind::of(Truth::Mysql) {
@@ -274,7 +274,7 @@ pub(crate) async fn say_again(mysql: &MySqlPool, article: &ArticleId) -> Result<
     Ok(said)
 }
 
-/// Numbers only.
+/// The numbers as a list for SQL.
 fn list(numbers: impl Iterator<Item = i64>) -> String {
     numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(",")
 }

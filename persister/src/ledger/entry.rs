@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use contract::{Event, OutboxEntry, Version};
 use redis::{ErrorKind, RedisError, RedisResult, Value};
 
-/// An entry of an outbox: its id, and its event or why it is none.
+/// An entry of an outbox: its id, and its event, or why it is not an event.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: Version,

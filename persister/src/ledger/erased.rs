@@ -9,11 +9,11 @@ use sqlx::{AssertSqlSafe, MySqlConnection, MySqlPool, query, query_as, query_sca
 use super::{json::json, pair::codes};
 use crate::store::{Store, StoreError};
 
-/// When each of them was erased.
+/// When each erased user was erased.
 pub(crate) type Erased = HashMap<UserNumber, Timestamp>;
 
-/// Those of the events' users. Ask in the transaction that applies the events, so that an erasure and a redelivery cannot
-/// miss each other.
+/// The erasures of the events' users. Ask in the transaction that applies the events, so that an erasure and a redelivery
+/// cannot miss each other.
 pub(super) async fn among(connection: &mut MySqlConnection, events: &[&Event]) -> sqlx::Result<Erased> {
     // Most systems have erased nobody, or few.
     let any = "SELECT EXISTS (SELECT 1 FROM erased_user)";
@@ -36,7 +36,7 @@ pub(super) async fn among(connection: &mut MySqlConnection, events: &[&Event]) -
         .collect())
 }
 
-/// Those of the users who were erased.
+/// Which of these users were erased.
 pub(crate) async fn of(mysql: &MySqlPool, users: &[UserId]) -> Result<HashSet<UserNumber>, StoreError> {
     let Some(users) = json(users.iter().map(|user| [user.number().get()])) else { return Ok(HashSet::new()) };
     let erased: Vec<i64> = query_scalar(
@@ -49,7 +49,7 @@ pub(crate) async fn of(mysql: &MySqlPool, users: &[UserId]) -> Result<HashSet<Us
     Ok(erased.into_iter().filter_map(|user| user.try_into().ok()).collect())
 }
 
-/// All of them, with the time in ms.
+/// All erased users, each with the time in ms.
 pub(super) async fn all(mysql: &MySqlPool) -> Result<HashMap<i64, i64>, StoreError> {
     let rows: Vec<(i64, i64)> =
         query_as("SELECT user_id, CAST(UNIX_TIMESTAMP(at) * 1000 AS SIGNED) FROM erased_user").fetch_all(mysql).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn mark_erased(mysql: &MySqlPool, user: UserNumber, at: Timesta
     Ok(())
 }
 
-/// When the user's latest event that MySQL has happened, by the clocks that date events of Redis.
+/// The time of the user's latest event that MySQL has, of the kinds and reads that the clocks of Redis date.
 pub(crate) async fn last_event(mysql: &MySqlPool, user: UserNumber) -> Result<Timestamp, StoreError> {
     let ms: i64 = query_scalar(AssertSqlSafe(format!(
         "SELECT CAST(GREATEST(

@@ -13,13 +13,14 @@ const TOGETHER: usize = 500;
 
 /// How many rows of a user were deleted.
 pub(crate) struct Deleted {
-    /// Of what the user had switched off too.
+    /// Rows by kind, including those of what the user had switched off.
     pub(crate) by_kind: BTreeMap<Kind, u64>,
     pub(crate) reads: u64,
 }
 
-/// A consumer's transaction holds the locks of its partitions, and asks who is erased after it has them: with all of
-/// them had once, no consumer is left that asked before now.
+/// Waits until no consumer is at work that does not know of the erasure. A consumer's transaction takes the locks of its
+/// partitions, then asks who is erased, and keeps the locks until it ends. This takes all locks once, so every transaction that
+/// asked earlier has ended.
 pub(crate) async fn wait_for_consumers(mysql: &MySqlPool) -> Result<(), StoreError> {
     let all: Vec<Partition> = Partition::all().collect();
     retried(mysql, async |connection| {
@@ -50,12 +51,12 @@ pub(crate) async fn delete(mysql: &MySqlPool, user: UserNumber) -> Result<Delete
         Ok((deleted, deleted == TOGETHER as u64))
     })
     .await?;
-    // Last: until here an erasure that was cut short can be looked into.
+    // The name goes last: until then, it shows whose erasure was interrupted.
     retried(mysql, async |connection| names::forget(connection, user).await).await?;
     Ok(Deleted { by_kind, reads })
 }
 
-/// Adds up what the work deletes each time, as long as it says that there may be more.
+/// Repeats the work as long as it says that there may be more. Returns how much it deleted in all.
 async fn until_none(
     mysql: &MySqlPool,
     work: impl AsyncFn(&mut MySqlConnection) -> sqlx::Result<(u64, bool)>,
@@ -70,10 +71,10 @@ async fn until_none(
     }
 }
 
-/// Rows of one kind. In the order in which every writer locks the tables (see the migrations).
+/// Deletes some rows of one kind. Locks the tables in the order of every writer (see the migrations).
 async fn delete_of(connection: &mut MySqlConnection, user: UserNumber, code: u8) -> sqlx::Result<(u64, bool)> {
     let mut transaction = connection.begin().await?;
-    // The first in the order of the user's index, then locked in the order of the primary key. One statement that did both would
+    // Finds the first rows by the user's index, then locks them in the order of the primary key. One statement for both would
     // read and lock all rows of the user each time.
     let articles: Vec<i64> = query_scalar(
         "SELECT article_id FROM interaction FORCE INDEX (by_user) WHERE user_id = ? AND kind = ? LIMIT 500",
@@ -94,7 +95,7 @@ async fn delete_of(connection: &mut MySqlConnection, user: UserNumber, code: u8)
             format!("DELETE FROM interaction WHERE article_id IN ({list}) AND kind = {code} AND user_id = {user}");
         raw_sql(AssertSqlSafe(delete)).execute(&mut *transaction).await?;
     }
-    // One that was being switched off is not any more, where Redis decides: its row still counts here.
+    // Redis may have switched a pair off, but that event is not applied any more: the row is still on, and counted.
     let on: Vec<_> = rows.iter().filter(|(.., status, _)| *status == 1).collect();
     if Kind::from_code(code).is_some_and(|kind| kind.truth() == Truth::Mysql) {
         for (article, p, _, version_ms) in &on {
@@ -112,7 +113,7 @@ async fn delete_of(connection: &mut MySqlConnection, user: UserNumber, code: u8)
     Ok((rows.len() as u64, articles.len() == TOGETHER))
 }
 
-/// Into the outbox, as the procedure `toggle` does, so that log and projection follow.
+/// Writes the change into the outbox, as the procedure `toggle` does, so that log and projection follow.
 async fn tell(
     connection: &mut MySqlConnection,
     (article, code, user): (i64, u8, UserNumber),
@@ -140,7 +141,7 @@ async fn tell(
     Ok(())
 }
 
-/// Numbers only; none for none.
+/// The numbers as a list for SQL. None if there are none.
 fn list(articles: impl Iterator<Item = i64>) -> Option<String> {
     let list = articles.map(|article| article.to_string()).collect::<Vec<_>>().join(",");
     (!list.is_empty()).then_some(list)

@@ -1,7 +1,7 @@
 //! What was done with each article on each day of UTC, and the page views and visitors that the rankings do not have yet.
 //!
-//! Whoever adds to these tables does so in the transaction that remembers what was added: the job `trends` in that of its
-//! checkpoint, the snapshot in that of the counters. Adding is not idempotent by itself.
+//! Adding to these tables is not idempotent by itself. So each writer adds in the transaction that records what was added: the
+//! job `trends` in that of its checkpoint, the snapshot in that of the counters.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -62,10 +62,10 @@ pub(crate) struct Moved {
     pub(crate) first: Version,
 }
 
-/// What is to be added, in the order of the primary key. The last part of the key is a counter's code.
+/// The changes to add, in the order of the primary key. The last part of the key is a counter's code.
 pub(crate) type Changes = BTreeMap<(ArticleNumber, Day, u8), Moved>;
 
-/// An article with page views and visitors that a snapshot found within a minute.
+/// The page views and visitors of an article that a snapshot found within a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Viewed {
     /// The number of minutes since 1970, by MySQL's clock.
@@ -85,8 +85,8 @@ pub(super) fn firsts(changes: &Changes) -> BTreeMap<ArticleNumber, Version> {
     firsts
 }
 
-/// Adds changes to their days, except those of articles deleted since the first of them. What was done with such an article
-/// after its deletion is left out too, if it is among the same changes: those of seconds or minutes, or of a day while the job catches up.
+/// Adds changes to their days. Leaves out all changes of an article that was deleted after the first of them, even changes from
+/// after the deletion. The changes are those of seconds or minutes, or of a day while the job catches up.
 pub(super) async fn add(
     connection: &mut MySqlConnection,
     changes: &Changes,
@@ -103,7 +103,7 @@ pub(super) async fn add(
     Ok(())
 }
 
-/// Adds what a snapshot found, by MySQL's day: to the history, and to what the rankings are to count.
+/// Adds what a snapshot found to the history, by MySQL's day, and to what the rankings have to count.
 pub(super) async fn add_viewed(connection: &mut MySqlConnection, viewed: &[Viewed]) -> sqlx::Result<()> {
     let mut changes = Changes::new();
     for Viewed { minute, article, pv, uv } in viewed {
@@ -126,7 +126,7 @@ fn write_viewed(viewed: &[Viewed], sign: i64) -> Option<String> {
     rows.finish("pv = pv + VALUES(pv), uv = uv + VALUES(uv)")
 }
 
-/// Page views and visitors that the rankings do not have yet, oldest first, of so many articles and minutes at most.
+/// Page views and visitors that the rankings do not have yet, oldest first, at most `most` rows.
 pub(crate) async fn viewed(mysql: &MySqlPool, most: usize) -> Result<Vec<Viewed>, StoreError> {
     let sql = "SELECT minute, article_id, pv, uv FROM viewed ORDER BY minute, article_id LIMIT ?";
     let rows: Vec<(u32, i64, i64, i64)> =
@@ -137,7 +137,7 @@ pub(crate) async fn viewed(mysql: &MySqlPool, most: usize) -> Result<Vec<Viewed>
     Ok(rows.into_iter().filter_map(viewed).collect())
 }
 
-/// Takes away what the rankings have now. A snapshot may have added more meanwhile.
+/// Subtracts what the rankings have now. A snapshot may have added more meanwhile.
 pub(super) async fn take_viewed(connection: &mut MySqlConnection, viewed: &[Viewed]) -> sqlx::Result<()> {
     for some in viewed.chunks(TOGETHER / 2) {
         run(connection, write_viewed(some, -1)).await?;
@@ -173,14 +173,14 @@ pub(crate) async fn forget_counted(mysql: &MySqlPool, since: Day, until: Day) ->
     Ok(())
 }
 
-/// Deletes rows older than so many days, a few thousand in each call, so that a backlog never makes a long transaction.
+/// Deletes rows older than `days`, a few thousand in each call, so that a backlog never makes a long transaction.
 pub(crate) async fn forget_old(mysql: impl MySqlExecutor<'_>, days: u32) -> Result<(), StoreError> {
     query("DELETE FROM history WHERE day < UTC_DATE() - INTERVAL ? DAY LIMIT 5000").bind(days).execute(mysql).await?;
     Ok(())
 }
 
-/// Deletes what there is of an article: a few rows for each day that is kept. Waits for a checkpoint that is being written,
-/// which may not know of the deletion.
+/// Deletes all rows of an article: a few for each day that is kept. First waits for a checkpoint that is being written, which
+/// may not know of the deletion.
 pub(super) async fn forget_article(connection: &mut MySqlConnection, article: ArticleNumber) -> sqlx::Result<()> {
     run(connection, Some("SELECT writes FROM trends WHERE kind = 0 FOR UPDATE".to_owned())).await?;
     for table in ["history", "viewed"] {

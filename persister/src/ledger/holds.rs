@@ -118,8 +118,8 @@ impl Holder {
     }
 }
 
-/// Switches pairs off. Returns whether each was on, and marks the last change of the outbox. It is one call by itself,
-/// because it must not be repeated along with another.
+/// Switches pairs off. Returns whether each was on, and marks the last change of the outbox. The call is sent alone. If it
+/// were repeated together with another call, it would find the pairs off.
 pub(crate) async fn undo(redis: &mut Servers, undo: &Undo<'_>, marks: &mut Marks) -> Result<Vec<bool>, StoreError> {
     let undone = call(redis, undo).await?.map_err(|refusal| refused(undo, refusal))?;
     marks.add(undo.partition, undone.last);

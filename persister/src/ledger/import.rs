@@ -28,6 +28,8 @@ use crate::store::{StoreError, Stores, mysql::is_deadlock, scripts::accepted};
 const AT_ONCE: usize = 4;
 /// How often a transaction is tried while another one is in the way.
 const TRIES: u32 = 5;
+/// Rows in one transaction.
+const ROWS_TOGETHER: usize = 1000;
 
 /// Pairs, each with the time since which it is on.
 pub(crate) type Since = BTreeMap<Pair, (Written, Timestamp)>;
@@ -118,7 +120,7 @@ fn version(at: Timestamp) -> Version {
 
 /// Nobody can change the pairs while they are held, and MySQL has every earlier change. So a pair without a row was never on
 /// here. Redis comes first, because its script checks exclusions. If the run ends between Redis and MySQL, the next run completes
-/// it. If Redis loses what it was given, which no event says, MySQL knows that.
+/// it. No event has what Redis gets here, so MySQL records the outboxes' last ids: a Redis that loses it ends below them.
 async fn in_redis(
     stores: &Stores,
     holder: &mut Holder,
@@ -156,19 +158,20 @@ async fn in_redis(
     Ok(outcomes)
 }
 
-/// Writes rows by the transaction of the consumer, which may be working on the same partitions.
+/// Writes rows by the transaction of the consumer, which may be working on the same partitions. Writes them in parts, so that a
+/// slow MySQL completes each in time. If a part fails, the next run of the import writes the parts that are missing.
 async fn write(stores: &Stores, events: &[Event]) -> Result<(), StoreError> {
-    let events: Vec<&Event> = events.iter().collect();
-    if events.is_empty() {
-        return Ok(());
-    }
-    let mut tries = 1;
-    loop {
-        match apply(&stores.mysql, &events).await {
-            Err(StoreError::Mysql(error)) if is_deadlock(&error) && tries < TRIES => tries += 1,
-            outcome => return outcome,
+    for part in events.chunks(ROWS_TOGETHER) {
+        let part: Vec<&Event> = part.iter().collect();
+        let mut tries = 1;
+        loop {
+            match apply(&stores.mysql, &part).await {
+                Err(StoreError::Mysql(error)) if is_deadlock(&error) && tries < TRIES => tries += 1,
+                outcome => break outcome?,
+            }
         }
     }
+    Ok(())
 }
 
 /// The event that the user's own request would have caused.
@@ -198,8 +201,8 @@ async fn in_mysql(stores: &Stores, since: &Since, pairs: &[Pair]) -> Result<BTre
 /// Sets the counters of articles that have none. Returns the outcomes in the same order.
 ///
 /// MySQL first learns which page views are another system's, so that the history does not count them when they are saved.
-/// If Redis refuses an article's counters, MySQL knows of that article what it knew before. The counters that Redis takes are
-/// saved in MySQL at once, because no event repeats them.
+/// If Redis refuses an article's counters, MySQL's record of that article is set back. The counters that Redis takes are saved
+/// in MySQL at once, because no event repeats them.
 pub(crate) async fn counters(
     mysql: &MySqlPool,
     holder: &mut Holder,
@@ -227,7 +230,7 @@ pub(crate) async fn counters(
             _ => Outcome::Counted,
         });
         if outcomes.last() == Some(&Outcome::Counted) {
-            // Views that Redis has not are those of a run that ended before it gave them to Redis.
+            // If MySQL expected more views than Redis has, an earlier run ended before it gave them to Redis.
             refused.push((number, expected.get(&number).copied().filter(|expected| *expected <= pv).unwrap_or(0)));
         } else {
             taken.push(article.clone());

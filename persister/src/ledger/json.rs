@@ -1,7 +1,7 @@
 //! Many values as one parameter of a statement.
 //!
 //! Look-ups bind one JSON parameter, and `STRAIGHT_JOIN` makes both MySQL and MariaDB go from it to the primary key.
-//! They plan a long IN of pairs differently.
+//! For a long IN of pairs, their plans would differ.
 
 use std::fmt::{Display, Write as _};
 

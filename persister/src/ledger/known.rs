@@ -86,8 +86,8 @@ impl Known {
 /// Partition, epoch, writes, and the two versions.
 type Row = (u8, i64, i64, i64, i64, i64, i64);
 
-/// Records what Redis has written without an event, by the last ids of the outboxes: a Redis that ends below one of them has
-/// lost it.
+/// Records the outboxes' last ids after Redis has written something that no event repeats. A Redis with an outbox that ends
+/// below its id has lost it.
 pub(super) async fn write_marks(mysql: &MySqlPool, marks: &Marks) -> Result<(), StoreError> {
     let Some(write) = statements::write_seen(&marks.iter().collect()) else { return Ok(()) };
     retried(mysql, async |connection| {

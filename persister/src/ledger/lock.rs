@@ -15,12 +15,12 @@ const PING: Duration = Duration::from_secs(5);
 /// How long MySQL lets a process wait for a lock before the process asks again.
 const TURN: Duration = Duration::from_secs(1);
 
-/// The lock of an erasure, of a deletion of articles, and of each batch of an import. Without it, an import could ask who is
-/// erased, and write its rows after an erasure that began later has ended.
+/// The lock that an erasure, a deletion of articles and each batch of an import take. Without it, an import could ask who is
+/// erased, then an erasure could begin and end, and then the import would write rows of the erased user.
 pub(crate) const IN_OR_OUT: &str = "in or out";
 
-/// A lock that ends with its connection, however the process ends. If the server hears nothing, it ends after the time
-/// that the server waits for any connection of the pool.
+/// A lock that ends with its connection, however the process ends. If the server hears nothing, the connection ends after the
+/// time-out that all connections of the pool have.
 ///
 /// The connection is not from the pool: a lock is kept for as long as the work takes, and the work needs the pool.
 pub(crate) struct Lock(Option<MySqlConnection>);
@@ -50,7 +50,7 @@ impl Lock {
         loop {
             tokio::time::sleep(PING).await;
             let Some(connection) = &mut self.0 else {
-                return StoreError::Other("the lock was given back".to_owned());
+                return StoreError::Other("the lock was released".to_owned());
             };
             if let Err(error) = within(PING, Store::Mysql, connection.ping()).await {
                 return error;
@@ -81,14 +81,16 @@ pub(crate) async fn alone<T>(
         if let Some(lock) = Box::pin(Lock::take_within(mysql, name, TURN)).await? {
             break lock;
         }
-        ensure!(!stop.is_cancelled(), "stopped while another command was at work");
+        ensure!(!stop.is_cancelled(), "stopped while waiting for another command");
         if !replace(&mut said, true) {
             info!("waiting for another command: an import, an erasure or a deletion");
         }
     };
     let outcome = tokio::select! {
         outcome = work => outcome,
-        gone = lock.watch() => Err(gone.into()),
+        gone = lock.watch() => {
+            Err(anyhow::Error::from(gone).context("lost the lock in the middle of the work: run the command again"))
+        }
     };
     lock.release().await;
     outcome

@@ -1,4 +1,4 @@
-//! What the stores keep of past changes, apart from the data.
+//! What the stores' logs keep of past changes.
 
 use redis::InfoDict;
 use sqlx::{MySqlPool, query_as};
@@ -23,7 +23,7 @@ pub(crate) async fn binlog_days(mysql: &MySqlPool) -> Result<String, StoreError>
             .fetch_one(mysql)
             .await?;
     Ok(match (on, seconds) {
-        (0, _) => "none is kept".to_owned(),
+        (0, _) => "no binary log is kept".to_owned(),
         (_, 0) => "for good: binlog_expire_logs_seconds is 0".to_owned(),
         (_, seconds) => format!("for {} days, by binlog_expire_logs_seconds", (seconds + 86_399) / 86_400),
     })

@@ -1,4 +1,4 @@
-//! The most that can be lost with a Redis.
+//! The most that a loss of Redis's data can have lost.
 
 use std::fmt::{self, Display};
 
@@ -13,7 +13,7 @@ use crate::{output::counted, store::StoreError};
 /// What the relay shipped in between is not lost, so the real loss may be smaller, and is never larger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Loss {
-    /// Partitions that had served before; only they have something to lose.
+    /// Partitions that had served before. Only these can have lost something.
     pub(crate) partitions: usize,
     /// Entries that waited when last seen.
     pub(crate) waiting: u64,

@@ -34,7 +34,7 @@ pub(crate) async fn all_warm(redis: &mut Servers) -> Result<(), StoreError> {
     if cold == 0 {
         return Ok(());
     }
-    Err(StoreError::Other(format!("this needs all partitions warm, and {cold} are not")))
+    Err(StoreError::Other(format!("this needs all partitions to be warm: {cold} are not")))
 }
 
 /// Fails unless these partitions are warm.
@@ -43,7 +43,7 @@ pub(crate) async fn are_warm(redis: &mut Servers, partitions: &[Partition]) -> R
     if cold == 0 {
         return Ok(());
     }
-    Err(StoreError::Other(format!("this needs the articles' partitions warm, and {cold} are not")))
+    Err(StoreError::Other(format!("this needs the articles' partitions to be warm: {cold} are not")))
 }
 
 async fn count_cold(redis: &mut Servers, partitions: &[Partition]) -> Result<usize, StoreError> {

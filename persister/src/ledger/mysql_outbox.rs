@@ -70,10 +70,10 @@ impl Row {
     /// The event of the row.
     pub(crate) fn to_event(&self) -> Result<Event, DecodeError> {
         let number = |number: i64| u64::try_from(number).map_err(|_| DecodeError::Incomplete("a version below 0"));
-        let user =
-            UserNumber::try_from(self.user_id).map_err(|_| DecodeError::Incomplete("user_id is no number of an id"))?;
+        let user = UserNumber::try_from(self.user_id)
+            .map_err(|_| DecodeError::Incomplete("user_id is not the number of an id"))?;
         let article = ArticleNumber::try_from(self.article_id)
-            .map_err(|_| DecodeError::Incomplete("article_id is no number of an id"))?;
+            .map_err(|_| DecodeError::Incomplete("article_id is not the number of an id"))?;
         let fields = Fields {
             version: Version { ms: number(self.version_ms)?, seq: number(self.id)? },
             r#type: Kind::from_code(self.kind).map_or("", Kind::name).into(),
@@ -83,14 +83,14 @@ impl Row {
             reads: None,
             cause: self.cause.as_str().into(),
             occurred_at: Timestamp::from_millisecond(self.at_ms)
-                .map_err(|_| DecodeError::Incomplete("at_ms is no time"))?,
+                .map_err(|_| DecodeError::Incomplete("at_ms is not a time"))?,
             request_id: self.request_id.as_str().into(),
             ip_hash: self.ip_hash.as_str().into(),
         };
         fields.try_into()
     }
 
-    /// The row's entry in the projection. None if the row is no event; it goes to the dead-letter queue.
+    /// The row's entry in the projection. None if the row is not an event; such a row goes to the dead-letter queue.
     pub(crate) fn to_entry(&self) -> Option<Entry> {
         Some(Entry {
             kind: Kind::from_code(self.kind)?,
@@ -124,9 +124,9 @@ pub(crate) async fn shipped(mysql: &MySqlPool, ids: &[i64]) -> Result<(), StoreE
     Ok(())
 }
 
-/// Statements that mark those rows that meet the condition, and delete the rows whose work is all done. Run them in one
-/// transaction, or a row with both marks would stay. Of two transactions that mark a row at the same time, the later
-/// one sees both marks.
+/// Statements that mark the rows that meet the condition, and delete the rows whose work is all done. Run them in one
+/// transaction, or a row with both marks would stay. If two transactions mark a row at the same time, the later one sees both
+/// marks.
 pub(super) fn mark_done(work: Work, ids: &[i64], condition: &str) -> String {
     let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     format!(

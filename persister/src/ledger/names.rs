@@ -45,7 +45,7 @@ pub(crate) fn none(collisions: Collisions) -> Result<(), StoreError> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct NewNames {
     texts: BTreeMap<(Of, i64), String>,
-    /// Names of which another is among these.
+    /// Names whose numbers belong to other names of this batch.
     collisions: Collisions,
 }
 
@@ -160,7 +160,7 @@ pub(crate) async fn are_theirs(mysql: &MySqlPool, users: &[UserId]) -> Result<()
     none(others.collect())
 }
 
-/// The same of articles; each with its name, if it was given by its number and MySQL has the name.
+/// The same for articles. Returns each article, with its name if it was given by its number and MySQL has the name.
 pub(crate) async fn of_articles(mysql: &MySqlPool, articles: &[ArticleId]) -> Result<Vec<ArticleId>, StoreError> {
     let names = Names::of(mysql, [], articles.iter().map(ArticleId::number)).await?;
     let others = articles.iter().filter_map(|article| {

@@ -21,15 +21,15 @@ pub(crate) const RELAY_GROUP: &str = "relay";
 /// Entries of one outbox in one read.
 pub(crate) const PER_OUTBOX: u32 = 100;
 
-/// A relay's consumer that has been gone for so long, with nothing pending, is removed.
+/// A relay's consumer that has been idle for this long, with nothing pending, is removed.
 const GONE: Duration = Duration::from_hours(1);
 
 /// Entries by outbox. An outbox without entries is left out.
 pub(crate) type Entries = Vec<(Partition, Vec<Entry>)>;
 
 /// The outboxes that can be read: those with the relay's consumer group. A missing group is created at the beginning of
-/// the stream. Creating one needs memory (<https://redis.io/docs/latest/commands/xgroup-create/>), so of a full Redis
-/// only outboxes with a group are read; reading is what empties it.
+/// the stream. Creating one needs memory (<https://redis.io/docs/latest/commands/xgroup-create/>), so on a full Redis only
+/// outboxes with a group are read. Reading them frees memory.
 pub(crate) async fn with_groups(servers: &mut Servers, partitions: &[Partition]) -> Result<Vec<Partition>, StoreError> {
     let mut ask = redis::pipe();
     ask.ignore_errors();
@@ -128,8 +128,8 @@ pub(crate) async fn claim(
     Ok((claimed, more))
 }
 
-/// Removes consumers of relays that are long gone. Every relay becomes a consumer of every group, and no entry depends
-/// on one without pending entries.
+/// Removes consumers of relays that are long gone. Every relay becomes a consumer of every group, and no entry depends on a
+/// consumer without pending entries.
 pub(crate) async fn forget_gone(redis: &mut Servers, partitions: &[Partition]) -> Result<(), StoreError> {
     let mut ask = redis::pipe();
     for partition in partitions {
@@ -152,7 +152,7 @@ pub(crate) async fn forget_gone(redis: &mut Servers, partitions: &[Partition]) -
     Ok(())
 }
 
-/// How many outboxes still hold an entry up to their mark.
+/// How many outboxes still have an entry up to their mark.
 pub(super) async fn waiting_up_to(redis: &mut Servers, marks: &Marks) -> Result<usize, StoreError> {
     let mut ask = redis::pipe();
     for (partition, last) in marks.iter() {

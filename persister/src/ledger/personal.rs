@@ -94,7 +94,7 @@ pub(crate) async fn in_mysql(
 }
 
 fn written(article: i64, name: Option<&str>) -> Result<ArticleId, StoreError> {
-    let none = |_| StoreError::Answer(Store::Mysql, format!("{article} is no number of an article"));
+    let none = |_| StoreError::Answer(Store::Mysql, format!("{article} is not the number of an article"));
     Ok(ArticleId::stored(article.try_into().map_err(none)?, name))
 }
 

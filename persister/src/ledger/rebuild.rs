@@ -26,9 +26,9 @@ pub(crate) async fn fence(redis: &mut Servers, partitions: &[Partition], id: &st
     Ok(())
 }
 
-/// Removes the partitions' keys and returns their number. Kept are the marker, the outbox, whose last id must never
-/// decrease, the projector, whose token must not either, and key sets, which belong to no article. The partitions are
-/// fenced, so no key is added meanwhile. They are on one server.
+/// Removes the partitions' keys and returns their number. Keeps the marker; the outbox and the projector, because the last
+/// id and the token in them must never decrease; and key sets, which belong to no article. The partitions are fenced, so no
+/// key is added meanwhile. They are on one server.
 pub(crate) async fn clear(redis: &mut Servers, partitions: &[Partition], id: &str) -> Result<usize, StoreError> {
     let concerned: HashSet<Partition> = partitions.iter().copied().collect();
     let kept: HashSet<String> = partitions

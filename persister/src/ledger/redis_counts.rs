@@ -1,4 +1,4 @@
-//! Redis's counts beside the numbers of users in its sets.
+//! Redis's counts, compared with the numbers of users in its sets.
 
 use contract::{
     keys,
@@ -26,8 +26,8 @@ pub(crate) enum Counted {
     Moving(i64),
 }
 
-/// Counts the users in the sets. A script does it at one moment, or, if an article has so many sets that Redis would be
-/// blocked for long, slice by slice while others are served.
+/// Counts the users in the sets. A script does it at one moment. If an article has so many sets that this would block Redis
+/// for long, they are counted slice by slice while others are served.
 pub(crate) async fn redis_counts(
     redis: &mut Servers,
     counters: &[Counter],

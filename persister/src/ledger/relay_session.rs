@@ -1,4 +1,4 @@
-//! What a rebuild must know of each relay: whether it may still hold entries of a Redis that is gone.
+//! What a rebuild must know of each relay: whether it may still have entries in flight of a Redis that is gone.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub(crate) async fn beat(mysql: impl MySqlExecutor<'_>, now: &str, sessions: &[S
     Ok(())
 }
 
-/// Removes the rows of a relay that holds nothing of those servers.
+/// Removes a relay's rows of servers of which it has nothing in flight.
 pub(crate) async fn forget(mysql: impl MySqlExecutor<'_>, relays: &[String]) -> Result<(), StoreError> {
     if relays.is_empty() {
         return Ok(());
@@ -59,21 +59,21 @@ pub(crate) async fn forget(mysql: impl MySqlExecutor<'_>, relays: &[String]) -> 
     Ok(())
 }
 
-/// A relay whose row says that it may still hold entries.
+/// A relay whose row says that it may still have entries in flight.
 #[derive(Debug, FromRow)]
-pub(crate) struct Holding {
+pub(crate) struct Relay {
     pub(crate) relay_id: String,
     pub(crate) same_server: bool,
 }
 
-/// The relays that may hold entries of these partitions from before `now`: taken from another server, or not delivered
-/// yet.
-pub(crate) async fn holding(
+/// The relays that may have entries of these partitions in flight from before `now`: taken from another server, or not
+/// delivered yet.
+pub(crate) async fn in_flight(
     mysql: &MySqlPool,
     partitions: &[Partition],
     server: &str,
     now: &str,
-) -> Result<Vec<Holding>, StoreError> {
+) -> Result<Vec<Relay>, StoreError> {
     let (low, high) = bits(partitions);
     // A serving server's name may change with its replication. Its relays learn that with their next session.
     let (process, _) = server.split_once(':').unwrap_or((server, ""));

@@ -11,7 +11,7 @@ use crate::store::{
     servers::Servers,
 };
 
-/// Restates what Redis holds of these users in new events with cause `reconcile`, for kinds that Redis decides. Without
+/// Restates what Redis has of these users in new events with cause `reconcile`, for kinds that Redis decides. Without
 /// users the script corrects the count in Redis. Marks the last change of the outbox.
 pub(crate) async fn restate(
     redis: &mut Servers,
@@ -30,7 +30,7 @@ pub(crate) async fn recount(mysql: &MySqlPool, of: Counter) -> Result<(), StoreE
     retried(mysql, async |connection| recount_locked(connection, of).await).await
 }
 
-/// The partition's lock keeps out consumers that have rows in hand, and the count's lock keeps out everybody else.
+/// The partition's lock keeps out consumers that are writing rows, and the count's lock keeps out everybody else.
 /// Under READ COMMITTED, what is read after both locks is current.
 async fn recount_locked(connection: &mut MySqlConnection, (article, kind): Counter) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;

@@ -27,7 +27,7 @@ use crate::{
 /// User ids in one call, and in one pipeline.
 const PER_CALL: usize = 5000;
 const PER_PIPELINE: usize = 20_000;
-/// Sets of bars in one pipeline. Of a million bars they have 16,000 users.
+/// Sets of bars in one pipeline. With a million bars, these sets have 16,000 users.
 const SETS: usize = 64;
 /// Bytes of sketches in one pipeline.
 const SKETCHES: usize = 1 << 20;
@@ -63,9 +63,9 @@ pub(crate) struct Restore<'a> {
     /// The partitions are empty, and fenced for rebuild `id`.
     partitions: &'a [Partition],
     id: &'a str,
-    /// What these users did before their erasure must not come back, even if a row is left.
+    /// Users and the time of their erasure. What they did before it must not come back, even if a row is left.
     erased: HashMap<i64, i64>,
-    /// Nor must what happened to these articles up to these versions.
+    /// Articles and the version of their deletion. What happened to them up to it must not come back either.
     deleted: HashMap<i64, (i64, i64)>,
     /// How many of the partitions have their members.
     done: usize,
@@ -93,7 +93,7 @@ impl<'a> Restore<'a> {
         Ok(Self { mysql, partitions, id, erased, deleted, done: 0, written, began, logged: began })
     }
 
-    /// Writes members for a moment. Returns the partitions that are complete now; none when all were complete before.
+    /// Writes members for a moment. Returns the partitions that this completed, or none if all were complete before.
     pub(crate) async fn next(&mut self, redis: &mut Servers) -> Result<&'a [Partition], StoreError> {
         let (from, began) = (self.done, Instant::now());
         let mut writer = Writer::new(redis, self.id);

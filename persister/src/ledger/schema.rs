@@ -34,7 +34,7 @@ pub(crate) async fn will_do(mysql: &MySqlPool) -> anyhow::Result<()> {
     let settings: HashMap<String, String> = query_as(settings)
         .fetch_all(mysql)
         .await
-        .context("the server does not say its settings")?
+        .context("the server's settings cannot be read")?
         .into_iter()
         .collect();
     let is = |name: &str, value: &str| settings.get(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
@@ -51,7 +51,7 @@ pub(crate) async fn migrate(mysql: &MySqlPool) -> anyhow::Result<()> {
     let mut connection = mysql.acquire().await?;
     // The connection's lock ends with it, whatever happens.
     connection.close_on_drop();
-    up_to_date(&mut connection).await.context("the schema could not be brought up to date; migrate may be repeated")?;
+    up_to_date(&mut connection).await.context("the schema could not be brought up to date; run migrate again")?;
     drop(connection);
     name_kinds(mysql).await.context("the names of the kinds could not be written")?;
     info!(migrations = MIGRATIONS.iter().count(), "MySQL is up to date");
@@ -94,7 +94,7 @@ pub(crate) async fn grant(mysql: &MySqlPool, account: &str) -> anyhow::Result<()
     );
     for grant in grants {
         raw_sql(AssertSqlSafe(grant.clone())).execute(mysql).await.with_context(|| {
-            format!("refused: {grant}; the user must exist, and the one that migrates needs GRANT OPTION")
+            format!("refused: {grant}; the user must exist, and the user that migrates needs GRANT OPTION")
         })?;
     }
     info!(account, "granted the handlers' rights");

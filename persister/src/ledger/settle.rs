@@ -26,7 +26,7 @@ pub(crate) struct Patience<'a> {
 }
 
 impl<'a> Patience<'a> {
-    /// From now on.
+    /// For a wait that begins now.
     pub(crate) fn new(lasts: Duration, stop: &'a CancellationToken) -> Self {
         Self { began: Instant::now(), lasts, stop }
     }
@@ -54,7 +54,7 @@ pub(crate) async fn in_mysql(
     marks: &Marks,
     patience: &Patience<'_>,
 ) -> Result<(), StoreError> {
-    let wait = async |what: String| patience.wait("MySQL", &what, "do relay and consumer run?").await;
+    let wait = async |what: String| patience.wait("MySQL", &what, "check that a relay and a consumer run").await;
     if marks.is_empty() {
         return Ok(());
     }
@@ -74,8 +74,8 @@ pub(crate) async fn in_mysql(
     Ok(())
 }
 
-/// Waits until all rows of MySQL's outbox of these partitions are in Redis. A change that was read from MySQL earlier
-/// has its outbox row, so it is then in Redis.
+/// Waits until all rows of MySQL's outbox of these partitions are in Redis. A change that was read from MySQL before had its
+/// row in the outbox then, so it is in Redis afterwards.
 pub(crate) async fn in_redis(
     mysql: &MySqlPool,
     partitions: &BTreeSet<Partition>,
@@ -93,6 +93,6 @@ pub(crate) async fn in_redis(
             return Ok(());
         }
         let what = format!("{waiting} changes to be projected");
-        patience.wait("Redis", &what, "does the relay run, and are these partitions warm?").await?;
+        patience.wait("Redis", &what, "check that a relay runs, and that these partitions are warm").await?;
     }
 }

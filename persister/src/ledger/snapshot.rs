@@ -89,7 +89,7 @@ pub(crate) async fn save(
     Ok(counters.len() as u64)
 }
 
-/// The same of articles in any order.
+/// The same for articles in any order.
 pub(super) async fn save_these(
     mysql: &MySqlPool,
     redis: &mut Servers,
@@ -141,8 +141,8 @@ async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<BTreeSet<i64>, Store
     }
 }
 
-/// Writes nothing if any of the articles has been deleted since, and returns those. It asks after the rows are written and so
-/// locked: a deletion that is recorded later finds them.
+/// Writes nothing if any of the articles has been deleted since, and returns the deleted ones. It asks after it has written the
+/// rows, which locks them: a deletion that is recorded later finds them.
 async fn write_unless_deleted(connection: &mut MySqlConnection, rows: &[&Saved]) -> sqlx::Result<BTreeSet<i64>> {
     let mut insert = QueryBuilder::new(
         "INSERT INTO article_stats (article_id, pv, uv, uv_sketch, pv_gained, uv_gained, read_count, updated_at) ",
@@ -152,7 +152,7 @@ async fn write_unless_deleted(connection: &mut MySqlConnection, rows: &[&Saved])
         row.push_bind(article.number().get()).push_bind(of.pv).push_bind(of.uv).push_bind(sketch);
         row.push_bind(of.pv).push_bind(of.uv).push_bind(of.reads).push("UTC_TIMESTAMP(3)");
     });
-    // Assignments run from left to right: what is gained, and the sketch, are compared by the old numbers.
+    // Assignments run from left to right, so the gains and the choice of the sketch come from the old numbers.
     insert.push(
         " ON DUPLICATE KEY UPDATE
             pv_gained = GREATEST(VALUES(pv) - GREATEST(pv, pv_imported), 0),
@@ -198,7 +198,7 @@ async fn remember_growth(connection: &mut MySqlConnection, rows: &[&Saved]) -> s
     add_viewed(connection, &viewed).await
 }
 
-/// The page views that MySQL knows to be another system's.
+/// The page views that MySQL knows to come from another system.
 pub(super) async fn expected(
     mysql: &MySqlPool,
     articles: impl Iterator<Item = ArticleNumber>,
@@ -213,8 +213,8 @@ pub(super) async fn expected(
     Ok(rows.into_iter().filter_map(|(article, pv)| Some((article.try_into().ok()?, pv.try_into().ok()?))).collect())
 }
 
-/// Records the page views that an import is about to set in Redis: they are another system's, and no growth. An article
-/// that has page views in MySQL has them in Redis too, so the import will not set any.
+/// Records the page views that an import is about to set in Redis: they come from another system, and are no growth. An
+/// article that has page views in MySQL has them in Redis too, so the import will not set any.
 pub(super) async fn expect(
     mysql: &MySqlPool,
     articles: impl Iterator<Item = (ArticleNumber, u64)>,
@@ -240,9 +240,9 @@ async fn done(redis: &mut Servers, saved: &[Saved]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Names articles that have any counters, as if these had changed: what was saved of them may have been deleted.
+/// Lists articles with counters for the next snapshot, as if these had changed: what was saved of them may have been deleted.
 pub(crate) async fn save_again(redis: &mut Servers, articles: &[ArticleId]) -> Result<(), StoreError> {
-    // No counter is this one.
+    // No counter is ever -1, so Redis lists the article as changed.
     let done = |article: &ArticleId| SnapshotDone { article: article.clone(), pv: -1, reads: -1 };
     accepted(redis, &articles.iter().map(done).collect::<Vec<_>>()).await?;
     Ok(())

@@ -1,5 +1,5 @@
-//! The ranking of articles by counter, the history of what the stream tells, and what their job goes on from: all of it
-//! changes in one transaction.
+//! The ranking of articles by counter, the history of the events in the stream, and the checkpoint from which their job goes
+//! on. One transaction changes all of them.
 
 use std::time::Duration;
 
@@ -16,23 +16,23 @@ use super::{
 };
 use crate::store::{Store, StoreError, mysql::given_back, within};
 
-/// A transaction that takes so long waits for a server that has stalled: this time, and more for each row of the history.
+/// A transaction that takes longer waits for a stalled server. It has this time, and more for each row of the history.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PATIENCE_A_ROW: Duration = Duration::from_millis(1);
 
-/// The row of what is of no counter.
+/// The code of the row that belongs to no counter.
 pub(crate) const COMMON: u8 = 0;
 
-/// What was written last.
+/// The state that was written last.
 pub(crate) struct Written {
-    /// How often it was written.
+    /// How often the state was written.
     pub(crate) writes: i64,
-    /// Of no counter.
+    /// The part that belongs to no counter.
     pub(crate) common: Vec<u8>,
     pub(crate) by_counter: Vec<(Counter, Vec<u8>)>,
 }
 
-/// What is written together.
+/// What one transaction writes.
 pub(crate) struct Update<'a, P, T> {
     /// How often the state was written before. If another process has written it meanwhile, nothing is written.
     pub(crate) writes: i64,
@@ -40,31 +40,31 @@ pub(crate) struct Update<'a, P, T> {
     pub(crate) ranking: Option<Ranking<T>>,
 }
 
-/// Where the next process goes on.
+/// The state from which the next process goes on.
 pub(crate) struct Checkpoint<'a, P> {
-    /// The state by code, that of [`COMMON`] first, each part small enough for one statement.
+    /// The parts of the state by code, that of [`COMMON`] first. Each is small enough for one statement.
     pub(crate) parts: P,
-    /// What the history does not have yet.
+    /// The changes that the history does not have yet.
     pub(crate) changes: &'a Changes,
-    /// The page views and visitors that the state has now.
+    /// The page views and visitors that the state now includes.
     pub(crate) viewed: &'a [Viewed],
 }
 
-/// The articles of which a counter gained most within a span, best first, each with how much.
+/// The articles whose counter gained most within a span, best first, each with its gain.
 pub(crate) struct Top {
     pub(crate) span: &'static str,
     pub(crate) counter: Counter,
     pub(crate) articles: Vec<(ArticleNumber, i64)>,
 }
 
-/// What is shown, and of which moment it is.
+/// The ranking to show, and its moment.
 pub(crate) struct Ranking<T> {
     pub(crate) as_of: Timestamp,
-    /// Of what was deleted lately, only what was gained since is shown.
+    /// Makes the rankings. For an article that was deleted lately, only what it has gained since counts.
     pub(crate) tops: T,
 }
 
-/// Reads what was written last; none if nothing was. A counter that this release does not know is left out.
+/// Reads the state that was written last. None if there is none. Leaves out counters that this release does not know.
 pub(crate) async fn load(mysql: &MySqlPool) -> Result<Option<Written>, StoreError> {
     let rows: Vec<(u8, i64, Vec<u8>)> = query_as("SELECT kind, writes, state FROM trends").fetch_all(mysql).await?;
     let (mut common, mut by_counter) = (None, Vec::new());
@@ -78,8 +78,8 @@ pub(crate) async fn load(mysql: &MySqlPool) -> Result<Option<Written>, StoreErro
     Ok(common.map(|(writes, common)| Written { writes, common, by_counter }))
 }
 
-/// Writes all of it, or nothing, and returns how many bytes the state had. After an error nobody knows which: read again what was
-/// written.
+/// Writes everything or nothing. Returns the size of the state in bytes. After an error, load the state again: it is not known
+/// whether it was written.
 pub(crate) async fn write(
     mysql: &MySqlPool,
     update: Update<'_, impl Iterator<Item = (u8, Vec<u8>)>, impl FnOnce(&Lately) -> Vec<Top>>,
@@ -127,7 +127,7 @@ async fn transaction(
 async fn part(connection: &mut MySqlConnection, (code, writes): (u8, i64), state: Vec<u8>) -> sqlx::Result<()> {
     const INSERT: &str = "INSERT INTO trends (kind, writes, state) VALUES (?, ?, ?)";
     const UPDATE: &str = " ON DUPLICATE KEY UPDATE writes = VALUES(writes), state = VALUES(state)";
-    // A row that is not there yet cannot be locked. Of two processes that both want to be the first, one fails here.
+    // A missing row cannot be locked. If two processes both write the first state, one of them fails here.
     let first = code == COMMON && writes == 1;
     query(AssertSqlSafe(format!("{INSERT}{}", if first { "" } else { UPDATE })))
         .bind(code)
@@ -138,7 +138,7 @@ async fn part(connection: &mut MySqlConnection, (code, writes): (u8, i64), state
     Ok(())
 }
 
-/// Replaces the ranking. The state has been written once at least.
+/// Replaces the ranking. Call it only after the state was written once.
 async fn rank(connection: &mut MySqlConnection, as_of: Timestamp, tops: Vec<Top>) -> sqlx::Result<()> {
     query("UPDATE trends SET as_of = ? WHERE kind = ?")
         .bind(as_of.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
@@ -159,7 +159,7 @@ async fn rank(connection: &mut MySqlConnection, as_of: Timestamp, tops: Vec<Top>
     Ok(())
 }
 
-/// How long ago the moment is that the ranking is of, in microseconds; none if there is no ranking.
+/// The age of the ranking in microseconds. None if there is no ranking.
 pub(super) async fn age(mysql: impl MySqlExecutor<'_>) -> Result<Option<i64>, StoreError> {
     let micros: Option<Option<i64>> =
         query_scalar("SELECT TIMESTAMPDIFF(MICROSECOND, as_of, UTC_TIMESTAMP(3)) FROM trends WHERE kind = ?")

@@ -4,7 +4,7 @@ use sqlx::{MySqlExecutor, query};
 
 use crate::store::StoreError;
 
-/// Deletes rows older than so many days, a few thousand in each call, so that a backlog never makes a long transaction.
+/// Deletes rows older than `days`, a few thousand in each call, so that a backlog never makes a long transaction.
 pub(crate) async fn forget_old(mysql: impl MySqlExecutor<'_>, days: u32) -> Result<(), StoreError> {
     query("DELETE FROM user_read WHERE last_read_at < UTC_TIMESTAMP(3) - INTERVAL ? DAY LIMIT 5000")
         .bind(days)

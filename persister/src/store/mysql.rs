@@ -5,11 +5,12 @@ use std::{str::FromStr as _, time::Duration};
 use contract::SESSION;
 use futures::TryStreamExt as _;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Either, Executor as _, MySql, MySqlConnection, MySqlPool,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Executor as _, MySql, MySqlConnection, MySqlPool,
     mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions, MySqlQueryResult},
     pool::PoolConnection,
     raw_sql,
 };
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::error::StoreError;
@@ -18,6 +19,9 @@ use super::error::StoreError;
 const CONNECTIONS: u32 = 16;
 /// How often repeatable work is tried.
 const TRIES: u32 = 5;
+
+/// How long a connection that comes back to the pool may take to answer.
+const COMES_BACK: Duration = Duration::from_secs(3);
 
 /// Without a FIN, MySQL would hold a vanished machine's locks for hours.
 const ENDS_WHEN_IDLE: &str = ", wait_timeout = 30";
@@ -41,6 +45,14 @@ pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
             Box::pin(async move {
                 connection.execute(AssertSqlSafe([SESSION, ENDS_WHEN_IDLE].concat())).await?;
                 Ok(())
+            })
+        })
+        // Work that was dropped in the middle of a statement leaves its answer to be read. The pool would wait for it without
+        // end if MySQL has vanished, and the connection would keep its place.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let answer = timeout(COMES_BACK, connection.ping()).await;
+                answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
             })
         })
         .connect_lazy_with(options);

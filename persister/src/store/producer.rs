@@ -27,6 +27,9 @@ use super::{
 /// (`message.max.bytes`), at each attempt. No event of this service has more than a few thousand.
 const LARGEST_LETTER: usize = 900_000;
 
+/// The most bytes of a header there. A decoder's error quotes what it found, however long it is.
+const LONGEST_HEADER: usize = 1000;
+
 impl Kafka {
     /// The producer for the event topic and the dead-letter queue. A process has one, however many servers it relays.
     /// Each producer has threads, a queue and connections to all brokers.
@@ -107,18 +110,17 @@ impl Producer {
         self.queue(FutureRecord::to(&self.topic).partition(to).key(key).payload(event)).await
     }
 
-    /// Queues a record that cannot be applied, with the reason. Only the beginning of one that is too large to be sent.
+    /// Queues a record that cannot be applied, with the reason. Only the beginning of what is too large to be sent.
     pub(crate) async fn bury(&self, bytes: &[u8], why: DeadLetterHeaders<'_>) -> Result<Delivery, StoreError> {
         let size = bytes.len().to_string();
         let kept = (bytes.len() > LARGEST_LETTER).then(|| &bytes[..LARGEST_LETTER]);
         let cut = kept.map(|_| ("cut_from_bytes", size.as_str()));
-        let headers = why
-            .iter()
-            .copied()
-            .chain(cut)
-            .fold(OwnedHeaders::new_with_capacity(why.len() + 1), |headers, (key, value)| {
-                headers.insert(Header { key, value: Some(value) })
-            });
+        let headers = why.iter().copied().chain(cut).fold(
+            OwnedHeaders::new_with_capacity(why.len() + 1),
+            |headers, (key, value)| {
+                headers.insert(Header { key, value: Some(&value[..value.floor_char_boundary(LONGEST_HEADER)]) })
+            },
+        );
         let payload = kept.unwrap_or(bytes);
         self.queue(FutureRecord::<str, [u8]>::to(&self.dlq_topic).payload(payload).headers(headers)).await
     }

@@ -15,7 +15,7 @@ pub(crate) fn secret(variable: &str) -> anyhow::Result<SecretString> {
 pub(crate) fn optional(variable: &str) -> anyhow::Result<Option<SecretString>> {
     let in_file = format!("{variable}_FILE");
     let value = match (env::var(variable), env::var_os(&in_file)) {
-        (Ok(_), Some(_)) => bail!("{variable} and {in_file} are both set: which of them?"),
+        (Ok(_), Some(_)) => bail!("{variable} and {in_file} are both set; unset one"),
         (Ok(value), None) => value,
         (Err(env::VarError::NotUnicode(_)), _) => bail!("{variable} is not UTF-8"),
         (Err(env::VarError::NotPresent), Some(file)) => {

@@ -33,10 +33,10 @@ use crate::{
 
 /// Articles that are deleted together: the table of last reads is read once for them.
 const TOGETHER: usize = 500;
-/// A toggle or a snapshot that has found a name writes its row within this.
+/// A toggle or a snapshot that has found a name writes its row within this time.
 const WRITES: Duration = Duration::from_secs(3);
-/// What a deletion that ends on the way says of itself.
-const REPEAT: &str = "run it again: part of the articles may still be there";
+/// What the error of an interrupted deletion says.
+const REPEAT: &str = "run the deletion again: some of the articles' data may still be there";
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -56,7 +56,7 @@ pub(crate) struct DeleteArticleOptions {
     /// Print one JSON object for each article instead of text.
     #[arg(long)]
     json: bool,
-    /// How many seconds to wait for Redis to catch up with what users switched on in MySQL meanwhile.
+    /// How many seconds to wait for Redis to catch up with what users switched on in MySQL during the deletion.
     #[arg(long, default_value_t = 60)]
     wait_seconds: u64,
 }
@@ -100,14 +100,14 @@ fn partitions(articles: &[ArticleId]) -> Vec<Partition> {
     all.into_iter().collect()
 }
 
-/// In this order, so that it can be cut short anywhere and be repeated:
+/// Deletes the articles. In this order, the work can be interrupted anywhere and repeated:
 ///
-/// 1. MySQL's rows of the kinds that it decides, with what its outbox has of them.
-/// 2. A token, by which the relay that projects loses what it has read of the outbox until now.
-/// 3. All of Redis, and the version up to which everything was before. MySQL keeps the version: nothing that is delivered,
-///    replayed, rebuilt or saved later brings anything of before back.
-/// 4. MySQL's rows of all else, up to that version.
-/// 5. What came meanwhile and must be in both stores: users may go on liking the article, since nothing bars them.
+/// 1. Delete MySQL's rows of the kinds that MySQL decides, and the outbox's rows of them.
+/// 2. Take a token. The projecting relay can then no longer write what it has read from the outbox until now.
+/// 3. Delete everything in Redis. Record in MySQL the version up to which everything is deleted: nothing that is delivered,
+///    replayed, rebuilt or saved later restores anything up to that version.
+/// 4. Delete MySQL's other rows, up to that version.
+/// 5. Write again what users have switched on meanwhile, so that both stores have it: nothing bars the users.
 async fn delete(
     stores: &Stores,
     redis: &mut Servers,

@@ -1,4 +1,4 @@
-//! Out of Redis, with MySQL knowing of it.
+//! Removes an article from Redis, and records the deletion in MySQL.
 
 use anyhow::bail;
 use contract::{
@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// A rebuild in between is rare, and two are rarer.
+/// How often to try. A rebuild in between is rare, and two are rarer.
 const TRIES: usize = 5;
 
-/// Removes all that Redis has of the article, and records in MySQL up to which version that was; what was removed.
+/// Removes everything that Redis has of the article, and records in MySQL up to which version. Returns what was removed.
 pub(super) async fn remove(
     stores: &Stores,
     redis: &mut Servers,
@@ -32,7 +32,7 @@ pub(super) async fn remove(
         let removed = call(redis, &delete).await?.map_err(|refusal| refused(&delete, refusal))?;
         let at = Timestamp::from_millisecond(removed.at_ms)?;
         mark(&stores.mysql, article.number(), &Deletion { version: removed.last, at }).await?;
-        // A rebuild that began before the record may have brought back rows of before. One that begins now does not.
+        // A rebuild that began before the record may have restored deleted rows. A rebuild that begins now does not.
         if epoch(redis, partition).await? == Some(removed.epoch) {
             return Ok(removed);
         }

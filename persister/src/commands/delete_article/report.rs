@@ -15,12 +15,12 @@ use crate::{
 /// What was deleted of one article.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Deleted {
-    /// How many users had each kind on, by the store that decides it.
+    /// How many users had each kind on, according to the store that decides the kind.
     on: BTreeMap<Kind, u64>,
     pv: u64,
     uv: u64,
     reads: u64,
-    /// Rows that were in MySQL, of what users had switched off too.
+    /// Rows that were in MySQL, including those of what users had switched off.
     rows: BTreeMap<Kind, u64>,
     /// Last reads that were in MySQL.
     pub(super) last_reads: u64,
@@ -80,21 +80,21 @@ pub(super) async fn report(
     remains.iter().try_for_each(|remains| line(format_args!("  {remains}")))
 }
 
-/// What a deletion does not reach, and when it goes by itself.
+/// What a deletion does not reach, and until when it stays.
 async fn remains(stores: &Stores, redis: &mut Servers) -> anyhow::Result<Vec<Remains>> {
     let events = "events of the article, which no delivery applies any more";
     let letters = "such events among those that could not be applied; a replay does not bring them back";
     let mut all = Vec::from(Remains::in_kafka(stores, [events, letters]).await?);
     all.push(Remains::new(
         "view tokens that visitors still have",
-        "a read by one still counts, from zero like all else",
+        "a read with such a token still counts, from zero like everything else",
         "for 24 hours",
     ));
     all.extend(Remains::in_logs(stores, redis, "the commands that named the article").await?);
     all.push(Remains::new(
         "backups",
         "all of it, as it was",
-        "until they are dropped; after restoring one, delete the article again",
+        "until they are deleted; after restoring one, delete the article again",
     ));
     all.push(Remains::new(
         "table deleted_article",

@@ -46,7 +46,7 @@ pub(super) async fn run(stores: &Stores, options: &ListOptions, stop: &Cancellat
         if options.json {
             let payload = String::from_utf8_lossy(&letter.payload).into_owned();
             let Letter { partition, offset, headers, .. } = &letter;
-            // The headers' own names would hide the place in the queue.
+            // Without the prefix, the headers `partition` and `offset` would hide the place in the queue.
             let headers = headers.iter().map(|(name, value)| (format!("original_{name}"), value.clone()));
             let headers = headers
                 .map(

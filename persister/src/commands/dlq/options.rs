@@ -39,7 +39,7 @@ pub(crate) struct ReplayOptions {
     pub(super) dry_run: bool,
 }
 
-/// Which records of the queue.
+/// Selects records of the queue.
 #[derive(Debug, Args)]
 pub(super) struct Filter {
     /// Only records from this offset of the queue on.

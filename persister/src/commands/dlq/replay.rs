@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Records in flight together, and recorded together.
+/// Records that are in flight together, and remembered together.
 const BATCH: usize = 500;
 
 pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &CancellationToken) -> anyhow::Result<()> {
@@ -29,7 +29,7 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
     }
     let before = replayed(&stores.mysql, topic).await?;
     let rebuilt = rebuilds::last_without_likes(&stores.mysql).await?;
-    // If Redis was rebuilt without a change, it would keep denying that change; for its own kinds Redis decides.
+    // Redis decides its own kinds. If it was rebuilt without a change, MySQL must not get that change any more.
     let outdated = |event: &Event| match event.change {
         Change::Switch(kind, _) if kind.truth() == Truth::Redis => {
             rebuilt.filter(|at| event.version.ms <= at.unsigned_abs()).map(|_| kind)
@@ -57,7 +57,10 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
             Ok(event) => event,
             Err(error) => {
                 stay += 1;
-                line(format_args!("offset {}: stays, since it is no event to this release: {error}", letter.offset))?;
+                line(format_args!(
+                    "offset {}: stays, since this release cannot read it as an event: {error}",
+                    letter.offset
+                ))?;
                 continue;
             }
         };
@@ -86,7 +89,7 @@ pub(super) async fn run(stores: &Stores, options: &ReplayOptions, stop: &Cancell
         forget_dropped(stores).await?;
     }
     let verb = if options.dry_run { "would be put back" } else { "put back" };
-    line(format_args!("{done} {verb}, {again} were before, {stay} stay"))
+    line(format_args!("{done} {verb}, {again} had been put back before, {stay} stay in the queue"))
 }
 
 fn whose(event: &Event, kind: Kind) -> String {
@@ -106,8 +109,8 @@ async fn send(producer: &Producer, letter: &Letter, event: &Event) -> Result<Del
     producer.send(Partition::of(event.article.number()), &event.article.to_string(), bytes).await
 }
 
-/// Records what Kafka has taken. After a crash in between, a record is put back again. That changes nothing, because
-/// any event may be delivered any number of times.
+/// Remembers which records Kafka has taken. If the process ends before that, the next replay puts them back again. That
+/// changes nothing, because any event may be delivered any number of times.
 async fn record(mysql: &MySqlPool, topic: &str, batch: Vec<(i32, i64, Delivery)>) -> anyhow::Result<()> {
     let mut taken = Vec::with_capacity(batch.len());
     let mut failed = None;

@@ -40,10 +40,10 @@ use crate::{
 const PER_CALL: usize = 250;
 /// A request that was let in before the bar takes no longer than this.
 const LET_IN: Duration = Duration::from_secs(3);
-/// Clocks of servers differ by less, unless one was set wrong.
+/// The clocks of servers differ by less than this, unless one was set wrong.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// What an erasure that ends on the way says of itself.
-const STAYS: &str = "whom it was to erase stays barred until the erasure is repeated";
+/// What the error of an interrupted erasure says.
+const STAYS: &str = "the users stay barred until you run the erasure again";
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -78,9 +78,9 @@ impl Whom {
 /// How much was erased of one user.
 #[derive(Debug, Serialize)]
 struct Erased {
-    /// Switched off in Redis now, of the kinds that it decides.
+    /// How much was switched off in Redis now, of the kinds that Redis decides.
     in_redis: BTreeMap<Kind, u64>,
-    /// Rows that were in MySQL, of what the user had switched off too.
+    /// Rows that were in MySQL, including those of what the user had switched off.
     in_mysql: BTreeMap<Kind, u64>,
     /// Last reads that were in MySQL.
     reads: u64,
@@ -105,8 +105,14 @@ pub(crate) async fn run(stores: &Stores, options: &EraseOptions, stop: &Cancella
     report(options, &users, &erased, &remains, &still_barred)
 }
 
-/// In this order, so that it can be cut short anywhere and be repeated: what happened until now counts no more in any
-/// delivery; the users can change nothing; Redis, and so what a rebuild could not know of; MySQL.
+/// Erases the users. In this order, the work can be interrupted anywhere and repeated:
+///
+/// 1. Record in MySQL that the users are erased: no delivery applies what they did until now.
+/// 2. Bar the users, so that they can change nothing.
+/// 3. Switch off everything that they have on in Redis, and wait until requests from before the bar have ended.
+/// 4. Record the erasure again, with a time after those requests. Wait for consumers that do not know of it.
+/// 5. Delete the rows in MySQL.
+/// 6. Lift the bars when the clocks have passed that time.
 async fn erase(
     stores: &Stores,
     redis: &mut Servers,
@@ -125,8 +131,7 @@ async fn erase(
     let mut in_redis = out_of_redis(stores, redis, users, stop).await?;
     pause(LET_IN.saturating_sub(barred.elapsed()), stop).await;
     ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
-    // Again, later than the last event that the above made, and than all that MySQL knows: a clock may have been set
-    // back.
+    // Not before the events of step 3, nor before any event that MySQL has: a clock may have been set back.
     let mut last = self::now(redis).await?;
     for user in users {
         last = last.max(last_event(&stores.mysql, user.number()).await?);
@@ -182,12 +187,13 @@ fn each(by_kind: &BTreeMap<Kind, u64>) -> String {
     by_kind.iter().map(|(kind, count)| format!("{count} {}", kind.count())).collect::<Vec<_>>().join(", ")
 }
 
-/// By the clock that events are dated by; of several servers', the one that is ahead.
+/// The time by Redis's clock, which dates the events. If there are several servers, it is the latest of their times.
 async fn now(redis: &mut Servers) -> Result<Timestamp, StoreError> {
     Ok(clocks(redis).await?.into_iter().max().unwrap_or(Timestamp::MIN))
 }
 
-/// Until every server's clock is past that moment: what the users do next would count as done before the erasure.
+/// Waits until every server's clock is past that moment. Before, anything that the users do would count as done before the
+/// erasure.
 async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
     loop {
         let slowest = clocks(redis).await?.into_iter().min().unwrap_or(Timestamp::MAX);
@@ -197,7 +203,7 @@ async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &Cancellati
         let ahead = Duration::try_from(last.duration_since(slowest)).unwrap_or_default();
         ensure!(
             ahead < LONGEST_WAIT,
-            "a clock of Redis is {} s behind the last event: set it right, or wait so long; {STAYS}",
+            "a clock of Redis is {0} s behind the last event: correct the clock, or wait {0} s; {STAYS}",
             ahead.as_secs()
         );
         ensure!(!stop.is_cancelled(), "stopped: {STAYS}");
@@ -205,9 +211,9 @@ async fn clocks_are_past(redis: &mut Servers, last: Timestamp, stop: &Cancellati
     }
 }
 
-/// Switches off all that the users have on in Redis, of every article that it knows, whether MySQL has it or not; how much
-/// that was of each. An event with cause `erase` says so of each. Only of the kinds that Redis decides: the others follow
-/// MySQL.
+/// Switches off everything that the users have on in Redis, for every article that Redis has, whether MySQL has it or not.
+/// Each change makes an event with cause `erase`. Only the kinds that Redis decides: the others follow MySQL. Returns how
+/// much was switched off, by user and kind.
 async fn out_of_redis(
     stores: &Stores,
     redis: &mut Servers,
@@ -216,7 +222,7 @@ async fn out_of_redis(
 ) -> anyhow::Result<HashMap<UserNumber, BTreeMap<Kind, u64>>> {
     let kinds = Kind::of(Truth::Redis);
     let counters: Vec<Counter> = articles::in_redis(redis, kinds.clone()).await?.into_iter().collect();
-    info!(counters = counters.len(), users = users.len(), "looking for what they have on");
+    info!(counters = counters.len(), users = users.len(), "looking for what the users have on");
     let bar = progress((counters.len() * users.len()) as u64, "erasing");
     let none: BTreeMap<Kind, u64> = kinds.map(|kind| (kind, 0)).collect();
     let mut taken: HashMap<UserNumber, BTreeMap<Kind, u64>> =

@@ -1,4 +1,4 @@
-//! What an erasure does not reach, and when it goes by itself.
+//! What an erasure does not reach, and until when it stays.
 
 use contract::UserId;
 
@@ -16,13 +16,13 @@ pub(super) fn bar(user: &UserId, reason: &str) -> Remains {
     )
 }
 
-/// All of it, with the retention of each store as it has it now.
+/// Everything that remains, with the present retention of each store.
 pub(super) async fn of(stores: &Stores, redis: &mut Servers) -> anyhow::Result<Vec<Remains>> {
     let events = "events with the user's id and the keyed hash of the address, which no delivery applies any more";
     let letters = "such events among those that could not be applied; a replay does not bring them back";
     let mut all = Vec::from(Remains::in_kafka(stores, [events, letters]).await?);
     all.push(Remains::new(
-        "table outbox, and what Redis follows it in",
+        "table outbox, and the projection in Redis",
         "what the relay has not projected and shipped yet",
         "for milliseconds, as long as a relay runs",
     ));
@@ -40,7 +40,7 @@ pub(super) async fn of(stores: &Stores, redis: &mut Servers) -> anyhow::Result<V
     all.push(Remains::new(
         "backups",
         "all of it, as it was",
-        "until they are dropped; after restoring one, erase again",
+        "until they are deleted; after restoring one, erase the user again",
     ));
     all.push(Remains::new("article views, visitors and reads", "sums and sketches, which name nobody", "for good"));
     all.push(Remains::new(

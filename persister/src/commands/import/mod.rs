@@ -39,8 +39,8 @@ const REJECTED: u8 = 3;
 pub(crate) struct ImportOptions {
     /// A file of CSV with a heading, or of JSON lines; - is standard input.
     ///
-    /// Columns of a row that is on: kind, `user_id`, `article_id`, at (RFC 3339, or 2026-11-22 12:00:00 in UTC). Columns of
-    /// an article's counters: `article_id`, pv, reads. Other columns are ignored.
+    /// Columns of a kind that a user has on: kind, `user_id`, `article_id`, at (RFC 3339, or 2026-11-22 12:00:00 in UTC).
+    /// Columns of an article's counters: `article_id`, pv, reads. Other columns are ignored.
     #[arg(required_unless_present = "table")]
     file: Option<PathBuf>,
     /// Read a table or view of the MySQL server instead, such as `shop.old_likes`. The persister's user needs the right to read
@@ -53,8 +53,9 @@ pub(crate) struct ImportOptions {
     /// Write rejected rows to this file, one JSON object a line, each with its reason. The file must be new or empty.
     #[arg(long, default_value = "rejected.jsonl")]
     rejected: PathBuf,
-    /// Skip this many rows at the beginning. An interrupted import prints how many are done. Begin from the start if rows of a
-    /// table were deleted or changed since: rows that are imported already change nothing.
+    /// Skip this many rows at the beginning. An interrupted import prints how many are done. A table is read in the order of its
+    /// primary key. Begin from the start if it has none, or if rows were deleted or inserted between others since: rows that are
+    /// imported already change nothing.
     #[arg(long, default_value_t = 0)]
     skip: u64,
     /// Print one JSON object instead of text.

@@ -41,10 +41,8 @@ pub(super) const fn reason(outcome: Outcome) -> Option<&'static str> {
         Outcome::Counted => Some("the article has other counters here"),
         Outcome::Erased => Some("the user was erased here"),
         Outcome::Deleted => Some("the article was deleted here after this time"),
-        Outcome::Collides => Some("another id has the same number as one of these"),
-        Outcome::Busy => {
-            Some("another command has this pair in hand, or MySQL did not catch up in time: import it again")
-        }
+        Outcome::Collides => Some("the user's or the article's id has the number of another id"),
+        Outcome::Busy => Some("another command holds this pair, or MySQL did not catch up in time: import it again"),
     }
 }
 

@@ -32,10 +32,10 @@ pub(super) fn read(fields: &Fields, kind: Option<Kind>, now: Timestamp) -> Resul
     }
     let user: UserId = id("user_id", of("user_id"))?;
     let kind = match of("kind") {
-        Some(name) => name.parse().map_err(|_| format!("kind: `{name}` is none of {}", kinds()))?,
-        None => kind.ok_or("kind: there is none; name it by --kind")?,
+        Some(name) => name.parse().map_err(|_| format!("kind: `{name}` is not one of {}", kinds()))?,
+        None => kind.ok_or("kind: the row has none; set --kind")?,
     };
-    let at = of("at").ok_or("at: there is no time")?;
+    let at = of("at").ok_or("at: the row has no time")?;
     Ok(Row::Pair(Written { kind, user, article }, time(at, now)?))
 }
 
@@ -44,27 +44,30 @@ fn kinds() -> String {
 }
 
 fn id<T: std::str::FromStr<Err: std::fmt::Display>>(column: &str, text: Option<&str>) -> Result<T, String> {
-    let text = text.ok_or_else(|| format!("{column}: there is none"))?;
+    let text = text.ok_or_else(|| format!("{column}: the row has none"))?;
     text.parse().map_err(|error| format!("{column}: {error}"))
 }
 
-/// A count that fits into a signed 64-bit integer, as both stores need.
+/// The greatest count that a script in Redis reads exactly: its numbers are doubles.
+const LARGEST: u64 = (1 << 53) - 1;
+
+/// A count of an article.
 fn count(column: &str, text: &str) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
-    number.ok_or_else(|| format!("{column}: `{text}` is no number from 0 on"))
+    let number = text.parse().ok().filter(|number| *number <= LARGEST);
+    number.ok_or_else(|| format!("{column}: `{text}` is not a whole number from 0 to {LARGEST}"))
 }
 
 /// A time in RFC 3339, or in UTC as MySQL prints it.
 fn time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let utc = || Offset::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
     let at: Timestamp = text.parse().ok().or_else(utc).ok_or_else(|| {
-        format!("at: `{text}` is no time such as 2026-11-22T12:00:00Z, or 2026-11-22 12:00:00 in UTC")
+        format!("at: `{text}` is not a time such as 2026-11-22T12:00:00Z, or 2026-11-22 12:00:00 in UTC")
     })?;
     if at.as_millisecond() < 1 {
-        return Err(format!("at: {at} is not after the beginning of 1970"));
+        return Err(format!("at: {at} is not after 1970-01-01T00:00:00Z"));
     }
     if at > now {
-        return Err(format!("at: {at} has not come yet"));
+        return Err(format!("at: {at} is in the future"));
     }
     Ok(at)
 }

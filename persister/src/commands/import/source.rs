@@ -166,10 +166,24 @@ async fn columns_of(mysql: &MySqlPool, quoted: &str) -> anyhow::Result<Vec<Strin
     rows.iter().map(|row| Ok(String::from_utf8(row.try_get_unchecked::<Vec<u8>, _>(0)?)?)).collect()
 }
 
+/// The order of the rows: by the primary key, in which new rows mostly come last. Empty for a view or a table without one.
+///
+/// Without an order, MySQL may read an index in which a new row stands before those that were imported, and `--skip` would
+/// leave it out.
+async fn order_of(mysql: &MySqlPool, quoted: &str) -> anyhow::Result<String> {
+    let rows =
+        query(AssertSqlSafe(format!("SHOW KEYS FROM {quoted} WHERE Key_name = 'PRIMARY'"))).fetch_all(mysql).await?;
+    let column = |row: &MySqlRow| -> anyhow::Result<String> {
+        Ok(format!("`{}`", String::from_utf8(row.try_get_unchecked::<Vec<u8>, _>("Column_name")?)?.replace('`', "``")))
+    };
+    let columns = rows.iter().map(column).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(if columns.is_empty() { String::new() } else { format!(" ORDER BY {}", columns.join(", ")) })
+}
+
 async fn read_table(mysql: &MySqlPool, quoted: &str, columns: &[String], sink: &Sink) -> anyhow::Result<()> {
     let known: Vec<&str> = COLUMNS.into_iter().filter(|known| columns.iter().any(|column| column == known)).collect();
     let list = known.iter().map(|column| format!("CAST(`{column}` AS CHAR)")).collect::<Vec<_>>().join(", ");
-    let sql = format!("SELECT {list} FROM {quoted}");
+    let sql = format!("SELECT {list} FROM {quoted}{}", order_of(mysql, quoted).await?);
     let mut connection = mysql.acquire().await?;
     // While a batch is imported, nobody reads what the server sends. By default it waits a minute and ends the connection.
     query("SET SESSION net_write_timeout = 3600").execute(&mut *connection).await?;

@@ -32,7 +32,7 @@ async fn wait_for_mysql(mysql: &MySqlPool, until: Instant, stop: &CancellationTo
         let refused = error.as_database_error().is_some();
         if refused || Instant::now() > until || stop.is_cancelled() {
             return Err(error)
-                .context("MySQL at INTERACTION_MYSQL_URL cannot be used; is it up, and the address right?");
+                .context("MySQL at INTERACTION_MYSQL_URL cannot be used; check that it is up and the address right");
         }
         backoff.wait(stop).await;
     }

@@ -4,8 +4,8 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct MigrateOptions {
-    /// Partitions of the event topic, if `migrate` creates it. At most that many consumers share the work. The number should
-    /// divide 128, so that each consumer gets as many of the service's own partitions.
+    /// Partitions of the event topic, if `migrate` creates it. At most this many consumers can work at once. Choose a divisor
+    /// of 128, so that every partition of the topic gets the same number of the service's 128 partitions.
     #[arg(long, env = "INTERACTION_TOPIC_PARTITIONS", default_value_t = 16,
           value_parser = clap::value_parser!(i32).range(1..=128))]
     pub(crate) topic_partitions: i32,

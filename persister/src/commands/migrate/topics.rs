@@ -38,7 +38,7 @@ pub(super) async fn create(
                 Ok(false) => look_at(&admin, name, options).await?,
                 Err(error) if Instant::now() > until || stop.is_cancelled() => {
                     return Err(error).context(
-                        "Kafka at INTERACTION_KAFKA_BROKERS cannot be used; is it up, and the log above silent?",
+                        "Kafka at INTERACTION_KAFKA_BROKERS cannot be used; check that it is up, and read the log above",
                     );
                 }
                 Err(error) => {
@@ -53,7 +53,7 @@ pub(super) async fn create(
     Ok(())
 }
 
-/// A topic that somebody else created, or that was created for a smaller system, may lose acknowledged changes.
+/// Checks an existing topic. If somebody else created it, or for a smaller system, it may lose acknowledged changes.
 async fn look_at(
     admin: &AdminClient<DefaultClientContext>,
     name: &str,
@@ -64,7 +64,7 @@ async fn look_at(
     let copies = copies.map(|partition| partition.replicas().len()).min().unwrap_or_default();
     let wait = AdminOptions::new().request_timeout(Some(METADATA));
     let described = admin.describe_configs([&ResourceSpecifier::Topic(name)], &wait).await?;
-    let config = described.into_iter().next().context("Kafka did not say")?;
+    let config = described.into_iter().next().context("Kafka's answer does not have the topic")?;
     let config = config.map_err(|error| anyhow!("the configuration of topic {name}: {error}"))?;
     let set = |of: &str| config.get(of).and_then(|entry| entry.value.clone()).unwrap_or_default();
     let (policy, in_sync) = (set("cleanup.policy"), set("min.insync.replicas"));
@@ -84,7 +84,7 @@ async fn look_at(
             topic = name,
             copies,
             wanted = options.topic_replication,
-            "fewer copies than wanted: one broker lost may lose events"
+            "fewer copies than wanted: the loss of one broker may lose events"
         );
     }
     Ok(())
@@ -110,6 +110,6 @@ async fn create_topic(
         Some(Ok(_)) => Ok(true),
         Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
         Some(Err((topic, error))) => bail!("creating topic {topic}: {error}"),
-        None => bail!("creating topic {name}: Kafka did not say"),
+        None => bail!("creating topic {name}: Kafka's answer does not have it"),
     }
 }

@@ -109,7 +109,7 @@ async fn against_redis(work: &mut Work<'_>, parts: Vec<Part>, findings: &mut Fin
     Ok(moving)
 }
 
-/// Records where Redis and MySQL differ, and whose row `has_moved`.
+/// Records the users for whom Redis and MySQL differ, and the users whose row `has_moved`.
 fn judge(
     view: &View,
     rows: &Rows,

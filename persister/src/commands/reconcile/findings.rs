@@ -48,7 +48,7 @@ pub(super) struct Findings {
     pub(super) differences: Vec<Difference>,
     /// Articles in partitions that are not warm.
     pub(super) cold: BTreeSet<ArticleNumber>,
-    /// Users whose state, and counts that, changed every time they were checked.
+    /// How many users' states and how many counts changed every time they were checked.
     pub(super) moving: usize,
 }
 

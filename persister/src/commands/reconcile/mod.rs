@@ -82,8 +82,8 @@ pub(crate) async fn run(
     report::print(&findings, articles.len(), &names, options.json)?;
     if too_many {
         warn!(
-            "nothing was repaired: {}, more than --max-differences {}. The store that decides may have lost them, and a repair \
-             would take them out of the other too: look for the cause first",
+            "nothing was repaired: {}, more than --max-differences {}. The store that decides may have lost data, and a repair \
+             would delete the same data from the other store: look for the cause first",
             counted(findings.differences.len(), "difference"),
             options.max_differences
         );

@@ -21,7 +21,7 @@ use crate::{
 
 const PER_CALL: usize = 500;
 
-/// Repairs, and waits until it is done; the articles concerned.
+/// Repairs the differences, and waits until the other store has followed. Returns the articles concerned.
 pub(super) async fn repair(work: &mut Work<'_>, differences: &[Difference]) -> Result<Vec<ArticleNumber>, StoreError> {
     let mut concerned = Suspects::new();
     for difference in differences {
@@ -36,7 +36,7 @@ pub(super) async fn repair(work: &mut Work<'_>, differences: &[Difference]) -> R
             Truth::Redis => users.iter().map(|user| names.user(*user)).collect(),
             Truth::Mysql => Vec::new(),
         };
-        // Last without any user: the count may be what differs.
+        // The last call names no user, and corrects the count.
         for users in users.chunks(PER_CALL).chain([&[][..]]) {
             restate(&mut work.redis, (&article, *kind), users, &mut marks).await?;
         }
@@ -55,13 +55,13 @@ async fn names_of(work: &Work<'_>, concerned: &Suspects) -> Result<Names, StoreE
     Names::of(&work.stores.mysql, users, concerned.keys().map(|(article, _)| *article)).await
 }
 
-/// Writes what MySQL says of the users into its outbox once more, where it decides, and waits until Redis has it.
+/// For kinds that MySQL decides: writes the users' rows into the outbox again, and waits until Redis has them.
 async fn from_mysql(work: &Work<'_>, concerned: &Suspects, names: &Names) -> Result<(), StoreError> {
     let mut partitions = BTreeSet::new();
     for ((article, kind), users) in concerned.iter().filter(|((_, kind), _)| kind.truth() == Truth::Mysql) {
         partitions.insert(Partition::of(*article));
         for user in users {
-            // Which state is the row's to say.
+            // With this cause, the outbox gets the state of the row, and not `false`.
             toggle(&work.stores.mysql, &names.written((*article, *kind, *user)), false, Cause::Reconcile, None).await?;
         }
     }

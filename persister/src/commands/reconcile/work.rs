@@ -10,7 +10,7 @@ use crate::{
     store::{Stores, servers::Servers},
 };
 
-/// The stores, what to compare in them, and how patient to be with them.
+/// The stores, the kinds to compare, and how long to wait.
 pub(super) struct Work<'a> {
     pub(super) stores: &'a Stores,
     pub(super) redis: Servers,
@@ -20,7 +20,7 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// For one wait, which begins now.
+    /// The patience for one wait that begins now.
     pub(super) fn patience(&self) -> Patience<'a> {
         Patience::new(self.wait, self.stop)
     }

@@ -31,12 +31,12 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     ensure!(
         options.selection.is_narrow(),
-        "name the events by --article, --user or --ip-hash; a time or a kind alone is everybody"
+        "select events by --article, --user or --ip-hash; a time or a kind alone would select every user"
     );
     let selected = select(stores, &options.selection, stop).await?;
     let users: BTreeSet<UserId> = selected.values().map(|of| of.written.user.clone()).collect();
     let mut users: Vec<UserId> = users.into_iter().collect();
-    // A bar would store the name of an erased user again. Use `bars add` to bar one on purpose.
+    // A bar would store the name of an erased user again. `bars add` can still bar such a user.
     let erased = erased::of(&stores.mysql, &users).await?;
     users.retain(|user| !erased.contains(&user.number()));
     let mut outcomes = Outcomes::new();

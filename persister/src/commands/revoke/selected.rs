@@ -62,7 +62,7 @@ pub(super) async fn select(
             let pair = written.pair();
             let new =
                 Selected { written, version: event.version, at: event.occurred_at, ip_hash: event.ip_hash.clone() };
-            // Of several selected events of a pair, only the latest can be the reason that it is on.
+            // If several events of a pair are selected, only the latest can be the reason that it is on.
             let latest = selected.entry(pair).or_insert_with(|| new.clone());
             if new.version > latest.version {
                 *latest = new;

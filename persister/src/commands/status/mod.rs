@@ -23,8 +23,8 @@ pub(crate) struct StatusOptions {
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
-    /// Refresh every so many seconds (2 by default) until Ctrl-C, and show rates. A terminal is redrawn; elsewhere each
-    /// screen follows the last, with --json as one object a line.
+    /// Refresh every SECONDS seconds (default 2) until Ctrl-C, and show rates. A terminal is redrawn. Elsewhere, each screen
+    /// follows the last. With --json, each is one object a line.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     watch: Option<u64>,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::ledger::status::Status;
 
-/// Rates by the second. None where a store did not answer both times.
+/// Rates per second. None if a store did not answer both times.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Rates {
     /// The time between the two measurements.

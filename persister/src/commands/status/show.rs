@@ -110,7 +110,8 @@ fn last_rebuild(add: Add<'_>, rebuild: &Rebuild) {
     let Rebuild { noticed, partitions, members, lost_of, lost_waiting, lost_from, .. } = rebuild;
     let took = Duration::from_millis(rebuild.took_ms.unsigned_abs()).as_secs_f64();
     let what = format!("{}, {}", counted(*partitions, "partition"), counted(*members, "member"));
-    let ended = if rebuild.took_ms == 0 { "not finished".to_owned() } else { format!("in {took:.1} s") };
+    let ended =
+        if rebuild.took_ms == 0 { "not finished, as far as is known".to_owned() } else { format!("in {took:.1} s") };
     add("last rebuild", "", format!("{noticed:.0}: {what} {ended}"));
     let lost = match lost_from {
         _ if *lost_of == 0 => "nothing: it had not served before".to_owned(),

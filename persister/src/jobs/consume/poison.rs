@@ -19,6 +19,9 @@ use crate::{
     },
 };
 
+/// The most bytes of a reason in the log.
+const LOGGED: usize = 300;
+
 /// Applies a batch, and retries until it is durable. Returns false only if the process has to stop earlier.
 pub(crate) async fn apply_batch(stores: &Stores, batch: &[Record], stop: &CancellationToken) -> bool {
     let began = Instant::now();
@@ -159,7 +162,7 @@ async fn until_it_passes<F: Future<Output = Result<(), StoreError>>>(
 /// Puts a record into the dead-letter queue unchanged, and waits until it is there.
 async fn bury(stores: &Stores, record: &Record, kind: &'static str, reason: &str, stop: &CancellationToken) -> bool {
     let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
-    warn!(partition, offset, "to the dead-letter queue: {reason}");
+    warn!(partition, offset, "to the dead-letter queue: {}", &reason[..reason.floor_char_boundary(LOGGED)]);
     let why =
         [("reason", reason), ("topic", stores.kafka.topic.as_str()), ("partition", &partition), ("offset", &offset)];
     let mut backoff = Backoff::new();

@@ -1,5 +1,5 @@
 //! The relay's rows in MySQL, one for each server that it reads. A rebuild learns from them whether the relay may still
-//! hold entries of that server.
+//! have entries of that server in flight.
 
 use std::{
     collections::BTreeMap,
@@ -56,14 +56,14 @@ impl Heartbeat {
         name
     }
 
-    /// The row holds nothing any more. The next heartbeat removes it.
+    /// No entry of the row is in flight any more. The next heartbeat removes the row.
     pub(super) fn drained(&self, row: &str) {
         if let Some(relayed) = self.lock().all.get_mut(row) {
             relayed.drained = true;
         }
     }
 
-    /// Writes the rows until `stop`, then removes those that hold nothing.
+    /// Writes the rows until `stop`, then removes those without entries in flight.
     pub(super) async fn run(&self, mysql: &MySqlPool, stop: &CancellationToken) {
         let mut failing = false;
         while !stop.is_cancelled() {
@@ -111,7 +111,7 @@ impl Heartbeat {
 }
 
 /// Writes what [`Taken`] knows of one server. Call it before the first read from the server, so that a rebuild knows of
-/// the relay before the relay holds anything.
+/// the relay before any of its entries is in flight.
 pub(super) async fn beat(mysql: &MySqlPool, row: &str, place: &Place, taken: &Taken) -> Result<(), StoreError> {
     write(mysql, [(row, place, taken)]).await
 }

@@ -20,7 +20,7 @@ use super::{
     heartbeat,
     late::{Late, Sent},
     source::{PER_READ, Source},
-    taken::{Hold, Taken},
+    taken::{InFlight, Taken},
 };
 use crate::{
     jobs::supervise::supervise,
@@ -88,16 +88,16 @@ async fn session(relay: &Relay<'_>, left: &Arc<Left>, stop: &CancellationToken) 
     let outcome = async {
         while let Some(mut permit) = room_for_a_read(&room, stop).await {
             left.late.settle(&mut control).await?;
-            let hold = taken.hold();
+            let in_flight = taken.in_flight();
             let entries = source.next(stop).await?;
             let count = entries.iter().map(|(_, entries)| entries.len()).sum::<usize>();
             let used = permit.split(count.min(PER_READ as usize));
             drop(permit);
             if count > 0 {
                 let mut batch = Vec::with_capacity(count);
-                let all_queued = produce(&producer, entries, &hold, &mut batch).await;
+                let all_queued = produce(&producer, entries, &in_flight, &mut batch).await;
                 let confirmation = Confirmation { batch, control: control.clone(), left: left.clone() };
-                confirmations.spawn(confirmation.run(hold, used));
+                confirmations.spawn(confirmation.run(in_flight, used));
                 all_queued?;
             }
             while let Some(confirmed) = confirmations.try_join_next() {
@@ -127,10 +127,10 @@ async fn room_for_a_read(room: &Arc<Semaphore>, stop: &CancellationToken) -> Opt
 
 /// Sends the entries' events, and sends what is no event to the dead-letter queue. `batch` receives everything that was
 /// queued, even if an error ends the work early.
-async fn produce(producer: &Producer, streams: Entries, hold: &Hold, batch: &mut Batch) -> anyhow::Result<()> {
+async fn produce(producer: &Producer, streams: Entries, in_flight: &InFlight, batch: &mut Batch) -> anyhow::Result<()> {
     for (partition, entries) in streams {
         for Entry { id, event } in entries {
-            ensure!(!hold.is_old(), "entries were taken too long ago to be sent; they are read again");
+            ensure!(!in_flight.is_old(), "entries were taken too long ago to be sent; they are read again");
             let pair = event.as_ref().ok().and_then(pair_of);
             let delivery = match event {
                 Ok(event) => producer.send(partition, &event.article.to_string(), &event.to_json()).await,
@@ -164,7 +164,7 @@ struct Confirmation {
 impl Confirmation {
     /// Removes from Redis what Kafka confirms. A failed delivery ends the session. The next session starts with the
     /// entry that failed, so the events of an outbox keep their order, except for those that were in flight together.
-    async fn run(mut self, hold: Hold, room: Option<OwnedSemaphorePermit>) -> anyhow::Result<()> {
+    async fn run(mut self, in_flight: InFlight, room: Option<OwnedSemaphorePermit>) -> anyhow::Result<()> {
         let (mut delivered, mut sent) = (Vec::with_capacity(self.batch.len()), Vec::with_capacity(self.batch.len()));
         let mut failed: Option<StoreError> = None;
         for (entry, delivery) in self.batch {
@@ -177,11 +177,11 @@ impl Confirmation {
             }
             sent.push(entry);
         }
-        if hold.outlasts_a_rebuild() {
+        if in_flight.outlasts_a_rebuild() {
             self.left.late.keep_lost(&mut self.control, &sent).await;
         }
         metrics::RELAYED.add(delivered.len() as u64, &[("outbox", "redis")]);
-        drop(hold);
+        drop(in_flight);
         let acknowledged = outbox::acknowledge(&mut self.control, &delivered).await;
         drop(room);
         if acknowledged.is_err() {

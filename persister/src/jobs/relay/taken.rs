@@ -20,7 +20,7 @@ struct State {
 }
 
 impl Taken {
-    /// From now on entries come from that server, or from none if the name is empty. Call this only while nothing is in
+    /// From now on, entries come from that server, or from none if the name is empty. Call this only while nothing is in
     /// flight.
     pub(crate) fn reads_from(&self, run_id: &str) {
         run_id.clone_into(&mut self.lock().run_id);
@@ -28,13 +28,13 @@ impl Taken {
 
     /// From now on, until the returned value is dropped, entries may be in flight. Create it before asking Redis: an
     /// answer on its way from a dying server counts as taken.
-    pub(crate) fn hold(self: &Arc<Self>) -> Hold {
+    pub(crate) fn in_flight(self: &Arc<Self>) -> InFlight {
         let mut state = self.lock();
         let id = state.next;
         state.next += 1;
         let since = Instant::now();
         state.since.insert(id, since);
-        Hold { taken: Arc::clone(self), id, since }
+        InFlight { taken: Arc::clone(self), id, since }
     }
 
     /// The server, and the age of the oldest entry in flight at `now`. Everything taken earlier has been delivered or
@@ -53,13 +53,13 @@ impl Taken {
 
 /// Entries in flight.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct InFlight {
     taken: Arc<Taken>,
     id: u64,
     since: Instant,
 }
 
-impl Hold {
+impl InFlight {
     /// Whether the entries are too old to be sent.
     pub(super) fn is_old(&self) -> bool {
         self.since.elapsed() > TAKEN_TO_SENT
@@ -71,7 +71,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.taken.lock().since.remove(&self.id);
     }
@@ -82,14 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_hold_tells_how_far_all_is_delivered() {
+    fn the_oldest_in_flight_tells_how_far_all_is_delivered() {
         let taken = Arc::new(Taken::default());
         taken.reads_from("a");
         assert_eq!(taken.oldest(Instant::now()), ("a".to_owned(), Duration::ZERO));
-        let first = taken.hold();
+        let first = taken.in_flight();
         let between = Instant::now();
         while Instant::now() == between {}
-        let second = taken.hold();
+        let second = taken.in_flight();
         let now = Instant::now();
         assert!(taken.oldest(now).1 >= now - between);
         drop(first);

@@ -43,14 +43,14 @@ impl<'a> Barrier<'a> {
 
     /// Everything that relays had taken before now is in Kafka, and everything that was in Kafka then is in MySQL.
     pub(crate) async fn all_that_was_taken_is_applied(&self) -> anyhow::Result<()> {
-        self.relays_hold_nothing_from_before().await?;
+        self.relays_have_delivered_what_they_had_taken().await?;
         self.consumers_have_caught_up().await
     }
 
     /// Everything that relays had taken before now is in Kafka. Returns what Kafka has and MySQL lacks. If the
     /// consumers catch up first, there is nothing to return.
     pub(crate) async fn all_that_was_taken_is_known(&self) -> anyhow::Result<Unapplied> {
-        self.relays_hold_nothing_from_before().await?;
+        self.relays_have_delivered_what_they_had_taken().await?;
         let reading = async { Ok(Unapplied::read(self.stores.kafka.unapplied(self.stop).await?).await?) };
         tokio::select! {
             // In most cases there is nothing to wait for.
@@ -73,12 +73,13 @@ impl<'a> Barrier<'a> {
         }
     }
 
-    async fn relays_hold_nothing_from_before(&self) -> anyhow::Result<()> {
+    async fn relays_have_delivered_what_they_had_taken(&self) -> anyhow::Result<()> {
         let now = mysql_time(&self.stores.mysql).await?;
         let (mut logged, began) = (Instant::now(), Instant::now());
         loop {
-            let holding = relay_session::holding(&self.stores.mysql, &self.place.partitions, self.server, &now).await?;
-            let Some(first) = holding.first() else { return Ok(()) };
+            let relays =
+                relay_session::in_flight(&self.stores.mysql, &self.place.partitions, self.server, &now).await?;
+            let Some(first) = relays.first() else { return Ok(()) };
             // Silence alone does not distinguish a dead relay from one that cannot reach MySQL. After this wait,
             // whatever either took before has been delivered or has failed.
             if began.elapsed() > SILENCE {
@@ -87,8 +88,8 @@ impl<'a> Barrier<'a> {
             let from = if first.same_server { "this" } else { "another" };
             self.wait(&mut logged, || {
                 format!(
-                    "{} that may hold entries, such as {}, which reads from {from} server",
-                    counted(holding.len(), "relay"),
+                    "{} that may have entries in flight, such as {}, which reads from {from} server",
+                    counted(relays.len(), "relay"),
                     first.relay_id
                 )
             })

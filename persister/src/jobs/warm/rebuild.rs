@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use super::barrier::Barrier;
 use crate::{
     ledger::{
+        bars,
         loss::Loss,
         rebuild, rebuilds,
         restore::{Restore, Written},
@@ -40,6 +41,8 @@ pub(crate) async fn rebuild(
         info!(removed, "removed the keys that were there");
     }
     let mut restore = Restore::begin(&stores.mysql, redis, partitions, &id).await?;
+    // A bar that was lifted while it was being restored may be there again. From now on a lift finds all copies.
+    bars::agree(&stores.mysql, redis, partitions).await?;
     loop {
         let whole = restore.next(redis).await?;
         if whole.is_empty() {

@@ -1,4 +1,4 @@
-//! Asks each store separately, so that one that is down hides nothing of the others.
+//! Asks each store separately, so that a store that is down hides nothing about the others.
 
 use std::{error::Error as _, time::Duration};
 
@@ -27,9 +27,9 @@ use crate::store::{
 
 /// A store that has not answered after this time is down.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// The same of MySQL where it only adds something to the status of another store.
+/// The same for MySQL, where it only adds a number to the status of another store.
 const PATIENCE_BESIDE: Duration = Duration::from_secs(2);
-/// Jobs report at least every second; the snapshot job every few seconds.
+/// A relay or `warm` that has not reported for this many seconds counts as gone. Each reports at least every second.
 const SILENT: f64 = 15.0;
 
 /// Asks all stores at the same time.
