@@ -81,8 +81,7 @@ pub(super) async fn last(mysql: impl MySqlExecutor<'_>) -> Result<Option<Row>, S
 }
 
 /// A record with what may have been lost before an attempt that preceded it.
-fn with_attempt(mut record: Row, before: Row) -> Row {
-    let (lost_of, waiting, from) = (before.6, before.7, before.8);
+fn with_attempt(mut record: Row, (.., lost_of, waiting, from): Row) -> Row {
     if lost_of > 0 {
         // An unknown moment may be any.
         record.8 = if record.6 > 0 { record.8.zip(from).map(|(one, other)| one.min(other)) } else { from };
