@@ -88,7 +88,9 @@ export class ReactionButton extends ReactionElement {
 
   /** @param {import("./article.js").Known} known @param {string} kind */
   async #recall({ id }, kind) {
-    if ((await recall(id, kind)) && this.#toggle?.pressed === false) this.#click();
+    const toggle = this.#toggle;
+    // Meanwhile the button may have got another article, or the user may have clicked.
+    if ((await recall(id, kind)) && toggle == this.#toggle && !toggle?.pressed) this.#click();
   }
 
   async #click() {

@@ -6,7 +6,7 @@ const KEY = "interaction-intent";
 /** Ms. Who signs in later has forgotten the click. */
 const KEPT = 10 * 60_000;
 
-/** @param {string} article @param {string} kind @param {string} [user] whose session had ended; nobody's else */
+/** @param {string} article @param {string} kind @param {string} [user] whose session had ended; none if nobody was signed in */
 export function remember(article, kind, user = "") {
   try {
     sessionStorage[KEY] = [article, kind, Date.now(), user];
@@ -18,7 +18,7 @@ export function remember(article, kind, user = "") {
 /** Whether this was clicked, and not by another user; the answer is yes only once. @param {string} article @param {string} kind */
 export async function recall(article, kind) {
   try {
-    // Without a comma in an id or a kind; but the user's id may have some.
+    // An article's id and a kind have no comma; a user's id may have some.
     const [of, name, at, ...user] = sessionStorage[KEY].split(",");
     if (of != article || name != kind) return false;
     delete sessionStorage[KEY];

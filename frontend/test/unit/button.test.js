@@ -1,7 +1,7 @@
 // A button in a page without a browser: of elements only what it uses.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { answer, clear, happens, item, pass, underWay } from "./world.js";
+import { answer, clear, happens, item, jwt, pass, underWay } from "./world.js";
 
 class Element extends EventTarget {
   /** @type {any[]} */
@@ -130,9 +130,6 @@ test("a click after the session has ended is repeated only once the service know
   await known(false);
   assert.deepEqual(underWay(id), ["PUT like"]);
 });
-
-/** A JSON Web Token of that user. @param {string} sub @param {number} exp */
-const jwt = (sub, exp) => `e30.${Buffer.from(JSON.stringify({ sub, exp })).toString("base64url")}.s`;
 
 for (const [next, sends] of /** @type {const} */ ([["ada,1", ["PUT like"]], ["ben", []]]))
   test(`a click of ada, whose session has ended, is ${sends.length ? "repeated for" : "none of"} ${next}`, async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import * as world from "./world.js";
 import { kinds } from "../../src/kinds.js";
-const { answer, clear, connect, log, outcome, pass, settle, underWay } = world;
+const { answer, clear, connect, jwt, log, outcome, pass, settle, underWay } = world;
 const { article, changeUser, configure, refresh, watch } = await import("../../src/index.js");
 
 let next = 1000;
@@ -388,8 +388,6 @@ test("a refused token is asked for again, once", async () => {
   assert.deepEqual([end.state, end.error?.status, like().pressed], ["failed", 401, false]);
 });
 
-/** A JSON Web Token of that user. @param {string} sub @param {number} exp */
-const jwt = (sub, exp) => `e30.${Buffer.from(JSON.stringify({ sub, exp })).toString("base64url")}.s`;
 // Signs of which base64 makes "+" and "/".
 const [ada, ben] = ["ada|?>~?ü", "ben|?>~?ü"];
 

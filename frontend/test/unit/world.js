@@ -57,6 +57,9 @@ for (const [name, value] of Object.entries(globals))
 // The longest of the waits that chance may lengthen is tested as the shortest.
 Math.random = () => 0;
 
+/** A JSON Web Token of that user. @param {string} sub @param {number} exp */
+export const jwt = (sub, exp) => `e30.${Buffer.from(JSON.stringify({ sub, exp })).toString("base64url")}.s`;
+
 /** Lets everything run that waits for no timer. */
 export const settle = async () => {
   for (let turn = 0; turn < 3; turn++) await new Promise((done) => real(done));
