@@ -145,3 +145,32 @@ for (const [next, sends] of /** @type {const} */ ([["ada,1", ["PUT like"]], ["be
     assert.deepEqual(underWay(id), sends);
     assert.equal(button.root.find("button").getAttribute("aria-pressed"), `${!!sends.length}`);
   });
+
+test("a click is not repeated on another article, which the button got while the token was asked for", async () => {
+  user = jwt("ada,1", 1);
+  await known(false);
+  click();
+  for (let time = 0; time < 2; time++) await answer("PUT like", 401);
+  await pass(99);
+  const first = id;
+  user = jwt("ada,1", 2);
+  /** @type {(() => void)[]} */
+  const waiting = [];
+  let asked = 0;
+  configure({ token: () => (asked++ ? new Promise((done) => waiting.push(() => done(user))) : user) });
+  await pass(50);
+  await known(false);
+  id = `${next++}`;
+  button.setAttribute("article", id);
+  button.attributeChangedCallback("article", first, id);
+  await pass(50);
+  waiting[1]();
+  await known(false);
+  assert.equal(button.root.find("button").disabled, false);
+  waiting[0]();
+  await pass(0);
+  // A click would have asked, too.
+  for (const give of waiting) give();
+  await pass(0);
+  assert.deepEqual([underWay(first), underWay(id)], [[], []]);
+});
