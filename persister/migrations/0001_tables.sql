@@ -59,6 +59,8 @@ CREATE TABLE IF NOT EXISTS interaction_count (
 
 CREATE TABLE IF NOT EXISTS article_stats (
     article_id       BIGINT           NOT NULL PRIMARY KEY,
+    -- The article's partition, as Rust computes it.
+    p                TINYINT UNSIGNED NOT NULL,
     pv               BIGINT           NOT NULL DEFAULT 0,
     uv               BIGINT           NOT NULL DEFAULT 0,
     -- The HyperLogLog as Redis stores it, so that a rebuilt Redis continues the count.
@@ -72,6 +74,8 @@ CREATE TABLE IF NOT EXISTS article_stats (
     read_version_ms  BIGINT           NOT NULL DEFAULT 0,
     read_version_seq BIGINT           NOT NULL DEFAULT 0,
     updated_at       DATETIME(3)      NOT NULL,
+    -- For a rebuild of some partitions.
+    KEY by_partition (p),
     CONSTRAINT no_negative_counter CHECK (pv >= 0 AND uv >= 0 AND read_count >= 0)
 );
 

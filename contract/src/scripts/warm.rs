@@ -71,8 +71,8 @@ script! {
         kind: Kind,
         /// The article.
         article: ArticleNumber,
-        /// The number of all users of the article.
-        total: usize,
+        /// About how many users the article has in all. The number of their sets follows from it, so it is the same in each call.
+        about: u64,
         /// Some of the users; 5,000 at most.
         users: &'a [UserNumber],
     }
@@ -80,7 +80,7 @@ script! {
     keys(
         keys::warm(call.partition()), keys::count(call.kind, call.article), keys::members(call.kind, call.article),
     ),
-    args(call.rebuild, call.total, call.users)
+    args(call.rebuild, call.about, call.users)
 }
 
 script! {

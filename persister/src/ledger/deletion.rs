@@ -43,10 +43,11 @@ async fn marked(connection: &mut MySqlConnection, article: ArticleNumber, deleti
     // A snapshot writes this row, and then asks which articles are deleted. This transaction locks the row first, so that no
     // snapshot writes between the record and the commit. A missing row cannot be locked, so it is inserted.
     query(
-        "INSERT INTO article_stats (article_id, updated_at) VALUES (?, UTC_TIMESTAMP(3))
+        "INSERT INTO article_stats (article_id, p, updated_at) VALUES (?, ?, UTC_TIMESTAMP(3))
          ON DUPLICATE KEY UPDATE pv = pv",
     )
     .bind(article.get())
+    .bind(partition.get())
     .execute(&mut *transaction)
     .await?;
     query("DELETE FROM article_stats WHERE article_id = ?").bind(article.get()).execute(&mut *transaction).await?;

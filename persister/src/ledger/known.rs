@@ -7,7 +7,7 @@ use rdkafka::Message as _;
 use sqlx::{AssertSqlSafe, MySqlPool, query_as, raw_sql};
 
 use super::{batch::outbox_of, marks::Marks, statements};
-use crate::store::{Store, StoreError, log::Log, mysql::retried};
+use crate::store::{Store, StoreError, log::Log, mysql::retried, progress::Mark};
 
 /// What is known of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,31 +25,51 @@ pub(crate) struct Knowledge {
 #[derive(Debug)]
 pub(crate) struct Known(HashMap<Partition, Knowledge>);
 
-/// The highest version of each partition among events that Kafka has and MySQL has not applied.
+/// The events that Kafka has and MySQL has not applied.
 #[derive(Debug, Default)]
-pub(crate) struct Unapplied(HashMap<Partition, Version>);
+pub(crate) struct Unapplied {
+    /// By partition of Redis: the highest version among them, and where the last of them are in the topic.
+    of: HashMap<Partition, (Version, Mark)>,
+    /// Where the last records that are no events are. Nobody knows whose they would have been.
+    unreadable: Mark,
+}
 
 impl Unapplied {
     /// Reads the log to its end. A record that is no event has no version; the consumer puts it into the dead-letter
     /// queue.
     pub(crate) async fn read(mut log: Log) -> Result<Self, StoreError> {
-        let mut latest = Self::default();
+        let mut unapplied = Self::default();
         while let Some(message) = log.next().await? {
-            if let Ok(event) = Event::from_json(message.payload().unwrap_or_default())
-                && let Some(partition) = outbox_of(&event)
-            {
-                let version = latest.0.entry(partition).or_default();
-                *version = event.version.max(*version);
-            }
+            let mark = match Event::from_json(message.payload().unwrap_or_default()) {
+                Ok(event) => {
+                    let Some(partition) = outbox_of(&event) else { continue };
+                    let (version, mark) = unapplied.of.entry(partition).or_default();
+                    *version = event.version.max(*version);
+                    mark
+                }
+                Err(_) => &mut unapplied.unreadable,
+            };
+            mark.insert(message.partition(), message.offset() + 1);
         }
-        Ok(latest)
+        Ok(unapplied)
+    }
+
+    /// Where in the topic everything is applied that concerns these partitions.
+    pub(crate) fn end_of(&self, partitions: &[Partition]) -> Mark {
+        let of = partitions.iter().filter_map(|partition| self.of.get(partition)).map(|(_, mark)| mark);
+        let mut end = Mark::new();
+        for (partition, offset) in of.chain([&self.unreadable]).flatten() {
+            let last = end.entry(*partition).or_insert(*offset);
+            *last = (*last).max(*offset);
+        }
+        end
     }
 }
 
 impl Known {
     /// Adds what Kafka has.
     pub(crate) fn with(mut self, unapplied: &Unapplied) -> Self {
-        for (partition, version) in &unapplied.0 {
+        for (partition, (version, _)) in &unapplied.of {
             let known = self.0.entry(*partition).or_default();
             known.version = known.version.max(*version);
         }

@@ -1,7 +1,7 @@
 //! Writing Redis from MySQL.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
@@ -11,7 +11,7 @@ use contract::{
     scripts::{Call, RestoreBars, RestoreMembers, RestoreStats},
 };
 use futures::TryStreamExt as _;
-use sqlx::{MySqlPool, query_as};
+use sqlx::{MySqlPool, query_as, query_scalar};
 use tracing::info;
 
 use super::{bars, deleted, erased};
@@ -29,6 +29,8 @@ const PER_CALL: usize = 5000;
 const PER_PIPELINE: usize = 20_000;
 /// Sets of bars in one pipeline. With a million bars, these sets have 16,000 users.
 const SETS: usize = 64;
+/// Users of an article that are in memory at once.
+const IN_MEMORY: usize = 100_000;
 /// Bytes of sketches in one pipeline.
 const SKETCHES: usize = 1 << 20;
 const LOG_EVERY: Duration = Duration::from_secs(1);
@@ -56,7 +58,7 @@ fn rate(count: u64, took: Duration) -> u64 {
     (count as f64 / took.as_secs_f64().max(0.001)) as u64
 }
 
-/// A rebuild in progress. Bars and counters of all partitions are written first. Then the partitions get their members
+/// A rebuild in progress. The bars of all partitions are written first. Then the partitions get their counters and members
 /// one after another, and each may serve as soon as it has them.
 pub(crate) struct Restore<'a> {
     mysql: &'a MySqlPool,
@@ -67,7 +69,7 @@ pub(crate) struct Restore<'a> {
     erased: HashMap<i64, i64>,
     /// Articles and the version of their deletion. What happened to them up to it must not come back either.
     deleted: HashMap<i64, (i64, i64)>,
-    /// How many of the partitions have their members.
+    /// How many of the partitions have everything.
     done: usize,
     written: Written,
     began: Instant,
@@ -75,7 +77,7 @@ pub(crate) struct Restore<'a> {
 }
 
 impl<'a> Restore<'a> {
-    /// Writes bars and counters.
+    /// Writes bars.
     pub(crate) async fn begin(
         mysql: &'a MySqlPool,
         redis: &mut Servers,
@@ -84,16 +86,13 @@ impl<'a> Restore<'a> {
     ) -> Result<Self, StoreError> {
         let began = Instant::now();
         restore_bars(mysql, redis, partitions, id).await?;
-        let mut writer = Writer::new(redis, id);
-        let articles = restore_stats(mysql, &mut writer, partitions).await?;
-        writer.flush().await?;
-        let written = Written { members: 0, articles, took: Duration::ZERO };
+        let written = Written { members: 0, articles: 0, took: Duration::ZERO };
         let erased = erased::all(mysql).await?;
         let deleted = deleted::all(mysql).await?;
         Ok(Self { mysql, partitions, id, erased, deleted, done: 0, written, began, logged: began })
     }
 
-    /// Writes members for a moment. Returns the partitions that this completed, or none if all were complete before.
+    /// Writes counters and members for a moment. Returns the partitions that this completed, or none if all were complete before.
     pub(crate) async fn next(&mut self, redis: &mut Servers) -> Result<&'a [Partition], StoreError> {
         let (from, began) = (self.done, Instant::now());
         let mut writer = Writer::new(redis, self.id);
@@ -101,6 +100,7 @@ impl<'a> Restore<'a> {
             if self.done > from && began.elapsed() > MOMENT {
                 break;
             }
+            self.written.articles += restore_stats(self.mysql, &mut writer, *partition).await?;
             self.restore_members(&mut writer, *partition).await?;
             self.done += 1;
         }
@@ -115,8 +115,9 @@ impl<'a> Restore<'a> {
         Ok(&self.partitions[from..self.done])
     }
 
-    /// Scans the partition's part of a covering index, article by article. The users of one kind and article are in memory
-    /// at once, 8 bytes each. Rows with an invalid user or article are skipped.
+    /// Scans the partition's part of a covering index, article by article. An article with many users is written in parts, so
+    /// that it takes little memory, and that MySQL does not wait with the scan for long. Rows with an invalid user or article are
+    /// skipped.
     async fn restore_members(&self, writer: &mut Writer<'_>, partition: Partition) -> Result<(), StoreError> {
         let mut rows = query_as::<_, (i64, u8, i64, i64, i64)>(
             "SELECT article_id, kind, user_id, version_ms, version_seq FROM interaction FORCE INDEX (by_partition)
@@ -125,26 +126,45 @@ impl<'a> Restore<'a> {
         )
         .bind(partition.get())
         .fetch(self.mysql);
-        let (mut current, mut users) = (None, Vec::new());
+        let (mut current, mut users, mut about) = (None, Vec::new(), None);
         while let Some((article, code, user, ms, seq)) = rows.try_next().await? {
             // A kind of a newer release is restored by that release.
             let Some(kind) = Kind::from_code(code) else { continue };
             let of = (ArticleNumber::try_from(article).map_err(|_| below("interaction"))?, kind);
             if current != Some(of) {
-                if let Some((article, kind)) = current.replace(of) {
-                    writer.members(kind, article, &users).await?;
+                if let Some(before) = current.replace(of) {
+                    writer.members(before, about, &users).await?;
                 }
                 users.clear();
+                about = None;
             }
             if kind.truth() == Truth::Redis && self.is_gone(article, user, (ms, seq)) {
                 continue;
             }
             users.push(UserNumber::try_from(user).map_err(|_| below("interaction"))?);
+            if users.len() == IN_MEMORY {
+                if about.is_none() {
+                    about = Some(self.count(of).await?.max(IN_MEMORY as u64));
+                }
+                writer.members(of, about, &users).await?;
+                users.clear();
+            }
         }
-        if let Some((article, kind)) = current {
-            writer.members(kind, article, &users).await?;
+        if let Some(last) = current {
+            writer.members(last, about, &users).await?;
         }
         Ok(())
+    }
+
+    /// MySQL's count of a kind and an article. Rows may be left out, so the rebuild counts by itself.
+    async fn count(&self, (article, kind): (ArticleNumber, Kind)) -> Result<u64, StoreError> {
+        let count: Option<u64> =
+            query_scalar("SELECT CAST(count AS UNSIGNED) FROM interaction_count WHERE article_id = ? AND kind = ?")
+                .bind(article.get())
+                .bind(kind.code())
+                .fetch_optional(self.mysql)
+                .await?;
+        Ok(count.unwrap_or(0))
     }
 
     /// Whether a row is from before an erasure or a deletion. Rows of MySQL's own kinds are deleted by the erasure or the
@@ -164,26 +184,20 @@ fn below(table: &str) -> StoreError {
     StoreError::Answer(Store::Mysql, format!("{table} has an id below 1"))
 }
 
-async fn restore_stats(
-    mysql: &MySqlPool,
-    writer: &mut Writer<'_>,
-    partitions: &[Partition],
-) -> Result<u64, StoreError> {
-    let concerned: HashSet<Partition> = partitions.iter().copied().collect();
+async fn restore_stats(mysql: &MySqlPool, writer: &mut Writer<'_>, partition: Partition) -> Result<u64, StoreError> {
     let mut rows = query_as::<_, (i64, i64, Option<Vec<u8>>, i64)>(
-        "SELECT article_id, pv, uv_sketch, read_count FROM article_stats
-         WHERE article_id > 0 AND (pv > 0 OR read_count > 0)",
+        "SELECT article_id, pv, uv_sketch, read_count FROM article_stats FORCE INDEX (by_partition)
+         WHERE p = ? AND article_id > 0 AND (pv > 0 OR read_count > 0)",
     )
+    .bind(partition.get())
     .fetch(mysql);
     let mut total = 0;
     while let Some((article, pv, sketch, reads)) = rows.try_next().await? {
         let article = ArticleNumber::try_from(article).map_err(|_| below("article_stats"))?;
-        if concerned.contains(&Partition::of(article)) {
-            let uv_sketch = sketch.unwrap_or_default();
-            let weight = 1000 + uv_sketch.len() * 1_000_000 / SKETCHES;
-            writer.add(&RestoreStats { rebuild: writer.id, article, pv, uv_sketch, reads }, weight).await?;
-            total += 1;
-        }
+        let uv_sketch = sketch.unwrap_or_default();
+        let weight = 1000 + uv_sketch.len() * 1_000_000 / SKETCHES;
+        writer.add(&RestoreStats { rebuild: writer.id, article, pv, uv_sketch, reads }, weight).await?;
+        total += 1;
     }
     Ok(total)
 }
@@ -223,11 +237,18 @@ impl<'a> Writer<'a> {
         Self { redis, id, calls: Gathered::default(), weight: 0, members: 0 }
     }
 
-    async fn members(&mut self, kind: Kind, article: ArticleNumber, users: &[UserNumber]) -> Result<(), StoreError> {
+    /// Writes users of a kind and an article. `about` is how many these have in all, if that is more.
+    async fn members(
+        &mut self,
+        (article, kind): (ArticleNumber, Kind),
+        about: Option<u64>,
+        users: &[UserNumber],
+    ) -> Result<(), StoreError> {
+        let about = about.unwrap_or(users.len() as u64);
         self.members += users.len() as u64;
         metrics::REBUILT_MEMBERS.add(users.len() as u64, &[("kind", kind.name())]);
         for some in users.chunks(PER_CALL) {
-            let restore = RestoreMembers { rebuild: self.id, kind, article, total: users.len(), users: some };
+            let restore = RestoreMembers { rebuild: self.id, kind, article, about, users: some };
             // A call costs about as much as 20 ids.
             self.add(&restore, (some.len() + 20) * 1_000_000 / PER_PIPELINE).await?;
         }

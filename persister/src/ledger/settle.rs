@@ -65,10 +65,10 @@ pub(crate) async fn in_mysql(
         }
         wait(format!("{waiting} outboxes to be relayed")).await?;
     }
-    let mark = stores.kafka.progress().await?;
-    let mut now = mark.clone();
-    while now.behind(&mark) > 0 {
-        wait(counted(now.behind(&mark), "event") + " in Kafka to be consumed").await?;
+    let mut now = stores.kafka.progress().await?;
+    let end = now.end();
+    while now.behind(&end) > 0 {
+        wait(counted(now.behind(&end), "event") + " in Kafka to be consumed").await?;
         now = stores.kafka.progress().await?;
     }
     Ok(())

@@ -145,11 +145,13 @@ async fn write(mysql: &MySqlPool, rows: &[Saved]) -> Result<BTreeSet<i64>, Store
 /// rows, which locks them: a deletion that is recorded later finds them.
 async fn write_unless_deleted(connection: &mut MySqlConnection, rows: &[&Saved]) -> sqlx::Result<BTreeSet<i64>> {
     let mut insert = QueryBuilder::new(
-        "INSERT INTO article_stats (article_id, pv, uv, uv_sketch, pv_gained, uv_gained, read_count, updated_at) ",
+        "INSERT INTO article_stats (article_id, p, pv, uv, uv_sketch, pv_gained, uv_gained, read_count, updated_at) ",
     );
     insert.push_values(rows, |mut row, Saved { article, of, .. }| {
         let sketch = (!of.uv_sketch.is_empty()).then_some(&of.uv_sketch[..]);
-        row.push_bind(article.number().get()).push_bind(of.pv).push_bind(of.uv).push_bind(sketch);
+        let article = article.number();
+        row.push_bind(article.get()).push_bind(Partition::of(article).get());
+        row.push_bind(of.pv).push_bind(of.uv).push_bind(sketch);
         row.push_bind(of.pv).push_bind(of.uv).push_bind(of.reads).push("UTC_TIMESTAMP(3)");
     });
     // Assignments run from left to right, so the gains and the choice of the sketch come from the old numbers.
@@ -220,9 +222,9 @@ pub(super) async fn expect(
     articles: impl Iterator<Item = (ArticleNumber, u64)>,
 ) -> Result<(), StoreError> {
     let articles: BTreeMap<ArticleNumber, u64> = articles.collect();
-    let mut rows = Rows::new("INSERT INTO article_stats (article_id, pv_imported, updated_at)");
+    let mut rows = Rows::new("INSERT INTO article_stats (article_id, p, pv_imported, updated_at)");
     for (article, pv) in &articles {
-        rows.push(format_args!("({article},{pv},UTC_TIMESTAMP(3))"));
+        rows.push(format_args!("({article},{},{pv},UTC_TIMESTAMP(3))", Partition::of(*article)));
     }
     if let Some(insert) =
         rows.finish("pv_imported = IF(pv = 0 OR VALUES(pv_imported) = 0, VALUES(pv_imported), pv_imported)")

@@ -100,10 +100,11 @@ pub(crate) const LOWER_COUNTS: &str = "
 
 /// Writes the articles' reads. Snapshots may be ahead of events, so reads never decrease.
 pub(crate) fn write_reads(reads: &BTreeMap<ArticleNumber, Latest<u64>>) -> Option<String> {
-    let mut rows =
-        Rows::new("INSERT INTO article_stats (article_id, read_count, read_version_ms, read_version_seq, updated_at)");
+    let mut rows = Rows::new(
+        "INSERT INTO article_stats (article_id, p, read_count, read_version_ms, read_version_seq, updated_at)",
+    );
     for (article, Latest { version: Version { ms, seq }, value }) in reads {
-        rows.push(format_args!("({article},{value},{ms},{seq},UTC_TIMESTAMP(3))"));
+        rows.push(format_args!("({article},{},{value},{ms},{seq},UTC_TIMESTAMP(3))", Partition::of(*article)));
     }
     rows.finish(
         "read_count = IF((VALUES(read_version_ms), VALUES(read_version_seq)) > (read_version_ms, read_version_seq),

@@ -15,7 +15,8 @@ use tracing::warn;
 
 use super::error::StoreError;
 
-/// The most connections of a process: a consumer's transactions, a rebuild's scan and its lock, heartbeats.
+/// The most connections of a process: a consumer's transactions, a rebuild's scan, heartbeats. Only a lock has a connection of its
+/// own.
 const CONNECTIONS: u32 = 16;
 /// How often repeatable work is tried.
 const TRIES: u32 = 5;
@@ -23,8 +24,9 @@ const TRIES: u32 = 5;
 /// How long a connection that comes back to the pool may take to answer.
 const COMES_BACK: Duration = Duration::from_secs(3);
 
-/// Without a FIN, MySQL would hold a vanished machine's locks for hours.
-const ENDS_WHEN_IDLE: &str = ", wait_timeout = 30";
+/// Without a FIN, MySQL would hold a vanished machine's locks for hours. And it would drop a scan whose reader does not read for
+/// a minute, because it writes elsewhere what it has read.
+const TIMEOUTS: &str = ", wait_timeout = 30, net_write_timeout = 600";
 
 /// A pool that connects on first use. Migrations use it too, and the procedures that they create keep its SQL mode.
 pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
@@ -43,7 +45,7 @@ pub(crate) fn pool(url: &str) -> sqlx::Result<MySqlPool> {
         .idle_timeout(Duration::from_secs(10))
         .after_connect(|connection, _| {
             Box::pin(async move {
-                connection.execute(AssertSqlSafe([SESSION, ENDS_WHEN_IDLE].concat())).await?;
+                connection.execute(AssertSqlSafe([SESSION, TIMEOUTS].concat())).await?;
                 Ok(())
             })
         })

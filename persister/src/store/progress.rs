@@ -16,13 +16,22 @@ pub(crate) struct End {
     pub(crate) dropped: i64,
 }
 
+/// A place in the event topic: for each of its partitions, the offset after the last record before the place.
+pub(crate) type Mark = BTreeMap<i32, i64>;
+
 impl Progress {
-    /// How many records that existed at `mark` are not applied yet.
-    pub(crate) fn behind(&self, mark: &Self) -> i64 {
-        let behind = |(partition, end): (&i32, &End)| {
-            end.next - self.0.get(partition).map_or(0, |now| now.committed).min(end.next)
+    /// The end of the topic.
+    pub(crate) fn end(&self) -> Mark {
+        self.0.iter().map(|(partition, end)| (*partition, end.next)).collect()
+    }
+
+    /// How many records before `mark` are not applied yet.
+    pub(crate) fn behind(&self, mark: &Mark) -> i64 {
+        let behind = |(partition, end): (&i32, &i64)| {
+            let committed = self.0.get(partition).map_or(0, |now| now.committed);
+            end - committed.min(*end)
         };
-        mark.0.iter().map(behind).sum()
+        mark.iter().map(behind).sum()
     }
 
     /// Records that Kafka dropped before the group applied them, until the group continues after them.
@@ -43,8 +52,9 @@ mod tests {
 
     #[test]
     fn a_group_is_behind_by_what_it_has_not_committed_of_what_was_there() {
-        let mark = progress(&[(0, 5, 10), (1, 0, 0), (2, 7, 7)]);
-        assert_eq!(mark.behind(&mark), 5);
+        let now = progress(&[(0, 5, 10), (1, 0, 0), (2, 7, 7)]);
+        let mark = now.end();
+        assert_eq!(now.behind(&mark), 5);
         let later = progress(&[(0, 10, 30), (1, 0, 9), (2, 7, 7)]);
         assert_eq!(later.behind(&mark), 0, "what came after the mark does not count");
         let rewound = progress(&[(0, 4, 30), (1, 0, 9), (2, 7, 7)]);

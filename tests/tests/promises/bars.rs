@@ -116,9 +116,9 @@ async fn a_bar_that_is_lifted_during_a_rebuild_is_in_no_copy() {
         let copies: Vec<bool> = ask.query_async(&mut world.redis().await).await?;
         Ok(copies.into_iter().filter(|has| *has).count())
     };
-    // The rebuild restores the bars, and then waits for the counters.
+    // The rebuild restores the bars, and then waits for who is erased.
     let mut lock = world.mysql.acquire().await.unwrap();
-    sqlx::query("LOCK TABLES article_stats WRITE").execute(&mut *lock).await.unwrap();
+    sqlx::query("LOCK TABLES erased_user WRITE").execute(&mut *lock).await.unwrap();
     redis::cmd("FLUSHALL").exec_async(&mut world.redis().await).await.unwrap();
     let of = Partition::all().count();
     wait_for("the bar in every copy", LIMIT, async || Ok((copies().await? == of).then_some(()))).await.unwrap();

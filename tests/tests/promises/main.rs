@@ -18,6 +18,7 @@ mod migrate;
 mod names;
 mod operate;
 mod personal;
+mod rebuild;
 mod reconcile;
 mod relay;
 mod revoke;

@@ -90,8 +90,9 @@ async fn an_emptied_redis_is_rebuilt_equal_to_mysql_in_a_later_epoch() {
     world.settled().await;
     let standing = world.standing().await;
     sqlx::query(
-        "INSERT INTO article_stats (article_id, pv, read_count, updated_at) VALUES (7, 9, 4, UTC_TIMESTAMP(3))",
+        "INSERT INTO article_stats (article_id, p, pv, read_count, updated_at) VALUES (7, ?, 9, 4, UTC_TIMESTAMP(3))",
     )
+    .bind(Partition::of(ArticleNumber::try_from(7).unwrap()).get())
     .execute(&world.mysql)
     .await
     .unwrap();

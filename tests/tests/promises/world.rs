@@ -15,7 +15,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use sqlx::MySqlPool;
-use stack::{Kafka, MariaDb, Persister, Proxy, Redis, Service, wait_for};
+use stack::{App, Kafka, MariaDb, Persister, Proxy, Redis, Service, wait_for};
 use tempfile::TempDir;
 use tokio::{
     process::Child,
@@ -39,7 +39,7 @@ pub(crate) struct World {
     pub(crate) dlq_topic: String,
     persister: Persister,
     pub(crate) mariadb: MariaDb,
-    _folder: TempDir,
+    folder: TempDir,
     _turn: SemaphorePermit<'static>,
 }
 
@@ -86,7 +86,7 @@ impl World {
         .unwrap();
         let mysql = MySqlPool::connect(&mariadb.owner_url()).await.unwrap();
         let dlq_topic = format!("{topic}.dlq");
-        (Self { redis, mysql, brokers, topic, dlq_topic, persister, mariadb, _folder: folder, _turn: turn }, way)
+        (Self { redis, mysql, brokers, topic, dlq_topic, persister, mariadb, folder, _turn: turn }, way)
     }
 
     /// Starts a subcommand; it dies with the value.
@@ -98,6 +98,12 @@ impl World {
     pub(crate) fn mysql_by(&self, way: &Proxy) -> String {
         let port = |port: u16| format!(":{port}/");
         self.mariadb.persister_url().replace(&port(self.mariadb.port()), &port(way.port()))
+    }
+
+    /// The components on these stores, not started yet.
+    pub(crate) fn app(&self) -> App {
+        let (redis, mysql) = (self.redis.components_url(), self.mariadb.handlers_url());
+        App::new(self.folder.path(), &redis, &mysql, &BTreeMap::new()).unwrap()
     }
 
     /// A job that is not started yet, and can be paused.

@@ -78,7 +78,7 @@ fn a_call_sends_the_keys_and_arguments_that_the_scripts_head_names() {
             as_named(&TakeLimit { kind, user, article, ip_hash, limits }, 0, 0),
             as_named(&Compare { kind, article, users: &[] }, 0, 0),
             as_named(&Restate { kind, article: id(), users: &[] }, 0, 0),
-            as_named(&RestoreMembers { rebuild, kind, article, total: 0, users: &[] }, 0, 0),
+            as_named(&RestoreMembers { rebuild, kind, article, about: 0, users: &[] }, 0, 0),
         ]);
     }
     names.extend([

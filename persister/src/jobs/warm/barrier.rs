@@ -16,7 +16,7 @@ use crate::{
         relay_session::{self, SILENCE},
     },
     output::counted,
-    store::{Stores, place::Place, servers::Servers},
+    store::{Stores, place::Place, progress::Mark, servers::Servers},
 };
 
 const POLL: Duration = Duration::from_millis(100);
@@ -41,10 +41,11 @@ impl<'a> Barrier<'a> {
         Self { stores, place, server, stop }
     }
 
-    /// Everything that relays had taken before now is in Kafka, and everything that was in Kafka then is in MySQL.
-    pub(crate) async fn all_that_was_taken_is_applied(&self) -> anyhow::Result<()> {
-        self.relays_have_delivered_what_they_had_taken().await?;
-        self.consumers_have_caught_up().await
+    /// Everything that relays had taken of these partitions before now is in MySQL. Consumers that lag behind with other
+    /// partitions are not waited for.
+    pub(crate) async fn all_that_was_taken_is_applied(&self, partitions: &[Partition]) -> anyhow::Result<()> {
+        let unapplied = self.all_that_was_taken_is_known().await?;
+        self.consumers_have_come_to(&unapplied.end_of(partitions)).await
     }
 
     /// Everything that relays had taken before now is in Kafka. Returns what Kafka has and MySQL lacks. If the
@@ -98,16 +99,18 @@ impl<'a> Barrier<'a> {
     }
 
     async fn consumers_have_caught_up(&self) -> anyhow::Result<()> {
-        let mark = self.stores.kafka.progress().await?;
-        let mut now = mark.clone();
+        let end = self.stores.kafka.progress().await?.end();
+        self.consumers_have_come_to(&end).await
+    }
+
+    async fn consumers_have_come_to(&self, mark: &Mark) -> anyhow::Result<()> {
         let mut logged = Instant::now();
         loop {
-            let behind = now.behind(&mark);
+            let behind = self.stores.kafka.progress().await?.behind(mark);
             if behind == 0 {
                 return Ok(());
             }
             self.wait(&mut logged, || counted(behind, "event") + " in Kafka to be consumed").await?;
-            now = self.stores.kafka.progress().await?;
         }
     }
 

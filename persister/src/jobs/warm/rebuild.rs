@@ -27,7 +27,7 @@ pub(crate) async fn rebuild(
     let id = format!("{:016x}", rand::random::<u64>());
     rebuild::fence(redis, partitions, &id).await?;
     barrier.outboxes_are_empty(redis, partitions).await?;
-    barrier.all_that_was_taken_is_applied().await?;
+    barrier.all_that_was_taken_is_applied(partitions).await?;
     match stores.kafka.dead_letters().await {
         Ok(0) => (),
         Ok(count) => {
