@@ -34,6 +34,8 @@ pub(super) struct Sent {
     pub(super) id: Version,
     /// The pair that it switched. None for a read, or for an entry that was no event.
     pub(super) pair: Option<Written>,
+    /// Whether it was no event, and so a dead letter.
+    pub(super) dead: bool,
 }
 
 /// Entries to restate as soon as their partition is warm.

@@ -131,18 +131,17 @@ async fn produce(producer: &Producer, streams: Entries, in_flight: &InFlight, ba
     for (partition, entries) in streams {
         for Entry { id, event } in entries {
             ensure!(!in_flight.is_old(), "entries were taken too long ago to be sent; they are read again");
-            let pair = event.as_ref().ok().and_then(pair_of);
+            let (pair, dead) = (event.as_ref().ok().and_then(pair_of), event.is_err());
             let delivery = match event {
                 Ok(event) => producer.send(partition, &event.article.to_string(), &event.to_json()).await,
                 Err(broken) => {
                     let (stream, id) = (keys::outbox(partition), id.to_string());
                     warn!(stream, id, "to the dead-letter queue: {}", broken.reason);
-                    metrics::DEAD_LETTERED.add(1, &[("reason", "outbox_entry")]);
                     let why = [("reason", broken.reason.as_str()), ("stream", &stream), ("id", &id)];
                     producer.bury(&broken.bytes, &why).await
                 }
             };
-            batch.push((Sent { partition, id, pair }, delivery?));
+            batch.push((Sent { partition, id, pair, dead }, delivery?));
         }
     }
     Ok(())
@@ -169,7 +168,12 @@ impl Confirmation {
         let mut failed: Option<StoreError> = None;
         for (entry, delivery) in self.batch {
             match delivery.done().await {
-                Ok(()) => delivered.push((entry.partition, entry.id)),
+                Ok(()) => {
+                    if entry.dead {
+                        metrics::DEAD_LETTERED.add(1, &[("reason", "outbox_entry")]);
+                    }
+                    delivered.push((entry.partition, entry.id));
+                }
                 Err(error) => {
                     metrics::UNDELIVERED.add(1, &[]);
                     failed = Some(error);

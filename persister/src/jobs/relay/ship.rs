@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::Partition;
+use contract::{Event, Partition};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -42,10 +42,14 @@ async fn session(stores: &Stores, stop: &CancellationToken) -> anyhow::Result<()
 async fn ship(stores: &Stores, producer: &Producer, rows: &[Row]) -> Result<(), StoreError> {
     let mut deliveries = Vec::with_capacity(rows.len());
     for row in rows {
-        deliveries.push(queue(producer, row).await?);
+        let event = row.to_event().map_err(|error| format!("row of MySQL's outbox: {error}"));
+        deliveries.push((event.is_err(), queue(producer, row, event).await?));
     }
-    for delivery in deliveries {
+    for (dead, delivery) in deliveries {
         delivery.done().await.inspect_err(|_| metrics::UNDELIVERED.add(1, &[]))?;
+        if dead {
+            metrics::DEAD_LETTERED.add(1, &[("reason", "mysql_outbox_row")]);
+        }
     }
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     mysql_outbox::shipped(&stores.mysql, &ids).await?;
@@ -53,16 +57,16 @@ async fn ship(stores: &Stores, producer: &Producer, rows: &[Row]) -> Result<(), 
     Ok(())
 }
 
-async fn queue(producer: &Producer, row: &Row) -> Result<Delivery, StoreError> {
-    let reason = match row.to_event() {
+async fn queue(producer: &Producer, row: &Row, event: Result<Event, String>) -> Result<Delivery, StoreError> {
+    match event {
         Ok(event) => {
             let partition = Partition::of(event.article.number());
-            return producer.send(partition, &event.article.to_string(), &event.to_json()).await;
+            producer.send(partition, &event.article.to_string(), &event.to_json()).await
         }
-        Err(error) => format!("row of MySQL's outbox: {error}"),
-    };
-    warn!(id = row.id, "to the dead-letter queue: {reason}");
-    metrics::DEAD_LETTERED.add(1, &[("reason", "mysql_outbox_row")]);
-    let why = [("reason", reason.as_str()), ("stream", "outbox")];
-    producer.bury(format!("{row:?}").as_bytes(), &why).await
+        Err(reason) => {
+            warn!(id = row.id, "to the dead-letter queue: {reason}");
+            let why = [("reason", reason.as_str()), ("stream", "outbox")];
+            producer.bury(format!("{row:?}").as_bytes(), &why).await
+        }
+    }
 }
