@@ -32,6 +32,9 @@ impl MariaDb {
             None => paths::program(&["mariadbd", "mysqld"])?,
         };
         paths::template(&key(&server)?, &data, |data| initialise(&server, data))?;
+        // A server that starts removes the temporary tables that it finds, also another server's.
+        let temporary = folder.join("mysql.tmp");
+        fs::create_dir_all(&temporary)?;
         let users = folder.join("users.sql");
         fs::write(&users, users_sql())?;
         let ca = tls.map(Tls::ca);
@@ -40,6 +43,7 @@ impl MariaDb {
             .args([format!("--datadir={}", data.display()), format!("--socket={}", socket.display())])
             .args([format!("--init-file={}", users.display()), format!("--pid-file={}.pid", socket.display())])
             .args([format!("--port={port}"), "--bind-address=127.0.0.1".to_owned()])
+            .args([format!("--tmpdir={}", temporary.display())])
             // A commit is on disk before it is acknowledged; nobody replicates from here.
             .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--skip-name-resolve"])
             .args(["--max-connections=400", "--innodb-buffer-pool-size=256M"])
