@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use self::kafka::KafkaOptions;
@@ -25,6 +26,10 @@ pub(crate) struct Config {
     /// The dead-letter topic: records that cannot be applied. [default: the topic's name and .dlq]
     #[arg(long, env = "INTERACTION_DLQ_TOPIC", global = true)]
     pub(crate) dlq_topic: Option<String>,
+    /// What keeps acknowledged changes when Redis crashes: the server's append-only file, or a durable log of the provider's
+    /// own. With `provider`, `maxmemory-policy` is still checked, and `appendonly` and `appendfsync` are not.
+    #[arg(long, env = "INTERACTION_REDIS_DURABILITY", global = true, default_value = "server")]
+    pub(crate) redis_durability: RedisDurability,
     /// The format of the log on stderr. `RUST_LOG` sets the level.
     #[arg(long, env = "INTERACTION_LOG", global = true, default_value = "text")]
     pub(crate) log: LogForm,
@@ -64,6 +69,14 @@ pub(crate) struct ConsumeOptions {
     #[arg(long, env = "INTERACTION_READ_HISTORY_DAYS", global = true, default_value_t = 365,
           value_parser = clap::value_parser!(u32).range(0..=36_500))]
     pub(crate) read_history_days: u32,
+}
+
+/// What keeps acknowledged changes when Redis crashes. The persister can check a server's settings, and must trust a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RedisDurability {
+    Server,
+    Provider,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

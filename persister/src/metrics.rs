@@ -133,7 +133,7 @@ table! {
     REDIS_FULLEST: Gauge = "interaction_redis_fullest_ratio",
         "The share of its maxmemory that the fullest server of Redis uses; absent if no server has a limit.";
     REDIS_UNSAFE: Gauge = "interaction_redis_unsafe_setting",
-        "1 if a Redis server has another value than the service needs, else 0; absent if the value is unknown; setting.";
+        "1 if a Redis server has another value than the service needs, else 0; absent if it is unknown or not checked; setting.";
     MYSQL_OUTBOX: Gauge = "interaction_mysql_outbox_entries",
         "Rows in MySQL's outbox that wait for delivery; waiting_for=kafka or redis (the projection).";
     RELAYS: Gauge = "interaction_relays",

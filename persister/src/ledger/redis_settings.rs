@@ -8,15 +8,26 @@ use std::{
 use redis::aio::MultiplexedConnection;
 use serde::Serialize;
 
-use crate::store::{StoreError, info::word_of, servers::Servers};
+use crate::{
+    config::RedisDurability,
+    store::{StoreError, info::word_of, servers::Servers},
+};
 
-/// Each setting with its only right value, and its name in INFO.
-const NEEDED: [(&str, &str, Option<&str>); 3] = [
-    // With any other policy a full Redis drops keys: likes with `allkeys-…`, used view tokens even with `volatile-…`.
-    ("maxmemory-policy", "noeviction", Some("maxmemory_policy")),
-    ("appendonly", "yes", Some("aof_enabled")),
-    ("appendfsync", "always", None),
-];
+/// A setting with its only right value, and its name in INFO.
+type Needed = (&'static str, &'static str, Option<&'static str>);
+
+/// With any other policy a full Redis drops keys: likes with `allkeys-…`, used view tokens even with `volatile-…`.
+const POLICY: Needed = ("maxmemory-policy", "noeviction", Some("maxmemory_policy"));
+const LOG: Needed = ("appendonly", "yes", Some("aof_enabled"));
+const SYNC: Needed = ("appendfsync", "always", None);
+
+const fn needed(durability: RedisDurability) -> &'static [Needed] {
+    match durability {
+        RedisDurability::Server => &[POLICY, LOG, SYNC],
+        // A provider's durable log is not the append-only file, which its servers may show as off. They still evict.
+        RedisDurability::Provider => &[POLICY],
+    }
+}
 
 /// One of the settings.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -53,12 +64,13 @@ pub(crate) fn wrong(settings: &[Setting]) -> impl Iterator<Item = String> {
 }
 
 /// Asks every server.
-pub(crate) async fn settings(redis: &mut Servers) -> Result<Vec<Setting>, StoreError> {
+pub(crate) async fn settings(redis: &mut Servers, durability: RedisDurability) -> Result<Vec<Setting>, StoreError> {
+    let needed = needed(durability);
     let mut said = Vec::new();
     for server in redis.each() {
-        said.push(of(server).await?);
+        said.push(of(server, needed).await?);
     }
-    Ok(NEEDED
+    Ok(needed
         .iter()
         .enumerate()
         .map(|(at, (name, needed, _))| Setting { name, needed, found: said.iter().map(|of| of[at].clone()).collect() })
@@ -67,19 +79,20 @@ pub(crate) async fn settings(redis: &mut Servers) -> Result<Vec<Setting>, StoreE
 
 /// If CONFIG is refused, as by many managed services, INFO is left, which has no `appendfsync`
 /// (<https://redis.io/docs/latest/commands/info/>).
-async fn of(server: &mut MultiplexedConnection) -> Result<[Option<String>; 3], StoreError> {
+async fn of(server: &mut MultiplexedConnection, needed: &[Needed]) -> Result<Vec<Option<String>>, StoreError> {
     let info: String = redis::cmd("INFO").query_async(server).await?;
-    let names = NEEDED.map(|(name, ..)| name);
+    let names: Vec<&str> = needed.iter().map(|(name, ..)| *name).collect();
     let config: HashMap<String, String> =
         redis::cmd("CONFIG").arg("GET").arg(&names).query_async(server).await.unwrap_or_default();
-    Ok(NEEDED.map(|(name, _, in_info)| {
-        let by_info = || match word_of(&info, in_info?)? {
+    let found = needed.iter().map(|(name, _, in_info)| {
+        let by_info = || match word_of(&info, (*in_info)?)? {
             "0" => Some("no".to_owned()),
             "1" => Some("yes".to_owned()),
             other => Some(other.to_owned()),
         };
-        config.get(name).cloned().or_else(by_info)
-    }))
+        config.get(*name).cloned().or_else(by_info)
+    });
+    Ok(found.collect())
 }
 
 #[cfg(test)]

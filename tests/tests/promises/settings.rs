@@ -17,13 +17,17 @@ impl World {
     }
 }
 
+/// The metric of one setting.
+fn series(setting: &str) -> String {
+    format!("interaction_redis_unsafe_setting{{setting=\"{setting}\"}}")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn warm_status_and_metrics_report_settings_that_let_redis_forget() {
     let world = World::new().await;
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut persister = world.command(&["--metrics-address", &address, "run"]).spawn().unwrap();
     world.warm().await;
-    let series = |setting: &str| format!("interaction_redis_unsafe_setting{{setting=\"{setting}\"}}");
     let [policy, log, sync] = ["maxmemory-policy", "appendonly", "appendfsync"].map(series);
     measured(&address, &[(&policy, 0.0), (&log, 0.0), (&sync, 0.0)]).await;
     let healthy = world.ask(&["status"]).await.1;
@@ -73,4 +77,37 @@ async fn a_redis_that_refuses_config_is_judged_by_what_info_says() {
     world.in_redis("CONFIG SET maxmemory-policy volatile-lru").await;
     let (_, down) = settings().await;
     assert!(down.contains("not safe in Redis: maxmemory-policy volatile-lru, not noeviction"), "{down}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_keeps_changes_needs_no_append_only_file_and_must_not_evict() {
+    let world = World::new().await;
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut run = world.command(&["--metrics-address", &address, "run"]);
+    let _persister = run.env("INTERACTION_REDIS_DURABILITY", "provider").spawn().unwrap();
+    world.warm().await;
+    world.in_redis("ACL SETUSER persister -config").await;
+    world.in_redis("CONFIG SET appendonly no").await;
+    let (code, status) = world.ask(&["status"]).await;
+    assert_eq!(code, 3);
+    assert!(status.contains("not safe in Redis: appendonly no, not yes"), "{status}");
+
+    let by_provider = ["status", "--redis-durability", "provider"];
+    // The first snapshot and the first ranking take some seconds, and count as down until then.
+    let status = wait_for("nothing to be down", LIMIT, async || {
+        let (code, status) = world.ask(&by_provider).await;
+        Ok((code == 0).then_some(status))
+    })
+    .await
+    .unwrap();
+    assert!(status.contains("maxmemory-policy noeviction, durability left to the provider"), "{status}");
+    let policy = series("maxmemory-policy");
+    let metrics = measured(&address, &[(&policy, 0.0)]).await;
+    assert!(!metrics.contains(&series("appendonly")) && !metrics.contains(&series("appendfsync")), "{metrics}");
+
+    world.in_redis("CONFIG SET maxmemory-policy volatile-lru").await;
+    let (code, status) = world.ask(&by_provider).await;
+    assert_eq!(code, 3);
+    assert!(status.contains("not safe in Redis: maxmemory-policy volatile-lru, not noeviction"), "{status}");
+    measured(&address, &[(&policy, 1.0)]).await;
 }

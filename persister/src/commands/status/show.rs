@@ -6,6 +6,7 @@ use indicatif::HumanBytes;
 
 use super::rates::Rates;
 use crate::{
+    config::RedisDurability,
     ledger::{
         redis_settings::Setting,
         status::{
@@ -71,7 +72,10 @@ fn redis(add: Add<'_>, status: &RedisStatus) {
     };
     let memory = HumanBytes(status.used_memory_bytes);
     add("redis", "ok", format!("{}, {memory} used, {limit}", status.version));
-    let settings: Vec<String> = status.settings.iter().map(ToString::to_string).collect();
+    let mut settings: Vec<String> = status.settings.iter().map(ToString::to_string).collect();
+    if status.durability == RedisDurability::Provider {
+        settings.push("durability left to the provider".to_owned());
+    }
     add("settings", well(!status.settings.iter().any(Setting::is_wrong)), settings.join(", "));
     let fenced = status.cold + status.rebuilding;
     let RedisStatus { warm, cold, rebuilding, .. } = status;

@@ -59,7 +59,7 @@ async fn keep_warm(stores: Stores, place: Place, turns: Arc<Turns>, stop: Cancel
 async fn watch(stores: &Stores, place: &Place, turns: &Turns, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut redis = stores.redis.connect_to(place).await?;
     let server = redis.name(place.partitions[0])?.to_owned();
-    for wrong in wrong(&settings(&mut redis).await?) {
+    for wrong in wrong(&settings(&mut redis, stores.redis_durability).await?) {
         warn!(server, "Redis may lose what it has acknowledged: {wrong}");
     }
     let mut looks = Looks::new();

@@ -59,7 +59,7 @@ async fn redis(stores: &Stores) -> Result<RedisStatus, StoreError> {
         infos.push(redis::cmd("INFO").query_async::<String>(server).await?);
     }
     let sum = |name| infos.iter().map(|info| number_of(info, name)).sum();
-    let settings = redis_settings::settings(&mut redis).await?;
+    let settings = redis_settings::settings(&mut redis, stores.redis_durability).await?;
     let partitions = redis.partitions();
     let markers = markers(&mut redis, &partitions).await?;
     let now_ms = u64::try_from(time(&mut redis).await?.as_millisecond()).unwrap_or_default();
@@ -77,6 +77,7 @@ async fn redis(stores: &Stores) -> Result<RedisStatus, StoreError> {
         maxmemory_bytes: sum("maxmemory"),
         fullest_server: fullest(&infos),
         settings,
+        durability: stores.redis_durability,
         warm,
         cold: usize::from(Partition::COUNT).saturating_sub(warm + rebuilding),
         rebuilding,

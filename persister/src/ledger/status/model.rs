@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::redis_settings::Setting;
+use crate::config::RedisDurability;
 
 /// Everything that can be seen from outside the processes.
 #[derive(Debug, Serialize)]
@@ -44,6 +45,8 @@ pub(crate) struct RedisStatus {
     /// The share of its limit that the fullest server uses. None if no server has a limit.
     pub(crate) fullest_server: Option<f64>,
     pub(crate) settings: Vec<Setting>,
+    /// As configured, not as seen: if it is the provider, `settings` lacks those of the append-only file.
+    pub(crate) durability: RedisDurability,
     /// Partitions that are served.
     pub(crate) warm: usize,
     /// Partitions that are fenced and not being rebuilt yet.
