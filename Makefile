@@ -17,7 +17,7 @@ ifdef SETTINGS
 UP_FLAGS += --settings '$(SETTINGS)'
 endif
 
-.PHONY: help setup components natives up down env operator token test test-stores test-web docs tutorials fuzz lint chaos new-kind masters rebuild scale schemathesis bench k8s-check k8s-render k8s-test k8s-up k8s-e2e k8s-observe release
+.PHONY: help setup components natives up down env operator token test test-stores test-web docs tutorials fuzz lint chaos new-kind masters rebuild scale bars schemathesis bench k8s-check k8s-render k8s-test k8s-up k8s-e2e k8s-observe release
 .NOTPARALLEL:
 
 help: ## this list
@@ -76,15 +76,17 @@ endif
 
 test-stores: setup components ## whole path, outages and more on each version of each store: make test-stores ONLY=valkey-8
 	@cargo build $(CARGO_FLAGS) --bins --tests
-	@ONLY=$(ONLY) SUITE=$(SUITE) dev/test-stores
+	@ONLY=$(ONLY) SUITE=$(SUITE) JOBS=$(or $(JOBS),1) dev/test-stores
 
 docs: ## the documentation site, in target/site, with every link checked
 	@dev/docs
 
-tutorials: ## the tutorials and the first calls of README.md, command by command
+tutorials: ## the tutorials and the first calls of README.md, command by command; RELEASE=1 with what `make test` has built
+ifndef RELEASE
 	@dev/build
+endif
 	@dev/web packages
-	@dev/tutorials
+	@dev/tutorials $(if $(RELEASE),--release)
 
 test-web: setup components natives ## the front end, in Chromium and Firefox
 	@dev/web test
@@ -109,10 +111,13 @@ new-kind: ## adds a kind to a throwaway copy, shows the change, and runs every t
 ##@ Measure it
 
 rebuild: setup natives ## time and rate of a rebuild: make rebuild LIKES=1000000
-	@REBUILD_LIKES=$(or $(LIKES),1000000) cargo test $(CARGO_FLAGS) --test promises a_rebuild -- --nocapture
+	@REBUILD_LIKES=$(or $(LIKES),1000000) cargo test $(CARGO_FLAGS) --test promises a_rebuild_brings_back -- --nocapture
 
-scale: setup natives ## time and memory of jobs and commands with much data: make scale LIKES=100000000
+scale: setup components natives ## time and memory of jobs and commands with much data: make scale LIKES=100000000
 	@SCALE_LIKES=$(or $(LIKES),3000000) cargo test $(CARGO_FLAGS) --test promises with_any_number_of_likes -- --nocapture
+
+bars: setup natives ## memory and time of many bars, in Redis and in the persister: make bars BARS=1000000
+	@BARS=$(or $(BARS),1000000) cargo test $(CARGO_FLAGS) --test promises many_bars -- --nocapture
 
 bench: setup components natives ## figures beside their baselines: make bench ONLY=like/hot-32,read SMOKE=1
 	@dev/bench $(if $(ONLY),--only $(ONLY)) $(if $(SMOKE),--smoke)

@@ -80,14 +80,21 @@ func TestTheExampleOfRedisIsClosed(t *testing.T) {
 }
 
 // What k8s/README.md and the example of MariaDB set is enough for every connection at once: KEDA's most, a pod more of each job while
-// its Deployment is rolled out, the comparisons, and the migration.
+// its Deployment is rolled out, the comparisons, and the migration. Each lock has a connection of its own.
 func TestMysqlHasAConnectionForEverybody(t *testing.T) {
-	each, err := strconv.ParseInt(first(`const CONNECTIONS: u32 = (\d+)`, rustIn("../../persister/src")), 10, 64)
-	if err != nil {
-		t.Fatal(err)
+	number := func(pattern, text string) int64 {
+		value, err := strconv.ParseInt(first(pattern, text), 10, 64)
+		if err != nil {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		return value
 	}
+	rust := rustIn("../../persister/src")
+	each := number(`const CONNECTIONS: u32 = (\d+)`, rust)
+	servers := number(`const DECLARED_AT_ONCE: usize = (\d+)`, rust) + number(`const REBUILT_AT_ONCE: usize = (\d+)`, rust)
 	all := chart(t, "deployments")
-	var pods int64
+	// One process at a time has the lock of the relay, of the rankings, and of a command.
+	pods, locks := int64(0), int64(3)
 	for _, pod := range newWorld(all, external{Any: true}, nil).pods {
 		if pod.labels["app.kubernetes.io/name"] != "persister" {
 			continue
@@ -101,21 +108,21 @@ func TestMysqlHasAConnectionForEverybody(t *testing.T) {
 			count += pod.of.number("spec", "strategy", "rollingUpdate", "maxSurge")
 		}
 		pods += count
+		if pod.labels["app.kubernetes.io/component"] == "warm" {
+			locks += count * servers
+		}
 	}
 	readme, err := os.ReadFile("../../k8s/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	number := func(pattern, text string) int64 {
-		value, err := strconv.ParseInt(first(pattern, text), 10, 64)
-		if err != nil {
-			t.Fatalf("%s: %v", pattern, err)
-		}
-		return value
-	}
+	persister := pods*each + locks
 	handlers := number("`MAX_USER_CONNECTIONS (\\d+)`", string(readme))
 	if said := number(`at most (\d+) pods with 16 connections each`, string(readme)); said != pods || each != 16 {
 		t.Errorf("%d pods with %d connections each", pods, each)
+	}
+	if said := number(`Locks take at most (\d+) more`, string(readme)); said != locks {
+		t.Errorf("locks take %d connections, and the README says %d", locks, said)
 	}
 	example := documents(t, "../../k8s/examples/mariadb.yaml")
 	most := map[string]int64{
@@ -123,11 +130,11 @@ func TestMysqlHasAConnectionForEverybody(t *testing.T) {
 		"k8s/examples/mariadb.yaml": number(`max_connections=(\d+)`, example.get("MariaDB", "mysql").text("spec", "myCnf")),
 	}
 	for file, most := range most {
-		if most < pods*each+handlers {
-			t.Errorf("%s: %d connections, and %d may be needed", file, most, pods*each+handlers)
+		if most < persister+handlers {
+			t.Errorf("%s: %d connections, and %d may be needed", file, most, persister+handlers)
 		}
 	}
-	for name, wanted := range map[string]int64{"persister": pods * each, "handlers": handlers} {
+	for name, wanted := range map[string]int64{"persister": persister, "handlers": handlers} {
 		for _, one := range example.ofKind("User") {
 			if one.name() == name && one.number("spec", "maxUserConnections") < wanted {
 				t.Errorf("%s has %d connections, and may need %d", name, one.number("spec", "maxUserConnections"), wanted)

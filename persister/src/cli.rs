@@ -131,13 +131,15 @@ Any number of processes share the work, as many as the topic has partitions.")]
   zcat likes.jsonl.gz | persister import - --rejected /tmp/rejected.jsonl
   persister import --table shop.old_likes --kind like")]
     Import(ImportOptions),
-    /// Print everything held about a user, as JSON lines; or the whole state, as CSV that `import` reads.
+    /// Print everything held about a user, as JSON lines; or a table of the whole state, as CSV.
     ///
-    /// For a user, it prints the MySQL rows, Redis keys and Kafka records.
+    /// For a user, it prints the MySQL rows, Redis keys and Kafka records. `import` reads the tables of interactions and counters.
     #[command(after_help = "Examples:
   persister export --user 'auth0|507f1f77bcf86cd799439011' > user.jsonl
   persister export --table interactions > interactions.csv
-  persister export --table counters > counters.csv")]
+  persister export --table counters > counters.csv
+  persister export --table bars > bars.csv
+  persister export --table history > history.csv")]
     Export(ExportOptions),
     /// Run relay, consume, snapshot, warm and trends in one process.
     #[command(after_help = "Example: INTERACTION_LOG=json persister run --metrics-address 0.0.0.0:9464")]
@@ -257,6 +259,7 @@ mod tests {
             "run --snapshot-seconds 1.5",
             "run --history-days 0",
             "run --log xml",
+            "run --redis-durability disk",
             "migrate --topic-partitions 129",
             "migrate --topic-replication 0",
             "migrate --topic-retention-days 99999999999",

@@ -6,7 +6,7 @@ use std::{
 };
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 /// Prints a line on stdout. If the reader has gone (`| head`), that is an error and no panic.
@@ -41,9 +41,13 @@ pub(crate) fn progress(total: u64, what: &'static str) -> ProgressBar {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();
     }
+    bar(ProgressDrawTarget::stderr(), total, what)
+}
+
+fn bar(on: ProgressDrawTarget, total: u64, what: &'static str) -> ProgressBar {
     let form = "{msg} {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left";
     let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(total).with_style(style).with_message(what)
+    ProgressBar::with_draw_target(Some(total), on).with_style(style).with_message(what)
 }
 
 /// Makes foreign text safe for a terminal: one line, no control characters, limited in length.
@@ -59,7 +63,69 @@ pub(crate) fn tame(bytes: &[u8], longest: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use indicatif::TermLike;
+
     use super::*;
+
+    /// A terminal of 80 columns that keeps what is written to it, and ignores where the cursor goes.
+    #[derive(Debug, Clone, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            80
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().expect("no panic").push_str(text);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn progress_names_the_work_and_says_how_much_of_it_is_done() {
+        let screen = Screen::default();
+        let bar = bar(ProgressDrawTarget::term_like(Box::new(screen.clone())), 10_000, "comparing");
+        bar.inc(2_500);
+        bar.tick();
+        let shown = screen.0.lock().expect("no panic").clone();
+        assert!(shown.contains("comparing") && shown.contains("2,500/10,000") && shown.contains(" left"), "{shown}");
+        // The default style of a bar has none of these, and a bar whose style cannot be read gets that one.
+        assert!(shown.contains("/s"), "{shown}");
+    }
 
     #[test]
     fn one_of_a_thing_is_not_many() {

@@ -1,4 +1,4 @@
-//! `persister export`: all that is held about a user, or the whole state.
+//! `persister export`: all that is held about a user, or a part of the whole state.
 
 use std::{io, time::Duration};
 
@@ -12,7 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{events::each, letter::Letter, selection::Selection};
 use crate::{
-    ledger::{names, personal, settle::Patience, state},
+    ledger::{
+        names, personal,
+        settle::Patience,
+        state::{self, Part},
+    },
     output::{json_line, progress},
     store::{Stores, servers::Servers},
 };
@@ -24,7 +28,7 @@ struct What {
     /// The user.
     #[arg(long, value_parser = UserId::read)]
     user: Option<UserId>,
-    /// What everybody has on, or every article's counters, as CSV.
+    /// What everybody has on, every article's counters, the bars, or every article's history by day, as CSV.
     #[arg(long)]
     table: Option<Table>,
 }
@@ -35,6 +39,21 @@ enum Table {
     Interactions,
     /// Columns `article_id`, pv, uv, reads.
     Counters,
+    /// Columns `user_id`, since, reason.
+    Bars,
+    /// Columns `article_id`, day, counter, gained, lost.
+    History,
+}
+
+impl Table {
+    const fn part(self) -> Part {
+        match self {
+            Self::Interactions => Part::Interactions,
+            Self::Counters => Part::Counters,
+            Self::Bars => Part::Bars,
+            Self::History => Part::History,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -70,7 +89,7 @@ pub(crate) async fn run(stores: &Stores, options: &ExportOptions, stop: &Cancell
 /// Prints a table as CSV, as of one moment.
 async fn whole(stores: &Stores, table: Table, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut out = csv::Writer::from_writer(io::stdout().lock());
-    let bar = progress(state::size(&stores.mysql, matches!(table, Table::Counters)).await?, "exporting");
+    let bar = progress(table.part().size(&stores.mysql).await?, "exporting");
     let mut row = |row: &[&str]| {
         ensure!(!stop.is_cancelled(), "stopped before all was exported");
         bar.inc(1);
@@ -84,6 +103,17 @@ async fn whole(stores: &Stores, table: Table, stop: &CancellationToken) -> anyho
         Table::Counters => {
             row(&["article_id", "pv", "uv", "reads"])?;
             state::counters(&stores.mysql, &mut |article, [pv, uv, reads]| row(&[article, pv, uv, reads])).await?;
+        }
+        Table::Bars => {
+            row(&["user_id", "since", "reason"])?;
+            state::bars(&stores.mysql, &mut |user, since, reason| row(&[user, since, reason])).await?;
+        }
+        Table::History => {
+            row(&["article_id", "day", "counter", "gained", "lost"])?;
+            state::history(&stores.mysql, &mut |article, day, counter, [gained, lost]| {
+                row(&[article, day, counter, gained, lost])
+            })
+            .await?;
         }
     }
     bar.finish_and_clear();

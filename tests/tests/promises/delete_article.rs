@@ -32,7 +32,7 @@ impl Caller {
     }
 
     /// Reads what was viewed; the article's reads.
-    async fn read(&mut self, article: &str, user: &str, token: Used) -> i64 {
+    pub(crate) async fn read(&mut self, article: &str, user: &str, token: Used) -> i64 {
         let (article, user) = (article.parse().unwrap(), user.parse().ok());
         let read =
             Read { article, user, token, outbox_max: 1000, limit: NO_LIMIT, request_id: "request", ip_hash: "0af7" };

@@ -27,7 +27,7 @@ impl World {
     }
 
     /// How many rows MySQL has read for anybody since it started.
-    async fn rows_read(&self) -> i64 {
+    pub(crate) async fn rows_read(&self) -> i64 {
         let status: Vec<(String, String)> =
             sqlx::query_as("SHOW GLOBAL STATUS LIKE 'Handler_read%'").fetch_all(&self.mysql).await.unwrap();
         status.iter().map(|(_, count)| count.parse::<i64>().unwrap()).sum()

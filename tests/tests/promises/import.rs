@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt::Write as _,
     fs,
+    process::Stdio,
 };
 
 use contract::{ArticleNumber, Counter, Kind, Partition, Truth, keys};
@@ -11,14 +12,17 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use stack::wait_for;
 use tempfile::TempDir;
+use tokio::{io::AsyncWriteExt as _, time::timeout};
 
 use crate::{
     tables::On,
-    world::{LIMIT, World, any_of, place_of},
+    world::{LIMIT, World, any_of, place_of, signal},
 };
 
 const AT: &str = "2020-01-02T03:04:05.678Z";
 const HEADING: &str = "kind,user_id,article_id,at\n";
+/// Rows that an import brings in together.
+const BATCH: u64 = 10_000;
 
 /// Files of one test.
 struct Files(TempDir);
@@ -63,6 +67,13 @@ impl World {
         let (code, out) = self.ask(&["export", "--table", table]).await;
         assert_eq!(code, 0);
         out.lines().map(str::to_owned).collect()
+    }
+
+    /// Whether an import has the lock for a batch.
+    async fn is_importing(&self) -> sqlx::Result<bool> {
+        let of = "SELECT IS_USED_LOCK(CONCAT('interaction.', LEFT(SHA2(CONCAT(DATABASE(), ' in or out'), 256), 32)))";
+        let of: Option<i64> = sqlx::query_scalar(of).fetch_one(&self.mysql).await?;
+        Ok(of.is_some())
     }
 
     /// Waits until the stores say the same of the articles up to this number, and returns it. A name has a greater number.
@@ -175,10 +186,13 @@ async fn counters_are_brought_where_nothing_was_counted() {
         .exec_async(&mut world.redis().await)
         .await
         .unwrap();
-    sqlx::query("INSERT INTO article_stats (article_id, pv_imported, updated_at) VALUES (4, 100, UTC_TIMESTAMP(3))")
-        .execute(&world.mysql)
-        .await
-        .unwrap();
+    sqlx::query(
+        "INSERT INTO article_stats (article_id, p, pv_imported, updated_at) VALUES (4, ?, 100, UTC_TIMESTAMP(3))",
+    )
+    .bind(Partition::of(ArticleNumber::try_from(4).unwrap()).get())
+    .execute(&world.mysql)
+    .await
+    .unwrap();
     let rows = "{\"article_id\": 1, \"pv\": 100, \"reads\": 40}\n{\"article_id\": \"2\", \"pv\": 100}\n\
                 {\"article_id\": \"a-slug\", \"reads\": 7}\n{\"article_id\": 3, \"pv\": -1}\nnothing\n\
                 {\"article_id\": 4, \"pv\": 100}\n{\"article_id\": 3, \"pv\": 9007199254740992}\n";
@@ -241,6 +255,65 @@ async fn a_table_is_imported_with_what_is_wrong_in_it_named() {
     for arguments in [["import", "--table", "no_such"], ["import", "--table", "kind"]] {
         assert_eq!(world.ask(&arguments).await.0, 1, "{arguments:?}");
     }
+}
+
+/// What an import says when it is stopped: the number of rows that are done.
+fn done(log: &[u8]) -> u64 {
+    let log = String::from_utf8_lossy(log);
+    let (_, after) = log.split_once("rows are done: the rest can be imported with --skip ").expect(&log);
+    after.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_is_stopped_says_how_many_rows_are_done_and_another_goes_on_after_them() {
+    let files = Files::new();
+    let bad = |user: i64| format!("hearts,{user},1,{AT}\n");
+    // More than a batch, then the rest. The first row and the last row are rejected.
+    let all = many(6_000);
+    let pairs = u64::try_from(all.lines().count() - 1).unwrap();
+    let rows = pairs + 2;
+    let (first, rest) = all.split_at(all.match_indices('\n').nth(10_500).unwrap().0 + 1);
+    let first = first.replacen(HEADING, &(HEADING.to_owned() + &bad(1)), 1);
+    let whole = files.write("whole.csv", &[&first, rest, &bad(2)].concat());
+    let expected = {
+        let world = World::new().await;
+        let _persister = world.start("run");
+        world.warm().await;
+        assert_eq!(world.import(&files, &[&whole]).await.0, 3);
+        assert_eq!(files.rejected(), [1, rows].map(|row| (row, "kind:".to_owned())));
+        (world.agreed(20).await, world.export("interactions").await)
+    };
+
+    let world = World::new().await;
+    let _persister = world.start("run");
+    world.warm().await;
+    let rejected = files.path("rejected");
+    fs::remove_file(&rejected).unwrap();
+    let mut import = world.command(&["import", "-", "--rejected", &rejected]);
+    let mut import = import.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // It stays open, so the import waits for the rest of its second batch.
+    let mut input = import.stdin.take().unwrap();
+    input.write_all(first.as_bytes()).await.unwrap();
+    wait_for("the first batch to be imported", LIMIT, async || {
+        let imported: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM interaction").fetch_one(&world.mysql).await?;
+        Ok((imported.unsigned_abs() == BATCH && !world.is_importing().await?).then_some(()))
+    })
+    .await
+    .unwrap();
+    signal("TERM", &import);
+    let output = timeout(LIMIT, import.wait_with_output()).await.expect("it waits for no more rows").unwrap();
+    drop(input);
+    assert_eq!(output.status.code(), Some(1));
+    let done = done(&output.stderr);
+    assert_eq!(done, BATCH + 1, "the first batch, and the row that was rejected");
+    assert_eq!(files.rejected(), [(1, "kind:".to_owned())]);
+
+    let (code, report) = world.import(&files, &[&whole, "--skip", &done.to_string()]).await;
+    assert_eq!((code, &report["rejected"]), (3, &json!(1)));
+    assert_eq!(files.rejected(), [(rows, "kind:".to_owned())], "rows have the numbers that they have in the file");
+    let imported: u64 = Kind::ALL.iter().filter_map(|kind| report[kind.name()]["imported"].as_u64()).sum();
+    assert_eq!(imported, pairs - BATCH);
+    assert_eq!((world.agreed(20).await, world.export("interactions").await), expected);
 }
 
 /// Rows of this many users for a few articles. Of two kinds that exclude each other it has one.
@@ -321,7 +394,7 @@ async fn users_who_change_what_is_being_imported_have_the_last_word() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_system_exports_another_imports() {
     let files = Files::new();
-    let tables = {
+    let [interactions, counters] = {
         let world = World::new().await;
         let _persister = world.start("run");
         world.warm().await;
@@ -332,10 +405,18 @@ async fn what_one_system_exports_another_imports() {
             }
             caller.toggle_of(kind, &"a|user".parse().unwrap(), &"a-slug".parse().unwrap(), true, "").await.unwrap();
         }
+        for (article, visitors) in [("1", &["a", "b", "b"][..]), ("a-slug", &["c"])] {
+            for visitor in visitors {
+                let (_, token) = caller.view(article, visitor).await;
+                caller.read(article, "7", token).await;
+            }
+        }
+        world.saved().await;
         world.settled().await;
-        let tables = ["interactions", "counters"].map(|table| world.export(table));
-        futures::future::join_all(tables).await
+        [world.export("interactions").await, world.export("counters").await]
     };
+    let heading = "article_id,pv,uv,reads";
+    assert_eq!(counters, [heading, "1,3,2,3", "a-slug,1,1,1"].map(str::to_owned).into());
     let world = World::new().await;
     let _persister = world.start("run");
     world.warm().await;
@@ -345,9 +426,65 @@ async fn what_one_system_exports_another_imports() {
             lines.iter().map(String::as_str).partition(|line| line.contains("article_id"));
         heading.into_iter().chain(rows).flat_map(|line| [line, "\n"]).collect::<String>()
     };
-    assert_eq!(world.import(&files, &[&files.write("interactions.csv", &text(&tables[0]))]).await.0, 0);
-    assert_eq!(world.export("interactions").await, tables[0]);
+    assert_eq!(world.import(&files, &[&files.write("interactions.csv", &text(&interactions))]).await.0, 0);
+    assert_eq!(world.export("interactions").await, interactions);
     world.agreed(7).await;
+
+    let file = files.write("counters.csv", &text(&counters));
+    let (code, report) = world.import(&files, &[&file]).await;
+    assert_eq!((code, &report["counters"]), (0, &json!({ "imported": 2, "known": 0 })));
+    // A list of past visitors cannot be imported, so visitors are counted from zero.
+    let without_uv: BTreeSet<String> = [heading, "1,3,0,3", "a-slug,1,0,1"].map(str::to_owned).into();
+    assert_eq!(world.export("counters").await, without_uv);
+    let mut caller = world.caller().await;
+    for (article, pv, reads) in [("1", 3, 3), ("a-slug", 1, 1)] {
+        let (views, token) = caller.view(article, "d").await;
+        assert_eq!((views, caller.read(article, "7", token).await), (pv + 1, reads + 1), "{article} in Redis");
+    }
+    world.saved().await;
+    world.settled().await;
+    let with_later_ones: BTreeSet<String> = [heading, "1,4,1,4", "a-slug,2,1,2"].map(str::to_owned).into();
+    assert_eq!(world.export("counters").await, with_later_ones);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_and_the_history_are_exported_and_no_import_takes_them_for_something_else() {
+    let (world, files) = (World::new().await, Files::new());
+    let _persister = world.start("run");
+    world.warm().await;
+    let mut caller = world.caller().await;
+    let named = any_of(Truth::Redis);
+    for kind in Kind::ALL.iter().copied() {
+        for on in [true, false, true] {
+            caller.toggled(kind, 7, 1 + place_of(kind), on).await;
+        }
+    }
+    caller.toggle_of(named, &"a|user".parse().unwrap(), &"a-slug".parse().unwrap(), true, "").await.unwrap();
+    world.viewed(50, 5, 2).await;
+    world.views_saved(50, 5).await;
+    world.settled().await;
+    let history = world.counted_history().await;
+    let (_, day, _) = history.keys().next().unwrap();
+    let of_kind = |kind: &Kind| format!("{},{day},{},2,1", 1 + place_of(*kind), Counter::Of(*kind).name());
+    let mut expected: BTreeSet<String> = Kind::ALL.iter().map(of_kind).collect();
+    expected.insert("article_id,day,counter,gained,lost".to_owned());
+    expected.insert(format!("a-slug,{day},{},1,0", Counter::Of(named).name()));
+    expected.extend([("pv", 5), ("uv", 2)].map(|(counter, gained)| format!("50,{day},{counter},{gained},0")));
+    assert_eq!(world.export("history").await, expected);
+
+    assert_eq!(world.ask(&["bars", "add", "--user", "7,a|user", "--reason", "ring, 26 Nov"]).await.0, 0);
+    world.run_sql("UPDATE user_bar SET at = '2020-01-02 03:04:05.678'").await;
+    let bars = ["user_id,since,reason", &format!("7,{AT},\"ring, 26 Nov\""), &format!("a|user,{AT},\"ring, 26 Nov\"")];
+    assert_eq!(world.export("bars").await, bars.map(str::to_owned).into());
+
+    let before = world.tables().await;
+    for table in ["history", "bars"] {
+        let (code, csv) = world.ask(&["export", "--table", table]).await;
+        assert_eq!(code, 0);
+        let file = files.write(table, &csv);
+        assert_eq!(world.ask(&["import", &file, "--rejected", &files.path("rejected")]).await.0, 1, "{table}");
+    }
+    assert_eq!(world.tables().await, before);
 }
 
 /// A server that comes back, or a replica that takes over, may lack the last writes. No event says what was imported.
@@ -405,13 +542,9 @@ async fn who_is_erased_during_an_import_is_not_brought_back() {
     let mut locker = world.mysql.acquire().await.unwrap();
     sqlx::query("LOCK TABLES interaction WRITE").execute(&mut *locker).await.unwrap();
     let mut import = world.command(&["import", &file, "--rejected", &rejected]).spawn().unwrap();
-    wait_for("the import to have the lock", LIMIT, async || {
-        let of = "SELECT IS_USED_LOCK(CONCAT('interaction.', LEFT(SHA2(CONCAT(DATABASE(), ' in or out'), 256), 32)))";
-        let of: Option<i64> = sqlx::query_scalar(of).fetch_one(&world.mysql).await?;
-        Ok(of.map(drop))
-    })
-    .await
-    .unwrap();
+    wait_for("the import to have the lock", LIMIT, async || Ok(world.is_importing().await?.then_some(())))
+        .await
+        .unwrap();
     let mut erase = world.command(&["erase", "--user", "1"]).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     wait_for("the erasure to wait for the import", LIMIT, async || {
         Ok(fs::read_to_string(&log)?.contains("waiting for another command").then_some(()))

@@ -22,6 +22,8 @@ fn read(seq: u64, user: &str) -> Event {
         user: user.parse().ok(),
         article: "42".parse().unwrap(),
         change: Change::Read(seq + 1),
+        // The snapshot deletes what was read a year ago.
+        occurred_at: jiff::Timestamp::now(),
         ..event(1)
     }
 }

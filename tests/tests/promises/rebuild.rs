@@ -2,7 +2,7 @@
 
 use contract::{ArticleNumber, Partition, Truth, keys};
 use redis::AsyncCommands as _;
-use sqlx::{AssertSqlSafe, MySqlPool, raw_sql};
+use sqlx::{AssertSqlSafe, raw_sql};
 use stack::wait_for;
 
 use crate::{
@@ -72,13 +72,6 @@ async fn a_rebuild_does_not_wait_for_events_of_other_partitions() {
     assert_eq!(world.standing_in_redis(1..=2).await, standing);
 }
 
-/// All rows that the server has read so far, however it did.
-async fn rows_read(mysql: &MySqlPool) -> i64 {
-    let counters: Vec<(String, String)> =
-        sqlx::query_as("SHOW GLOBAL STATUS LIKE 'Handler_read%'").fetch_all(mysql).await.unwrap();
-    counters.iter().map(|(_, count)| count.parse::<i64>().unwrap()).sum()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_of_a_quarter_of_the_partitions_does_not_read_the_other_rows() {
     const LIKES: i64 = 60_000;
@@ -97,11 +90,11 @@ async fn a_rebuild_of_a_quarter_of_the_partitions_does_not_read_the_other_rows()
     }
     let quarter: Vec<Partition> =
         Partition::all().filter(|partition| partition.get() % 4 == 0 && *partition != partition_of(HOT)).collect();
-    let (before, last) = (rows_read(&world.mysql).await, world.rebuilds().await);
+    let (before, last) = (world.rows_read().await, world.rebuilds().await);
     world.make_cold(&quarter).await;
     wait_for("the rebuild", LIMIT, async || Ok((world.rebuilds().await > last).then_some(()))).await.unwrap();
     world.warm().await;
-    let read = rows_read(&world.mysql).await - before;
+    let read = world.rows_read().await - before;
     let of_quarter = viewed.iter().filter(|article| quarter.contains(&partition_of(**article))).count();
     let written = world.last_rebuild().await.members + i64::try_from(of_quarter).unwrap();
     println!("{read} rows read for {written} of {}", LIKES + VIEWED);

@@ -136,6 +136,30 @@ async fn under_traffic_only_true_differences_are_found_and_a_repair_leaves_none(
     }
 }
 
+/// An hourly comparison of a sample must not read everything to choose it.
+#[tokio::test(flavor = "multi_thread")]
+async fn articles_are_chosen_without_reading_their_rows() {
+    const ROWS: i64 = 20_000;
+    let world = World::new().await;
+    let kind = any_of(Truth::Redis).code();
+    for article in [1000, 1001] {
+        let p = Partition::of(ArticleNumber::try_from(article).unwrap());
+        world
+            .execute(format!(
+                "INSERT INTO interaction (article_id, kind, user_id, p, status, version_ms, version_seq, updated_at)
+                 WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 99)
+                 SELECT {article}, {kind}, 1 + 100 * a.n + b.n, {p}, 1, 1, 0, UTC_TIMESTAMP(3) FROM n a, n b"
+            ))
+            .await;
+    }
+    // By its statistics the server knows that skipping pays.
+    world.execute("ANALYZE TABLE interaction".to_owned()).await;
+    let before = world.rows_read().await;
+    assert_eq!(world.ask(&["reconcile", "--sample", "0"]).await.0, 0);
+    let read = world.rows_read().await - before;
+    assert!(read < ROWS / 10, "{read} rows read to choose from articles with {ROWS}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_on_its_way_or_not_warm_is_never_called_a_difference() {
     let world = World::new().await;

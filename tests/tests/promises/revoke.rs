@@ -190,7 +190,7 @@ async fn what_is_held_waits_and_a_killed_revoke_leaves_no_hold_for_long() {
     revoke.kill().await.unwrap();
     assert_eq!(asking.toggle(kind, 7, 42, false, "again").await, Err(Refusal::Held));
     assert_eq!(asking.toggle(kind, 9, 42, true, "again").await, Ok(()), "others are not held");
-    assert_eq!(asking.toggle(kind, 7, 43, true, "again").await, Ok(()), "nor are others of the same user");
+    assert_eq!(asking.toggle(kind, 7, 43, true, "again").await, Ok(()), "others of the same user are not held");
     wait_for("the hold to run out", Duration::from_secs(25), async || {
         let answer = asking.clone().toggle(kind, 7, 42, false, "again").await;
         Ok((answer == Ok(())).then_some(()))

@@ -199,12 +199,14 @@ async fn with_any_number_of_likes_memory_stays_below_its_limit() {
 
     let app = world.app();
     app.start().await.unwrap();
-    let (likers, mine) = (format!("/v1/articles/{HOT}/likers"), "/v1/me/likes".to_owned());
+    let (of_article, of_user) = (format!("/v1/articles/{HOT}/likers"), "/v1/me/likes".to_owned());
     let of_one = 1 + (all.articles - 1) / all.every;
     // What `fill` wrote: an item's version counts the likes before it.
-    let liker = |n: i64| format!("{}-0-{}", 1 + n, 1 + n);
-    let liked = |n: i64| format!("{}-0-{}", 1 + all.hot + n * all.every * EACH, FIRST + n * all.every);
-    for (list, whole, cursor) in [(&likers, all.hot, &liker as &dyn Fn(i64) -> String), (&mine, of_one, &liked)] {
+    let nth_user = |n: i64| format!("{}-0-{}", 1 + n, 1 + n);
+    let nth_article = |n: i64| format!("{}-0-{}", 1 + all.hot + n * all.every * EACH, FIRST + n * all.every);
+    for (list, whole, cursor) in
+        [(&of_article, all.hot, &nth_user as &dyn Fn(i64) -> String), (&of_user, of_one, &nth_article)]
+    {
         world.listed(&app, "the first", list, None).await;
         world.listed(&app, "in the middle", list, Some(cursor(whole / 2))).await;
         world.listed(&app, "the last", list, Some(cursor(PAGES * PAGE))).await;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     report::{Report, What},
     row::{Fields, Row},
-    source::Source,
+    source::{Item, Source},
 };
 use crate::{
     commands::kinds::kind_parser,
@@ -109,7 +109,7 @@ impl Import<'_> {
         };
         let bar = progress(source.total, "importing");
         for _ in 0..options.skip {
-            if source.rows.recv().await.transpose()?.is_none() {
+            if self.row(&mut source).await?.is_none() {
                 break;
             }
         }
@@ -135,11 +135,20 @@ impl Import<'_> {
         Patience::new(Duration::from_secs(self.options.wait_seconds), self.stop)
     }
 
+    /// Reads the next row. None at the end of the source. Fails if the process has to stop: standard input may have no next row
+    /// for a long time.
+    async fn row(&self, source: &mut Source) -> anyhow::Result<Option<Item>> {
+        tokio::select! {
+            item = source.rows.recv() => item.transpose(),
+            () = self.stop.cancelled() => bail!("stopped"),
+        }
+    }
+
     /// Reads the next batch, and the position in the source after it. None at the end of the source. Rejects invalid rows.
     async fn next(&self, source: &mut Source, report: &mut Report, done: u64) -> anyhow::Result<(Batch, Option<u64>)> {
         let (mut batch, mut position, now) = (Batch::default(), None, Timestamp::now());
         while batch.since.len() + batch.counters.len() < TOGETHER {
-            let Some(item) = source.rows.recv().await.transpose()? else { break };
+            let Some(item) = self.row(source).await? else { break };
             batch.rows += 1;
             position = Some(item.position);
             let number = done + batch.rows;

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::Path,
+    thread,
 };
 
 use anyhow::{Context as _, bail, ensure};
@@ -45,8 +46,9 @@ impl Source {
             (Box::new(file), total)
         };
         let (sink, rows) = channel(AHEAD);
-        // Reading a file blocks its thread, which ends at the end of the file, or when the receiver is dropped.
-        tokio::task::spawn_blocking(move || {
+        // Reading a file blocks its thread, which ends at the end of the file, or when the receiver is dropped. The process does
+        // not wait for this thread when it ends: a read of standard input may last forever.
+        thread::spawn(move || {
             if let Err(error) = read_file(BufReader::new(input), &sink) {
                 let _ = sink.blocking_send(Err(error));
             }
