@@ -150,7 +150,7 @@ export function createGroup(article, group, changed) {
     else if (asked <= settled && !doubted) changed(1);
     if (running || asked <= settled) return;
     const found = group.find((kind) => item[kind.on]) ?? null;
-    // Nor does one that is behind a change.
+    // An answer that is behind a change says nothing either.
     if ((item.stale && settled) || (found != on && asked < believed)) return;
     believed = 0;
     doubted = undefined;

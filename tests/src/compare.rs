@@ -77,7 +77,7 @@ pub async fn drained(stack: &Stack, topic: &Topic, patience: Duration) -> Result
 }
 
 /// Compares the clients' model with Redis and MySQL: members and counts of all kinds, for these articles. Call it when
-/// everything is drained, because only then does Redis have every change that MySQL decides.
+/// everything is drained: before that, Redis may lack changes that MySQL decides.
 pub async fn compare(stack: &Stack, model: &Model, articles: RangeInclusive<i64>) -> Result<Vec<Wrong>> {
     let mysql = mysql(&stack.mysql_url()).await?;
     let mut redis = redis(&stack.redis_url()).await?;

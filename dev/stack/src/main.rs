@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use stack::{Options, Stack, wait_for};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,7 +58,7 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Up { compose, variables } => up(compose, &variables).await,
         Command::Env => {
-            ensure!(running()?.is_some(), "no stack is up: make up");
+            ensure!(running(&state("pid"))?.is_some(), "no stack is up: make up");
             print!("{}", fs::read_to_string(state("env")).context("the stack is still starting")?);
             Ok(())
         }
@@ -71,9 +71,7 @@ async fn run(command: Command) -> Result<()> {
 }
 
 async fn up(compose: bool, variables: &[String]) -> Result<()> {
-    if let Some(pid) = running()? {
-        bail!("a stack is up already (process {pid}): make down");
-    }
+    alone(&state("pid"))?;
     let mut options = Options::default();
     if compose {
         options = options.in_compose();
@@ -115,18 +113,26 @@ async fn serve(options: Options, stopped: impl Future<Output = ()>) -> Result<()
 }
 
 async fn down() -> Result<()> {
-    let Some(pid) = running()? else {
+    let Some(pid) = running(&state("pid"))? else {
         eprintln!("no stack is up");
         return Ok(());
     };
     kill(Pid::from_raw(pid), Signal::SIGTERM)?;
-    wait_for("the stack to stop", DOWN_LIMIT, async || Ok(running()?.is_none().then_some(()))).await
+    wait_for("the stack to stop", DOWN_LIMIT, async || Ok(running(&state("pid"))?.is_none().then_some(()))).await
+}
+
+/// Fails if a stack is up: two would share the files of `target/dev`.
+fn alone(pid_file: &Path) -> Result<()> {
+    match running(pid_file)? {
+        Some(pid) => bail!("a stack is up already (process {pid}): make down"),
+        None => Ok(()),
+    }
 }
 
 /// The process of this checkout's `stack up`. A pid file that outlived its process, and an id given to another since,
 /// count as none.
-fn running() -> Result<Option<i32>> {
-    let Ok(text) = fs::read_to_string(state("pid")) else { return Ok(None) };
+fn running(pid_file: &Path) -> Result<Option<i32>> {
+    let Ok(text) = fs::read_to_string(pid_file) else { return Ok(None) };
     let pid: i32 = text.trim().parse().context("target/dev/pid")?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Ok((name.trim() == "stack").then_some(pid))
@@ -139,6 +145,28 @@ fn state(file: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
+    use std::process::{Command as Process, Stdio};
+
+    #[test]
+    fn a_second_stack_is_refused_while_the_first_runs() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (pid_file, program) = (folder.path().join("pid"), folder.path().join("stack"));
+        alone(&pid_file)?;
+
+        // A shell by the name of a stack. It ends with its input, so it does not outlive a test that fails.
+        symlink("/bin/sh", &program)?;
+        let mut first = Process::new(&program).args(["-c", "read line"]).stdin(Stdio::piped()).spawn()?;
+        fs::write(&pid_file, first.id().to_string())?;
+        let refused = alone(&pid_file).expect_err("the first one runs").to_string();
+        assert_eq!(refused, format!("a stack is up already (process {}): make down", first.id()));
+
+        first.kill()?;
+        first.wait()?;
+        alone(&pid_file).context("the file of a stack that was killed")?;
+        fs::write(&pid_file, std::process::id().to_string())?;
+        alone(&pid_file).context("another program has the id now")
+    }
 
     #[test]
     fn a_token_is_for_a_user_of_any_id() {

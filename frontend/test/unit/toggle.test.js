@@ -130,7 +130,7 @@ for (const kind of kinds) {
     press(false, article(id)[two]);
     await pass(2000);
     await answer(`DELETE ${two}`, 200, done(kind, false, 3));
-    // Had it arrived, the other would be off already: to switch it off twice changes nothing.
+    // If it arrived, the other is off already, and switching it off twice changes nothing.
     await answer(`DELETE ${one}`, 200, done(other, false, 4));
     assert.deepEqual([shown(other), shown(kind)], [[false, 4], [false, 3]]);
   });
@@ -510,7 +510,7 @@ test("a browser that is wrong about being offline does not matter", async () => 
   assert.deepEqual([like().pressed, like().busy], [true, false]);
 });
 
-test("nor does one that never says that it is back", async () => {
+test("a browser that never says that it is back does not matter", async () => {
   await connect(false);
   const end = press(true);
   await answer("PUT like", 0);

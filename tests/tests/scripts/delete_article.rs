@@ -139,7 +139,7 @@ async fn a_projector_from_before_a_deletion_writes_nothing_after_it() -> Result<
         server.call(&DeleteArticle { token: TOKEN + 3, ..delete() }).await??;
         assert_eq!(server.call(&by(TOKEN)).await?, Err(Refusal::Stale));
         assert_eq!(server.members(kind).await?, [].into());
-        // Nor does a deletion with an older token give one back.
+        // A deletion with an older token gives none back.
         server.call(&delete()).await??;
         assert_eq!(server.call(&by(TOKEN + 2)).await?, Err(Refusal::Stale));
         assert_eq!(server.call(&by(TOKEN + 3)).await?, Ok(2));
