@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// operate waits for what the Spin operator makes, and compares it with what operatorMakes says: only so may the checks
-// without an operator believe it.
+// operate waits for what the Spin operator makes, and compares it with what operatorMakes says. The checks that run without an
+// operator rely on operatorMakes.
 func (c *cluster) operate(all objects) (string, error) {
 	count := 0
 	for _, app := range all.ofKind("SpinApp") {

@@ -2,10 +2,9 @@
 
 import json
 
-from cluster import ROOT, Load, eventually, kubectl, objects
+from cluster import ROOT, STORES, Load, eventually, kubectl, objects
 
 QUERY = "/api/v1/namespaces/monitoring/services/prometheus:http/proxy/api/v1/alerts"
-STORES = ["redis", "mysql", "kafka"]
 OF_JOBS = {
     "InteractionNoRelay", "InteractionOutboxOld", "InteractionNoConsumer", "InteractionSnapshotOld", "InteractionRankingOld",
     "InteractionOneWarmer",

@@ -1,30 +1,42 @@
-"""The checks of `make k8s-e2e`, on a cluster that runs: a line for each, and its end says how many failed.
+"""The checks of `make k8s-e2e`, on a cluster that runs: a line for each, and the last line says how many failed.
 
     checks.py [NAME…]      default: all
 """
 
 import json
 import os
+import subprocess
 import sys
 import time
 import traceback
 from pathlib import Path
 
 from alerts import alerts
-from cluster import OVERLAY, Load, as_root, ask, eventually, kubectl, make_clients, objects, ready, rows
+from cluster import (
+    EXISTING, GATEWAY, OVERLAY, ROOT, STORES, Likes, Load, as_root, ask, eventually, expect, is_ready, kill, kubectl, make_clients,
+    new_article, objects, ready, rows,
+)
+from limits import headers, rate_limit
 from policies import policies
+from release import helm
 
 OURS = {
     "interaction": ["relay", "consume", "snapshot", "warm", "trends"],
     "interaction-spin": ["toggle", "read", "queries"],
     "articles": ["articles"],
 }
+# The labels by which the pods of a part are found.
+LABELS = {
+    "interaction": "app.kubernetes.io/component", "interaction-spin": "core.spinkube.dev/app-name",
+    "articles": "app.kubernetes.io/name", "interaction-stores": "app.kubernetes.io/name",
+}
 ENVOY = "envoy-gateway-system"
+OF_GATEWAY = "gateway.envoyproxy.io/owning-gateway-name=gateway"
 
 
-def whole_path(article=42):
+def whole_path():
     """A like, a favourite and a view through Envoy are counted, and are rows of MySQL."""
-    user = 7
+    user, article = 7, new_article()
     for kind in "like", "collect":
         status, text = eventually(lambda kind=kind: expect(ask("PUT", f"/v1/articles/{article}/{kind}", user), 200))
     status, text = expect(ask("POST", f"/v1/articles/{article}/views", body=b""), 200)
@@ -47,15 +59,10 @@ def whole_path(article=42):
 
 
 def articles_route():
-    """Any other path is the article service's, which does not see a user header that a client made up."""
+    """Any other path is the article service's."""
     text = expect(ask("GET", "/v1/articles/42/comments"), 200)[1]
     assert "GET /v1/articles/42/comments" in text, text
     return "GET /v1/articles/42/comments reached the article service"
-
-
-def expect(answer, status):
-    assert answer[0] == status, answer
-    return answer
 
 
 def generations():
@@ -71,13 +78,36 @@ def generations():
 def apply_twice():
     """A second `kubectl apply -k` changes nothing."""
     before = generations()
-    text = kubectl("apply", "-k", str(OVERLAY))
+    lines = kubectl("apply", "-k", str(OVERLAY)).splitlines()
+    nothing_changed(before)
+    unchanged = sum(line.endswith(" unchanged") for line in lines)
+    return f"{len(before)} objects unchanged; kubectl says so of {unchanged} of {len(lines)}"
+
+
+def nothing_changed(before):
     after = generations()
     changed = [key for key in before if before[key] != after.get(key)]
     assert not changed, f"changed: {changed}"
-    lines = text.splitlines()
-    unchanged = sum(line.endswith(" unchanged") for line in lines)
-    return f"{len(before)} objects unchanged; kubectl says so of {unchanged} of {len(lines)}"
+
+
+def existing_cluster():
+    """The scripts with KUBECONFIG set, as for a cluster that was there before: nothing changes, and checks run."""
+    before = generations()
+    up = script("dev/k8s-up")
+    assert not up.returncode and f"the service: curl {GATEWAY}/" in up.stderr, up.stderr
+    e2e = script("dev/k8s-e2e", "path")
+    assert not e2e.returncode and "1 passed, 0 failed" in e2e.stdout, e2e.stdout + e2e.stderr
+    nothing_changed(before)
+    refused = script("dev/k8s-e2e", "rollout")
+    assert refused.returncode == 1 and "rollout needs the cluster" in refused.stderr, refused.stdout + refused.stderr
+    return f"{len(before)} objects unchanged; the Gateway's address; `path` passed, `rollout` was refused"
+
+
+def script(name, *arguments):
+    """Runs a script of the repository as from another terminal."""
+    ours = {"EXISTING", "GATEWAY", "PICTURE", "SAMPLES"}
+    environment = {key: value for key, value in os.environ.items() if key not in ours}
+    return subprocess.run([ROOT / name, *arguments], capture_output=True, text=True, env=environment)
 
 
 def roll(namespace, name):
@@ -86,7 +116,7 @@ def roll(namespace, name):
 
 
 def envoy():
-    (deployment,) = objects("deployment", ENVOY, "-l", "gateway.envoyproxy.io/owning-gateway-name=gateway")
+    (deployment,) = objects("deployment", ENVOY, "-l", OF_GATEWAY)
     return deployment["metadata"]["name"]
 
 
@@ -113,20 +143,64 @@ def rolling_updates():
 
 
 def kills():
-    """One pod after the other vanishes without a warning. It comes back, and what was acknowledged is there."""
+    """All processes of one part after the other are killed. Each part comes back, and what was acknowledged is stored."""
     lines = []
-    for namespace, names in OURS.items():
-        for name in names:
+    with Likes() as likes:
+        for namespace, name, selector in [
+            *((namespace, name, f"{LABELS[namespace]}={name}") for namespace, names in OURS.items() for name in names),
+            (ENVOY, envoy(), OF_GATEWAY),
+        ]:
             began = time.time()
             with Load() as load:
-                selector = "core.spinkube.dev/app-name" if namespace == "interaction-spin" else "app.kubernetes.io/name"
-                selector = selector if namespace != "interaction" else "app.kubernetes.io/component"
-                kubectl("-n", namespace, "delete", "pod", "-l", f"{selector}={name}", "--grace-period=0", "--force")
+                lose(namespace, selector)
                 kubectl("-n", namespace, "rollout", "status", "deployment", name, "--timeout=5m")
                 back = time.time() - began
             lines.append(f"{name}: back after {back:.0f} s, {load}")
-    whole_path(article=43)
+        # A store's volume is a folder of the node, which outlives the store's processes, so nothing acknowledged may be lost.
+        for name in STORES:
+            began = time.time()
+            with Load() as load:
+                restart(name)
+                # After a restart of Redis, `warm` makes its partitions warm again.
+                eventually(lambda: expect(ask("PUT", "/v1/articles/44/like", 7), 200), 300)
+                back = time.time() - began
+            lines.append(f"{name}: back after {back:.0f} s, {load}")
+    whole_path()
+    eventually(likes.are_stored, 120)
+    lines.append(f"{len(likes.acknowledged)} acknowledged likes are rows of MySQL")
     return "".join(f"\n    {line}" for line in [*lines, reconciled()])
+
+
+def lose(namespace, selector):
+    """Pods vanish without a warning, as with their node, and others take their place."""
+    old = objects("pod", namespace, "-l", selector)
+    kill(old)
+    names = [one["metadata"]["name"] for one in old]
+    kubectl("-n", namespace, "delete", "pod", *names, "--grace-period=0", "--force", "--ignore-not-found")
+    known = {one["metadata"]["uid"] for one in old}
+
+    def replaced():
+        fresh = [one for one in objects("pod", namespace, "-l", selector) if one["metadata"]["uid"] not in known]
+        assert fresh and all(map(is_ready, fresh)), f"{selector}: no pod that is ready"
+
+    eventually(replaced, 300)
+
+
+def restart(store):
+    """A store's processes vanish, and the kubelet starts them again in the same pod: its volume never has two writers."""
+    selector = f"{LABELS['interaction-stores']}={store}"
+
+    def containers(pod):
+        return {one.get("containerID") for one in pod["status"].get("containerStatuses", [])}
+
+    (old,) = objects("pod", "interaction-stores", "-l", selector)
+    kill([old])
+
+    def restarted():
+        (pod,) = objects("pod", "interaction-stores", "-l", selector)
+        assert is_ready(pod) and not containers(pod) & containers(old), f"{store} has not restarted"
+
+    eventually(restarted, 300)
 
 
 def reconciled():
@@ -151,6 +225,8 @@ def ended():
 def lag():
     """While MySQL accepts no change, events wait in Kafka, and KEDA adds consumers. Then every change is applied."""
     threshold = {"op": "replace", "path": "/spec/triggers/0/metadata/lagThreshold", "value": "1000"}
+    # A check before this one may have added consumers, of which KEDA removes half each time, after ten minutes.
+    eventually(least_consumers, 1800)
     kubectl("-n", "interaction", "patch", "scaledobject", "consume", "--type=json", "--patch", json.dumps([threshold]))
     before, seen = ready("interaction", "consume"), []
 
@@ -168,6 +244,11 @@ def lag():
     return f"{before} to {seen[-1]} consumers; {load}; then {reconciled()}"
 
 
+def least_consumers():
+    found = ready("interaction", "consume")
+    assert found == 1, f"{found} consumers"
+
+
 def scaling():
     """Load on `toggle` makes KEDA's HPA add pods, and remove them later."""
     before, began, samples = ready("interaction-spin", "toggle"), time.time(), []
@@ -183,6 +264,10 @@ def scaling():
     def grown():
         assert sample(True) == 3, samples[-1]
 
+    def calm():
+        for user in range(20_000, 20_010):
+            expect(ask("PUT", "/v1/articles/45/like", user), 200)
+
     def shrunk():
         assert sample(False) == before, samples[-1]
 
@@ -193,11 +278,19 @@ def scaling():
         for _ in range(30):
             sample(True)
             time.sleep(1)
-    eventually(shrunk, 900)
+    # What the load has left in queues is worked off first. The HPA waits five minutes before it removes a pod.
+    eventually(calm, 120)
+    with Load(rate=10, longest=1500) as slow:
+        assert sample(False) == peak["pods"], f"pods went before the slow client came: {samples[-1]}"
+        eventually(shrunk, 900)
+        down = samples[-1]["seconds"]
+        # Pods that end still answer for a while.
+        eventually(lambda: gone("interaction-spin"), 120)
     if "SAMPLES" in os.environ:
-        Path(os.environ["SAMPLES"]).write_text(json.dumps({"samples": samples, "likes": load.likes(), "began": began}))
-    down = samples[-1]["seconds"]
-    return f"{before} to {peak['pods']} pods within {peak['seconds']:.0f} s, and back after {down:.0f} s; {load}"
+        Path(os.environ["SAMPLES"]).write_text(json.dumps({"samples": samples, "likes": load.likes() + slow.likes(), "began": began}))
+    text = f"{before} to {peak['pods']} pods within {peak['seconds']:.0f} s, and back after {down:.0f} s; {load}\n    while pods went: {slow}"
+    assert not slow.failed, text
+    return text
 
 
 METRICS = "/apis/metrics.k8s.io/v1beta1/namespaces/interaction-spin/pods"
@@ -256,22 +349,23 @@ def delete():
     kubectl("delete", "-k", str(OVERLAY), "--timeout=5m")
     left = kubectl("get", "-k", str(OVERLAY), "--ignore-not-found", "-o", "name").split()
     assert not left, left
-    left = [one["metadata"]["name"] for one in objects("deployment,service", ENVOY, "-l", "gateway.envoyproxy.io/owning-gateway-name=gateway")]
+    left = [one["metadata"]["name"] for one in objects("deployment,service", ENVOY, "-l", OF_GATEWAY)]
     assert not left, left
     return "nothing is left"
 
 
 CHECKS = {
-    "path": whole_path, "articles": articles_route, "apply": apply_twice, "rollout": rolling_updates, "kill": kills,
-    "policies": policies, "scale": scaling, "lag": lag, "drain": drain, "alerts": alerts,
-    "delete": delete,
+    "path": whole_path, "articles": articles_route, "headers": headers, "ratelimit": rate_limit, "apply": apply_twice,
+    "existing": existing_cluster, "rollout": rolling_updates, "kill": kills, "policies": policies, "scale": scaling, "lag": lag,
+    "drain": drain, "helm": helm, "alerts": alerts, "delete": delete,
 }
 
 
 def main():
     failed = 0
     names = sys.argv[1:] or list(CHECKS)
-    make_clients()
+    if not EXISTING:
+        make_clients()
     for name in names:
         began = time.time()
         try:

@@ -4,10 +4,14 @@ import base64
 import collections
 import hashlib
 import hmac
+import http.client
+import itertools
 import json
 import os
+import signal
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,8 +21,12 @@ ROOT = Path(__file__).resolve().parents[3]
 OVERLAY = ROOT / "k8s/overlays/dev"
 GATEWAY = "http://" + os.environ["GATEWAY"]
 KEY = base64.urlsafe_b64decode(json.loads((OVERLAY / "jwks.json").read_text())["keys"][0]["k"] + "==")
+# Set if the cluster was there before: nothing of this machine is its own, neither a network of clients nor processes of pods.
+EXISTING = "EXISTING" in os.environ
 # Where load comes from: a network of its own, so that the gateway sees many addresses, each with limits of its own.
 CLIENTS = [f"198.18.37.{number}" for number in range(2, 34)]
+IN_CLIENTS = "ip netns exec clients".split()
+STORES = ["redis", "mysql", "kafka"]
 
 
 def kubectl(*arguments, text=None):
@@ -41,24 +49,47 @@ def token(user):
     return (text + b"." + part(hmac.new(KEY, text, hashlib.sha256).digest())).decode()
 
 
-def ask(method, path, user=None, body=None):
+def ask(method, path, user=None, body=None, host=None):
     """A request through the gateway: the status, or 0 if there was none, and what the answer says."""
     headers = {"User-Agent": "Mozilla/5.0"}
     if user is not None:
         headers["Authorization"] = "Bearer " + token(user)
+    if host is not None:
+        headers["Host"] = host
     request = urllib.request.Request(GATEWAY + path, method=method, headers=headers, data=body)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         return 0, str(error)
 
 
-def rows(query):
-    """What MySQL answers, as its user of the components."""
-    return mysql("--host=127.0.0.1", "--user=persister", "--password=dev-only-persister", "interaction", f"--execute={query}")
+def ask_from_outside(method, path, headers):
+    """The same from the first of the clients, whose address the gateway sees, with these headers."""
+    command = ["curl", "--silent", "--max-time", "10", "--write-out", "\n%{http_code}", "--request", method, GATEWAY + path]
+    if not EXISTING:
+        command = [*IN_CLIENTS, *command, "--interface", CLIENTS[0]]
+    for name, value in headers.items():
+        command += ["--header", f"{name}: {value}"]
+    text, _, status = subprocess.run(command, capture_output=True, text=True).stdout.rpartition("\n")
+    return int(status), text
+
+
+def new_article():
+    """The id of an article that no check has seen, nor an earlier run on the same cluster."""
+    return time.time_ns() // 1000
+
+
+def expect(answer, status):
+    assert answer[0] == status, answer
+    return answer
+
+
+def rows(query, database="interaction"):
+    """What MySQL answers, as its user of the persister."""
+    return mysql("--host=127.0.0.1", "--user=persister", "--password=dev-only-persister", database, f"--execute={query}")
 
 
 def as_root(statement):
@@ -67,13 +98,49 @@ def as_root(statement):
 
 
 def mysql(*options):
-    client = ["mariadb", "--batch", "--skip-column-names"]
+    # MySQL's own image has its own client.
+    client = ["sh", "-c", 'exec "$(command -v mariadb || command -v mysql)" --batch --skip-column-names "$@"', "client"]
     return kubectl("-n", "interaction-stores", "exec", "mysql-0", "--", *client, *options).splitlines()
+
+
+def likers(article, database="interaction"):
+    """The users whose like of an article is a row of MySQL."""
+    query = f"SELECT user_id FROM interaction JOIN kind ON code = kind WHERE kind.name = 'like' AND article_id = {article} AND status = 1"
+    return {int(user) for user in rows(query, database)}
 
 
 def ready(namespace, name):
     """How many pods of a Deployment are ready."""
     return json.loads(kubectl("-n", namespace, "get", "deployment", name, "-o", "json"))["status"].get("readyReplicas", 0)
+
+
+def is_ready(pod):
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
+
+
+def kill(pods):
+    """Ends all processes of some pods at once, by SIGKILL, so none of them can finish anything."""
+    found = [process for pod in pods for process in processes(pod["metadata"]["uid"])]
+    assert found, f"no process of {[pod['metadata']['name'] for pod in pods]}"
+    for process in found:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            # It ended with another one.
+            pass
+
+
+def processes(uid):
+    """The processes of a pod, whose cgroup the kubelet names by the pod's uid."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cgroup"):
+        try:
+            if f"/pod{uid}" in file.read_text():
+                found.append(int(file.parent.name))
+        except OSError:
+            # The process has ended since.
+            pass
+    return found
 
 
 def start_probe(namespace, labels):
@@ -121,6 +188,40 @@ def eventually(check, seconds=60):
             time.sleep(1)
 
 
+def attack(targets, output, rate, seconds, source):
+    """Starts vegeta, which sends the requests of a file at a rate a second, from one of the clients."""
+    command = f"vegeta attack -format=json -timeout=10s -targets={targets} -rate={rate} -duration={seconds}s -output={output}".split()
+    return subprocess.Popen(command if EXISTING else [*IN_CLIENTS, *command, f"-laddr={source}"])
+
+
+class Likes:
+    """Likes of one article by one user after the other, until it is left. `acknowledged` are the users who got 200."""
+
+    def __init__(self):
+        self.article, self.acknowledged = new_article(), set()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.like)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def like(self):
+        for user in itertools.count(10_000):
+            if self.over.wait(0.1):
+                return
+            if ask("PUT", f"/v1/articles/{self.article}/like", user)[0] == 200:
+                self.acknowledged.add(user)
+
+    def are_stored(self):
+        lost = self.acknowledged - likers(self.article)
+        assert not lost, f"acknowledged, and no rows of MySQL: {len(lost)} of {len(self.acknowledged)} likes, of users {sorted(lost)[:5]}"
+
+
 class Load:
     """Likes and counters of many users, from some addresses at a rate a second each, until it is left. That is below every limit.
 
@@ -143,10 +244,7 @@ class Load:
                     file.write(json.dumps({"method": method, "url": url, "header": header}) + "\n")
         self.running = []
         for number, source in enumerate(self.sources):
-            self.running.append(subprocess.Popen([
-                *"ip netns exec clients vegeta attack -format=json -timeout=10s".split(), f"-targets={targets}", f"-rate={self.rate}",
-                f"-duration={self.longest}s", f"-output={self.folder.name}/results-{number}", f"-laddr={source}",
-            ]))
+            self.running.append(attack(targets, f"{self.folder.name}/results-{number}", self.rate, self.longest, source))
         # Until each has had an answer.
         eventually(self.begun)
         return self

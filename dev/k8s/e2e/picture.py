@@ -18,7 +18,8 @@ INK, LINE = "#24292e", "#2563eb"
 def main(samples, file):
     seen = json.loads(Path(samples).read_text())
     seconds = [one["seconds"] for one in seen["samples"]]
-    likes = [(second - seen["began"], count) for second, count in seen["likes"]]
+    counted = dict(map(tuple, seen["likes"]))
+    likes = [(second - seen["began"], counted.get(second, 0)) for second in range(min(counted), max(counted) + 1)]
     figure, (load, cpu, pods) = plt.subplots(3, 1, sharex=True, figsize=(8, 6), constrained_layout=True)
     # Nothing was asked after the last like.
     load.plot([at for at, _ in likes] + [likes[-1][0], seconds[-1]], [count for _, count in likes] + [0, 0], color=LINE)
